@@ -1,0 +1,1 @@
+"""The action registry and the built-in actions."""

@@ -1,0 +1,1 @@
+"""Actions that come with the engine."""

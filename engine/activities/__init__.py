@@ -1,0 +1,1 @@
+"""Temporal activities: every contact of a run with the outside."""

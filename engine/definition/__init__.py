@@ -1,0 +1,1 @@
+"""Workflow definitions: the JSON language, publish checks, and the compiled Plan. Pure."""

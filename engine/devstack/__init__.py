@@ -1,0 +1,1 @@
+"""Embedded Postgres and a Temporal dev server for development, examples and tests."""

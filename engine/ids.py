@@ -1,0 +1,23 @@
+"""Identifiers. Rows are named by UUIDv7 (RFC 9562), so that ids sort by creation time."""
+
+from __future__ import annotations
+
+import secrets
+import time
+import uuid
+
+DERIVED_NAMESPACE = uuid.UUID("6f2c1d0a-8a53-5b0e-9f63-5d7a3c1e2b40")
+
+
+def new_id() -> str:
+    """A fresh UUIDv7 as text: 48 bits of Unix milliseconds, then 74 random bits."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds & ((1 << 48) - 1)) << 80 | secrets.randbits(80)
+    value = (value & ~(0xF << 76)) | (0x7 << 76)
+    value = (value & ~(0x3 << 62)) | (0x2 << 62)
+    return str(uuid.UUID(int=value))
+
+
+def derived_id(*parts: str | int) -> str:
+    """The same id for the same parts, on every machine (UUIDv5): for rows a repeated activity must find again."""
+    return str(uuid.uuid5(DERIVED_NAMESPACE, "\x1f".join(str(part) for part in parts)))

@@ -1,0 +1,1 @@
+"""The verbs: publish, launch, cancel, reconcile."""

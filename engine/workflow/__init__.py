@@ -1,0 +1,1 @@
+"""The one Temporal workflow that hosts the interpreter."""

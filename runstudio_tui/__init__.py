@@ -1,0 +1,1 @@
+"""Run Studio: the terminal UI for operators of the workflow engine."""

@@ -1,0 +1,1 @@
+"""Implementations of the ports: the engine adapter and the deterministic fake."""

@@ -1,0 +1,1 @@
+"""What the records mean. Pure: no Textual, no I/O."""

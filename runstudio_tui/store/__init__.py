@@ -1,0 +1,1 @@
+"""What we currently know: pollers and state of open screens. No Textual."""
