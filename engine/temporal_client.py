@@ -1,0 +1,72 @@
+"""The one way a process connects to Temporal.
+
+Address, namespace, TLS and API key come through ``temporalio.envconfig``, so that everything that configures Temporal's own
+command line configures us, and Temporal Cloud needs nothing of ours.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from temporalio.client import Client, Plugin
+from temporalio.envconfig import ClientConfigProfile
+from temporalio.runtime import Runtime
+
+from engine.errors import Invalid, Unavailable
+from engine.settings import DEFAULT_NAMESPACE, Settings
+
+
+def connect_config(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments of ``Client.connect``: ``target_host``, ``namespace``, and ``tls``, ``api_key``, ``rpc_metadata`` if set.
+
+    Raises ``Invalid``: ``TEMPORAL_CONFIG_INVALID`` when a variable or the configuration file cannot be understood,
+    ``TEMPORAL_ADDRESS_MISSING`` when no address is known.
+    """
+    # An empty variable counts as unset, as everywhere in our settings. (The SDK would read an empty certificate path.)
+    environment = {name: value for name, value in os.environ.items() if value}
+    try:
+        profile = ClientConfigProfile.load(override_env_vars=environment)
+        config: dict[str, Any] = dict(profile.to_client_connect_config())
+    # The SDK's own error class is not exported; it is a RuntimeError. OSError: a certificate file that cannot be read.
+    except (RuntimeError, OSError, ValueError) as error:
+        raise Invalid(
+            "TEMPORAL_CONFIG_INVALID",
+            f"The Temporal client configuration cannot be used: {error}.",
+            "Correct the TEMPORAL_* variables or the file that TEMPORAL_CONFIG_FILE names.",
+        ) from error
+    if settings.temporal_address is not None:
+        config["target_host"] = settings.temporal_address
+    config["namespace"] = settings.temporal_namespace or config.get("namespace") or DEFAULT_NAMESPACE
+    if not config.get("target_host"):
+        raise Invalid(
+            "TEMPORAL_ADDRESS_MISSING",
+            "TEMPORAL_ADDRESS is not set, so it is unknown which Temporal to use.",
+            "Set TEMPORAL_ADDRESS, or run `runstudio dev up` for a local stack.",
+        )
+    return config
+
+
+async def connect_temporal(
+    settings: Settings,
+    *,
+    identity: str | None = None,
+    runtime: Runtime | None = None,
+    plugins: Sequence[Plugin] = (),
+    lazy: bool = False,
+) -> Client:
+    """A client for this process; make one and share it.
+
+    ``lazy`` connects on the first call instead, for programs that must start while Temporal is away.
+    Raises ``Invalid`` for a configuration that cannot work, ``Unavailable`` (``TEMPORAL_UNAVAILABLE``) when nobody answers.
+    """
+    config = connect_config(settings)
+    try:
+        return await Client.connect(**config, identity=identity, runtime=runtime, plugins=plugins, lazy=lazy)
+    except RuntimeError as error:
+        raise Unavailable(
+            "TEMPORAL_UNAVAILABLE",
+            f"Temporal at {config['target_host']} (namespace {config['namespace']}) does not answer: {error}.",
+            "Check TEMPORAL_ADDRESS, TLS and the API key, and that the server is up.",
+        ) from error
