@@ -144,6 +144,9 @@ class CallAction:
     steps_started: int
     """Steps started by this run so far, this one included: the quota counter's truth."""
     traits: ActionTraits
+    secret_paths: tuple[str, ...] = ()
+    """JSON pointers in ``input`` of the ``{"$secret": NAME}`` markers the author wrote. Only these are resolved: an object of
+    the same shape that an expression brought in is data, and may come from outside."""
 
 
 @dataclass(frozen=True, slots=True)
