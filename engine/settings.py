@@ -7,6 +7,7 @@ is the database and Temporal's address and namespace, and nothing else.
 from __future__ import annotations
 
 import os
+import pwd
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -24,6 +25,11 @@ DEFAULT_NAMESPACE: Final = "default"
 DATABASE_DRIVER: Final = "postgresql+psycopg"
 
 
+def home_dir() -> Path:
+    """The user's home; an empty or missing HOME, as in a bare container, is looked up in the account."""
+    return Path(os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
+
+
 def default_data_dir() -> Path:
     """``$XDG_DATA_HOME/runstudio``, else ``~/.local/share/runstudio``."""
     return _base_directory("XDG_DATA_HOME", ".local/share") / "runstudio"
@@ -37,7 +43,7 @@ def cache_dir() -> Path:
 def _base_directory(variable: str, fallback: str) -> Path:
     # The XDG specification says a relative value is to be ignored.
     value = os.environ.get(variable, "")
-    return Path(value) if Path(value).is_absolute() else Path.home() / fallback
+    return Path(value) if Path(value).is_absolute() else home_dir() / fallback
 
 
 class Settings(BaseSettings):
