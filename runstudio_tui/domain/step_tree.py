@@ -1,0 +1,224 @@
+"""Definition and executions, laid over each other: the lines of the step tree of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from runstudio_tui.domain.definition import BRANCH, LOOP, TRY, Block, DefinitionNode
+from runstudio_tui.domain.effective import NOT_REACHED, STEP_STATES, State, Tone
+from runstudio_tui.domain.executions import Executions, enclosing_loops
+from runstudio_tui.domain.models import Step, StepStatus
+from runstudio_tui.domain.present import NOTHING, elapsed
+from runstudio_tui.text import safe
+
+_FOLDABLE: Final = (LOOP, BRANCH, TRY)
+
+
+@dataclass(frozen=True, slots=True)
+class TreeLine:
+    """One line of the tree."""
+
+    key: str
+    """Stable over refreshes: place, iteration and visit."""
+    depth: int
+    state: State
+    label: str
+    detail: str
+    tries: str
+    took: str
+    foldable: bool
+    open: bool
+    dim: bool
+    """True for what was not taken or not reached."""
+    path: str
+    iteration: str
+    row_id: str | None
+    """The step row behind the line; None for branches, iterations and steps not reached."""
+
+
+def line_key(path: str, iteration: str, visit: int = 1) -> str:
+    """The key of the line of one execution."""
+    return f"{path}#{iteration}#{visit}"
+
+
+def iteration_key(loop_path: str, inner: str) -> str:
+    """The key of the line of one loop iteration."""
+    return f"{loop_path}@{inner}"
+
+
+def keys_above(step: Step) -> list[str]:
+    """Keys of the lines that must be open for the line of ``step`` to be seen, from the outside in."""
+    keys: list[str] = []
+    loops = dict(enclosing_loops(step.path, step.iteration))
+    inner = ""
+    parts = step.path.split(".")
+    for end in range(2, len(parts), 2):
+        path = ".".join(parts[:end])
+        keys.append(line_key(path, inner))
+        if path in loops:
+            inner = loops[path]
+            keys.append(iteration_key(path, inner))
+    return keys
+
+
+class StepTree:
+    """Builds the visible lines. Blocks are open unless closed by hand; loop iterations are closed unless opened."""
+
+    def __init__(self, nodes: tuple[DefinitionNode, ...], executions: Executions) -> None:
+        self._nodes = nodes
+        self._executions = executions
+        self._toggled: set[str] = set()
+        self._known_paths = set(_paths(nodes))
+
+    def is_open(self, key: str) -> bool:
+        """Whether the children of a line are shown."""
+        return (key in self._toggled) != ("@" not in key)
+
+    def set_open(self, key: str, opened: bool) -> bool:
+        """Open or close a line; True when that changed anything."""
+        if self.is_open(key) == opened:
+            return False
+        self._toggled ^= {key}
+        return True
+
+    def reveal(self, step: Step) -> str:
+        """Open whatever hides the line of ``step``; returns the key of that line."""
+        for key in keys_above(step):
+            self.set_open(key, True)
+        return line_key(step.path, step.iteration, step.visit)
+
+    def lines(self, now: datetime, waiting: Callable[[Step], bool]) -> list[TreeLine]:
+        """The visible lines at ``now``. ``waiting`` tells whether a started step is in a wait."""
+        lines = list(self._walk(self._nodes, "", 0, _Context(now, waiting, unreached=False)))
+        strays = [step for step in self._executions.all() if step.path not in self._known_paths]
+        lines.extend(self._row_line(step, None, 0, _Context(now, waiting, unreached=False)) for step in strays)
+        return lines
+
+    def _walk(
+        self, nodes: tuple[DefinitionNode, ...], iteration: str, depth: int, context: _Context
+    ) -> Iterator[TreeLine]:
+        for node in nodes:
+            rows = () if context.unreached else self._executions.at(node.path, iteration)
+            if not rows:
+                yield from self._unreached(node, iteration, depth, context)
+                continue
+            for row in rows:
+                line = self._row_line(row, node, depth, context)
+                yield line
+                if line.open:
+                    yield from self._inside(node, row, iteration, depth + 1, context)
+
+    def _inside(
+        self, node: DefinitionNode, row: Step, iteration: str, depth: int, context: _Context
+    ) -> Iterator[TreeLine]:
+        for block in node.blocks:
+            if node.step_type == LOOP:
+                yield from self._loop(node, block, iteration, depth, context)
+            elif self._entered(block, iteration):
+                if block.name in ("else", "catch"):
+                    yield _heading(node, block, iteration, depth, "")
+                yield from self._walk(block.nodes, iteration, depth, context)
+            elif block.nodes:
+                ended = row.status is not StepStatus.STARTED
+                yield _heading(node, block, iteration, depth, "not taken" if ended else "")
+
+    def _loop(
+        self, node: DefinitionNode, body: Block, iteration: str, depth: int, context: _Context
+    ) -> Iterator[TreeLine]:
+        for index in self._executions.iterations(node.path, iteration):
+            inner = f"{iteration}.{index}" if iteration else str(index)
+            key = iteration_key(node.path, inner)
+            opened = self.is_open(key)
+            yield TreeLine(
+                key=key,
+                depth=depth,
+                state=STEP_STATES[self._executions.iteration_status(node.path, inner)],
+                label=f"[{index}]",
+                detail="",
+                tries="",
+                took="",
+                foldable=True,
+                open=opened,
+                dim=False,
+                path=node.path,
+                iteration=inner,
+                row_id=None,
+            )
+            if opened:
+                yield from self._walk(body.nodes, inner, depth + 1, context)
+
+    def _entered(self, block: Block, iteration: str) -> bool:
+        return any(self._executions.at(node.path, iteration) for node in block.nodes)
+
+    def _unreached(self, node: DefinitionNode, iteration: str, depth: int, context: _Context) -> Iterator[TreeLine]:
+        key = line_key(node.path, iteration)
+        yield TreeLine(
+            key, depth, NOT_REACHED, node.label, node.detail, "", "", False, False, True, node.path, iteration, None
+        )
+
+    def _row_line(self, row: Step, node: DefinitionNode | None, depth: int, context: _Context) -> TreeLine:
+        key = line_key(row.path, row.iteration, row.visit)
+        state = STEP_STATES[row.status]
+        if row.status is StepStatus.STARTED and context.waiting(row):
+            state = State("◔", "waiting", Tone.WAITING)
+        foldable = node is not None and node.step_type in _FOLDABLE and any(block.nodes for block in node.blocks)
+        return TreeLine(
+            key=key,
+            depth=depth,
+            state=state,
+            label=node.label if node is not None else safe(row.step_id or row.path),
+            detail=_row_detail(row, node),
+            tries=str(max(row.attempt, row.tries)) if _acts(row) else "",
+            took=elapsed(row.started_at, row.completed_at, context.now) if row.started_at else NOTHING,
+            foldable=foldable,
+            open=foldable and self.is_open(key),
+            dim=False,
+            path=row.path,
+            iteration=row.iteration,
+            row_id=row.row_id,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    now: datetime
+    waiting: Callable[[Step], bool]
+    unreached: bool
+
+
+def _heading(node: DefinitionNode, block: Block, iteration: str, depth: int, detail: str) -> TreeLine:
+    key = f"{node.path}.{block.name}#{iteration}"
+    return TreeLine(key, depth, NOT_REACHED, block.name, detail, "", "", False, False, True, node.path, iteration, None)
+
+
+def _acts(row: Step) -> bool:
+    return not row.step_type.startswith("control.") or row.step_type == "control.callWorkflow"
+
+
+def _row_detail(row: Step, node: DefinitionNode | None) -> str:
+    outcome = row.outcome if isinstance(row.outcome, dict) else {}
+    parts: list[str] = []
+    if row.visit > 1:
+        parts.append(f"visit {row.visit}")
+    if row.step_type == BRANCH and outcome.get("branch"):
+        parts.append(f"→ {safe(str(outcome['branch']))}")
+    elif row.step_type == LOOP and outcome.get("items") is not None:
+        parts.append(f"{safe(str(outcome['items']))} items")
+    elif node is not None and node.detail:
+        parts.append(node.detail)
+    elif node is None:
+        parts.append(safe(row.step_type))
+    if row.error is not None:
+        said = safe(row.error.code or row.error.category)
+        parts.append(f"{said}, handled" if row.handled_by else said)
+    return " · ".join(parts)
+
+
+def _paths(nodes: tuple[DefinitionNode, ...]) -> Iterator[str]:
+    for node in nodes:
+        yield node.path
+        for block in node.blocks:
+            yield from _paths(block.nodes)

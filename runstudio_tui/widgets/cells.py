@@ -1,0 +1,61 @@
+"""Cutting and filling text by terminal cells: wide characters take two, so ``len`` is not enough."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.cells import cell_len, set_cell_size
+
+ELLIPSIS: Final = "…"
+
+
+def width(text: str) -> int:
+    """Terminal cells ``text`` takes."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def cut(text: str, cells: int) -> str:
+    """``text`` in at most ``cells`` cells, with an ellipsis where something was cut off."""
+    if cells <= 0:
+        return ""
+    if width(text) <= cells:
+        return text
+    return set_cell_size(text, cells - 1).rstrip() + ELLIPSIS
+
+
+def cut_middle(text: str, cells: int, *, tail: int = 4) -> str:
+    """``text`` in at most ``cells`` cells with its beginning and its last ``tail`` characters: how ids are shortened."""
+    if width(text) <= cells:
+        return text
+    if cells <= tail + 1:
+        return cut(text, cells)
+    return set_cell_size(text, cells - tail - 1).rstrip() + ELLIPSIS + text[-tail:]
+
+
+def pad(text: str, cells: int, *, right: bool = False) -> str:
+    """``text`` cut and filled with blanks to exactly ``cells`` cells; ``right`` aligns to the right."""
+    text = cut(text, cells)
+    blanks = " " * (cells - width(text))
+    return blanks + text if right else text + blanks
+
+
+def wrap(text: str, cells: int) -> list[str]:
+    """Lines of at most ``cells`` cells, broken at blanks where possible. At least one line."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in paragraph.split(" "):
+            rest = word
+            candidate = f"{line} {rest}" if line else rest
+            if width(candidate) <= cells:
+                line = candidate
+                continue
+            if line:
+                lines.append(line)
+            while width(rest) > cells:
+                head = set_cell_size(rest, cells).rstrip() or rest[:1]
+                lines.append(head)
+                rest = rest[len(head) :]
+            line = rest
+        lines.append(line)
+    return lines
