@@ -1,0 +1,108 @@
+"""The connection to Postgres: one way to make it, one way to say that it failed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from psycopg import errors as postgres_errors
+from sqlalchemy import func, make_url, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from engine.errors import Unavailable
+from engine.settings import DATABASE_DRIVER
+from engine.store.json_policy import dumps_for_storage
+
+READ_TIMEOUT_SECONDS: Final = 2.0
+"""Longest one statement of a reader may run."""
+CONNECT_TIMEOUT_SECONDS: Final = 5
+
+
+def create_store_engine(
+    url: str, *, pool_size: int = 10, max_overflow: int = 10, application_name: str = "runstudio"
+) -> AsyncEngine:
+    """An async engine on psycopg 3 whose json parameters go through the JSON policy. Nothing is connected yet.
+
+    ``url`` may name any Postgres dialect (``postgresql://...``). Call ``dispose()`` at the end. A connection that broke is
+    found out by its next use, which fails: callers repeat (activities are), instead of paying a ping per transaction.
+    """
+    return create_async_engine(
+        make_url(url).set(drivername=DATABASE_DRIVER),
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+        pool_timeout=CONNECT_TIMEOUT_SECONDS,
+        pool_recycle=1800,
+        json_serializer=dumps_for_storage,
+        connect_args=connect_arguments(application_name),
+    )
+
+
+def connect_arguments(application_name: str) -> dict[str, Any]:
+    """Connection parameters of every connection we make, the migrations' included."""
+    return {
+        "application_name": application_name,
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        # A vanished server is noticed in half a minute instead of two hours.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 4,
+        # Compiling costs more than our statements run.
+        "options": "-c timezone=UTC -c jit=off",
+    }
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
+    """A read-only transaction with the reader's statement timeout, and the server's clock at its start (aware UTC).
+
+    All statements in it see the same data. Raises ``Unavailable``: POSTGRES_UNREACHABLE, or QUERY_TOO_SLOW when a statement
+    ran longer than ``READ_TIMEOUT_SECONDS``.
+    """
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            timeout = func.set_config("statement_timeout", str(int(READ_TIMEOUT_SECONDS * 1000)), True)
+            row = (await connection.execute(select(func.clock_timestamp(), timeout))).one()
+            yield connection, row[0].astimezone(UTC)
+    except (DBAPIError, PoolTimeout, OSError) as error:
+        refusal = as_unavailable(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def as_unavailable(error: BaseException) -> Unavailable | None:
+    """``error`` as the refusal an operation answers with, when it says that Postgres cannot be asked now; else None."""
+    if isinstance(error, PoolTimeout):
+        return Unavailable(
+            "POSTGRES_BUSY",
+            f"No connection to Postgres became free within {CONNECT_TIMEOUT_SECONDS} s.",
+            "Try again; if it stays, look for long transactions.",
+        )
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, postgres_errors.QueryCanceled):
+        return Unavailable(
+            "QUERY_TOO_SLOW",
+            f"Postgres needed more than {READ_TIMEOUT_SECONDS:g} s for this question.",
+            "Narrow the filter: a time range, a workflow or a status.",
+        )
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    refused = isinstance(cause, postgres_errors.OperationalError) and cause.sqlstate is None
+    # Class 57P is a server going down or coming up, class 08 a broken connection, class 53 one out of resources.
+    state = getattr(cause, "sqlstate", None) or ""
+    if lost or refused or state.startswith(("57P", "08", "53")) or isinstance(cause, OSError):
+        return Unavailable(
+            "POSTGRES_UNREACHABLE",
+            f"Postgres cannot be reached: {_first_line(cause)}.",
+            "Check DATABASE_URL and that the server runs; `runstudio doctor` shows both.",
+        )
+    return None
+
+
+def _first_line(cause: BaseException | None) -> str:
+    lines = str(cause).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(cause).__name__
