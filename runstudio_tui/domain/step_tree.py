@@ -72,6 +72,8 @@ class StepTree:
         self._executions = executions
         self._toggled: set[str] = set()
         self._known_paths = set(_paths(nodes))
+        self._strays_of = -1
+        self._stray_rows: list[Step] = []
 
     def is_open(self, key: str) -> bool:
         """Whether the children of a line are shown."""
@@ -92,18 +94,25 @@ class StepTree:
 
     def lines(self, now: datetime, waiting: Callable[[Step], bool]) -> list[TreeLine]:
         """The visible lines at ``now``. ``waiting`` tells whether a started step is in a wait."""
-        lines = list(self._walk(self._nodes, "", 0, _Context(now, waiting, unreached=False)))
-        strays = [step for step in self._executions.all() if step.path not in self._known_paths]
-        lines.extend(self._row_line(step, None, 0, _Context(now, waiting, unreached=False)) for step in strays)
+        context = _Context(now, waiting)
+        lines = list(self._walk(self._nodes, "", 0, context))
+        lines.extend(self._row_line(step, None, 0, context) for step in self._strays())
         return lines
+
+    def _strays(self) -> list[Step]:
+        """Rows of steps the definition does not have (history, or a definition that cannot be read)."""
+        if self._strays_of != self._executions.version:
+            self._strays_of = self._executions.version
+            self._stray_rows = [step for step in self._executions.all() if step.path not in self._known_paths]
+        return self._stray_rows
 
     def _walk(
         self, nodes: tuple[DefinitionNode, ...], iteration: str, depth: int, context: _Context
     ) -> Iterator[TreeLine]:
         for node in nodes:
-            rows = () if context.unreached else self._executions.at(node.path, iteration)
+            rows = self._executions.at(node.path, iteration)
             if not rows:
-                yield from self._unreached(node, iteration, depth, context)
+                yield _unreached(node, iteration, depth)
                 continue
             for row in rows:
                 line = self._row_line(row, node, depth, context)
@@ -153,12 +162,6 @@ class StepTree:
     def _entered(self, block: Block, iteration: str) -> bool:
         return any(self._executions.at(node.path, iteration) for node in block.nodes)
 
-    def _unreached(self, node: DefinitionNode, iteration: str, depth: int, context: _Context) -> Iterator[TreeLine]:
-        key = line_key(node.path, iteration)
-        yield TreeLine(
-            key, depth, NOT_REACHED, node.label, node.detail, "", "", False, False, True, node.path, iteration, None
-        )
-
     def _row_line(self, row: Step, node: DefinitionNode | None, depth: int, context: _Context) -> TreeLine:
         key = line_key(row.path, row.iteration, row.visit)
         state = STEP_STATES[row.status]
@@ -186,7 +189,13 @@ class StepTree:
 class _Context:
     now: datetime
     waiting: Callable[[Step], bool]
-    unreached: bool
+
+
+def _unreached(node: DefinitionNode, iteration: str, depth: int) -> TreeLine:
+    key = line_key(node.path, iteration)
+    return TreeLine(
+        key, depth, NOT_REACHED, node.label, node.detail, "", "", False, False, True, node.path, iteration, None
+    )
 
 
 def _heading(node: DefinitionNode, block: Block, iteration: str, depth: int, detail: str) -> TreeLine:
