@@ -1,0 +1,110 @@
+"""JavaScript's text and number forms, where definitions written for the earlier system depend on them.
+
+Lengths and positions count UTF-16 units, as JavaScript does. One rule differs: no result ever holds half of a surrogate
+pair, because such a text cannot be stored or printed; a cut that would leave a half drops it.
+"""
+
+from __future__ import annotations
+
+import math
+from json.encoder import encode_basestring
+from typing import Any, Final
+
+WHITESPACE: Final = (
+    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f"
+    "\u3000\ufeff"
+)
+"""What JavaScript's ``trim`` and ``\\s`` take for white space; Python's ``strip`` takes other characters too."""
+
+_PLAIN_FROM: Final = -6
+_PLAIN_TO: Final = 21
+"""Powers of ten between which JavaScript writes a number without an exponent."""
+
+
+def number_text(value: int | float) -> str:
+    """A number as JavaScript prints it: ``1`` for 1.0, ``1e-7``, ``Infinity``. Integers keep all their digits."""
+    if isinstance(value, int):
+        return str(value)
+    if math.isnan(value):
+        return "NaN"
+    sign = "-" if value < 0 else ""
+    if math.isinf(value):
+        return f"{sign}Infinity"
+    if value == 0:
+        return "0"
+    # Python and JavaScript agree on the shortest digits that give the number back; they differ in where the point goes.
+    mantissa, _, exponent = repr(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    significant = (whole + fraction).lstrip("0")
+    point = len(whole) - (len(whole + fraction) - len(significant)) + int(exponent or 0)
+    digits = significant.rstrip("0")
+    if len(digits) <= point <= _PLAIN_TO:
+        return sign + digits.ljust(point, "0")
+    if 0 < point <= _PLAIN_TO:
+        return f"{sign}{digits[:point]}.{digits[point:]}"
+    if _PLAIN_FROM < point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    tail = f".{digits[1:]}" if len(digits) > 1 else ""
+    return f"{sign}{digits[0]}{tail}e{point - 1:+d}"
+
+
+def text(value: Any) -> str:
+    """JavaScript's string conversion, with null as the empty text: ``[1,null]`` is ``1,``; an object ``[object Object]``."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return number_text(value)
+    if isinstance(value, list | tuple):
+        return ",".join(map(text, value))
+    return "[object Object]"
+
+
+def json_text(value: Any, spacing: int = 0) -> str:
+    """``JSON.stringify``: compact, or pretty with ``spacing`` spaces a level. A number that is not finite is null.
+
+    Raises ``RecursionError`` on a value nested too deeply for the interpreter's stack.
+    """
+    return _json(value, " " * spacing, "\n")
+
+
+def _json(value: Any, indent: str, line: str) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "null"
+    if isinstance(value, int | float):
+        return number_text(value)
+    inner = line + indent
+    if isinstance(value, list | tuple):
+        parts = [_json(item, indent, inner) for item in value]
+        opening, closing = "[", "]"
+    else:
+        colon = ": " if indent else ":"
+        parts = [f"{encode_basestring(str(key))}{colon}{_json(item, indent, inner)}" for key, item in value.items()]
+        opening, closing = "{", "}"
+    if not parts:
+        return opening + closing
+    if not indent:
+        return opening + ",".join(parts) + closing
+    return opening + inner + f",{inner}".join(parts) + line + closing
+
+
+def length(value: str) -> int:
+    """The number of UTF-16 units."""
+    return len(value) + sum(1 for character in value if character > "\uffff")
+
+
+def cut(value: str, start: int, end: int) -> str:
+    """UTF-16 units ``start`` to ``end`` (both at least 0), without a surrogate half at either side."""
+    if value.isascii():
+        return value[start:end]
+    units = value.encode("utf-16-le", "surrogatepass")
+    return units[2 * start : 2 * end].decode("utf-16-le", "ignore")

@@ -1,0 +1,86 @@
+"""Inputs and outputs of actions as pydantic models: parsing, and what is said when a value does not fit."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from engine.errors import ACTION, VALIDATION, StepFailure
+
+INPUT_INVALID: Final = "ACTION_INPUT_INVALID"
+OUTPUT_INVALID: Final = "ACTION_OUTPUT_INVALID"
+
+_ISSUES_SHOWN: Final = 20
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _whole_float_to_int(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE: Final = BeforeValidator(_whole_float_to_int)
+"""Last in ``Annotated[int, Field(ge=..), WHOLE]``: an integer of JSON, where ``2`` and ``2.0`` are the same number."""
+
+
+class ActionModel(BaseModel):
+    """Base of the built-in models: JSON types are taken as they are (``"5"`` is no number); unknown keys are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+class CamelModel(ActionModel):
+    """An ``ActionModel`` whose fields are written in camelCase in definitions, as those of ``transform.*`` are."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+def parse_input(label: str, model: type[Model], value: Any) -> Model:
+    """``value`` as an instance of ``model``.
+
+    Raises ``StepFailure`` (``ValidationError``, code ``ACTION_INPUT_INVALID``) with ``details.issues``: a list of
+    ``{path, message, kind}``, path a JSON pointer. The values themselves are not repeated: they may hold a secret.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        issues = issues_of(error)
+        raise StepFailure(
+            VALIDATION, f"The input of {label} is not valid: {_sentence(issues)}", code=INPUT_INVALID,
+            details={"issues": issues},
+        ) from None  # fmt: skip
+
+
+def output_json(label: str, model: type[BaseModel], value: Any) -> Any:
+    """What a handler returned, validated and as a JSON value.
+
+    Raises ``StepFailure`` (``ActionError``, code ``ACTION_OUTPUT_INVALID``) with ``details.issues`` as ``parse_input`` does.
+    """
+    try:
+        # A model's own instance is validated too: its fields may have been assigned after it was made.
+        fields = value.model_dump(by_alias=True) if isinstance(value, BaseModel) else value
+        return model.model_validate(fields).model_dump(mode="json", by_alias=True)
+    except ValidationError as error:
+        issues = issues_of(error)
+        raise StepFailure(
+            ACTION, f"The output of {label} is not valid: {_sentence(issues)}", code=OUTPUT_INVALID,
+            details={"issues": issues},
+        ) from None  # fmt: skip
+
+
+def issues_of(error: ValidationError) -> list[dict[str, str]]:
+    """The problems of a pydantic error as ``{path, message, kind}``, at most 20 of them."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return [
+        {"path": _pointer(item["loc"]), "message": item["msg"], "kind": item["type"]} for item in found[:_ISSUES_SHOWN]
+    ]
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def _sentence(issues: list[dict[str, str]]) -> str:
+    return "; ".join(f"{issue['path'].lstrip('/') or 'value'}: {issue['message']}" for issue in issues)
