@@ -21,6 +21,7 @@ from urllib.parse import quote
 import psutil
 import psycopg
 from psycopg import sql
+from psycopg.pq import PGconn, Ping
 
 from engine.devstack.postgres_programs import POSTGRES_MAJOR, account, give, program
 from engine.devstack.processes import ProcessId, identify, is_alive, last_lines, send, start_detached, stop, wait_gone
@@ -28,8 +29,11 @@ from engine.errors import Conflict, Unavailable
 from engine.settings import DATABASE_DRIVER
 
 SUPERUSER: Final = "postgres"
+DATABASE: Final = "runstudio"
+"""The stack's database; tests make their own."""
 START_SECONDS: Final = 60.0
 """A crashed server replays its log before it accepts connections."""
+ADOPT_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 20.0
 SOCKET_PATH_LIMIT: Final = 103
 """Bytes of a Unix socket's path that every supported system accepts."""
@@ -72,20 +76,34 @@ class EmbeddedPostgres:
         (``POSTGRES_DATA_VERSION``) for data of another major version.
         """
         self._create_cluster()
-        process = self.process()
-        if process is None:
-            process = self._launch()
-        deadline = time.monotonic() + START_SECONDS
-        while not self._accepts_connections():
-            if not is_alive(process) or time.monotonic() > deadline:
-                raise Unavailable(
-                    "POSTGRES_NOT_STARTED",
-                    f"The development Postgres in {self.directory} does not start.",
-                    f"Read {self.log}; if the data is of no value, remove the directory.",
-                    {"log": last_lines(self.log)},
-                )
-            time.sleep(0.02)
+        running = self.process()
+        if running is not None:
+            if self._wait_until_ready(running, patience=ADOPT_SECONDS):
+                return running
+            # It lives but is deaf: stopped by a signal, or its socket was cleaned away.
+            stop(running, grace=2, first=signal.SIGQUIT)
+        process = self._launch()
+        if not self._wait_until_ready(process, patience=START_SECONDS):
+            stop(process, grace=2, first=signal.SIGQUIT)
+            raise Unavailable(
+                "POSTGRES_NOT_STARTED",
+                f"The development Postgres in {self.directory} does not start.",
+                f"Read {self.log}; if the data is of no value, remove the directory.",
+                {"log": last_lines(self.log)},
+            )
         return process
+
+    def _wait_until_ready(self, process: ProcessId, *, patience: float) -> bool:
+        """Waits for a server that starts or recovers as long as it says so, for a silent one ``patience`` seconds."""
+        started = time.monotonic()
+        while is_alive(process):
+            answer, elapsed = self._ping(), time.monotonic() - started
+            if answer == Ping.OK:
+                return True
+            if elapsed > (START_SECONDS if answer == Ping.REJECT else patience):
+                return False
+            time.sleep(0.02)
+        return False
 
     def stop(self) -> None:
         """Stops the server in good order (open connections are closed, nothing committed is lost). Stopped is fine too."""
@@ -126,12 +144,13 @@ class EmbeddedPostgres:
     def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(f"postgresql://{self._location(SUPERUSER)}", autocommit=True, connect_timeout=5)
 
-    def _accepts_connections(self) -> bool:
-        try:
-            self._connect().close()
-        except psycopg.OperationalError:
-            return False
-        return True
+    def answers(self) -> bool:
+        """Whether the server accepts connections now."""
+        return self._ping() == Ping.OK
+
+    def _ping(self) -> Ping:
+        conninfo = f"postgresql://{self._location(SUPERUSER)}&connect_timeout=2"
+        return Ping(PGconn.ping(conninfo.encode()))
 
     def _create_cluster(self) -> None:
         version_file = self.directory / "PG_VERSION"

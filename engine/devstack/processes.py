@@ -169,6 +169,17 @@ def port_is_free(port: int) -> bool:
         return True
 
 
+def listens(process: ProcessId, port: int) -> bool:
+    """Whether exactly this process is the one that serves the port."""
+    try:
+        connections = psutil.Process(process.pid).net_connections(kind="tcp")
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+    return is_alive(process) and any(
+        connection.status == psutil.CONN_LISTEN and connection.laddr.port == port for connection in connections
+    )
+
+
 def last_lines(log: Path, count: int = 5) -> str:
     """The end of a log file, for an error's details; empty when there is no log."""
     if not log.exists():

@@ -6,7 +6,9 @@ The file is what makes it useful beyond a demo: workflows go on where they were 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +18,16 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from engine.devstack.processes import ProcessId, free_port, is_alive, last_lines, port_is_free, start_detached, stop
+from engine.devstack.processes import (
+    ProcessId,
+    free_port,
+    is_alive,
+    last_lines,
+    listens,
+    port_is_free,
+    start_detached,
+    stop,
+)
 from engine.errors import Unavailable
 from engine.settings import DEFAULT_NAMESPACE
 
@@ -32,14 +43,22 @@ class TemporalServer:
     """The server of one history file. ``port`` is kept over restarts as long as nobody else takes it."""
 
     def __init__(
-        self, program: Path, database: Path, *, log: Path, port: int | None = None, ui_port: int | None = None
+        self,
+        program: Path,
+        database: Path,
+        *,
+        log: Path,
+        port: int | None = None,
+        ui_port: int | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
-        """``ui_port`` None: without Temporal's web interface."""
+        """``port`` None: any free one. ``ui_port`` None: without Temporal's web interface, 0: on any free port."""
         self.program = program
         self.database = database
         self.log = log
         self.port = port
         self.ui_port = ui_port
+        self._variables = dict(variables or {})
         self.process: ProcessId | None = None
 
     @property
@@ -60,7 +79,9 @@ class TemporalServer:
         for _attempt in range(PORT_ATTEMPTS):
             if self.port is None or not port_is_free(self.port):
                 self.port = free_port()
-            self.process = start_detached(self._command(), log=self.log)
+            if self.ui_port is not None and (self.ui_port == 0 or not port_is_free(self.ui_port)):
+                self.ui_port = free_port()
+            self.process = start_detached(self._command(), log=self.log, environment=self._environment())
             if wait_until_answers(self.address, self.process):
                 return self.process
             # Somebody may have taken the port between our look and the server's bind: look again.
@@ -87,18 +108,22 @@ class TemporalServer:
     def _command(self) -> list[str]:
         command = [str(self.program), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(self.port)]
         command += ["--db-filename", str(self.database), "--log-format", "json"]
-        # What configures the user's own Temporal client must not reach our server.
-        command += ["--disable-config-env", "--disable-config-file"]
         for setting in SERVER_SETTINGS:
             command += ["--dynamic-config-value", setting]
         return [*command, "--headless"] if self.ui_port is None else [*command, "--ui-port", str(self.ui_port)]
+
+    def _environment(self) -> dict[str, str]:
+        # What configures the user's own Temporal client must not reach our server.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
+        return {**inherited, "TEMPORAL_CONFIG_FILE": os.devnull, **self._variables}
 
 
 def wait_until_answers(address: str, process: ProcessId, *, seconds: float = START_SECONDS) -> bool:
     """Waits until the server at ``address`` serves the default namespace; False when it ended or the time is over."""
     deadline = time.monotonic() + seconds
     while is_alive(process) and time.monotonic() < deadline:
-        if answers(address):
+        # Its own answer, not that of a stranger who took the port in the same moment.
+        if answers(address) and listens(process, int(address.rpartition(":")[2])):
             return True
         time.sleep(0.05)
     return False

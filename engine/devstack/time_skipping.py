@@ -55,6 +55,8 @@ class TimeSkippingProgram:
     """How to run the server: ``command`` and then a port."""
 
     command: tuple[str, ...]
+    path: Path
+    """The program, or the directory of its jars."""
     source: Source
 
 
@@ -62,10 +64,10 @@ def find_program() -> TimeSkippingProgram | None:
     """The server if the cache has it; None if it must be obtained."""
     native = _cached_native()
     if os.access(native, os.X_OK):
-        return TimeSkippingProgram((str(native),), "cache")
+        return TimeSkippingProgram((str(native),), native, "cache")
     java = shutil.which("java")
     if java is not None and _cached_jars().is_dir():
-        return TimeSkippingProgram(_java_command(java), "cache")
+        return TimeSkippingProgram(_java_command(java), _cached_jars(), "cache")
     return None
 
 
@@ -104,14 +106,14 @@ def _obtain(progress: Progress) -> TimeSkippingProgram:
     with scratch_directory(native) as scratch:
         try:
             _download(scratch, progress).replace(native)
-            return TimeSkippingProgram((str(native),), "download")
+            return TimeSkippingProgram((str(native),), native, "download")
         # RuntimeError is what the SDK raises for everything that can go wrong with its download.
         except (RuntimeError, TimeoutError) as error:
             reasons["download"] = str(error) or "took too long"
     with scratch_directory(_cached_jars()) as scratch:
         try:
             java = _resolve_jars(scratch, progress)
-            return TimeSkippingProgram(_java_command(java), "Maven")
+            return TimeSkippingProgram(_java_command(java), _cached_jars(), "Maven")
         except Unavailable as error:
             reasons["Maven"] = f"{error.message} {error.details.get('output', '')}".strip()
     raise Unavailable(

@@ -1,0 +1,294 @@
+"""The development stack of one data directory: Postgres, Temporal and a worker, started together and shared.
+
+Whatever state the last user left it in, ``up`` ends with a stack that works or with an error that says what to do: it takes
+over what still works, replaces what does not, and leaves nothing half started behind.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from engine.devstack.fetching import Progress, exclusive
+from engine.devstack.info import StackInfo
+from engine.devstack.postgres import DATABASE, EmbeddedPostgres
+from engine.devstack.processes import ProcessId, current_process, is_alive, stop
+from engine.devstack.schema import prepare_schema
+from engine.devstack.state import PARTS, Part, RunningPart, StackState, StateFile, mark, marked_processes
+from engine.devstack.status import StackStatus, stack_status
+from engine.devstack.temporal_cli import obtain_cli
+from engine.devstack.temporal_server import TemporalServer, answers
+from engine.devstack.worker_process import COMMAND, WorkerProcess, wait_until_ready
+from engine.devstack.worker_process import STOP_SECONDS as WORKER_STOP_SECONDS
+from engine.errors import Conflict
+from engine.settings import Settings
+
+LOCK_SECONDS: Final = 300.0
+ADOPT_SECONDS: Final = 20.0
+"""How long a worker that already runs may take to find its repaired servers again."""
+
+PrepareSchema = Callable[[str, bool, Progress], None]
+"""Called with the database URL, whether the database is the stack's own, and where to tell progress."""
+
+
+class DevStack:
+    """The stack of ``data_dir``. Every method may be called from any process, at any time; only one changes it at a time.
+
+    The methods block: in a program with an event loop, call them in a thread.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        settings: Settings,
+        *,
+        worker_command: Sequence[str] = COMMAND,
+        prepare_schema: PrepareSchema = prepare_schema,
+    ) -> None:
+        self.data_dir = data_dir.absolute()
+        self._settings = settings
+        self._worker_command = worker_command
+        self._prepare_schema = prepare_schema
+        self._file = StateFile(self.data_dir)
+
+    def up(self, progress: Progress) -> StackInfo:
+        """Brings the stack up, to stay until ``down``; quick when it is up already.
+
+        Raises ``EngineError``: what could not be started, with the end of its log in details. What was started for nothing is
+        stopped again.
+        """
+        return self._bring_up(progress, lambda state: state.model_copy(update={"kept": True}))
+
+    @contextmanager
+    def session(self, progress: Progress) -> Iterator[StackInfo]:
+        """The stack for as long as the context is open. The last one to leave stops it, unless ``up`` asked it to stay.
+
+        SIGTERM and SIGHUP (a closed terminal) leave the context in good order too. Raises as ``up``.
+        """
+        me = current_process()
+        with _ends_on_signals():
+            info = self._bring_up(
+                progress, lambda state: state.model_copy(update={"holders": (*state.living_holders(), me)})
+            )
+            try:
+                yield info
+            finally:
+                self._leave(me, progress)
+
+    def down(self, progress: Progress, *, force: bool = False) -> tuple[Part, ...]:
+        """Stops what runs and tells which parts those were. Data and logs stay.
+
+        Raises ``Conflict`` (``STACK_IN_USE``) while studios use it, unless ``force``.
+        """
+        with self._locked(progress):
+            state = self._file.read()
+            holders = tuple(holder for holder in state.living_holders() if holder != current_process())
+            if holders and not force:
+                pids = ", ".join(str(holder.pid) for holder in holders)
+                raise Conflict(
+                    "STACK_IN_USE",
+                    f"A studio still uses the stack (process {pids}).",
+                    "Close it, or stop the stack under it with --force.",
+                    {"holders": [holder.pid for holder in holders]},
+                )
+            return self._stop_all(state, progress)
+
+    def status(self) -> StackStatus:
+        """The parts as they are now; asks each of them. Changes nothing and waits for nobody."""
+        return stack_status(self.data_dir, self._settings, self._file.read(), self._postgres(), self.logs)
+
+    def logs(self, part: Part) -> Path:
+        """The log file of a part, there or not."""
+        return self.data_dir / "logs" / f"{part}.log"
+
+    def running_environment(self) -> Mapping[str, str]:
+        """Variables that make a program use the running stack; empty when it does not run. Asks nobody, so it is quick."""
+        state = self._file.read()
+        postgres, temporal = self._settings.database_url, self._settings.temporal_address
+        if postgres is None and state.living("postgres") is not None:
+            postgres = self._postgres().url(DATABASE)
+        running = state.living("temporal")
+        if temporal is None and running is not None:
+            temporal = running.address
+        if postgres is None or temporal is None:
+            return {}
+        return StackInfo(self.data_dir, postgres, temporal, self._settings.temporal_address is None).environment()
+
+    # Up
+
+    def _bring_up(self, progress: Progress, claim: Callable[[StackState], StackState]) -> StackInfo:
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._settings.temporal_address is None:
+            # Before the lock: it can take minutes, and nobody must have to wait for that to stop the stack.
+            obtain_cli(self._settings, progress)
+        with self._locked(progress):
+            before = self._file.read()
+            try:
+                info = self._start_all(progress)
+            except BaseException:
+                # Also on ctrl+c. Whoever used the stack before keeps what still runs.
+                if not before.kept and not before.living_holders():
+                    self._stop_all(self._file.read(), progress)
+                raise
+            self._file.write(claim(self._file.read()))
+            return info
+
+    def _start_all(self, progress: Progress) -> StackInfo:
+        started: list[Part] = []
+        url = self._settings.database_url or self._start_postgres(started, progress)
+        self._prepare_schema(url, self._settings.database_url is None, progress)
+        if self._settings.temporal_address is not None:
+            info = StackInfo(self.data_dir, url, self._settings.temporal_address, owns_temporal=False)
+        else:
+            temporal = self._start_temporal(started, progress)
+            info = StackInfo(self.data_dir, url, temporal.address, owns_temporal=True, ui_url=temporal.ui_url)
+        self._start_worker(info, started, progress)
+        return replace(info, started=tuple(started))
+
+    def _start_postgres(self, started: list[Part], progress: Progress) -> str:
+        server = self._postgres()
+        if server.process() is None:
+            progress("starting Postgres")
+            started.append("postgres")
+        process = server.start()
+        self._record("postgres", process)
+        return server.ensure_database(DATABASE)
+
+    def _start_temporal(self, started: list[Part], progress: Progress) -> RunningPart:
+        known = self._file.read().part("temporal")
+        server = TemporalServer(
+            obtain_cli(self._settings, progress).path,
+            self.data_dir / "temporal.db",
+            log=self.logs("temporal"),
+            # The port is kept if it can be: programs that were connected find the repaired server by themselves.
+            port=None if known is None else known.port,
+            ui_port=0 if known is None else known.ui_port,
+            variables=mark(self.data_dir, "temporal"),
+        )
+        if known is not None and is_alive(known.process) and answers(server.address):
+            self._stop_strays("temporal", keep=known.process)
+            return known
+        # Two servers on one history file would damage it, so whatever still has it open goes first.
+        self._stop_strays("temporal", keep=None)
+        progress("starting Temporal")
+        started.append("temporal")
+        process = server.start()
+        return self._record("temporal", process, port=server.port, ui_port=server.ui_port)
+
+    def _start_worker(self, info: StackInfo, started: list[Part], progress: Progress) -> None:
+        variables = {**info.environment(), **mark(self.data_dir, "worker")}
+        variables["RUNSTUDIO_ACTIONS"] = ",".join(self._settings.action_modules)
+        if not info.owns_temporal and self._settings.temporal_namespace is not None:
+            variables["TEMPORAL_NAMESPACE"] = self._settings.temporal_namespace
+        worker = WorkerProcess(self._worker_command, variables, log=self.logs("worker"))
+        known = self._file.read().living("worker")
+        if known is not None and known.environment == worker.digest() and known.port is not None:
+            progress("waiting for the worker")
+            if wait_until_ready(known.process, known.port, ADOPT_SECONDS):
+                self._stop_strays("worker", keep=known.process)
+                return
+        self._stop_strays("worker", keep=None)
+        progress("starting the worker")
+        started.append("worker")
+        process, port = worker.start()
+        self._record("worker", process, port=port, environment=worker.digest())
+
+    def _record(
+        self,
+        part: Part,
+        process: ProcessId,
+        *,
+        port: int | None = None,
+        ui_port: int | None = None,
+        environment: str = "",
+    ) -> RunningPart:
+        state = self._file.read()
+        known = state.part(part)
+        if known is not None and known.process == process:
+            return known
+        value = RunningPart(
+            process=process, started_at=datetime.now(UTC), port=port, ui_port=ui_port, environment=environment
+        )
+        self._file.write(state.with_part(part, value))
+        return value
+
+    # Down
+
+    def _leave(self, holder: ProcessId, progress: Progress) -> None:
+        with self._locked(progress):
+            state = self._file.read()
+            remaining = tuple(other for other in state.living_holders() if other != holder)
+            if remaining or state.kept:
+                self._file.write(state.model_copy(update={"holders": remaining}))
+            else:
+                self._stop_all(state, progress)
+
+    def _stop_all(self, state: StackState, progress: Progress) -> tuple[Part, ...]:
+        stopped: list[Part] = []
+        for part in reversed(PARTS):
+            running = state.living(part) is not None or any(marked_processes(self.data_dir, part))
+            if part == "postgres":
+                running = self._postgres().process() is not None
+                self._postgres().stop()
+            else:
+                self._stop_strays(part, keep=None)
+            if running:
+                progress(f"stopped {part}")
+                stopped.append(part)
+        self._file.remove()
+        return tuple(reversed(stopped))
+
+    def _stop_strays(self, part: Part, *, keep: ProcessId | None) -> None:
+        """Stops every process of the part, recorded or not, except ``keep``."""
+        recorded = self._file.read().living(part)
+        found = set(marked_processes(self.data_dir, part)) | ({recorded.process} if recorded else set())
+        for process in found - {keep}:
+            stop(process, grace=WORKER_STOP_SECONDS)
+
+    def _postgres(self) -> EmbeddedPostgres:
+        return EmbeddedPostgres(self.data_dir / "postgres", log=self.logs("postgres"))
+
+    def _locked(self, progress: Progress) -> AbstractContextManager[None]:
+        return exclusive(
+            self.data_dir / "stack.lock",
+            seconds=LOCK_SECONDS,
+            waiting=lambda elapsed: progress(
+                f"waiting for another program that starts or stops the stack: {elapsed:.0f} s"
+            ),
+        )
+
+
+def running_environment(settings: Settings) -> Mapping[str, str]:
+    """Variables of the running stack of the settings' data directory; empty when none runs."""
+    return DevStack(settings.data_dir, settings).running_environment()
+
+
+@contextmanager
+def _ends_on_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise ``SystemExit``, so that what surrounds the context is left in good order."""
+    if threading.current_thread() is not threading.main_thread():
+        # Only the main thread can be told of signals; a program that calls us elsewhere handles them itself.
+        yield
+        return
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        # A second one must not interrupt the leaving.
+        for other in numbers:
+            signal.signal(other, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    previous = {number: signal.signal(number, leave) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
