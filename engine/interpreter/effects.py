@@ -82,6 +82,8 @@ class WaitRecord:
     """Deadline of an event wait, due time of a time wait or of a retry."""
     matched_event_id: str | None = None
     payload: Json = None
+    attempt: int = 1
+    """Of a retry: the try that failed. Of a child: the try it is."""
 
 
 @dataclass(frozen=True, slots=True)
