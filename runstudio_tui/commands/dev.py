@@ -1,0 +1,141 @@
+"""``runstudio dev ...``: the development stack, and the studio on top of it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runstudio_tui.commands.output import Exit, print_json, print_table, progress, refuse, say
+
+if TYPE_CHECKING:
+    from engine.devstack.stack import DevStack
+
+app = typer.Typer(no_args_is_help=True, help="A local Postgres, Temporal and worker in one data directory.")
+
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+EXAMPLE_ACTIONS = "examples.shop_actions"
+
+
+def dev_stack() -> DevStack:
+    """The stack of this user's data directory, whose worker knows the actions of the examples.
+
+    Raises ``EngineError`` (``SETTING_INVALID``).
+    """
+    from engine.devstack.stack import DevStack
+    from engine.settings import Settings
+
+    settings = Settings.load()
+    if not settings.action_modules:
+        settings = Settings.load(action_modules=(EXAMPLE_ACTIONS,))
+    # The examples call a carrier on this machine.
+    os.environ.setdefault("RUNSTUDIO_HTTP_ALLOWED_HOSTS", "127.0.0.1")
+    return DevStack(settings.data_dir, settings)
+
+
+@app.command()
+def up(as_json: Json = False) -> None:
+    """Start what is not running and keep it running until `runstudio dev down`. Repairs a half-dead stack."""
+    from engine.errors import EngineError
+
+    try:
+        info = dev_stack().up(progress)
+    except EngineError as error:
+        refuse(error, as_json=as_json)
+    if as_json:
+        print_json(info)
+        return
+    say("The stack is up. To use it elsewhere:")
+    for name, value in info.environment().items():
+        say(f"  export {name}={value}")
+    if info.ui_url:
+        say(f"Temporal's own UI: {info.ui_url}")
+
+
+@app.command()
+def down(
+    force: Annotated[bool, typer.Option("--force", help="Also while a studio uses it.")] = False, as_json: Json = False
+) -> None:
+    """Stop the stack. Its data stays."""
+    from engine.errors import EngineError
+
+    try:
+        stopped = dev_stack().down(progress, force=force)
+    except EngineError as error:
+        refuse(error, as_json=as_json)
+    if as_json:
+        print_json({"stopped": stopped})
+    elif not stopped:
+        say("Nothing was running.")
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Show the parts as they are now. Exit code 5 when one of them does not work."""
+    from engine.errors import EngineError
+
+    try:
+        found = dev_stack().status()
+    except EngineError as error:
+        refuse(error, as_json=as_json)
+    if as_json:
+        print_json(found)
+    else:
+        print_table(
+            ("PART", "STATE", "PID", "WHERE"),
+            [(part.part, part.condition, str(part.pid or "-"), part.address or "-") for part in found.parts],
+        )
+    raise SystemExit(int(Exit.DONE if found.up else Exit.UNAVAILABLE))
+
+
+@app.command()
+def logs(
+    part: Annotated[str, typer.Argument(help="postgres, temporal or worker.")] = "worker",
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Lines from the end.")] = 50,
+) -> None:
+    """Print the end of a part's log and where the file is."""
+    from typing import cast
+
+    from engine.devstack.state import PARTS, Part
+    from engine.errors import EngineError, Invalid
+
+    try:
+        if part not in PARTS:
+            raise Invalid("PART_UNKNOWN", f"The stack has no part {part}.", f"Parts: {', '.join(PARTS)}.")
+        path = dev_stack().logs(cast(Part, part))
+    except EngineError as error:
+        refuse(error, as_json=False)
+    progress(str(path))
+    if path.exists():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]:
+            say(line)
+
+
+@app.command()
+def studio(
+    context: typer.Context,
+    examples: Annotated[
+        bool, typer.Option("--examples/--no-examples", help="Publish the examples and start some runs.")
+    ] = True,
+) -> None:
+    """Start the stack, open the studio on it, and stop what was started when the studio is left."""
+    from engine.errors import EngineError
+    from runstudio_tui.commands.examples import with_examples
+    from runstudio_tui.commands.studio import open_studio
+
+    try:
+        stack = dev_stack()
+        with stack.session(progress) as info:
+            os.environ.update(info.environment())
+            with with_examples(progress, enabled=examples):
+                code = open_studio(context.obj, leave=False)
+    except EngineError as error:
+        refuse(error, as_json=False)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    if stack.status().kept or stack.status().holders:
+        say("The stack stays up, because something else uses it or asked it to. `runstudio dev down` stops it.")
+    else:
+        say("Stopped. Runs and their history are kept; `runstudio dev up` keeps the stack running without the studio.")
+    raise SystemExit(code)

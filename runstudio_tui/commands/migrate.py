@@ -1,0 +1,37 @@
+"""``runstudio migrate``: bring the database to this release's schema, or say what is missing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from runstudio_tui.commands.output import Exit, print_json, refuse, say
+
+
+def migrate(
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; say what is missing. Exit code 4 if anything is.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+) -> None:
+    """Apply the migrations to DATABASE_URL. Safe to run again, also after an interruption."""
+    from engine.errors import EngineError
+    from engine.settings import Settings
+    from engine.store import schema_version
+
+    try:
+        url = Settings.load().required_database_url()
+        current, head = schema_version.current_revision(url), schema_version.head_revision()
+        if not check and current != head:
+            schema_version.migrate(url, progress=say if not as_json else lambda _line: None)
+            current = schema_version.current_revision(url)
+    except EngineError as error:
+        refuse(error, as_json=as_json)
+    if as_json:
+        print_json({"current": current, "head": head, "upToDate": current == head})
+    elif current == head:
+        say(f"The schema is up to date ({head}).")
+    else:
+        say(f"The schema is at {current or 'nothing'}, this release needs {head}. Run `runstudio migrate`.")
+    raise SystemExit(int(Exit.DONE if current == head else Exit.CONFLICT))

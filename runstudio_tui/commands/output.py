@@ -1,0 +1,110 @@
+"""How a command answers: text for people, JSON for programs, and an exit code that says which kind of answer it was."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from datetime import date, datetime
+from enum import Enum, IntEnum
+from pathlib import Path
+from typing import Any, NoReturn
+
+from engine.errors import Conflict, EngineError, Forbidden, Invalid, NotFound, Unavailable
+from runstudio_tui.text import safe
+
+
+class Exit(IntEnum):
+    """Exit codes of every command (docs/cli.md)."""
+
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    CONFLICT = 4
+    UNAVAILABLE = 5
+    FORBIDDEN = 6
+    ACCEPTED = 7
+    """The request was recorded, but what it asks for has not happened yet."""
+    INTERNAL = 70
+
+
+EXIT_OF: tuple[tuple[type[EngineError], Exit], ...] = (
+    (NotFound, Exit.NOT_FOUND),
+    (Conflict, Exit.CONFLICT),
+    (Unavailable, Exit.UNAVAILABLE),
+    (Forbidden, Exit.FORBIDDEN),
+    (Invalid, Exit.USAGE),
+)
+
+
+def exit_code(error: EngineError) -> Exit:
+    """The exit code that tells a program which kind of refusal this was."""
+    return next((code for kind, code in EXIT_OF if isinstance(error, kind)), Exit.REFUSED)
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON data: dataclasses become objects, times ISO-8601 UTC with milliseconds, sets sorted lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, date | Path):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(plain(item) for item in value)
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(plain(value), ensure_ascii=False, indent=2))
+
+
+def say(text: str = "") -> None:
+    """A line for people on standard output; control characters of foreign text are made visible, not obeyed."""
+    print("\n".join(safe(line) for line in text.split("\n")))
+
+
+def progress(text: str) -> None:
+    """A line of progress on standard error, so that standard output stays an answer."""
+    print(safe(text), file=sys.stderr, flush=True)
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Columns as wide as their widest cell, two spaces between."""
+    lines = [list(headings), *([safe(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def refuse(error: EngineError, *, as_json: bool) -> NoReturn:
+    """Say why an operation was refused, on standard error, and end with its exit code."""
+    if as_json:
+        answer = {"error": {"code": error.code, "message": error.message, "hint": error.hint, "details": error.details}}
+        print(json.dumps(plain(answer), ensure_ascii=False, indent=2), file=sys.stderr)
+    else:
+        print(safe(f"{error.code}: {error.message}"), file=sys.stderr)
+        if error.hint:
+            print(safe(error.hint), file=sys.stderr)
+    raise SystemExit(int(exit_code(error)))
+
+
+def run_command(work: Callable[[], Coroutine[Any, Any, Exit | None]], *, as_json: bool = False) -> NoReturn:
+    """Run a command's coroutine; refusals become a message and an exit code, Ctrl+C ends quietly with 130."""
+    try:
+        code = asyncio.run(work())
+    except EngineError as error:
+        refuse(error, as_json=as_json)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    raise SystemExit(int(code or Exit.DONE))

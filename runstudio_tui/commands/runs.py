@@ -1,0 +1,147 @@
+"""``runstudio runs ...``: what the Runs and Run screens show, and their actions, for scripts and tickets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from runstudio_tui.commands.connection import open_backend
+from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say
+from runstudio_tui.ports import Backend
+
+app = typer.Typer(no_args_is_help=True, help="List, show, explain and cancel runs.")
+
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+RunArgument = Annotated[str, typer.Argument(help="Run id.", show_default=False)]
+
+
+async def _server_now(backend: Backend) -> object:
+    return (await backend.system.session()).server_now
+
+
+@app.command("list")
+def list_runs(
+    filter_text: Annotated[
+        str, typer.Argument(metavar="[FILTER]", help="As in the studio: `status:failed wf:billing since:2h`.")
+    ] = "",
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Rows at most.")] = 50,
+    after: Annotated[str | None, typer.Option(help="Cursor of an earlier answer (`next`).")] = None,
+    as_json: Json = False,
+) -> None:
+    """List runs, newest first."""
+
+    async def work() -> None:
+        from engine.errors import Invalid
+        from runstudio_tui.domain.filter_text import FilterError, parse_filter
+        from runstudio_tui.domain.present import run_columns
+
+        async with open_backend() as backend:
+            now = (await backend.system.session()).server_now
+            try:
+                query = parse_filter(filter_text, now)
+            except FilterError as error:
+                raise Invalid("FILTER_INVALID", str(error), "The filter's words are in docs/cli.md.") from error
+            page = await backend.runs.page(query, after, limit)
+        if as_json:
+            print_json({"runs": page.rows, "next": page.next, "serverNow": page.server_now})
+            return
+        print_table(
+            ("RUN", "STATUS", "WORKFLOW", "WHERE", "TRY", "STARTED", "FOR"),
+            [run_columns(row, page.server_now) for row in page.rows],
+        )
+        if page.next:
+            say(f"\nMore: --after {page.next}")
+
+    run_command(work, as_json=as_json)
+
+
+@app.command()
+def show(run_id: RunArgument, as_json: Json = False) -> None:
+    """Show one run: header, steps in the order they ran, open waits."""
+
+    async def work() -> None:
+        from runstudio_tui.domain.models import RunId, Step
+        from runstudio_tui.domain.present import run_lines
+
+        async with open_backend() as backend:
+            summary = await backend.runs.summary(RunId(run_id))
+            steps: dict[str, Step] = {}
+            cursor, more = None, True
+            while more:
+                page = await backend.runs.steps(RunId(run_id), cursor, 1000)
+                steps.update({step.row_id: step for step in page.rows})
+                cursor, more = page.cursor, page.more
+            waits = await backend.runs.waits(RunId(run_id))
+        if as_json:
+            print_json(
+                {
+                    "run": summary.value,
+                    "steps": list(steps.values()),
+                    "waits": waits.value,
+                    "serverNow": summary.server_now,
+                }
+            )
+            return
+        for line in run_lines(summary.value, tuple(steps.values()), waits.value, summary.server_now):
+            say(line)
+
+    run_command(work, as_json=as_json)
+
+
+@app.command()
+def why(run_id: RunArgument, as_json: Json = False) -> None:
+    """Say why a run is not moving: what is the case, the evidence, what helps."""
+
+    async def work() -> None:
+        from runstudio_tui.domain.models import RunId
+
+        async with open_backend() as backend:
+            reply = await backend.system.diagnose(RunId(run_id))
+        if as_json:
+            print_json({"diagnosis": reply.value, "serverNow": reply.server_now})
+            return
+        for finding in reply.value.findings:
+            say(f"{finding.code}: {finding.sentence}")
+            for line in finding.evidence:
+                say(f"  {line}")
+            if finding.advice:
+                say(f"  What helps: {finding.advice}")
+
+    run_command(work, as_json=as_json)
+
+
+@app.command()
+def cancel(
+    run_ids: Annotated[list[str], typer.Argument(help="Run ids.", show_default=False)],
+    reason: Annotated[str, typer.Option(help="Why, at least 3 characters; it is audited.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Cancel runs, each on its own. Exit code 0 when all are canceled, 7 when some are still cleaning up."""
+
+    async def work() -> Exit:
+        from engine.ids import new_id
+        from runstudio_tui.domain.catalog import CancelRequest, CancelResult
+        from runstudio_tui.domain.models import RunId
+        from runstudio_tui.ports import PortError
+
+        results: list[dict[str, str]] = []
+        async with open_backend() as backend:
+            for run_id in run_ids:
+                try:
+                    reply = await backend.control.cancel(CancelRequest(RunId(run_id), reason, new_id()))
+                    results.append({"run": run_id, "result": reply.value.value})
+                except PortError as error:
+                    if len(run_ids) == 1:
+                        raise
+                    results.append({"run": run_id, "result": "failed", "code": error.code, "message": str(error)})
+        if as_json:
+            print_json({"results": results})
+        else:
+            print_table(("RUN", "RESULT"), [(r["run"], r.get("message") or r["result"]) for r in results])
+        outcomes = {result["result"] for result in results}
+        if "failed" in outcomes:
+            return Exit.REFUSED
+        return Exit.ACCEPTED if CancelResult.REQUESTED.value in outcomes else Exit.DONE
+
+    run_command(work, as_json=as_json)
