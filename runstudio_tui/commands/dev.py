@@ -95,15 +95,14 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Lines from the end.")] = 50,
 ) -> None:
     """Print the end of a part's log and where the file is."""
-    from typing import cast
 
-    from engine.devstack.state import PARTS, Part
+    from engine.devstack.state import PARTS
     from engine.errors import EngineError, Invalid
 
     try:
         if part not in PARTS:
             raise Invalid("PART_UNKNOWN", f"The stack has no part {part}.", f"Parts: {', '.join(PARTS)}.")
-        path = dev_stack().logs(cast(Part, part))
+        path = dev_stack().logs(part)
     except EngineError as error:
         refuse(error, as_json=False)
     progress(str(path))

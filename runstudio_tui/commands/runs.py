@@ -8,16 +8,11 @@ import typer
 
 from runstudio_tui.commands.connection import open_backend
 from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say
-from runstudio_tui.ports import Backend
 
 app = typer.Typer(no_args_is_help=True, help="List, show, explain and cancel runs.")
 
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 RunArgument = Annotated[str, typer.Argument(help="Run id.", show_default=False)]
-
-
-async def _server_now(backend: Backend) -> object:
-    return (await backend.system.session()).server_now
 
 
 @app.command("list")
@@ -33,23 +28,22 @@ def list_runs(
 
     async def work() -> None:
         from engine.errors import Invalid
-        from runstudio_tui.domain.filter_text import FilterError, parse_filter
-        from runstudio_tui.domain.present import run_columns
+        from runstudio_tui.commands.run_text import HEADINGS, columns
+        from runstudio_tui.config import load_config
+        from runstudio_tui.domain.filter_text import parse_filter
 
+        wanted = parse_filter(filter_text)
+        if wanted.problems:
+            said = " ".join(f"{problem.token}: {problem.message}" for problem in wanted.problems)
+            raise Invalid("FILTER_INVALID", said, "The words of the filter are in docs/cli.md.")
+        zone = load_config({}).config.zone()
         async with open_backend() as backend:
             now = (await backend.system.session()).server_now
-            try:
-                query = parse_filter(filter_text, now)
-            except FilterError as error:
-                raise Invalid("FILTER_INVALID", str(error), "The filter's words are in docs/cli.md.") from error
-            page = await backend.runs.page(query, after, limit)
+            page = await backend.runs.page(wanted.resolve(now, zone), after, limit)
         if as_json:
             print_json({"runs": page.rows, "next": page.next, "serverNow": page.server_now})
             return
-        print_table(
-            ("RUN", "STATUS", "WORKFLOW", "WHERE", "TRY", "STARTED", "FOR"),
-            [run_columns(row, page.server_now) for row in page.rows],
-        )
+        print_table(HEADINGS, [columns(row, page.server_now, zone) for row in page.rows])
         if page.next:
             say(f"\nMore: --after {page.next}")
 
@@ -61,8 +55,9 @@ def show(run_id: RunArgument, as_json: Json = False) -> None:
     """Show one run: header, steps in the order they ran, open waits."""
 
     async def work() -> None:
+        from runstudio_tui.commands.run_text import lines
+        from runstudio_tui.config import load_config
         from runstudio_tui.domain.models import RunId, Step
-        from runstudio_tui.domain.present import run_lines
 
         async with open_backend() as backend:
             summary = await backend.runs.summary(RunId(run_id))
@@ -83,7 +78,8 @@ def show(run_id: RunArgument, as_json: Json = False) -> None:
                 }
             )
             return
-        for line in run_lines(summary.value, tuple(steps.values()), waits.value, summary.server_now):
+        zone = load_config({}).config.zone()
+        for line in lines(summary.value, tuple(steps.values()), waits.value, summary.server_now, zone):
             say(line)
 
     run_command(work, as_json=as_json)
