@@ -7,6 +7,8 @@ pair, because such a text cannot be stored or printed; a cut that would leave a 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import Any, Final
 
@@ -15,6 +17,8 @@ WHITESPACE: Final = (
     "\u3000\ufeff"
 )
 """What JavaScript's ``trim`` and ``\\s`` take for white space; Python's ``strip`` takes other characters too."""
+
+_TOKEN = re.compile(r"\$(?:([$&`'])|([0-9]{1,2})|<([^>]*)>)")
 
 _PLAIN_FROM: Final = -6
 _PLAIN_TO: Final = 21
@@ -108,3 +112,33 @@ def cut(value: str, start: int, end: int) -> str:
         return value[start:end]
     units = value.encode("utf-16-le", "surrogatepass")
     return units[2 * start : 2 * end].decode("utf-16-le", "ignore")
+
+
+def expand_replacement(
+    template: str,
+    before: str,
+    found: str,
+    after: str,
+    *,
+    groups: Sequence[str | None] = (),
+    named: Mapping[str, str | None] | None = None,
+) -> str:
+    """The tokens of ``String.replace``: ``$$ $& $` $'``, ``$1`` to ``$99`` and ``$<name>``.
+
+    A group that does not exist leaves its token as it is; one that matched nothing gives the empty text.
+    """
+    fixed = {"$": "$", "&": found, "`": before, "'": after}
+
+    def value(token: re.Match[str]) -> str:
+        sign, number, name = token.groups()
+        if sign is not None:
+            return fixed[sign]
+        if name is not None:
+            return token.group() if not named else named.get(name) or ""
+        # Two digits name a group only where there are that many; else the second digit is text.
+        for digits in (number, number[:1]):
+            if 1 <= int(digits) <= len(groups):
+                return (groups[int(digits) - 1] or "") + number[len(digits) :]
+        return token.group()
+
+    return _TOKEN.sub(value, template)

@@ -85,26 +85,9 @@ def replace(call: ReplaceInput, _scope: PureScope) -> dict[str, Any]:
     if call.replace_all:
         return {"text": text.replace(call.search, call.replacement)}
     before, found, after = text.partition(call.search)
-    return {"text": before + expand_tokens(call.replacement, before, found, after) + after if found else text}
-
-
-def expand_tokens(template: str, before: str, found: str, after: str) -> str:
-    """JavaScript's replacement tokens of a search without groups: ``$$``, ``$&``, ``$``` and ``$'``."""
-    values = {"$": "$", "&": found, "`": before, "'": after}
-    pieces = template.split("$")
-    result = [pieces[0]]
-    position = 1
-    while position < len(pieces):
-        piece = pieces[position]
-        if piece == "" and position + 1 < len(pieces):
-            # Two dollars in a row: the piece between them is empty, and the next piece is plain text.
-            result.append("$" + pieces[position + 1])
-            position += 2
-            continue
-        known = values.get(piece[:1])
-        result.append(f"${piece}" if known is None else known + piece[1:])
-        position += 1
-    return "".join(result)
+    if not found:
+        return {"text": text}
+    return {"text": before + javascript.expand_replacement(call.replacement, before, found, after) + after}
 
 
 def split(call: SplitInput, _scope: PureScope) -> dict[str, Any]:

@@ -1,0 +1,68 @@
+"""Which key names one intended execution of an action: two tries with the same key are the same execution.
+
+In order: the author's explicit key, the action's own key function, the engine's key. The first two are theirs to choose and
+may span runs (of a tenant, for one action and version); the engine's is one per execution of a step: run, path, iteration, visit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Final
+
+from engine.actions.context import StepIdentity
+from engine.actions.declaration import RegisteredAction
+from engine.actions.schema import parse_input
+from engine.errors import ACTION, VALIDATION, StepFailure
+
+MAX_KEY_CHARACTERS: Final = 512
+KEY_INVALID: Final = "IDEMPOTENCY_KEY_INVALID"
+KEY_FAILED: Final = "IDEMPOTENCY_KEY_FAILED"
+
+
+def idempotency_key(
+    registered: RegisteredAction, step: StepIdentity, action_input: Any, explicit: str | None = None
+) -> str:
+    """The key of this execution. ``action_input`` still has its secret markers: a key is stored and must hold no secret.
+
+    A blank key counts as none: an expression over an absent field must not make all runs share one execution. An input that
+    the action's model refuses has the engine's key; the action itself then reports what is wrong with it. Raises ``StepFailure``:
+    ``IDEMPOTENCY_KEY_INVALID`` (longer than 512 characters, or with NUL), ``IDEMPOTENCY_KEY_FAILED`` (the function raised).
+    """
+    chosen = explicit if explicit and explicit.strip() else _own_key(registered, step, action_input)
+    if chosen is None:
+        return engine_key(step, registered.id, registered.version, action_input)
+    if len(chosen) > MAX_KEY_CHARACTERS or "\0" in chosen:
+        raise StepFailure(
+            VALIDATION,
+            f"The idempotency key of {registered.label} must have at most {MAX_KEY_CHARACTERS} characters and no NUL.",
+            code=KEY_INVALID,
+        )
+    return chosen
+
+
+def engine_key(step: StepIdentity, action_id: str, version: int, action_input: Any) -> str:
+    """``run:<run>:<path>:<iteration>:<visit>:<digest of action, version and input>``.
+
+    The attempt is not in it, so that every try of a step has one key; the input is resolved once per step.
+    """
+    what = json.dumps([action_id, version, action_input], sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(what.encode()).hexdigest()[:16]
+    return f"run:{step.run_id}:{step.step_path}:{step.iteration}:{step.visit}:{digest}"
+
+
+def _own_key(registered: RegisteredAction, step: StepIdentity, action_input: Any) -> str | None:
+    if registered.idempotency_key is None:
+        return None
+    try:
+        parsed = parse_input(registered.label, registered.input_model, action_input)
+    except StepFailure:
+        return None
+    try:
+        own = registered.idempotency_key(parsed, step)
+    except Exception as error:
+        raise StepFailure(
+            ACTION, f"The key function of {registered.label} failed: {error}", code=KEY_FAILED,
+            details={"name": type(error).__name__},
+        ) from error  # fmt: skip
+    return own if own and own.strip() else None

@@ -1,0 +1,202 @@
+"""Secrets: ``{"$secret": "NAME"}`` in an action's input becomes a value just before the action runs, and nowhere else.
+
+What the action gives back is scrubbed of the values, so that none of them is ever stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+from urllib.parse import quote, quote_plus
+
+from engine.errors import ACTION, StepFailure
+
+MASK: Final = "[REDACTED]"
+NAME_PATTERN: Final = re.compile(r"[A-Z][A-Z0-9_]{0,254}")
+VARIABLE_PREFIX: Final = "RUNSTUDIO_SECRET_"
+
+NOT_FOUND: Final = "SECRET_NOT_FOUND"
+NAME_INVALID: Final = "SECRET_NAME_INVALID"
+
+_SHORTEST_EMBEDDED: Final = 4
+"""A shorter secret is masked only where it stands alone: inside other texts it would be found everywhere by chance."""
+
+
+class SecretProvider(Protocol):
+    """Where secrets come from."""
+
+    async def read(self, name: str, tenant: str) -> str | None:
+        """The value of the secret, or None when this provider has none of that name."""
+        ...
+
+
+class EnvironmentSecrets:
+    """``RUNSTUDIO_SECRET_<NAME>`` of the process; an empty variable is no secret."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = os.environ if environment is None else environment
+
+    async def read(self, name: str, tenant: str) -> str | None:
+        return self._environment.get(VARIABLE_PREFIX + name) or None
+
+
+class DirectorySecrets:
+    """One file per secret, named as the secret, as container platforms mount them. One final line break is not part of it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def read(self, name: str, tenant: str) -> str | None:
+        return await asyncio.to_thread(self._read, self._directory / name)
+
+    @staticmethod
+    def _read(path: Path) -> str | None:
+        try:
+            value = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        return value.removesuffix("\n").removesuffix("\r") or None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedInput:
+    """An input ready for its action, and the values that must not leave it."""
+
+    value: Any
+    secrets: tuple[str, ...]
+
+
+class SecretResolver:
+    """Asks the providers in order; the first that has the name wins."""
+
+    def __init__(self, providers: Sequence[SecretProvider]) -> None:
+        self._providers = tuple(providers)
+
+    async def resolve(self, value: Any, paths: Iterable[str], tenant: str) -> ResolvedInput:
+        """Replaces the markers at ``paths`` (JSON pointers into ``value``), which are those the author wrote.
+
+        A marker anywhere else came in with data, and data must not be able to ask for a secret. ``value`` is not changed.
+        Raises ``StepFailure`` (``ActionError``): ``SECRET_NOT_FOUND`` or ``SECRET_NAME_INVALID``, naming the secret.
+        """
+        found: list[str] = []
+        for path in paths:
+            segments = [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
+            value = await self._replace(value, segments, path, tenant, found)
+        return ResolvedInput(value, tuple(found))
+
+    async def _replace(self, value: Any, segments: list[str], path: str, tenant: str, found: list[str]) -> Any:
+        if not segments:
+            name = secret_name(value)
+            if name is None:
+                return value
+            secret = await self._read(name, path, tenant)
+            found.append(secret)
+            return secret
+        head, rest = segments[0], segments[1:]
+        if isinstance(value, dict) and head in value:
+            return {**value, head: await self._replace(value[head], rest, path, tenant, found)}
+        if isinstance(value, list) and head.isdigit() and int(head) < len(value):
+            position = int(head)
+            changed = await self._replace(value[position], rest, path, tenant, found)
+            return [*value[:position], changed, *value[position + 1 :]]
+        return value
+
+    async def _read(self, name: str, path: str, tenant: str) -> str:
+        details = {"secret": name, "path": path}
+        if not NAME_PATTERN.fullmatch(name):
+            raise StepFailure(
+                ACTION,
+                f"Secret {name[:80]!r} has no valid name: capital letters, digits and underscores, a letter first.",
+                code=NAME_INVALID,
+                details=details,
+            )
+        for provider in self._providers:
+            secret = await provider.read(name, tenant)
+            if secret is not None:
+                return secret
+        raise StepFailure(
+            ACTION,
+            f"Secret {name} was not found. Set {VARIABLE_PREFIX}{name} for the workers, or put it in their secrets directory.",
+            code=NOT_FOUND,
+            details=details,
+        )
+
+
+def secret_name(value: Any) -> str | None:
+    """The name in ``{"$secret": NAME}``, or None: an object with any other key is an ordinary object."""
+    if isinstance(value, dict) and len(value) == 1:
+        name = value.get("$secret")
+        return name if isinstance(name, str) and name else None
+    return None
+
+
+def secret_paths(value: Any, at: str = "") -> list[str]:
+    """JSON pointers of all markers in a value that is authored throughout, such as a literal input mapping."""
+    if secret_name(value) is not None:
+        return [at]
+    children: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        children = ((str(key).replace("~", "~0").replace("/", "~1"), item) for key, item in value.items())
+    elif isinstance(value, list):
+        children = enumerate(value)
+    return [path for key, item in children for path in secret_paths(item, f"{at}/{key}")]
+
+
+def scrub(value: Any, secrets: Sequence[str]) -> Any:
+    """``value`` with every secret replaced by ``[REDACTED]``: as a whole text, inside longer ones, and in object keys.
+
+    The forms in which a value travels inside other texts are found too: JSON-escaped, percent-encoded, base64.
+    """
+    if not secrets:
+        return value
+    forms = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
+    pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
+    return _scrub(value, frozenset(secrets), pattern)
+
+
+def scrub_failure(failure: StepFailure, secrets: Sequence[str]) -> StepFailure:
+    """The same failure with message, code and details scrubbed, and no traceback to the original."""
+    return StepFailure(
+        failure.category,
+        scrub(failure.message, secrets),
+        code=scrub(failure.code, secrets),
+        details=scrub(failure.details, secrets),
+    )
+
+
+def _forms(secret: str) -> set[str]:
+    if len(secret) < _SHORTEST_EMBEDDED:
+        return set()
+    encoded = secret.encode("utf-8", "surrogatepass")
+    once = json.dumps(secret)[1:-1]
+    return {
+        secret,
+        once,
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        json.dumps(once)[1:-1],
+        repr(secret)[1:-1],
+        quote(encoded, safe=""),
+        quote(encoded),
+        quote_plus(encoded),
+        base64.b64encode(encoded).decode().rstrip("="),
+        base64.urlsafe_b64encode(encoded).decode().rstrip("="),
+    }
+
+
+def _scrub(value: Any, whole: frozenset[str], pattern: re.Pattern[str] | None) -> Any:
+    if isinstance(value, str):
+        if value in whole:
+            return MASK
+        return pattern.sub(MASK, value) if pattern else value
+    if isinstance(value, dict):
+        return {_scrub(key, whole, pattern): _scrub(item, whole, pattern) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_scrub(item, whole, pattern) for item in value]
+    return value
