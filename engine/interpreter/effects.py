@@ -125,6 +125,8 @@ class RunFacts:
     tenant: str
     definition_hash: str
     semantics_version: str
+    root_run_id: str | None = None
+    """The run at the top of the family; None for a run without a parent."""
 
 
 # --- effects: what the host must do next. `trace` is everything recorded since the previous effect. -----------------

@@ -1,0 +1,64 @@
+"""Input mappings compiled to templates: literals with holes for expressions, and the places of the author's secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.definition.formula import Formula
+from engine.definition.mappings import is_expression, is_secret
+
+_Fill = Callable[[Mapping[str, Any], Callable[[], str]], Any]
+
+
+class Template:
+    """A compiled mapping value.
+
+    Literals are shared between runs and with the scopes they are written to: nothing of them is ever changed in place.
+    """
+
+    __slots__ = ("_fill", "secret_paths")
+
+    def __init__(self, value: Any, path: str) -> None:
+        """``value`` as authored; ``path`` its JSON pointer in the definition."""
+        secrets: list[str] = []
+        self._fill = _compile(value, path, "", secrets)
+        self.secret_paths = tuple(secrets)
+        """JSON pointers, in what ``render`` returns, of the ``{"$secret": NAME}`` markers the author wrote."""
+
+    def render(self, context: Mapping[str, Any], now_iso: Callable[[], str]) -> Any:
+        """The value with every expression evaluated and secret markers left in. Raises StepFailure (ExpressionError)."""
+        return self._fill(context, now_iso)
+
+
+def _compile(value: Any, path: str, place: str, secrets: list[str]) -> _Fill:
+    if is_expression(value):
+        return Formula(value["$expr"] or "", f"{path}/$expr").evaluate
+    if is_secret(value):
+        secrets.append(place)
+    elif isinstance(value, dict) and _has_holes(value):
+        fields = [(name, _compile(item, *_below(path, place, name), secrets)) for name, item in value.items()]
+        return lambda context, now_iso: {name: fill(context, now_iso) for name, fill in fields}
+    elif isinstance(value, list) and _has_holes(value):
+        items = [_compile(item, *_below(path, place, str(index)), secrets) for index, item in enumerate(value)]
+        return lambda context, now_iso: [fill(context, now_iso) for fill in items]
+    return lambda _context, _now_iso: value
+
+
+def _below(path: str, place: str, name: str) -> tuple[str, str]:
+    step = "/" + name.replace("~", "~0").replace("/", "~1")
+    return path + step, place + step
+
+
+def _has_holes(value: Any) -> bool:
+    """Whether an expression or a secret is somewhere inside."""
+    pending = [value]
+    while pending:
+        current = pending.pop()
+        if is_expression(current) or is_secret(current):
+            return True
+        if isinstance(current, dict):
+            pending.extend(current.values())
+        elif isinstance(current, list):
+            pending.extend(current)
+    return False

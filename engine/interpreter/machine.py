@@ -1,0 +1,283 @@
+"""The interpreter: a state machine without I/O.
+
+``advance()`` runs steps until the host has to do something and returns that effect; ``resume(outcome)`` takes the host's answer.
+Everything a run is can be taken out as JSON at any effect (``snapshot``) and put back elsewhere (``restore``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from engine.definition import plan as code
+from engine.definition.plan import Plan
+from engine.errors import CANCELLATION, CORRUPTION, RunError, StepFailure
+from engine.interpreter import effects as fx
+from engine.interpreter import snapshot, steps_action, steps_control, steps_wait
+from engine.interpreter.routing import fail
+from engine.interpreter.run_state import PURE_STEPS_PER_ACTIVATION, RunState
+from engine.interpreter.scopes import Scopes
+
+_STEPS: Final[dict[type, Callable[[RunState, Any], None]]] = {
+    code.If: steps_control.run_if,
+    code.ForEach: steps_control.run_for_each,
+    code.TryCatch: steps_control.run_try_catch,
+    code.Return: steps_control.run_return,
+    code.Assign: steps_control.run_assign,
+    code.StateSet: steps_control.run_state_set,
+    code.Broken: steps_control.run_broken,
+    code.ActionCall: steps_action.run_action,
+    code.Email: steps_action.run_email,
+    code.TimeWait: steps_wait.run_time_wait,
+    code.EventWait: steps_wait.run_event_wait,
+    code.HumanTask: steps_wait.run_human_task,
+    code.CallWorkflow: steps_wait.run_call_workflow,
+}
+_TURNS: Final[dict[type, Callable[[RunState, Any], None]]] = {
+    code.LoopTurn: steps_control.run_loop_turn,
+    code.TryEnd: steps_control.run_try_end,
+    code.End: lambda state, _end: state.finish("SUCCEEDED"),
+}
+_ANSWERS: Final[dict[type, tuple[type, ...]]] = {
+    fx.CallAction: (fx.ActionSucceeded, fx.StepFailed),
+    fx.Sleep: (fx.Elapsed,),
+    fx.AwaitTime: (fx.Elapsed,),
+    fx.AwaitEvent: (fx.EventArrived, fx.TimedOut),
+    fx.AwaitTask: (fx.TaskCompleted,),
+    fx.StartChild: (fx.ChildSucceeded, fx.StepFailed),
+    fx.AwaitQuota: (fx.QuotaGranted,),
+    fx.Flush: (fx.Flushed,),
+}
+
+
+class Machine:
+    """One run. Not thread-safe; every method returns at once."""
+
+    def __init__(self, state: RunState) -> None:
+        """Use ``start`` or ``restore``."""
+        self._state = state
+
+    @classmethod
+    def start(  # noqa: PLR0917  # the order of the interpreter's protocol with its hosts
+        cls,
+        plan: Plan,
+        facts: fx.RunFacts,
+        payload: Any,
+        meta: dict[str, Any] | None,
+        host: fx.Host,
+        traits: Mapping[str, fx.ActionTraits],
+        quota_units: int | None,
+    ) -> Machine:
+        """A new run. A payload that is no object counts as empty.
+
+        ``traits`` by ``id@version``: the registered ones among ``plan.actions``. ``quota_units``: units leased so far; None
+        when the tenant has no limit.
+        """
+        scopes = Scopes(facts, payload if isinstance(payload, dict) else {}, {}, dict(meta or {}))
+        state = RunState(plan, facts, scopes, host, traits)
+        state.quota = quota_units
+        return cls(state)
+
+    @classmethod
+    def restore(
+        cls,
+        plan: Plan,
+        facts: fx.RunFacts,
+        state: dict[str, Any],
+        host: fx.Host,
+        traits: Mapping[str, fx.ActionTraits],
+    ) -> Machine:
+        """A run as ``snapshot`` left it. A state that does not fit the plan gives a machine whose only effect is its failure."""
+        try:
+            return cls(snapshot.from_json(plan, facts, state, host, traits))
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            broken = RunState(plan, facts, Scopes(facts, {}, {}, {}), host, traits)
+            message = f"The stored state of the run cannot be read: {problem}"
+            broken.finish("FAILED", RunError(CORRUPTION, message, at=broken.now_iso, code="STATE_UNREADABLE"))
+            return cls(broken)
+
+    # --- what the host does in turns --------------------------------------------------------------------------------
+
+    def advance(self) -> fx.Effect:
+        """Run to the next effect. While one is pending it is returned again, with an empty trace."""
+        state = self._state
+        if state.pending is None:
+            self._run(state)
+        pending = state.pending
+        if pending is None:
+            raise RuntimeError("the interpreter stopped without an effect")
+        if state.delivered:
+            return replace(pending, trace=())
+        state.delivered = True
+        return pending
+
+    def resume(self, outcome: fx.Outcome) -> None:
+        """Take the host's answer to the pending effect. Raises TypeError when it is no answer to that."""
+        state = self._state
+        pending = state.pending
+        if pending is None or not state.delivered or not isinstance(outcome, _ANSWERS.get(type(pending), ())):
+            raise TypeError(f"{type(outcome).__name__} does not answer {type(pending).__name__}")
+        state.pending = None
+        state.delivered = False
+        state.room = PURE_STEPS_PER_ACTIVATION
+        state.tick()
+        if isinstance(outcome, fx.QuotaGranted):
+            if outcome.units is not None and outcome.units < 1:
+                raise TypeError("a quota grant without units is no grant")
+            state.quota = outcome.units
+        elif not isinstance(outcome, fx.Flushed):
+            step = _open_step(state)
+            try:
+                self._apply(state, step, pending, outcome)
+            except StepFailure as failure:
+                fail(state, step, failure)
+
+    def cancel(self, reason: str | None) -> fx.Finish:
+        """End the run as CANCELED, closing the open step and its wait. A run that has ended keeps its end."""
+        state = self._state
+        pending = state.pending
+        if isinstance(pending, fx.Finish):
+            state.delivered, was_delivered = True, state.delivered
+            return replace(pending, trace=()) if was_delivered else pending
+        state.tick()
+        if pending is not None and not state.delivered:
+            state.trace[:0] = pending.trace
+        error = RunError(CANCELLATION, reason or "The run was canceled", at=state.now_iso)
+        opened = state.open
+        if opened is not None:
+            state.end_wait("CANCELED")
+            error = replace(error, node_path=opened.ref.path)
+            state.complete(_open_step(state), "CANCELED", opened.outcome, error=error)
+        state.finish("CANCELED", error)
+        state.delivered = True
+        finish = state.pending
+        if not isinstance(finish, fx.Finish):
+            raise RuntimeError("a canceled run did not finish")
+        return finish
+
+    # --- events -----------------------------------------------------------------------------------------------------
+
+    def deliver(self, event: fx.EventArrived) -> bool:
+        """Buffer an event, at any time. False when its id is buffered or was used by this run: it is ignored then."""
+        return self._state.events.add(event)
+
+    def take_event(self) -> fx.EventArrived | None:
+        """While an AwaitEvent is pending: the oldest buffered event that matches it, taken out for good. Resume with it."""
+        state = self._state
+        pending, step = state.pending, state.plan.code[state.at]
+        if not isinstance(pending, fx.AwaitEvent) or not isinstance(step, code.EventWait):
+            return None
+        return state.events.take(pending.event_name, pending.key, step.filters)
+
+    # --- state ------------------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state as JSON. Serialize it before the run goes on: it shares its values with the machine."""
+        return snapshot.to_json(self._state)
+
+    def release_quota(self) -> int:
+        """Give back the leased units that were not used: the next step asks for new ones. 0 without a limit."""
+        units = self._state.quota
+        if units is None:
+            return 0
+        self._state.quota = 0
+        return units
+
+    @property
+    def pending(self) -> fx.Effect | None:
+        """The effect the host is to answer, or is about to be given."""
+        return self._state.pending
+
+    @property
+    def steps_started(self) -> int:
+        """Steps started so far, loop iterations counted, tries not."""
+        return self._state.steps_started
+
+    @property
+    def current_path(self) -> str | None:
+        """Path of the step that is open or comes next; None after the end."""
+        step = self._state.plan.code[self._state.at]
+        return step.ref.path if isinstance(step, code.Instruction) else None
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether the host owes no answer and the run has not ended: a snapshot now repeats nothing."""
+        state = self._state
+        return not isinstance(state.pending, fx.Finish) and (state.pending is None or not state.delivered)
+
+    @property
+    def scopes(self) -> dict[str, Any]:
+        """``{payload, vars, local, meta, error}`` as they are now. Not to be changed."""
+        return self._state.scopes.final()
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _run(state: RunState) -> None:
+        """Steps and turns until something is pending."""
+        program = state.plan.code
+        while state.pending is None:
+            instruction = program[state.at]
+            if not isinstance(instruction, code.Instruction):
+                _TURNS[type(instruction)](state, instruction)
+                continue
+            if state.room <= 0:
+                state.suspend(fx.Flush(trace=state.take_trace(), steps_started=state.steps_started))
+                return
+            if state.quota is not None:
+                if state.quota == 0:
+                    state.suspend(fx.AwaitQuota(state.take_trace(), state.ref(instruction), state.steps_started))
+                    return
+                state.quota -= 1
+            state.room -= 1
+            state.steps_started += 1
+            try:
+                _STEPS[type(instruction)](state, instruction)
+            except StepFailure as failure:
+                fail(state, instruction, failure)
+
+    @staticmethod
+    def _apply(state: RunState, step: Any, pending: fx.Effect, outcome: fx.Outcome) -> None:
+        """Hand an outcome to the step that waits for it. Raises StepFailure when the step fails by it."""
+        match outcome:
+            case fx.ActionSucceeded():
+                steps_action.action_succeeded(state, step, outcome.output)
+            case fx.StepFailed():
+                if isinstance(step, code.CallWorkflow):
+                    steps_wait.child_failed(state, step, outcome.error)
+                else:
+                    steps_action.action_failed(state, step, outcome.error)
+            case fx.Elapsed() if isinstance(pending, fx.AwaitTime):
+                steps_wait.time_over(state, step)
+            case fx.Elapsed():
+                _repeat(state, step)
+            case fx.EventArrived():
+                steps_wait.event_arrived(state, step, outcome)
+            case fx.TimedOut():
+                raise steps_wait.event_timed_out(state, step)
+            case fx.TaskCompleted():
+                steps_wait.task_completed(state, step, outcome)
+            case fx.ChildSucceeded():
+                steps_wait.child_succeeded(state, step, outcome.scopes)
+
+
+def _open_step(state: RunState) -> code.Instruction:
+    """The step that waits for the host."""
+    step = state.plan.code[state.at]
+    if not isinstance(step, code.Instruction):
+        raise RuntimeError(f"{state.plan.labels[state.at]} is no step")
+    return step
+
+
+def _repeat(state: RunState, step: Any) -> None:
+    """The back-off is over: the next try of the same step."""
+    opened = state.open
+    if opened is None:
+        raise RuntimeError("a back-off ended that no step had asked for")
+    state.end_wait("RESOLVED")
+    opened.attempt += 1
+    if isinstance(step, code.CallWorkflow):
+        steps_wait.start_child(state, step, opened)
+    else:
+        steps_action.call_action(state, step, opened)

@@ -1,0 +1,258 @@
+"""Everything a run is at one moment, and the few moves every kind of step makes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from engine.definition.plan import Instruction, Plan
+from engine.errors import RunError, StepFailure
+from engine.interpreter.effects import (
+    ActionTraits,
+    Effect,
+    Finish,
+    Host,
+    LogRecord,
+    PureCall,
+    Record,
+    RunFacts,
+    StepRecord,
+    StepRef,
+    Trace,
+    WaitRecord,
+)
+from engine.interpreter.events import EventBuffer
+from engine.interpreter.frames import Frame, LoopFrame, leave_loop
+from engine.interpreter.scopes import Scopes
+from engine.interpreter.times import iso_of, milliseconds_of
+from engine.interpreter.trace import bounded, json_size
+
+PURE_STEPS_PER_ACTIVATION: Final = 200
+"""After so many pure steps the host gets a Flush, far below the two seconds after which Temporal suspects a deadlock."""
+TRACE_BYTES_PER_ACTIVATION: Final = 256 * 1024
+"""About how much of pure calls' inputs and outputs one effect may carry; an effect crosses as one message."""
+_MESSAGE_LIMIT: Final = 8_000
+
+
+@dataclass(slots=True)
+class OpenStep:
+    """A step that has been started and waits for its host."""
+
+    ref: StepRef
+    started_at: str
+    attempt: int = 1
+    input: Any = None
+    """Resolved once and kept for every try: what is repeated is the call, not the evaluation."""
+    key: str | None = None
+    """The author's idempotency key, resolved once for the same reason."""
+    wait: WaitRecord | None = None
+    """The wait that is open."""
+    outcome: Any = None
+
+
+class RunState:
+    """The state of one run. Only the interpreter's own modules change it."""
+
+    __slots__ = (
+        "at",
+        "delivered",
+        "events",
+        "facts",
+        "frames",
+        "host",
+        "iteration",
+        "now_iso",
+        "now_ms",
+        "open",
+        "pending",
+        "plan",
+        "quota",
+        "room",
+        "scopes",
+        "seq",
+        "steps_started",
+        "trace",
+        "traits",
+    )
+
+    def __init__(
+        self, plan: Plan, facts: RunFacts, scopes: Scopes, host: Host, traits: Mapping[str, ActionTraits]
+    ) -> None:
+        self.plan: Final = plan
+        self.facts: Final = facts
+        self.host: Final = host
+        self.traits: Final = traits
+        self.scopes = scopes
+        self.at = plan.entry
+        self.frames: list[Frame] = []
+        self.iteration = ""
+        self.events = EventBuffer()
+        self.seq = 0
+        self.steps_started = 0
+        self.quota: int | None = None
+        """Units left of the lease; None without a limit."""
+        self.trace: list[Record] = []
+        self.pending: Effect | None = None
+        self.delivered = False
+        """Whether the host has been given the pending effect."""
+        self.open: OpenStep | None = None
+        self.now_ms = 0
+        self.now_iso = ""
+        self.room = PURE_STEPS_PER_ACTIVATION
+        self.tick()
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Read the host's clock. It is read once per activation, so that a run fed with recorded times computes the same."""
+        self.now_ms = milliseconds_of(self.host.now())
+        self.now_iso = iso_of(self.now_ms)
+
+    def clock(self) -> str:
+        """``nowIso()`` of expressions."""
+        return self.now_iso
+
+    # --- records ----------------------------------------------------------------------------------------------------
+
+    def ref(self, step: Instruction) -> StepRef:
+        """The identity of this execution of the step."""
+        if not self.iteration:
+            return step.ref
+        ref = step.ref
+        return StepRef(ref.path, self.iteration, ref.visit, ref.step_id, ref.step_type)
+
+    def start(self, step: Instruction, outcome: Any = None) -> OpenStep:
+        """Open the step: it is about to wait for its host."""
+        self.open = OpenStep(self.ref(step), self.now_iso, outcome=outcome)
+        return self.open
+
+    def report(self, opened: OpenStep, error: RunError | None = None, call: PureCall | None = None) -> None:
+        """Record that the step is STARTED, in its present try; ``error`` is what the last try failed with."""
+        self.seq += 1
+        self.trace.append(
+            StepRecord(
+                self.seq,
+                opened.ref,
+                "STARTED",
+                opened.attempt,
+                opened.started_at,
+                outcome=bounded(opened.outcome),
+                error=None if error is None else error.to_json(),
+                call=self._charged(call),
+            )
+        )
+
+    def complete(
+        self,
+        step: Instruction,
+        status: str,
+        outcome: Any = None,
+        *,
+        error: RunError | None = None,
+        handled_by: str | None = None,
+        call: PureCall | None = None,
+    ) -> None:
+        """Record the end of the step, and close it if it was open. Where the run goes next is the caller's choice."""
+        opened = self.open
+        self.open = None
+        self.seq += 1
+        now = self.now_iso
+        self.trace.append(
+            StepRecord(
+                self.seq,
+                self.ref(step) if opened is None else opened.ref,
+                status,
+                1 if opened is None else opened.attempt,
+                now if opened is None else opened.started_at,
+                now,
+                bounded(outcome),
+                None if error is None else error.to_json(),
+                handled_by,
+                self._charged(call),
+            )
+        )
+
+    def succeed(self, step: Instruction, outcome: Any = None, call: PureCall | None = None) -> None:
+        """Record success and go on to what follows."""
+        self.complete(step, "SUCCEEDED", outcome, call=call)
+        self.at = step.next
+
+    def wait(self, opened: OpenStep, wait_type: str, **fields: Any) -> None:
+        """Open a wait of the step; ``fields`` as in WaitRecord."""
+        self.seq += 1
+        opened.wait = WaitRecord(
+            self.seq, opened.ref, wait_type, "WAITING", self.now_iso, attempt=opened.attempt, **fields
+        )
+        self.trace.append(opened.wait)
+
+    def end_wait(self, status: str, matched_event_id: str | None = None) -> None:
+        """Close the open wait, if there is one."""
+        opened = self.open
+        if opened is None or opened.wait is None:
+            return
+        self.seq += 1
+        self.trace.append(
+            replace(
+                opened.wait,
+                seq=self.seq,
+                status=status,
+                at=self.now_iso,
+                matched_event_id=matched_event_id,
+                payload=None,
+            )
+        )
+        opened.wait = None
+
+    def log(self, level: str, message: str, step: StepRef | None, context: Any = None) -> None:
+        """A line for the author's log."""
+        self.seq += 1
+        self.trace.append(LogRecord(self.seq, level, message, step, self.now_iso, context))
+
+    def take_trace(self) -> Trace:
+        """What was recorded since the last effect."""
+        trace = tuple(self.trace)
+        self.trace.clear()
+        return trace
+
+    def _charged(self, call: PureCall | None) -> PureCall | None:
+        """Spend the activation's room on what a pure call carries."""
+        if call is not None:
+            size = json_size(call.input, TRACE_BYTES_PER_ACTIVATION) + json_size(
+                call.output, TRACE_BYTES_PER_ACTIVATION
+            )
+            self.room -= size * PURE_STEPS_PER_ACTIVATION // TRACE_BYTES_PER_ACTIVATION
+        return call
+
+    # --- ends -------------------------------------------------------------------------------------------------------
+
+    def error_of(self, failure: StepFailure | RunError, step: Instruction) -> RunError:
+        """The failure as the definition and the rows see it: with the step it belongs to and the time it was noticed."""
+        message = failure.message
+        if len(message) > _MESSAGE_LIMIT:
+            message = message[:_MESSAGE_LIMIT] + "…"
+        return RunError(failure.category, message, step.ref.path, self.now_iso, failure.code, failure.details)
+
+    def suspend(self, effect: Effect) -> None:
+        """Hand the run to its host."""
+        self.pending = effect
+        self.delivered = False
+
+    def leave(self, frame: Frame) -> None:
+        """Put back what the frame changed; it has been popped already."""
+        if isinstance(frame, LoopFrame):
+            self.iteration = leave_loop(frame, self.scopes)
+
+    def finish(self, status: str, error: RunError | None = None) -> None:
+        """End the run, leaving every loop on the way."""
+        while self.frames:
+            self.leave(self.frames.pop())
+        self.suspend(
+            Finish(
+                trace=self.take_trace(),
+                status=status,
+                error=None if error is None else error.to_json(),
+                scopes=self.scopes.final(),
+                steps_started=self.steps_started,
+            )
+        )

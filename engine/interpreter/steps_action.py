@@ -1,0 +1,185 @@
+"""Steps that call an action: action.call, and the e-mail steps that fall back when their action fails."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from engine.definition import plan
+from engine.errors import RunError, StepFailure
+from engine.interpreter.effects import (
+    ActionTraits,
+    CallAction,
+    PureCall,
+    Sleep,
+)
+from engine.interpreter.paths import Target
+from engine.interpreter.policies import backoff_ms, default_policy, may_repeat
+from engine.interpreter.routing import fail
+from engine.interpreter.run_state import OpenStep, RunState
+from engine.interpreter.text import text_of
+from engine.interpreter.times import iso_of
+
+CallingStep = plan.ActionCall | plan.Email
+
+
+def run_action(state: RunState, step: plan.ActionCall) -> None:
+    """Resolve input and key once, then make the first try."""
+    context = state.scopes.context()
+    value = step.mapping.render(context, state.clock)
+    key = None if step.key is None else step.key.evaluate(context, state.clock)
+    opened = state.start(step)
+    opened.input = value
+    opened.key = None if key is None else text_of(key)
+    call_action(state, step, opened)
+
+
+def run_email(state: RunState, step: plan.Email) -> None:
+    """As an action, when that action is registered; otherwise the fallback at once."""
+    context = state.scopes.context()
+    texts = {"text": step.text, "html": step.html}
+    value = {name: formula.evaluate(context, state.clock) for name, formula in texts.items() if formula is not None}
+    opened = state.start(step)
+    opened.input = {name: None if text is None else text_of(text) for name, text in value.items()}
+    if traits_of(state, step) is None:
+        _save(state, step, step.save_as, _fallback(step, opened.input), None)
+    else:
+        call_action(state, step, opened)
+
+
+def traits_of(state: RunState, step: CallingStep) -> ActionTraits | None:
+    """What is known of the action; None when it is not registered."""
+    return state.traits.get(f"{step.action_id}@{step.action_version}")
+
+
+def call_action(state: RunState, step: CallingStep, opened: OpenStep) -> None:
+    """Make one try: inside the machine when the action is pure, else by the host."""
+    secrets = step.mapping.secret_paths if isinstance(step, plan.ActionCall) else ()
+    if isinstance(step, plan.ActionCall) and not secrets and state.host.is_pure(step.action_id, step.action_version):
+        _call_pure(state, step, opened)
+        return
+    state.report(opened)
+    state.suspend(
+        CallAction(
+            trace=state.take_trace(),
+            step=opened.ref,
+            attempt=opened.attempt,
+            action_id=step.action_id,
+            action_version=step.action_version,
+            input=opened.input,
+            idempotency_key=opened.key,
+            steps_started=state.steps_started,
+            traits=traits_of(state, step) or ActionTraits(),
+            secret_paths=secrets,
+        )
+    )
+
+
+def _call_pure(state: RunState, step: plan.ActionCall, opened: OpenStep) -> None:
+    def record(output: Any, error: RunError | None) -> PureCall:
+        failure = None if error is None else error.to_json()
+        return PureCall(step.action_id, step.action_version, opened.input, output, failure)
+
+    try:
+        output = state.host.pure_action(
+            step.action_id, step.action_version, opened.input, step.config, state.scopes.context()
+        )
+    except StepFailure as failure:
+        error = state.error_of(failure, step)
+        try_failed(state, step, opened, error, record(None, error))
+    else:
+        _save(state, step, step.save_as, output, record(output, None))
+
+
+def action_succeeded(state: RunState, step: CallingStep, output: Any) -> None:
+    """The host ran the action: write its output where the author wants it."""
+    if isinstance(step, plan.Email):
+        output = _email_result(step, output, state.open.input if state.open else {})
+    _save(state, step, step.save_as, output, None)
+
+
+def _save(state: RunState, step: CallingStep, target: Target | None, output: Any, call: PureCall | None) -> None:
+    if target is not None:
+        state.scopes.assign(target, output)
+    state.succeed(step, None if target is None else {"savedAs": target.text}, call)
+
+
+def action_failed(state: RunState, step: CallingStep, error: RunError) -> None:
+    """The host's try failed: try again, fall back, or fail the step."""
+    opened = state.open
+    if opened is None:
+        raise RuntimeError("an action failed that was not running")
+    try_failed(state, step, opened, state.error_of(error, step))
+
+
+def try_failed(
+    state: RunState,
+    step: CallingStep | plan.CallWorkflow,
+    opened: OpenStep,
+    error: RunError,
+    call: PureCall | None = None,
+) -> None:
+    """Repeat the try after a back-off when the policy allows it; the step's own policy wins over the action's."""
+    policy = step.retry
+    if policy is None and not isinstance(step, plan.CallWorkflow):
+        traits = traits_of(state, step)
+        policy = None if traits is None else default_policy(traits.retry)
+    if policy is None or not may_repeat(policy, opened.attempt, error):
+        if isinstance(step, plan.Email):
+            _save(state, step, step.save_as, _fallback(step, opened.input), None)
+        else:
+            fail(state, step, error, call)
+        return
+    delay = math.floor(backoff_ms(policy, opened.attempt, state.host.random()))
+    due_at = iso_of(state.now_ms + delay)
+    state.report(opened, error, call)
+    state.log(
+        "WARN",
+        f"Attempt {opened.attempt} of step {opened.ref.step_id} failed; the next one starts in {delay} ms.",
+        opened.ref,
+        {"category": error.category, "code": error.code},
+    )
+    state.wait(opened, "retry", timeout_at=due_at)
+    state.suspend(
+        Sleep(
+            trace=state.take_trace(),
+            step=opened.ref,
+            attempt=opened.attempt,
+            delay_ms=delay,
+            due_at=due_at,
+            steps_started=state.steps_started,
+        )
+    )
+
+
+# --- e-mail: what the steps make of their action's answer, and without one --------------------------------------------
+
+
+def _email_result(step: plan.Email, output: Any, given: dict[str, Any]) -> Any:
+    answer = output if isinstance(output, dict) and output.get("success") is not False else {}
+    if step.ref.step_type == "email.renderCommentBlocks":
+        blocks = answer.get("blocks")
+        return blocks if isinstance(blocks, list) else _fallback(step, given)
+    nested = answer.get("parsed")
+    parsed = nested if isinstance(nested, dict) else answer
+    if not isinstance(parsed.get("sanitizedText"), str):
+        return _fallback(step, given)
+    kept = ("sanitizedText", "sanitizedHtml", "confidence")
+    return {
+        "confidence": "high",
+        **{name: parsed[name] for name in kept if parsed.get(name) is not None},
+        "metadata": {"parser": {name: value for name, value in parsed.items() if name not in kept}},
+    }
+
+
+def _fallback(step: plan.Email, given: dict[str, Any]) -> Any:
+    text = given.get("text") or given.get("html") or ""
+    if step.ref.step_type == "email.renderCommentBlocks":
+        return [{"type": "paragraph", "content": [{"type": "text", "text": text, "styles": {}}]}]
+    html = given.get("html")
+    return {
+        "sanitizedText": text,
+        **({"sanitizedHtml": html} if html else {}),
+        "confidence": "low",
+        "metadata": {"parser": {"fallback": True}},
+    }

@@ -1,0 +1,113 @@
+"""Blocks and the steps that only touch the scopes: if, forEach, tryCatch, return, transform.assign, state.set."""
+
+from __future__ import annotations
+
+from engine.definition import plan
+from engine.errors import StepFailure
+from engine.interpreter.frames import LoopFrame, TryFrame, enter_item, open_loop
+from engine.interpreter.run_state import RunState
+from engine.interpreter.trace import shown_assignments
+
+
+def run_if(state: RunState, step: plan.If) -> None:
+    """Complete the step with the branch it chose, then enter the branch."""
+    chosen = step.condition.evaluate(state.scopes.context(), state.clock)
+    if chosen is not True and chosen is not False:
+        raise step.condition.wrong_type(f"control.if condition must evaluate to a boolean, not {kind_of(chosen)}")
+    state.complete(step, "SUCCEEDED", {"branch": "then" if chosen else "else"})
+    state.at = step.then_target if chosen else step.else_target
+
+
+def run_for_each(state: RunState, step: plan.ForEach) -> None:
+    """Complete the step with the number of its items, then enter the first."""
+    items = step.items.evaluate(state.scopes.context(), state.clock)
+    if not isinstance(items, list):
+        raise step.items.wrong_type(f"control.forEach items must evaluate to an array, not {kind_of(items)}")
+    at = state.at
+    state.succeed(step, {"items": len(items)})
+    if items and step.body is not None:
+        frame = open_loop(at, step, items, state.scopes, state.iteration)
+        state.frames.append(frame)
+        state.iteration = enter_item(frame, state.scopes)
+        state.at = step.body
+
+
+def run_loop_turn(state: RunState, turn: plan.LoopTurn) -> None:
+    """After the last step of a body: the next item, or what follows the loop."""
+    frame = state.frames[-1] if state.frames else None
+    if not isinstance(frame, LoopFrame) or frame.at != turn.loop:
+        raise RuntimeError(f"no open loop at {state.plan.labels[state.at]}")
+    frame.index += 1
+    if frame.index < len(frame.items) and frame.step.body is not None:
+        state.iteration = enter_item(frame, state.scopes)
+        state.at = frame.step.body
+    else:
+        state.frames.pop()
+        state.leave(frame)
+        state.at = frame.step.next
+
+
+def run_try_catch(state: RunState, step: plan.TryCatch) -> None:
+    """Complete the step, then enter the try branch."""
+    state.frames.append(TryFrame(state.at, step))
+    state.complete(step, "SUCCEEDED")
+    state.at = step.body
+
+
+def run_try_end(state: RunState, end: plan.TryEnd) -> None:
+    """After the last step of a try branch that did not fail."""
+    frame = state.frames.pop() if state.frames else None
+    if not isinstance(frame, TryFrame):
+        raise RuntimeError(f"no open try at {state.plan.labels[state.at]}")
+    state.at = end.next
+
+
+def run_return(state: RunState, step: plan.Return) -> None:
+    """End the run, wherever it is."""
+    state.complete(step, "SUCCEEDED")
+    state.finish("SUCCEEDED")
+
+
+def run_assign(state: RunState, step: plan.Assign) -> None:
+    """All entries in order, each seeing the earlier ones; all of them or none."""
+    state.succeed(step, shown_assignments(assign_all(state, step.entries)))
+
+
+def assign_all(state: RunState, entries: plan.Assignments) -> list[tuple[str, object]]:
+    """Apply an assign map; returns target and value of each entry. A failing entry undoes the earlier ones."""
+    scopes = state.scopes
+    mark = scopes.mark()
+    assigned: list[tuple[str, object]] = []
+    try:
+        for target, formula in entries:
+            value = formula.evaluate(scopes.context(), state.clock)
+            scopes.assign(target, value)
+            assigned.append((target.text, value))
+    except StepFailure:
+        scopes.rollback(mark)
+        raise
+    return assigned
+
+
+def run_state_set(state: RunState, step: plan.StateSet) -> None:
+    """Write ``meta.state``."""
+    state.scopes.set_state(step.state)
+    state.succeed(step, {"state": step.state})
+
+
+def run_broken(_state: RunState, step: plan.Broken) -> None:
+    """Fail with what was wrong with the step when it was read."""
+    raise StepFailure(step.category, step.problem, code=step.code)
+
+
+def kind_of(value: object) -> str:
+    """The JSON type of a value, in words."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "text"
+    return "an array" if isinstance(value, list) else "an object"
