@@ -1,0 +1,1 @@
+"""Named worlds of the fake backend."""

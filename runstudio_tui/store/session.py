@@ -1,0 +1,44 @@
+"""What every screen is given: the ports, the clocks, who is looking, and what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+from runstudio_tui.clock import Clock, ServerTime
+from runstudio_tui.domain.catalog import Level, Session
+from runstudio_tui.ports import Backend
+from runstudio_tui.store.feed import ChangeFeed
+from runstudio_tui.store.journal import Journal
+
+
+@dataclass(slots=True)
+class Studio:
+    """One operator's session on one backend."""
+
+    backend: Backend
+    clock: Clock
+    zone: tzinfo
+    poll_seconds: float
+    journal: Journal
+    time: ServerTime
+    feed: ChangeFeed
+    report_bug: Callable[[Exception], None]
+    read_only: bool = False
+    """True when the operator asked for a session in which nothing can be changed."""
+    who: Session | None = field(default=None)
+
+    async def open(self) -> None:
+        """Connect and learn who is looking. Raises PortError."""
+        await self.backend.open()
+        reply = await self.backend.system.session()
+        self.time.observe(reply.server_now)
+        self.who = reply.value
+
+    @property
+    def level(self) -> Level:
+        """What the viewer may do in this session."""
+        if self.who is None:
+            return Level.NONE
+        return min(self.who.level, Level.READ) if self.read_only else self.who.level
