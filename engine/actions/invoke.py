@@ -15,13 +15,17 @@ from engine.actions.context import ActionContext
 from engine.actions.declaration import RegisteredAction
 from engine.actions.schema import output_json, parse_input
 from engine.actions.secrets import scrub, scrub_failure
-from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, StepFailure
+from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, EngineError, StepFailure, Unavailable
+from engine.store.engine import as_unavailable
 
 INTERNAL_ERROR: Final = "INTERNAL_ERROR"
 ACTION_TIMEOUT: Final = "ACTION_TIMEOUT"
 
 _THREADS: Final = 32
 """Plain functions that run at once in a process. Their own pool: a slow action must not hold up name resolution."""
+
+_COLLISIONS: Final = frozenset({"40001", "40P01"})
+"""SQLSTATEs of a serialization failure and of a deadlock."""
 
 _pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="runstudio-action")
 
@@ -34,6 +38,8 @@ async def invoke(
     ``raw_input`` has its secrets already resolved. Raises ``StepFailure``, scrubbed too: ``ValidationError`` before the handler
     runs when the input does not fit; ``TimeoutError`` (``ACTION_TIMEOUT``); ``ActionError`` (``ACTION_OUTPUT_INVALID``);
     a StepFailure of the handler as it is; any other exception as ``ActionError`` (``INTERNAL_ERROR``). Cancellation passes.
+    Raises ``Unavailable`` when the database of a transactional action cannot go on: that is no failure of the step, and the whole
+    transaction is to be repeated. After any error the caller rolls the transaction back.
     """
     try:
         parsed = parse_input(registered.label, registered.input_model, raw_input)
@@ -51,6 +57,9 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
             return await _call(registered, parsed, ctx)
     except StepFailure as failure:
         raise _presentable(failure) from None
+    except EngineError as refusal:
+        details = refusal.details or None
+        raise _presentable(StepFailure(ACTION, refusal.message, code=refusal.code, details=details)) from None
     except Exception as error:  # noqa: BLE001 - a handler may raise anything, and all of it becomes the step's failure
         if isinstance(error, TimeoutError) and timer.expired():
             raise StepFailure(
@@ -59,13 +68,10 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
                 code=ACTION_TIMEOUT,
                 details={"timeoutSeconds": registered.traits.timeout_seconds},
             ) from None
+        if registered.traits.transaction and (outage := _outage(error)):
+            raise outage from error
         ctx.logger.warning("action.failed", action=registered.label, error=type(error).__name__)
-        raise StepFailure(
-            ACTION,
-            str(error) or type(error).__name__,
-            code=INTERNAL_ERROR,
-            details={"name": type(error).__name__},
-        ) from None
+        raise StepFailure(ACTION, _said(error), code=INTERNAL_ERROR, details={"name": type(error).__name__}) from None
 
 
 async def _call(registered: RegisteredAction, parsed: Any, ctx: ActionContext) -> Any:
@@ -77,6 +83,20 @@ async def _call(registered: RegisteredAction, parsed: Any, ctx: ActionContext) -
     # The thread sees the caller's context variables, as it would in an async handler.
     call = partial(contextvars.copy_context().run, handler, parsed, ctx)
     return await asyncio.get_running_loop().run_in_executor(_pool, call)
+
+
+def _outage(error: Exception) -> Unavailable | None:
+    if getattr(getattr(error, "orig", None), "sqlstate", None) in _COLLISIONS:
+        return Unavailable(
+            "DATABASE_COLLISION", "Two transactions got in each other's way.", "It is repeated by itself."
+        )
+    return as_unavailable(error)
+
+
+def _said(error: Exception) -> str:
+    # The text of a database error repeats the statement with its values; the driver's own says what happened.
+    cause = getattr(error, "orig", None)
+    return str(cause if isinstance(cause, Exception) else error) or type(error).__name__
 
 
 def _presentable(failure: StepFailure) -> StepFailure:

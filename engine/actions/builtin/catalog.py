@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine.actions.builtin.http import http_request
+from engine.actions.builtin.http_hosts import AllowedHosts
+from engine.actions.builtin.links import LINK_ACTIONS
 from engine.actions.builtin.regex import REGEX_ACTIONS
+from engine.actions.builtin.store import STORE_ACTIONS
 from engine.actions.declaration import RegisteredAction, declarations_of
 from engine.settings import Settings
 
 
 def builtin_actions(settings: Settings) -> Iterator[RegisteredAction]:
-    """The regex, store, link and HTTP actions; ``settings`` say which hosts may be called."""
-    for handler in (*REGEX_ACTIONS,):
+    """The regex, store, link and HTTP actions; ``settings`` say which hosts may be called.
+
+    Raises ``Invalid`` (``SETTING_INVALID``) when the list of allowed hosts has an entry that is no host.
+    """
+    for handler in (*REGEX_ACTIONS, *STORE_ACTIONS, *LINK_ACTIONS):
         yield from declarations_of(handler)
+    yield http_request(AllowedHosts(settings.http_allowed_hosts))

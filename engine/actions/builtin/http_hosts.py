@@ -1,0 +1,95 @@
+"""Which hosts ``http.request`` may call: those the operator listed, and none by default."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from engine.errors import ACTION, VALIDATION, Invalid, StepFailure
+
+HOST_NOT_ALLOWED: Final = "HTTP_HOST_NOT_ALLOWED"
+URL_INVALID: Final = "HTTP_URL_INVALID"
+
+VARIABLE: Final = "RUNSTUDIO_HTTP_ALLOWED_HOSTS"
+
+
+@dataclass(frozen=True, slots=True)
+class HostRule:
+    """One entry of the list: ``api.example.com``, ``*.example.com``, ``localhost:8801``, ``[::1]``, ``10.0.0.7`` or ``*``."""
+
+    host: str
+    """Lower case, without brackets; ``*.`` in front means every host below, but not the host itself."""
+    port: int | None
+    """None allows every port."""
+
+    @classmethod
+    def parse(cls, entry: str) -> HostRule:
+        """Raises ``ValueError`` for an entry that names no host."""
+        if entry == "*":
+            return cls("*", None)
+        wildcard = entry.startswith("*.")
+        url = httpx.URL(f"http://{entry.removeprefix('*.')}")
+        if not url.host or url.path != "/" or url.userinfo:
+            raise ValueError(f"{entry!r} is not a host")
+        # httpx drops port 80, the default of the scheme that was put in front here.
+        port = url.port or (80 if entry.endswith(":80") else None)
+        return cls(("*." if wildcard else "") + _canonical(url), port)
+
+    def allows(self, host: str, port: int) -> bool:
+        """Whether a host, as ``_canonical`` gives it, and port are meant."""
+        if self.port is not None and self.port != port:
+            return False
+        if self.host == "*":
+            return True
+        if self.host.startswith("*."):
+            return host.endswith(self.host[1:]) and host != self.host[1:]
+        return host == self.host
+
+
+class AllowedHosts:
+    """The list. An address given as digits is a host like any other, allowed only when it is listed.
+
+    Raises ``Invalid`` (``SETTING_INVALID``) for an entry that is no host.
+    """
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        try:
+            self._rules = tuple(HostRule.parse(entry) for entry in entries)
+        except (ValueError, httpx.InvalidURL) as error:
+            raise Invalid(
+                "SETTING_INVALID",
+                f"{VARIABLE} has a wrong entry: {error}.",
+                "Write hosts as api.example.com, *.example.com, localhost:8801 or [::1], separated by commas.",
+            ) from None
+
+    def check(self, url: httpx.URL) -> None:
+        """Raises ``StepFailure``: ``HTTP_URL_INVALID``, or ``HTTP_HOST_NOT_ALLOWED`` saying what to set."""
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise StepFailure(VALIDATION, "url must begin with http:// or https:// and name a host.", code=URL_INVALID)
+        if url.userinfo:
+            raise StepFailure(
+                VALIDATION, "url must not hold a user or password; send an authorization header.", code=URL_INVALID
+            )
+        host = _canonical(url)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        if not any(rule.allows(host, port) for rule in self._rules):
+            listed = "It lists other hosts." if self._rules else "It is empty, which allows none."
+            raise StepFailure(
+                ACTION,
+                f"http.request may not call {host}:{port}. Add the host to {VARIABLE} of the workers. {listed}",
+                code=HOST_NOT_ALLOWED,
+                details={"host": host, "port": port},
+            )
+
+
+def _canonical(url: httpx.URL) -> str:
+    host = url.raw_host.decode("ascii").strip("[]").rstrip(".").lower()
+    try:
+        # One spelling per address: [0:0::1] and [::1] are the same host.
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host
