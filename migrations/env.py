@@ -47,8 +47,9 @@ def _migrate(url: str) -> None:
         context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
         with context.begin_transaction():
             context.run_migrations()
-        grant_roles(connection)
-        connection.commit()
+        if context.get_context().get_current_revision() == context.get_head_revision():
+            grant_roles(connection)
+            connection.commit()
 
 
 if context.is_offline_mode():

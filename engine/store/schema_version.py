@@ -9,19 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, column, create_engine, func, make_url, select, table
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
-from engine.errors import EngineError, Unavailable
+from engine.errors import EngineError
 from engine.settings import DATABASE_DRIVER
 from engine.store.engine import as_unavailable, connect_arguments
+
+_VERSION: Final = table("alembic_version", column("version_num"))
 
 
 class SchemaOutdated(EngineError):
@@ -33,6 +32,7 @@ class Revision:
     """One step of the schema's history."""
 
     name: str
+    """``0003``; revisions are ordered by it."""
     summary: str
 
 
@@ -47,12 +47,16 @@ class MigrationResult:
     """Rows the cutover closed, by kind: runs, waits, steps, invocations, tasks. Empty when it was not part of this."""
 
 
+def revisions() -> tuple[Revision, ...]:
+    """The whole history, oldest first, from the file names: ``0003_cutover.py``."""
+    stems = sorted(path.stem for path in (_directory() / "versions").glob("[0-9]*_*.py"))
+    split = (stem.partition("_") for stem in stems)
+    return tuple(Revision(name, summary.replace("_", " ")) for name, _, summary in split)
+
+
 def head_revision() -> str:
     """The revision this program needs, such as ``0003``."""
-    head = _scripts().get_current_head()
-    if head is None:
-        raise EngineError("SCHEMA_SCRIPTS_MISSING", "This installation has no migrations.", "Install Run Studio again.")
-    return head
+    return revisions()[-1].name
 
 
 def current_revision(url: str) -> str | None:
@@ -81,10 +85,14 @@ def migrate(url: str, progress: Callable[[str], None] = lambda line: None) -> Mi
     may be at work. Raises ``Unavailable`` (POSTGRES_UNREACHABLE), ``SchemaOutdated`` (SCHEMA_NEWER), and the database's own
     error when a statement fails; then everything before that statement is kept, and the next call goes on from there.
     """
+    from alembic import command  # noqa: PLC0415 # a quarter of a second that the studio's start need not pay
+    from alembic.config import Config  # noqa: PLC0415 # as above
+
     before = current_revision(url)
     for revision in _missing(before):
         progress(f"to do: {revision.name} {revision.summary}")
-    config = _config()
+    config = Config()
+    config.set_main_option("script_location", str(_directory()))
     # The configuration is an ini file, where % starts a substitution.
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     counts: dict[str, int] = {}
@@ -92,11 +100,8 @@ def migrate(url: str, progress: Callable[[str], None] = lambda line: None) -> Mi
     config.attributes["counts"] = counts
     try:
         command.upgrade(config, "head")
-    except DBAPIError as error:
-        refusal: Unavailable | None = as_unavailable(error)
-        if refusal is None:
-            raise
-        raise refusal from error
+    except SQLAlchemyError as error:
+        raise _reason(error) from error
     return MigrationResult(before, head_revision(), counts)
 
 
@@ -109,52 +114,51 @@ async def require_current_schema(engine: AsyncEngine) -> None:
             found = await connection.run_sync(_revision_of)
     except (DBAPIError, OSError) as error:
         raise as_unavailable(error) or error from error
-    missing = _missing(found)
+    missing = [revision.name for revision in _missing(found)]
     if missing:
         raise SchemaOutdated(
             "SCHEMA_OLD",
-            f"The database schema is at {found or 'nothing'}; this program needs {head_revision()}"
-            f" (missing: {', '.join(revision.name for revision in missing)}).",
+            f"The database schema is {f'at {found}' if found else 'missing'}; this program needs {head_revision()}"
+            f" (to apply: {', '.join(missing)}).",
             "Run `runstudio migrate`.",
-            {"found": found, "needed": head_revision(), "missing": [revision.name for revision in missing]},
+            {"found": found, "needed": head_revision(), "missing": missing},
         )
+
+
+def _reason(error: BaseException) -> BaseException:
+    """Why a migration stopped. After a lost connection alembic trips over its own clean-up; the loss is underneath."""
+    cause: BaseException | None = error
+    while cause is not None:
+        refusal = as_unavailable(cause)
+        if refusal is not None:
+            return refusal
+        cause = cause.__context__
+    return error
 
 
 def _missing(found: str | None) -> tuple[Revision, ...]:
-    scripts = _scripts()
-    ordered = [
-        Revision(script.revision, (script.doc or "").split("\n")[0])
-        for script in scripts.walk_revisions("base", "heads")
-    ]
-    ordered.reverse()
-    names = [revision.name for revision in ordered]
+    history = revisions()
+    names = [revision.name for revision in history]
     if found is None:
-        return tuple(ordered)
+        return history
     if found not in names:
         raise SchemaOutdated(
             "SCHEMA_NEWER",
-            f"The database schema is at {found}, which this program does not know; it needs {head_revision()}.",
+            f"The database schema is at {found}, which this program does not know; it needs {names[-1]}.",
             "Update Run Studio on this machine.",
-            {"found": found, "needed": head_revision()},
+            {"found": found, "needed": names[-1]},
         )
-    return tuple(ordered[names.index(found) + 1 :])
+    return history[names.index(found) + 1 :]
 
 
 def _revision_of(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    """Alembic's own table, read without alembic."""
+    if connection.scalar(select(func.to_regclass(_VERSION.name))) is None:
+        return None
+    return connection.scalar(select(_VERSION.c.version_num))
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_script_directory()))
-    return config
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
-
-
-def _script_directory() -> Path:
+def _directory() -> Path:
     spec = find_spec("migrations")
     if spec is None or spec.origin is None:
         raise EngineError("SCHEMA_SCRIPTS_MISSING", "This installation has no migrations.", "Install Run Studio again.")
