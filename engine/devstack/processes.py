@@ -66,7 +66,9 @@ def _start_mark(pid: int) -> str | None:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             return None
-        return None if fields[0] in "ZX" else f"{_boot_id()}:{fields[19]}"
+        # The main thread of a killed process is a zombie while other threads still hold its files and ports.
+        gone = fields[0] in "ZX" and int(fields[17]) <= 1
+        return None if gone else f"{_boot_id()}:{fields[19]}"
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.3f}"

@@ -24,13 +24,15 @@ from engine.devstack.schema import prepare_schema
 from engine.devstack.state import PARTS, Part, RunningPart, StackState, StateFile, mark, marked_processes
 from engine.devstack.status import StackStatus, stack_status
 from engine.devstack.temporal_cli import obtain_cli
-from engine.devstack.temporal_server import TemporalServer, answers
+from engine.devstack.temporal_server import STOP_SECONDS, TemporalServer, answers
 from engine.devstack.worker_process import COMMAND, WorkerProcess, wait_until_ready
 from engine.devstack.worker_process import STOP_SECONDS as WORKER_STOP_SECONDS
 from engine.errors import Conflict
 from engine.settings import Settings
 
 LOCK_SECONDS: Final = 300.0
+DEAF_SECONDS: Final = 2.0
+"""For a Temporal that does not answer or whose record is lost; its history file survives the SIGKILL that follows."""
 ADOPT_SECONDS: Final = 20.0
 """How long a worker that already runs may take to find its repaired servers again."""
 
@@ -154,10 +156,12 @@ class DevStack:
 
     def _start_postgres(self, started: list[Part], progress: Progress) -> str:
         server = self._postgres()
-        if server.process() is None:
+        known = server.process()
+        if known is None:
             progress("starting Postgres")
-            started.append("postgres")
         process = server.start()
+        if process != known:
+            started.append("postgres")
         self._record("postgres", process)
         return server.ensure_database(DATABASE)
 
@@ -173,10 +177,10 @@ class DevStack:
             variables=mark(self.data_dir, "temporal"),
         )
         if known is not None and is_alive(known.process) and answers(server.address):
-            self._stop_strays("temporal", keep=known.process)
+            self._stop_strays("temporal", keep=known.process, grace=DEAF_SECONDS)
             return known
         # Two servers on one history file would damage it, so whatever still has it open goes first.
-        self._stop_strays("temporal", keep=None)
+        self._stop_strays("temporal", keep=None, grace=DEAF_SECONDS)
         progress("starting Temporal")
         started.append("temporal")
         process = server.start()
@@ -192,9 +196,9 @@ class DevStack:
         if known is not None and known.environment == worker.digest() and known.port is not None:
             progress("waiting for the worker")
             if wait_until_ready(known.process, known.port, ADOPT_SECONDS):
-                self._stop_strays("worker", keep=known.process)
+                self._stop_strays("worker", keep=known.process, grace=WORKER_STOP_SECONDS)
                 return
-        self._stop_strays("worker", keep=None)
+        self._stop_strays("worker", keep=None, grace=WORKER_STOP_SECONDS)
         progress("starting the worker")
         started.append("worker")
         process, port = worker.start()
@@ -238,19 +242,19 @@ class DevStack:
                 running = self._postgres().process() is not None
                 self._postgres().stop()
             else:
-                self._stop_strays(part, keep=None)
+                self._stop_strays(part, keep=None, grace=WORKER_STOP_SECONDS if part == "worker" else STOP_SECONDS)
             if running:
                 progress(f"stopped {part}")
                 stopped.append(part)
         self._file.remove()
         return tuple(reversed(stopped))
 
-    def _stop_strays(self, part: Part, *, keep: ProcessId | None) -> None:
+    def _stop_strays(self, part: Part, *, keep: ProcessId | None, grace: float) -> None:
         """Stops every process of the part, recorded or not, except ``keep``."""
         recorded = self._file.read().living(part)
         found = set(marked_processes(self.data_dir, part)) | ({recorded.process} if recorded else set())
         for process in found - {keep}:
-            stop(process, grace=WORKER_STOP_SECONDS)
+            stop(process, grace=grace)
 
     def _postgres(self) -> EmbeddedPostgres:
         return EmbeddedPostgres(self.data_dir / "postgres", log=self.logs("postgres"))

@@ -33,7 +33,7 @@ from engine.settings import DEFAULT_NAMESPACE
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 10.0
-PORT_ATTEMPTS: Final = 5
+START_ATTEMPTS: Final = 3
 
 SERVER_SETTINGS: Final = ("system.enableActivityEagerExecution=true",)
 """Production clusters have it on; the development server only when told. Without it every ordinary step costs a round trip."""
@@ -76,7 +76,7 @@ class TemporalServer:
         if self.process is not None and is_alive(self.process):
             return self.process
         self.database.parent.mkdir(parents=True, exist_ok=True)
-        for _attempt in range(PORT_ATTEMPTS):
+        for _attempt in range(START_ATTEMPTS):
             if self.port is None or not port_is_free(self.port):
                 self.port = free_port()
             if self.ui_port is not None and (self.ui_port == 0 or not port_is_free(self.ui_port)):
@@ -84,10 +84,10 @@ class TemporalServer:
             self.process = start_detached(self._command(), log=self.log, environment=self._environment())
             if wait_until_answers(self.address, self.process):
                 return self.process
-            # Somebody may have taken the port between our look and the server's bind: look again.
-            stop(self.process, grace=STOP_SECONDS)
-            if port_is_free(self.port):
+            if is_alive(self.process):
+                stop(self.process, grace=STOP_SECONDS)
                 break
+            # It ended at once. It needs a dozen ports more, which it picks itself and may lose to another program.
         raise Unavailable(
             "TEMPORAL_NOT_STARTED",
             "The development Temporal server does not start.",
