@@ -58,6 +58,12 @@ def size_bytes(value: Json) -> int:
     return len(canonical_json(value).encode())
 
 
+def limited(value: Json, max_bytes: int) -> Json:
+    """``value``, or, where it is larger than ``max_bytes``, an honest marker in its place: ``{truncated, size, max}``."""
+    size = size_bytes(value)
+    return value if size <= max_bytes else {"truncated": True, "size": size, "max": max_bytes}
+
+
 def dumps_for_storage(value: Json) -> str:
     """What the engine's connections send for a json parameter; the last guard before Postgres. Raises as ``clean_json``."""
     return _dump(value, sort_keys=False)
