@@ -1,0 +1,65 @@
+"""How an expression fails: at which stage, of which kind, where in its source."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+Stage = Literal["compile", "evaluate"]
+Kind = Literal[
+    "no-json-result",
+    "disallowed-function",
+    "lambda",
+    "unverifiable-apply",
+    "syntax",
+    "type",
+    "not-a-function",
+    "too-large",
+]
+
+NO_JSON_RESULT: Final = "no-json-result"
+"""The result is missing, a function, or contains one of these."""
+DISALLOWED_FUNCTION: Final = "disallowed-function"
+LAMBDA: Final = "lambda"
+UNVERIFIABLE_APPLY: Final = "unverifiable-apply"
+"""The right side of ``~>`` is not something that can be checked before the expression runs."""
+SYNTAX: Final = "syntax"
+TYPE: Final = "type"
+"""An operator met a value it does not work on."""
+NOT_A_FUNCTION: Final = "not-a-function"
+TOO_LARGE: Final = "too-large"
+"""A limit: length or nesting of the source, steps, size or nesting of the result."""
+
+
+class ExpressionFailure(Exception):
+    """An expression that does not compile or does not evaluate.
+
+    Messages name operators, functions and types, never the values met: those may be secret.
+    """
+
+    def __init__(  # noqa: PLR0917 - the order in which a failure is spoken of
+        self, stage: Stage, kind: Kind, message: str, source: str, position: int, name: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.stage: Final = stage
+        self.kind: Final = kind
+        self.message: Final = message
+        self.source: Final = source
+        self.position: Final = position
+        """Offset in ``source``, in characters from 0."""
+        self.name: Final = name
+        """The name of the function refused, for kind disallowed-function and not-a-function."""
+
+
+class Fault(Exception):
+    """A failure while the source is not at hand; ``Expression`` and ``compile_expression`` make it an ExpressionFailure."""
+
+    def __init__(self, kind: Kind, message: str, position: int, name: str | None = None) -> None:
+        super().__init__(message)
+        self.kind: Final = kind
+        self.message: Final = message
+        self.position: Final = position
+        self.name: Final = name
+
+    def at_stage(self, stage: Stage, source: str) -> ExpressionFailure:
+        """The failure to show, with the source it is about."""
+        return ExpressionFailure(stage, self.kind, self.message, source, self.position, self.name)
