@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import make_url
 from temporalio.client import Client
 
@@ -25,8 +23,8 @@ from engine.devstack.temporal_server import TemporalServer
 from engine.devstack.time_skipping import TimeSkipping, TimeSkippingServer, obtain_program
 from engine.ids import new_id
 from engine.settings import Settings
+from engine.store.schema_version import migrate
 
-REPOSITORY = Path(__file__).parent.parent
 KEPT_VARIABLES = {"RUNSTUDIO_TEMPORAL_CLI"}
 
 for name in list(os.environ):
@@ -86,15 +84,6 @@ def _database(postgres: EmbeddedPostgres, *, template: str) -> Iterator[str]:
     assert make_url(url).database == name
     yield url
     postgres.drop_database(name)
-
-
-def migrate(database_url: str, revision: str = "head") -> None:
-    """Applies the migrations up to ``revision``."""
-    config = Config()
-    config.set_main_option("script_location", str(REPOSITORY / "migrations"))
-    # The configuration is an ini file, where % starts a substitution.
-    config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
-    command.upgrade(config, revision)
 
 
 @pytest.fixture(scope="session")
