@@ -119,12 +119,12 @@ def run_visibly(
         except OSError as error:
             raise Unavailable("PROGRAM_FAILED", f"{command[0]} cannot be run: {error.strerror}.") from error
         try:
-            while (elapsed := time.monotonic() - started) < seconds:
+            while time.monotonic() - started < seconds:
                 try:
                     child.wait(TICK_SECONDS)
                     break
                 except subprocess.TimeoutExpired:
-                    progress(f"{text}: {elapsed:.0f} s")
+                    progress(f"{text}: {time.monotonic() - started:.0f} s")
         finally:
             # Also on ctrl+c: nothing goes on in the background.
             if child.poll() is None:

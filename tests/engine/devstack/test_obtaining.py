@@ -1,0 +1,219 @@
+"""Where the Temporal programs come from: what is there is taken, what is not is obtained once, visibly, and whole or not at all.
+
+Networks and compilers are stood in for by programs on a PATH of the test's own; a proxy that refuses keeps the download out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.devstack import time_skipping
+from engine.devstack.fetching import ProgressLine, exclusive, run_visibly
+from engine.devstack.processes import free_port
+from engine.devstack.temporal_cli import GO_MODULE, TemporalCli, cached_cli, find_cli, obtain_cli
+from engine.errors import Invalid, Unavailable
+from engine.settings import Settings
+from tests.engine.devstack.processes_seen import silent
+
+GO = f"""#!{sys.executable}
+import os, pathlib, sys, time
+target = pathlib.Path(os.environ["GOBIN"])
+with open(os.environ["BUILDS"], "a") as builds:
+    print(sys.argv[-1], file=builds)
+time.sleep(1.2)
+if os.environ.get("GO_FAILS"):
+    sys.exit("undefined: everything")
+(target / "temporal").write_text("#!/bin/sh\\necho built")
+"""
+
+MAVEN = f"""#!{sys.executable}
+import pathlib, sys
+pom = pathlib.Path(sys.argv[sys.argv.index("-f") + 1]).read_text()
+assert "<artifactId>temporal-test-server</artifactId><version>1.32.0</version>" in pom
+jars = pathlib.Path(next(a for a in sys.argv if a.startswith("-DoutputDirectory=")).partition("=")[2])
+jars.mkdir()
+(jars / "server.jar").write_text("")
+"""
+
+
+class Machine:
+    """A machine with nothing on its PATH, nothing in its cache and no way to the network."""
+
+    def __init__(self, root: Path) -> None:
+        self.programs = root / "bin"
+        self.cache = root / "cache"
+        self.builds = root / "builds"
+        self.programs.mkdir()
+        self.builds.touch()
+
+    def install(self, name: str, content: str = "#!/bin/sh\n") -> Path:
+        path = self.programs / name
+        path.write_text(content)
+        path.chmod(0o755)
+        return path
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    bare = Machine(tmp_path)
+    closed = f"http://127.0.0.1:{free_port()}"
+    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, closed)
+    monkeypatch.delenv("RUNSTUDIO_TEMPORAL_CLI", raising=False)
+    monkeypatch.setenv("PATH", str(bare.programs))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(bare.cache))
+    monkeypatch.setenv("BUILDS", str(bare.builds))
+    return bare
+
+
+def test_the_order_in_which_it_is_found(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_cli(Settings.load()) is None
+    cached = cached_cli()
+    assert cached.is_relative_to(machine.cache)
+    cached.parent.mkdir(parents=True)
+    cached.write_text("")
+    assert find_cli(Settings.load()) is None, "what cannot be run is not found"
+    cached.chmod(0o755)
+    assert find_cli(Settings.load()) == TemporalCli(cached, "cache")
+    on_path = machine.install("temporal")
+    assert find_cli(Settings.load()) == TemporalCli(on_path, "PATH")
+    named = machine.install("of-mine")
+    monkeypatch.setenv("RUNSTUDIO_TEMPORAL_CLI", str(named))
+    assert find_cli(Settings.load()) == TemporalCli(named, "RUNSTUDIO_TEMPORAL_CLI")
+
+
+@pytest.mark.parametrize("name", ["missing", "", "directory"])
+def test_a_named_program_that_is_none_is_not_replaced_by_another(machine: Machine, tmp_path: Path, name: str) -> None:
+    machine.install("temporal")
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(Invalid) as refusal:
+        find_cli(Settings.load(temporal_cli=tmp_path / name))
+    assert refusal.value.code == "TEMPORAL_CLI_MISSING"
+
+
+def test_without_any_way_each_way_says_why(machine: Machine) -> None:
+    with pytest.raises(Unavailable) as refusal:
+        obtain_cli(Settings.load(), silent)
+    assert refusal.value.code == "TEMPORAL_CLI_NOT_OBTAINED"
+    assert "download" in refusal.value.details["reasons"]["download"]
+    assert refusal.value.details["reasons"]["Go build"] == "There is no `go` program on the PATH."
+    assert "TEMPORAL_ADDRESS" in refusal.value.hint
+    assert os.listdir(machine.cache / "runstudio" / "bin") == [".temporal.lock"]
+
+
+def test_it_is_built_with_go_and_says_for_how_long(machine: Machine) -> None:
+    machine.install("go", GO)
+    heard: list[str] = []
+    cli = obtain_cli(Settings.load(), heard.append)
+    assert cli == TemporalCli(cached_cli(), "Go build")
+    assert os.access(cli.path, os.X_OK)
+    assert machine.builds.read_text() == f"{GO_MODULE}\n"
+    assert heard[0] == "downloading the Temporal server: 0 s"
+    assert heard[-2:] == [
+        "building the Temporal server with Go (only this once, about 4 minutes): 0 s",
+        "building the Temporal server with Go (only this once, about 4 minutes): 1 s",
+    ]
+    assert obtain_cli(Settings.load(), silent) == TemporalCli(cli.path, "cache")
+    assert machine.builds.read_text().count("\n") == 1
+
+
+def test_a_failed_build_leaves_nothing_and_shows_the_compiler(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.install("go", GO)
+    monkeypatch.setenv("GO_FAILS", "1")
+    with pytest.raises(Unavailable, match="undefined: everything"):
+        obtain_cli(Settings.load(), silent)
+    assert os.listdir(machine.cache / "runstudio" / "bin") == [".temporal.lock"]
+
+
+async def test_two_programs_build_once(machine: Machine) -> None:
+    machine.install("go", GO)
+    program = (
+        "import sys; from engine.devstack.temporal_cli import obtain_cli; from engine.settings import Settings;"
+        "print(obtain_cli(Settings.load(), lambda text: print(text, file=sys.stderr)).source)"
+    )
+    processes = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=-1, stderr=-1) for _ in range(2)
+    ]
+    outputs = [await process.communicate() for process in processes]
+    assert sorted(output.decode().strip() for output, _ in outputs) == ["Go build", "cache"]
+    assert machine.builds.read_text().count("\n") == 1
+    assert any(b"another process is obtaining the Temporal server: 1 s" in errors for _, errors in outputs)
+
+
+def test_the_time_skipping_server_comes_as_jars(machine: Machine) -> None:
+    with pytest.raises(Unavailable) as refusal:
+        time_skipping.obtain_program(silent)
+    assert refusal.value.code == "TIME_SKIPPING_NOT_OBTAINED"
+    assert refusal.value.details["reasons"]["Maven"] == "There is no `java` program on the PATH."
+    java = machine.install("java")
+    machine.install("mvn", MAVEN)
+    obtained = time_skipping.obtain_program(silent)
+    assert obtained.source == "Maven"
+    assert obtained.command[0] == str(java)
+    assert f"{obtained.path}/*" in obtained.command
+    assert os.listdir(obtained.path) == ["server.jar"]
+    assert time_skipping.obtain_program(silent).source == "cache"
+
+
+def test_a_downloaded_time_skipping_server_is_preferred(machine: Machine) -> None:
+    native = machine.cache / "runstudio" / "bin" / "temporal-test-server"
+    native.parent.mkdir(parents=True)
+    native.write_text("")
+    native.chmod(0o755)
+    found = time_skipping.find_program()
+    assert found is not None
+    assert found.command == (str(native),)
+
+
+def test_a_program_that_takes_too_long_is_ended() -> None:
+    started = time.monotonic()
+    with pytest.raises(Unavailable) as refusal:
+        run_visibly(["/bin/sleep", "60"], progress=silent, text="sleeping", seconds=0.5)
+    assert refusal.value.code == "PROGRAM_FAILED"
+    assert time.monotonic() - started < 30
+
+
+def test_a_lock_that_does_not_come_free_is_refused(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with (
+        exclusive(lock, seconds=1, waiting=lambda _elapsed: None),
+        pytest.raises(Unavailable) as refusal,
+        exclusive(lock, seconds=0.2, waiting=lambda _elapsed: None),
+    ):
+        pass
+    assert refusal.value.code == "LOCK_NOT_FREE"
+    assert str(lock) in refusal.value.message
+
+
+def test_progress_without_a_terminal_is_a_line_per_topic(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = ProgressLine(interval=3600)
+    for text in ("building: 0 s", "building: 1 s", "starting", "starting", "building: 2 s"):
+        progress(text)
+    progress.close()
+    assert capsys.readouterr().err == "building: 0 s\nstarting\nbuilding: 2 s\n"
+    progress = ProgressLine(interval=0)
+    for text in ("building: 0 s", "building: 1 s"):
+        progress(text)
+    assert capsys.readouterr().err == "building: 0 s\nbuilding: 1 s\n"
+
+
+def test_progress_on_a_terminal_rewrites_its_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    progress = ProgressLine()
+    for text in ("building: 0 s", "building: 1 s", "starting " + "x" * 100):
+        progress(text)
+    progress.close()
+    clear = "\r\x1b[2K"
+    expected = f"{clear}building: 0 s{clear}building: 1 s\n{clear}{('starting ' + 'x' * 100)[:39]}\n"
+    assert capsys.readouterr().err == expected
