@@ -16,7 +16,7 @@ from engine.expression.check import check
 from engine.expression.compile import Compiler
 from engine.expression.errors import TOO_LARGE, ExpressionFailure, Fault, Kind, Stage
 from engine.expression.functions import FUNCTIONS
-from engine.expression.limits import SOURCE_BYTES
+from engine.expression.limits import SOURCE_BYTES, STEPS
 from engine.expression.parser import parse
 from engine.expression.references import context_paths, simple_path
 from engine.expression.result import plain
@@ -41,10 +41,13 @@ class Expression:
         self._code: Final = compiler.code(tree)
         self._weight: Final = compiler.weight
 
-    def evaluate(self, context: Mapping[str, Json], now_iso: Callable[[], str]) -> Json:
+    def evaluate(
+        self, context: Mapping[str, Json], now_iso: Callable[[], str], spent: Callable[[int], None] | None = None
+    ) -> Json:
         """The value of the expression: plain JSON, which may share parts with ``context``, so change neither.
 
-        ``context`` is read by key, never copied; ``now_iso`` gives the time as ISO-8601 text when ``nowIso()`` is called.
+        ``context`` is read by key, never copied; ``now_iso`` gives the time as ISO-8601 text when ``nowIso()`` is called;
+        ``spent`` is told how many steps were used, by an evaluation that fails too.
         Raises ExpressionFailure of stage evaluate; a missing result is one of kind no-json-result.
         """
         run = Run(now_iso)
@@ -54,6 +57,9 @@ class Expression:
             return plain(self._code(root, Frame({"$": root}, None, run)))
         except Fault as fault:
             raise fault.at_stage("evaluate", self.source) from None
+        finally:
+            if spent is not None:
+                spent(STEPS - run.left)
 
     @property
     def context_paths(self) -> tuple[tuple[str, ...], ...]:
