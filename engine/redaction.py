@@ -83,9 +83,8 @@ def redact(value: Json, policy: RedactionPolicy) -> tuple[Json, frozenset[str]]:
     """
     if policy.everything or () in policy.pointers:
         return PLACEHOLDER, frozenset({""})
-    masked: set[str] = set()
-    result = _walk(value, policy, policy.pointers, "", 0, masked)
-    return result, frozenset(masked)
+    masking = _Masking(policy.keys)
+    return masking.walk(value, policy.pointers, "", 0), frozenset(masking.masked)
 
 
 def redact_text(text: str, policy: RedactionPolicy) -> str:
@@ -93,51 +92,42 @@ def redact_text(text: str, policy: RedactionPolicy) -> str:
     return PLACEHOLDER if policy.everything else text
 
 
-def _walk(
-    value: Json,
-    policy: RedactionPolicy,
-    pointers: tuple[tuple[str, ...], ...],
-    where: str,
-    depth: int,
-    masked: set[str],
-) -> Json:
-    """``pointers`` are what remains of the tenant's pointers that lead through here."""
-    if not isinstance(value, dict | list | tuple):
-        return value
-    if depth >= MAX_DEPTH or (isinstance(value, dict) and "$secret" in value):
-        masked.add(where)
+class _Masking:
+    """One pass over one document."""
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self.keys = keys
+        self.masked: set[str] = set()
+
+    def walk(self, value: Json, pointers: tuple[tuple[str, ...], ...], where: str, depth: int) -> Json:
+        """``pointers`` are what remains of the tenant's pointers that lead through here; none of them ends here."""
+        if not isinstance(value, dict | list | tuple):
+            return value
+        if depth >= MAX_DEPTH or (isinstance(value, dict) and "$secret" in value):
+            return self._mask(where)
+        if isinstance(value, dict):
+            return {
+                key: self._mask(f"{where}/{_escaped(key)}")
+                if _is_secret(key, self.keys)
+                else self._child(key, item, pointers, where, depth)
+                for key, item in value.items()
+            }
+        return [self._child(str(index), item, pointers, where, depth) for index, item in enumerate(value)]
+
+    def _child(self, name: str, item: Json, pointers: tuple[tuple[str, ...], ...], where: str, depth: int) -> Json:
+        place = f"{where}/{_escaped(name)}"
+        deeper = tuple(pointer[1:] for pointer in pointers if pointer[0] == name)
+        return self._mask(place) if () in deeper else self.walk(item, deeper, place, depth + 1)
+
+    def _mask(self, where: str) -> str:
+        self.masked.add(where)
         return PLACEHOLDER
-    if isinstance(value, dict):
-        result = {}
-        for key, item in value.items():
-            place = f"{where}/{_escaped(key)}"
-            deeper = tuple(pointer[1:] for pointer in pointers if pointer[0] == key)
-            if () in deeper or _is_secret(key, policy.keys):
-                masked.add(place)
-                result[key] = PLACEHOLDER
-            else:
-                result[key] = _walk(item, policy, deeper, place, depth + 1, masked)
-        return result
-    items = []
-    for index, item in enumerate(value):
-        place = f"{where}/{index}"
-        deeper = tuple(pointer[1:] for pointer in pointers if pointer[0] == str(index))
-        if () in deeper:
-            masked.add(place)
-            items.append(PLACEHOLDER)
-        else:
-            items.append(_walk(item, policy, deeper, place, depth + 1, masked))
-    return items
 
 
 @lru_cache(maxsize=4096)
 def _is_secret(key: str, patterns: tuple[str, ...]) -> bool:
-    return key == "secretRef" or _compiled(patterns).search(key[:MATCHED_KEY_CHARACTERS]) is not None
-
-
-@lru_cache(maxsize=256)
-def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+    matched = key[:MATCHED_KEY_CHARACTERS]
+    return key == "secretRef" or any(re.search(pattern, matched, re.IGNORECASE) for pattern in patterns)
 
 
 def _key_patterns(value: Json) -> tuple[str, ...]:

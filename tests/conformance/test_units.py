@@ -1,0 +1,63 @@
+"""The conformance cases of kind ``unit``: one function, an input, an output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engine.actions.context import StepIdentity
+from engine.actions.idempotency import engine_key
+from engine.definition.models import RetryPolicy
+from engine.interpreter.policies import backoff_ms
+from engine.redaction import policy_of, redact
+from engine.settings import DEFAULT_TENANT
+from engine.store.json_policy import limited
+from tests.conformance.loader import Case, load_cases
+
+
+def _redact(given: dict[str, Any]) -> Any:
+    return redact(given["value"], policy_of(given["pointers"], []))[0]
+
+
+def _limit_snapshot(given: dict[str, Any]) -> Any:
+    return limited(given["value"], given["maxBytes"])
+
+
+def _backoff(given: dict[str, Any]) -> Any:
+    return pytest.approx(
+        backoff_ms(RetryPolicy.model_validate(given["policy"]), given["attempt"], given["random"]), abs=1e-6
+    )
+
+
+def _engine_key(given: dict[str, Any]) -> Any:
+    run, path, action, version, action_input = given["base"]
+
+    def key(run_id: str, value: Any) -> str:
+        step = StepIdentity(
+            tenant=DEFAULT_TENANT, run_id=run_id, workflow_id="w", workflow_version=1, step_path=path, attempt=1
+        )
+        return engine_key(step, action, version, value)
+
+    base = key(run, action_input)
+    return {
+        "sameAgain": key(run, action_input) == base,
+        "otherInputEqual": key(run, {"another": action_input}) == base,
+        "otherRunEqual": key(f"{run}-2", action_input) == base,
+    }
+
+
+FUNCTIONS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "redact": _redact,
+    "limitSnapshot": _limit_snapshot,
+    "backoffMs": _backoff,
+    "engineKey": _engine_key,
+}
+
+
+@pytest.mark.parametrize("case", load_cases("unit"), ids=lambda case: case.id)
+def test_unit(case: Case) -> None:
+    name = case.data["function"].split("(")[0]
+    assert name in FUNCTIONS, f"no function of the engine answers to {name}"
+    assert FUNCTIONS[name](case.data["input"]) == case.data["expect"]["output"], case.title
