@@ -31,6 +31,7 @@ class StudioConfig:
     poll_seconds: float = _setting(4.0, "seconds between two polls of the screen you look at")
     timezone: str = _setting("", "zone of all times, such as Europe/Berlin; empty: this machine's")
     clipboard: str = _setting("auto", "osc52, file, or auto: osc52 up to its size cap, else a file")
+    multiplexer: str = _setting("auto", "tmux, screen or none, for copying through it; auto: from TMUX and STY")
     read_only: bool = _setting(False, "true: nothing can be started, canceled or changed")
     profile: str = _setting("", "name of the [profiles.NAME] table that overrides the rest of the file")
     state_dir: str = _setting("", "where remembered state and copies too large for the clipboard go")
@@ -99,6 +100,9 @@ def load_config(flags: Mapping[str, Any], environment: Mapping[str, str] | None 
         locale = variables.get("LC_ALL") or variables.get("LC_CTYPE") or variables.get("LANG") or ""
         unicode = "utf-8" in locale.lower() or "utf8" in locale.lower()
         config = replace(config, glyphs="unicode" if unicode else "ascii")
+    if config.multiplexer == "auto":
+        found = "tmux" if variables.get("TMUX") else "screen" if variables.get("STY") else "none"
+        config = replace(config, multiplexer=found)
     if not config.timezone and variables.get("TZ"):
         config = replace(config, timezone=variables["TZ"].removeprefix(":"))
     if not config.state_dir:
@@ -156,6 +160,7 @@ def _converted(name: str, value: Any, wanted: type, source: str) -> Any:
 _CHOICES: Final = {
     "theme": ("terminal", "dark", "light"),
     "glyphs": ("auto", "unicode", "ascii"),
+    "multiplexer": ("auto", "tmux", "screen", "none"),
     "clipboard": ("auto", "osc52", "file"),
 }
 

@@ -15,7 +15,7 @@ from runstudio_tui.clock import Clock
 from runstudio_tui.domain.catalog import HealthPart, PartState
 from runstudio_tui.domain.models import ErrorInfo, LogLevel, RunStatus
 
-_PAST_RUNS: Final = 700
+_PAST_RUNS: Final = 320
 _NEW_EVERY: Final = 20.0
 _NEW_RUNS: Final = 400
 _OLD_RUNS: Final = 6

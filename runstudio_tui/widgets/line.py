@@ -1,0 +1,101 @@
+"""A line of text in tones: what every widget of the studio draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from runstudio_tui.widgets.cells import cut, width
+
+TONES: Final = (
+    "text",
+    "dim",
+    "strong",
+    "accent",
+    "running",
+    "waiting",
+    "ok",
+    "failed",
+    "canceled",
+    "attention",
+    "key",
+    "match",
+)
+"""Every tone a span may have. The theme gives each a colour; ``dim`` and ``strong`` also work without any."""
+
+
+class Span(NamedTuple):
+    """Some text in one tone."""
+
+    text: str
+    tone: str = "text"
+    link: str = ""
+    """What a click on it means to the screen; empty for nothing."""
+
+
+Line = tuple[Span, ...]
+
+
+def line(*parts: str | Span) -> Line:
+    """A line of spans; plain text is in the tone ``text``."""
+    return tuple(part if isinstance(part, Span) else Span(part) for part in parts if part)
+
+
+def line_width(spans: Iterable[Span]) -> int:
+    """Cells a line takes."""
+    return sum(width(span.text) for span in spans)
+
+
+def plain(spans: Iterable[Span]) -> str:
+    """The text of a line without its tones."""
+    return "".join(span.text for span in spans)
+
+
+def cut_line(spans: Line, cells: int) -> Line:
+    """A line in at most ``cells`` cells."""
+    kept: list[Span] = []
+    left = cells
+    for span in spans:
+        taken = width(span.text)
+        if taken <= left:
+            kept.append(span)
+            left -= taken
+            continue
+        if left > 0:
+            kept.append(span._replace(text=cut(span.text, left)))
+        break
+    return tuple(kept)
+
+
+def fill(spans: Line, cells: int) -> Line:
+    """A line of exactly ``cells`` cells."""
+    cropped = cut_line(spans, cells)
+    missing = cells - line_width(cropped)
+    return (*cropped, Span(" " * missing)) if missing > 0 else cropped
+
+
+def justify(left: Line, right: Line, cells: int) -> Line:
+    """``left`` and ``right`` at the two ends of ``cells`` cells; where both do not fit, ``left`` is cut."""
+    room = max(cells - line_width(right), 0)
+    return (*fill(left, room), *cut_line(right, cells))
+
+
+def highlight(spans: Line, wanted: str) -> Line:
+    """The line with every occurrence of ``wanted``, without case, in the tone ``match``."""
+    needle = wanted.casefold()
+    if not needle or needle not in plain(spans).casefold():
+        return spans
+    parts: list[Span] = []
+    for span in spans:
+        rest, folded = span.text, span.text.casefold()
+        if len(folded) != len(rest):
+            parts.append(span)  # characters that fold to several: positions would not agree
+            continue
+        place = folded.find(needle)
+        while place >= 0:
+            parts.append(span._replace(text=rest[:place]))
+            parts.append(span._replace(text=rest[place : place + len(needle)], tone="match"))
+            rest, folded = rest[place + len(needle) :], folded[place + len(needle) :]
+            place = folded.find(needle)
+        parts.append(span._replace(text=rest))
+    return tuple(part for part in parts if part.text)
