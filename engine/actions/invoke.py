@@ -60,7 +60,7 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
     except EngineError as refusal:
         details = refusal.details or None
         raise _presentable(StepFailure(ACTION, refusal.message, code=refusal.code, details=details)) from None
-    except Exception as error:  # noqa: BLE001 - a handler may raise anything, and all of it becomes the step's failure
+    except Exception as error:
         if isinstance(error, TimeoutError) and timer.expired():
             raise StepFailure(
                 TIMEOUT,

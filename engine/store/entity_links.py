@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, delete, func, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Row, delete, func, literal, literal_column, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from engine.ids import new_id
@@ -123,7 +123,9 @@ async def page(
     """Links in the order of their creation, those after ``(created_at, link_id)``."""
     conditions = _where(relation=relation, left_type=left_type, right_type=right_type)
     if after is not None:
-        conditions.append(tuple_(table.c.created_at, table.c.link_id) > tuple_(*after))
+        position = (table.c.created_at, table.c.link_id)
+        values = [literal(value, column.type) for value, column in zip(after, position, strict=True)]
+        conditions.append(tuple_(*position) > tuple_(*values))
     return await _select(transaction, tenant, namespace, *conditions, limit=limit)
 
 

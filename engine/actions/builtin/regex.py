@@ -26,9 +26,9 @@ MAX_MATCHES: Final = 1_000
 MAX_RESULT_CHARACTERS: Final = 1_000_000
 
 MATCHING_SECONDS: Final = 2.0
-"""After this long no further match is searched for; a single search stays under a second by the limits above."""
-_PROGRAM_LIMIT: Final = 1_000
-"""Instructions of a compiled pattern: time is at most this times the length of the text."""
+"""After this long no further match is searched for."""
+_WORK_LIMIT: Final = 300_000_000
+"""Instructions of the compiled pattern times bytes of the text: the most one search can cost, about three seconds."""
 
 PATTERN_INVALID: Final = "REGEX_PATTERN_INVALID"
 PATTERN_UNSUPPORTED: Final = "REGEX_PATTERN_UNSUPPORTED"
@@ -210,10 +210,8 @@ def _prepare(label: str, call: RegexInput) -> _Search:
     except re2.error as error:
         reason = error.args[0].decode(errors="replace") if error.args else "unknown"
         raise _refused(label, PATTERN_INVALID, f"the pattern is not valid: {reason}") from None
-    if compiled.programsize > _PROGRAM_LIMIT:
-        raise _refused(
-            label, LIMIT_EXCEEDED, "the pattern is too complex: use fewer alternatives and smaller repetitions"
-        )
+    if compiled.programsize * len(text.encode()) > _WORK_LIMIT:
+        raise _refused(label, LIMIT_EXCEEDED, "the pattern is too complex for a text of this length")
     return _Search(label, text, compiled, "y" in flags)
 
 

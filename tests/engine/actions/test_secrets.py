@@ -1,0 +1,160 @@
+"""Secrets come from their providers, only where the author asked, and never leave."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from engine.actions.context import ActionContext
+from engine.actions.declaration import action, declarations_of
+from engine.actions.invoke import invoke
+from engine.actions.secrets import (
+    MASK,
+    DirectorySecrets,
+    EnvironmentSecrets,
+    SecretResolver,
+    scrub,
+    secret_paths,
+)
+from engine.errors import StepFailure
+from engine.settings import DEFAULT_TENANT
+
+CANARY = 'c4nary "\\ü\n+/=%?&'
+
+
+def resolver(**values: str) -> SecretResolver:
+    return SecretResolver([EnvironmentSecrets({f"RUNSTUDIO_SECRET_{name}": value for name, value in values.items()})])
+
+
+async def test_markers_are_replaced_where_the_author_wrote_them() -> None:
+    authored = {"auth": {"token": {"$secret": "API_KEY"}}, "list": [1, {"$secret": "OTHER"}], "id": 7}
+    resolved = await resolver(API_KEY="k", OTHER="o").resolve(authored, secret_paths(authored), DEFAULT_TENANT)
+    assert resolved.value == {"auth": {"token": "k"}, "list": [1, "o"], "id": 7}
+    assert resolved.secrets == ("k", "o")
+    assert authored["auth"] == {"token": {"$secret": "API_KEY"}}
+
+
+async def test_data_cannot_ask_for_a_secret() -> None:
+    value = {"authored": {"$secret": "API_KEY"}, "data": {"$secret": "API_KEY"}}
+    resolved = await resolver(API_KEY="k").resolve(value, ["/authored"], DEFAULT_TENANT)
+    assert resolved.value == {"authored": "k", "data": {"$secret": "API_KEY"}}
+
+
+async def test_a_pointer_that_leads_nowhere_changes_nothing() -> None:
+    value = {"a": [{"b": 1}], "c": {"$secret": "X", "more": 1}, "d": {"$secret": 5}}
+    paths = ["/a/0/b", "/a/9", "/a/x", "/zz/y", "/c", "/d"]
+    assert (await resolver().resolve(value, paths, DEFAULT_TENANT)).value == value
+
+
+def test_paths_of_an_authored_value() -> None:
+    value = {"a/b": [{"$secret": "X"}], "m~n": {"$secret": "Y"}, "c": {"$secret": "X", "more": 1}, "d": {"$secret": ""}}
+    assert secret_paths(value) == ["/a~1b/0", "/m~0n"]
+    assert secret_paths({"$secret": "X"}) == [""]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("ABSENT", "SECRET_NOT_FOUND"),
+        ("EMPTY", "SECRET_NOT_FOUND"),
+        ("lower", "SECRET_NAME_INVALID"),
+        ("../ETC", "SECRET_NAME_INVALID"),
+    ],
+)
+async def test_a_secret_that_is_not_there_is_named(name: str, code: str) -> None:
+    with pytest.raises(StepFailure, match=name) as failed:
+        await resolver(EMPTY="").resolve({"a": {"$secret": name}}, ["/a"], DEFAULT_TENANT)
+    assert (failed.value.category, failed.value.code) == ("ActionError", code)
+    assert failed.value.details == {"secret": name, "path": "/a"}
+
+
+async def test_providers_are_asked_in_order(tmp_path: Path) -> None:
+    (tmp_path / "BOTH").write_text("from file\n")
+    (tmp_path / "FILE").write_text("line one\nline two\r\n")
+    (tmp_path / "BLANK").write_text("\n")
+    both = SecretResolver([EnvironmentSecrets({"RUNSTUDIO_SECRET_BOTH": "from env"}), DirectorySecrets(tmp_path)])
+    wanted = [{"$secret": "BOTH"}, {"$secret": "FILE"}]
+    assert (await both.resolve(wanted, secret_paths(wanted), DEFAULT_TENANT)).value == [
+        "from env",
+        "line one\nline two",
+    ]
+    with pytest.raises(StepFailure, match="BLANK"):
+        await both.resolve({"$secret": "BLANK"}, [""], DEFAULT_TENANT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CANARY,
+        f"before {CANARY} after",
+        json.dumps({"token": CANARY}),
+        json.dumps({"token": CANARY}, ensure_ascii=False),
+        json.dumps({"inner": json.dumps({"token": CANARY})}),
+        repr({"token": CANARY}),
+        f"https://example.com/?token={quote(CANARY, safe='')}",
+        base64.b64encode(CANARY.encode()).decode(),
+    ],
+)
+def test_every_form_of_a_secret_is_masked(text: str) -> None:
+    scrubbed = scrub({"deep": [{text: text}]}, [CANARY])
+    assert "c4nary" not in json.dumps(scrubbed)
+    assert base64.b64encode(CANARY.encode()).decode()[:12] not in json.dumps(scrubbed)
+    assert MASK in scrubbed["deep"][0].popitem()[1]
+
+
+def test_a_short_secret_is_masked_only_where_it_stands_alone() -> None:
+    assert scrub(["1", "a 1 b", 1], ["1"]) == [MASK, "a 1 b", 1]
+
+
+def test_the_longest_secret_is_masked_first() -> None:
+    assert scrub("x abcdefgh y", ["abcd", "abcdefgh"]) == f"x {MASK} y"
+
+
+@given(secret=st.text(min_size=4), before=st.text(), after=st.text())
+def test_no_secret_survives_in_a_text(secret: str, before: str, after: str) -> None:
+    # The mask itself may complete what the surrounding text began; what matters is that the secret as inserted is gone.
+    parts = scrub(before + secret + after, [secret])
+    assert parts != before + secret + after
+    assert scrub(f"{before}|{json.dumps(secret)}|{after}", [secret]) != f"{before}|{json.dumps(secret)}|{after}"
+
+
+class Token(BaseModel):
+    token: str
+
+
+async def test_an_output_does_not_hold_the_secret(make_context: Callable[..., ActionContext]) -> None:
+    async def echo(call: Token, ctx: ActionContext) -> Token:
+        return Token(token=f"used {call.token}")
+
+    registered = declarations_of(action("test.echo", input=Token, output=Token)(echo))[0]
+    assert await invoke(registered, {"token": CANARY}, make_context(), (CANARY,)) == {"token": f"used {MASK}"}
+
+
+@pytest.mark.parametrize("way", ["exception", "failure", "bad output"])
+async def test_an_error_does_not_hold_the_secret(make_context: Callable[..., ActionContext], way: str) -> None:
+    async def leak(call: Token, ctx: ActionContext) -> Any:
+        if way == "exception":
+            raise ValueError(f"denied for {call.token!r}")
+        if way == "failure":
+            raise StepFailure(
+                "TransientError", f"no {call.token}", code="X", details={"sent": {"authorization": call.token}}
+            )
+        return {"token": [call.token]}
+
+    registered = declarations_of(action("test.leak", input=Token, output=Token)(leak))[0]
+    with pytest.raises(StepFailure) as failed:
+        await invoke(registered, {"token": CANARY}, make_context(), (CANARY,))
+    failure = failed.value
+    assert "c4nary" not in str((failure.message, failure.code, failure.details))
+    # Tracebacks end up in logs: the original is not shown with this one.
+    assert failure.__cause__ is None
+    assert failure.__suppress_context__
