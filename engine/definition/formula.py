@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
 from engine.errors import EXPRESSION, StepFailure
 from engine.expression import Expression, ExpressionFailure, compile_expression
+from engine.interpreter.trace import json_size
 
 _SOURCE_SHOWN: Final = 500
+_STABLE_MESSAGES: Final = {
+    "no-json-result": "Expression result is not JSON-serializable",
+    "too-large": "Expression exceeds the max output size or another limit",
+}
+"""Messages that definitions have learned to read; the evaluator's own words are in the details then."""
+_LARGE_BYTES: Final = 8192
+_LARGE_COST: Final = 20_000
+"""What looking through a large result costs, in evaluation steps; the expression itself does not count it."""
+
+
+class Meter(Protocol):
+    """Who evaluates: gives the time, and counts what evaluations cost."""
+
+    def clock(self) -> str:
+        """``nowIso()``."""
+        ...
+
+    def admit(self) -> None:
+        """Raise StepFailure when the step's evaluations have cost too much already."""
+        ...
+
+    def spend(self, steps: int) -> None:
+        """Count evaluation steps."""
+        ...
 
 
 class Formula:
@@ -27,15 +52,19 @@ class Formula:
         self._expression: Expression | None = None
         self._failure: ExpressionFailure | None = None
 
-    def evaluate(self, context: Mapping[str, Any], now_iso: Callable[[], str]) -> Any:
+    def evaluate(self, context: Mapping[str, Any], meter: Meter) -> Any:
         """The value, a JSON value that is never missing. Raises StepFailure (ExpressionError, code = the kind of failure)."""
         expression = self._expression
         if expression is None:
             expression = self._compiled()
+        meter.admit()
         try:
-            return expression.evaluate(context, now_iso)
+            value = expression.evaluate(context, meter.clock, meter.spend)
         except ExpressionFailure as failure:
             raise self._failed(failure) from failure
+        if isinstance(value, dict | list) and json_size(value, _LARGE_BYTES) > _LARGE_BYTES:
+            meter.spend(_LARGE_COST)
+        return value
 
     def wrong_type(self, message: str) -> StepFailure:
         """The failure of an expression whose value has a type its place does not take."""
@@ -54,14 +83,13 @@ class Formula:
         return self._expression
 
     def _failed(self, failure: ExpressionFailure) -> StepFailure:
-        return StepFailure(
-            EXPRESSION,
-            failure.message,
-            code=failure.kind,
-            details={
-                "source": self.source[:_SOURCE_SHOWN],
-                "position": failure.position,
-                "path": self.path,
-                "stage": failure.stage,
-            },
-        )
+        details: dict[str, Any] = {
+            "source": self.source[:_SOURCE_SHOWN],
+            "position": failure.position,
+            "path": self.path,
+            "stage": failure.stage,
+        }
+        message = _STABLE_MESSAGES.get(failure.kind, failure.message)
+        if message is not failure.message:
+            details["reason"] = failure.message
+        return StepFailure(EXPRESSION, message, code=failure.kind, details=details)

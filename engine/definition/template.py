@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.definition.formula import Formula
+from engine.definition.formula import Formula, Meter
 from engine.definition.mappings import is_expression, is_secret
 
-_Fill = Callable[[Mapping[str, Any], Callable[[], str]], Any]
+_Fill = Callable[[Mapping[str, Any], Meter], Any]
 
 
 class Template:
@@ -26,9 +26,9 @@ class Template:
         self.secret_paths = tuple(secrets)
         """JSON pointers, in what ``render`` returns, of the ``{"$secret": NAME}`` markers the author wrote."""
 
-    def render(self, context: Mapping[str, Any], now_iso: Callable[[], str]) -> Any:
+    def render(self, context: Mapping[str, Any], meter: Meter) -> Any:
         """The value with every expression evaluated and secret markers left in. Raises StepFailure (ExpressionError)."""
-        return self._fill(context, now_iso)
+        return self._fill(context, meter)
 
 
 def _compile(value: Any, path: str, place: str, secrets: list[str]) -> _Fill:
@@ -38,11 +38,11 @@ def _compile(value: Any, path: str, place: str, secrets: list[str]) -> _Fill:
         secrets.append(place)
     elif isinstance(value, dict) and _has_holes(value):
         fields = [(name, _compile(item, *_below(path, place, name), secrets)) for name, item in value.items()]
-        return lambda context, now_iso: {name: fill(context, now_iso) for name, fill in fields}
+        return lambda context, meter: {name: fill(context, meter) for name, fill in fields}
     elif isinstance(value, list) and _has_holes(value):
         items = [_compile(item, *_below(path, place, str(index)), secrets) for index, item in enumerate(value)]
-        return lambda context, now_iso: [fill(context, now_iso) for fill in items]
-    return lambda _context, _now_iso: value
+        return lambda context, meter: [fill(context, meter) for fill in items]
+    return lambda _context, _meter: value
 
 
 def _below(path: str, place: str, name: str) -> tuple[str, str]:

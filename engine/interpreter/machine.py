@@ -16,7 +16,7 @@ from engine.errors import CANCELLATION, CORRUPTION, RunError, StepFailure
 from engine.interpreter import effects as fx
 from engine.interpreter import snapshot, steps_action, steps_control, steps_wait
 from engine.interpreter.routing import fail
-from engine.interpreter.run_state import PURE_STEPS_PER_ACTIVATION, RunState
+from engine.interpreter.run_state import RunState
 from engine.interpreter.scopes import Scopes
 
 _STEPS: Final[dict[type, Callable[[RunState, Any], None]]] = {
@@ -68,15 +68,17 @@ class Machine:
         host: fx.Host,
         traits: Mapping[str, fx.ActionTraits],
         quota_units: int | None,
+        item_limit: int | None = None,
     ) -> Machine:
         """A new run. A payload that is no object counts as empty.
 
         ``traits`` by ``id@version``: the registered ones among ``plan.actions``. ``quota_units``: units leased so far; None
-        when the tenant has no limit.
+        when the tenant has no limit. ``item_limit``: the most items a loop may have, for dry runs.
         """
         scopes = Scopes(facts, payload if isinstance(payload, dict) else {}, {}, dict(meta or {}))
         state = RunState(plan, facts, scopes, host, traits)
         state.quota = quota_units
+        state.item_limit = item_limit
         return cls(state)
 
     @classmethod
@@ -120,8 +122,7 @@ class Machine:
             raise TypeError(f"{type(outcome).__name__} does not answer {type(pending).__name__}")
         state.pending = None
         state.delivered = False
-        state.room = PURE_STEPS_PER_ACTIVATION
-        state.tick()
+        state.refresh()
         if isinstance(outcome, fx.QuotaGranted):
             if outcome.units is not None and outcome.units < 1:
                 raise TypeError("a quota grant without units is no grant")
@@ -222,7 +223,7 @@ class Machine:
             if not isinstance(instruction, code.Instruction):
                 _TURNS[type(instruction)](state, instruction)
                 continue
-            if state.room <= 0:
+            if state.exhausted:
                 state.suspend(fx.Flush(trace=state.take_trace(), steps_started=state.steps_started))
                 return
             if state.quota is not None:
@@ -231,6 +232,7 @@ class Machine:
                     return
                 state.quota -= 1
             state.room -= 1
+            state.spent_before = state.spent
             state.steps_started += 1
             try:
                 _STEPS[type(instruction)](state, instruction)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from engine.definition.plan import Instruction, Plan
-from engine.errors import RunError, StepFailure
+from engine.errors import EXPRESSION, RunError, StepFailure
 from engine.interpreter.effects import (
     ActionTraits,
     Effect,
@@ -30,8 +30,12 @@ from engine.interpreter.trace import bounded, json_size
 
 PURE_STEPS_PER_ACTIVATION: Final = 200
 """After so many pure steps the host gets a Flush, far below the two seconds after which Temporal suspects a deadlock."""
+EVALUATION_STEPS: Final = 1_000_000
+"""About 0.3 s of evaluating: as much as one step may use in all its expressions, and after as much the host gets a Flush."""
 TRACE_BYTES_PER_ACTIVATION: Final = 256 * 1024
 """About how much of pure calls' inputs and outputs one effect may carry; an effect crosses as one message."""
+PURE_CALL_COST: Final = 20_000
+"""What a pure action counts as, in evaluation steps: it may evaluate an expression of its own, and does not say what it cost."""
 _MESSAGE_LIMIT: Final = 8_000
 
 
@@ -61,6 +65,7 @@ class RunState:
         "facts",
         "frames",
         "host",
+        "item_limit",
         "iteration",
         "now_iso",
         "now_ms",
@@ -71,6 +76,8 @@ class RunState:
         "room",
         "scopes",
         "seq",
+        "spent",
+        "spent_before",
         "steps_started",
         "trace",
         "traits",
@@ -86,6 +93,8 @@ class RunState:
         self.scopes = scopes
         self.at = plan.entry
         self.frames: list[Frame] = []
+        self.item_limit: int | None = None
+        """How many items a loop may have; None without a limit. Dry runs have one."""
         self.iteration = ""
         self.events = EventBuffer()
         self.seq = 0
@@ -99,8 +108,12 @@ class RunState:
         self.open: OpenStep | None = None
         self.now_ms = 0
         self.now_iso = ""
-        self.room = PURE_STEPS_PER_ACTIVATION
-        self.tick()
+        self.room = 0
+        self.spent = 0
+        """Evaluation steps used since the last effect."""
+        self.spent_before = 0
+        """``spent`` when the current step began."""
+        self.refresh()
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -112,6 +125,32 @@ class RunState:
     def clock(self) -> str:
         """``nowIso()`` of expressions."""
         return self.now_iso
+
+    # --- budget -----------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """A new activation: read the clock, and begin to count again."""
+        self.room = PURE_STEPS_PER_ACTIVATION
+        self.spent = self.spent_before = 0
+        self.tick()
+
+    def admit(self) -> None:
+        """Refuse another evaluation to a step that has used up its share."""
+        if self.spent - self.spent_before > EVALUATION_STEPS:
+            raise StepFailure(
+                EXPRESSION,
+                f"The expressions of this step need more than {EVALUATION_STEPS} evaluation steps together; split the step.",
+                code="too-large",
+            )
+
+    def spend(self, steps: int) -> None:
+        """Count evaluation steps."""
+        self.spent += steps
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the host should get a Flush before the next step."""
+        return self.room <= 0 or self.spent > EVALUATION_STEPS
 
     # --- records ----------------------------------------------------------------------------------------------------
 
@@ -216,8 +255,9 @@ class RunState:
         return trace
 
     def _charged(self, call: PureCall | None) -> PureCall | None:
-        """Spend the activation's room on what a pure call carries."""
+        """Spend the activation's room on what a pure call carries and costs."""
         if call is not None:
+            self.spent += PURE_CALL_COST
             size = json_size(call.input, TRACE_BYTES_PER_ACTIVATION) + json_size(
                 call.output, TRACE_BYTES_PER_ACTIVATION
             )

@@ -26,8 +26,8 @@ CallingStep = plan.ActionCall | plan.Email
 def run_action(state: RunState, step: plan.ActionCall) -> None:
     """Resolve input and key once, then make the first try."""
     context = state.scopes.context()
-    value = step.mapping.render(context, state.clock)
-    key = None if step.key is None else step.key.evaluate(context, state.clock)
+    value = step.mapping.render(context, state)
+    key = None if step.key is None else step.key.evaluate(context, state)
     opened = state.start(step)
     opened.input = value
     opened.key = None if key is None else text_of(key)
@@ -38,7 +38,7 @@ def run_email(state: RunState, step: plan.Email) -> None:
     """As an action, when that action is registered; otherwise the fallback at once."""
     context = state.scopes.context()
     texts = {"text": step.text, "html": step.html}
-    value = {name: formula.evaluate(context, state.clock) for name, formula in texts.items() if formula is not None}
+    value = {name: formula.evaluate(context, state) for name, formula in texts.items() if formula is not None}
     opened = state.start(step)
     opened.input = {name: None if text is None else text_of(text) for name, text in value.items()}
     if traits_of(state, step) is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.definition import plan
-from engine.errors import StepFailure
+from engine.errors import VALIDATION, StepFailure
 from engine.interpreter.frames import LoopFrame, TryFrame, enter_item, open_loop
 from engine.interpreter.run_state import RunState
 from engine.interpreter.trace import shown_assignments
@@ -11,7 +11,7 @@ from engine.interpreter.trace import shown_assignments
 
 def run_if(state: RunState, step: plan.If) -> None:
     """Complete the step with the branch it chose, then enter the branch."""
-    chosen = step.condition.evaluate(state.scopes.context(), state.clock)
+    chosen = step.condition.evaluate(state.scopes.context(), state)
     if chosen is not True and chosen is not False:
         raise step.condition.wrong_type(f"control.if condition must evaluate to a boolean, not {kind_of(chosen)}")
     state.complete(step, "SUCCEEDED", {"branch": "then" if chosen else "else"})
@@ -20,9 +20,15 @@ def run_if(state: RunState, step: plan.If) -> None:
 
 def run_for_each(state: RunState, step: plan.ForEach) -> None:
     """Complete the step with the number of its items, then enter the first."""
-    items = step.items.evaluate(state.scopes.context(), state.clock)
+    items = step.items.evaluate(state.scopes.context(), state)
     if not isinstance(items, list):
         raise step.items.wrong_type(f"control.forEach items must evaluate to an array, not {kind_of(items)}")
+    if state.item_limit is not None and len(items) > state.item_limit:
+        raise StepFailure(
+            VALIDATION,
+            f"control.forEach has {len(items)} items; {state.item_limit} are allowed here",
+            code="TOO_MANY_ITEMS",
+        )
     at = state.at
     state.succeed(step, {"items": len(items)})
     if items and step.body is not None:
@@ -80,7 +86,7 @@ def assign_all(state: RunState, entries: plan.Assignments) -> list[tuple[str, ob
     assigned: list[tuple[str, object]] = []
     try:
         for target, formula in entries:
-            value = formula.evaluate(scopes.context(), state.clock)
+            value = formula.evaluate(scopes.context(), state)
             scopes.assign(target, value)
             assigned.append((target.text, value))
     except StepFailure:

@@ -53,7 +53,7 @@ def run_time_wait(state: RunState, step: plan.TimeWait) -> None:
 
 def _due(state: RunState, step: plan.TimeWait) -> int:
     if step.until is not None and step.duration_ms is None:
-        value = step.until.evaluate(state.scopes.context(), state.clock)
+        value = step.until.evaluate(state.scopes.context(), state)
         if not isinstance(value, str):
             raise StepFailure(
                 VALIDATION,
@@ -90,7 +90,7 @@ def _time_passed(state: RunState, step: plan.TimeWait, due_at: str) -> None:
 
 def run_event_wait(state: RunState, step: plan.EventWait) -> None:
     """Wait for a matching event. The deadline counts from now, not from when the host has written the wait."""
-    value = step.key.evaluate(state.scopes.context(), state.clock)
+    value = step.key.evaluate(state.scopes.context(), state)
     key = None if value is None else text_of(value)
     deadline = None if step.timeout_ms is None else state.now_ms + step.timeout_ms
     if deadline is not None and deadline > LATEST:
@@ -153,9 +153,9 @@ def _resumed_by(state: RunState, event_name: str, payload: Json) -> None:
 def run_human_task(state: RunState, step: plan.HumanTask) -> None:
     """Ask a person, and wait for as long as it takes."""
     context = state.scopes.context()
-    title = text_of(step.title.evaluate(context, state.clock))
-    description = None if step.description is None else step.description.evaluate(context, state.clock)
-    data = {name: formula.evaluate(context, state.clock) for name, formula in step.context_data}
+    title = text_of(step.title.evaluate(context, state))
+    description = None if step.description is None else step.description.evaluate(context, state)
+    data = {name: formula.evaluate(context, state) for name, formula in step.context_data}
     ref = state.ref(step)
     task_id = _derived(state, ref, "task")
     opened = state.start(step, {"taskId": task_id, "taskType": step.task_type})
@@ -190,7 +190,7 @@ def task_completed(state: RunState, step: plan.HumanTask, answer: TaskCompleted)
 def run_call_workflow(state: RunState, step: plan.CallWorkflow) -> None:
     """Resolve the input once, then start the child of the first try."""
     context = state.scopes.context()
-    child_input = {name: formula.evaluate(context, state.clock) for name, formula in step.inputs}
+    child_input = {name: formula.evaluate(context, state) for name, formula in step.inputs}
     opened = state.start(step)
     opened.input = child_input
     start_child(state, step, opened)
@@ -232,7 +232,7 @@ def child_succeeded(state: RunState, step: plan.CallWorkflow, scopes: Document) 
         "meta": {**(scopes.get("meta") or {}), **system},
     }
     context = {**state.scopes.context(), "childRun": child}
-    outputs = [(target, formula.evaluate(context, state.clock)) for target, formula in step.outputs]
+    outputs = [(target, formula.evaluate(context, state)) for target, formula in step.outputs]
     for target, value in outputs:
         state.scopes.assign(target, value)
     state.succeed(step, outcome)

@@ -1,0 +1,72 @@
+"""Traces folded into rows: what the projection in the database says of a run, kept in memory by hosts without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from engine.interpreter.effects import LogRecord, PureCall, Record, StepRecord, StepRef, WaitRecord
+
+StepKey = tuple[str, str, int]
+WaitKey = tuple[str, str, int, str, int]
+
+_OPEN = ("STARTED", "WAITING")
+
+
+@dataclass(frozen=True, slots=True)
+class PureTry:
+    """One try of a pure action."""
+
+    step: StepRef
+    attempt: int
+    call: PureCall
+
+
+def key_of(step: StepRef) -> StepKey:
+    """(path, iteration, visit): one execution of a step within its run."""
+    return (step.path, step.iteration, step.visit)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The latest record of each step and wait, in the order in which they were opened."""
+
+    _steps: dict[StepKey, StepRecord] = field(default_factory=dict)
+    _waits: dict[WaitKey, WaitRecord] = field(default_factory=dict)
+    logs: list[LogRecord] = field(default_factory=list)
+    pure_tries: list[PureTry] = field(default_factory=list)
+
+    def add(self, trace: Iterable[Record]) -> None:
+        """Take in a trace. A terminal state is never replaced; of two others the later one counts."""
+        for record in trace:
+            if isinstance(record, StepRecord):
+                self._add_step(record)
+            elif isinstance(record, WaitRecord):
+                key = (*key_of(record.step), record.wait_type, record.attempt)
+                known = self._waits.get(key)
+                if known is None or (known.status in _OPEN and known.seq < record.seq):
+                    self._waits[key] = record
+            else:
+                self.logs.append(record)
+
+    def _add_step(self, record: StepRecord) -> None:
+        if record.call is not None:
+            self.pure_tries.append(PureTry(record.step, record.attempt, record.call))
+        key = key_of(record.step)
+        known = self._steps.get(key)
+        if known is None or (known.status in _OPEN and known.seq < record.seq):
+            self._steps[key] = record
+
+    @property
+    def steps(self) -> list[StepRecord]:
+        """Every execution of every step."""
+        return list(self._steps.values())
+
+    @property
+    def waits(self) -> list[WaitRecord]:
+        """Every wait, back-offs and children included."""
+        return list(self._waits.values())
+
+    def step(self, step: StepRef) -> StepRecord | None:
+        """The latest record of one execution."""
+        return self._steps.get(key_of(step))
