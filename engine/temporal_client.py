@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from temporalio.client import Client, Plugin
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.runtime import Runtime
+from temporalio.service import RetryConfig
 
 from engine.errors import Invalid, Unavailable
 from engine.settings import DEFAULT_NAMESPACE, Settings
+
+CONNECT_TIMEOUT: Final = timedelta(seconds=5)
 
 
 def connect_config(settings: Settings) -> dict[str, Any]:
@@ -55,15 +59,25 @@ async def connect_temporal(
     runtime: Runtime | None = None,
     plugins: Sequence[Plugin] = (),
     lazy: bool = False,
+    retry: RetryConfig | None = None,
 ) -> Client:
     """A client for this process; make one and share it.
 
-    ``lazy`` connects on the first call instead, for programs that must start while Temporal is away.
+    ``lazy`` connects on the first call instead, for programs that must start while Temporal is away. ``retry`` says how long
+    a call is repeated before it fails; the SDK's default is about ten seconds.
     Raises ``Invalid`` for a configuration that cannot work, ``Unavailable`` (``TEMPORAL_UNAVAILABLE``) when nobody answers.
     """
     config = connect_config(settings)
     try:
-        return await Client.connect(**config, identity=identity, runtime=runtime, plugins=plugins, lazy=lazy)
+        return await Client.connect(
+            **config,
+            identity=identity,
+            runtime=runtime,
+            plugins=plugins,
+            lazy=lazy,
+            retry_config=retry,
+            connect_timeout=CONNECT_TIMEOUT,
+        )
     except RuntimeError as error:
         raise Unavailable(
             "TEMPORAL_UNAVAILABLE",

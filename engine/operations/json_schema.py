@@ -1,0 +1,198 @@
+"""JSON schemas of payloads and task responses: is a schema usable, and what is wrong with a value.
+
+Messages never repeat the value: it may hold a secret, and messages are stored and shown. Schemas cannot reach the network, and
+their patterns run in linear time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+import re2
+
+from engine.store.json_policy import canonical_json
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
+
+Json = Any
+
+MAX_ISSUES: Final = 50
+_SHOWN: Final = 5
+_WORDS_BYTES: Final = 80
+_OWN_THREAD_BYTES: Final = 16 * 1024
+"""Above this size a value is checked in a thread, so that the event loop goes on turning."""
+
+_NAMED_SCHEMAS: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+_DATA: Final = frozenset({"const", "enum", "default", "examples"})
+
+_RE2: Final = re2.Options()
+_RE2.log_errors = False
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaIssue:
+    """One thing wrong with a value."""
+
+    pointer: str
+    """JSON pointer of the value; empty for the whole."""
+    message: str
+    keyword: str
+    """The keyword of the schema that is not satisfied."""
+
+    def to_json(self) -> dict[str, str]:
+        """``{pointer, message, keyword}``."""
+        return {"pointer": self.pointer, "message": self.message, "keyword": self.keyword}
+
+
+def schema_problem(schema: Json) -> str | None:
+    """Why ``schema`` cannot be used, as a sentence; None when it can."""
+    from jsonschema import SchemaError  # noqa: PLC0415 # a tenth of a second that programs which check nothing need not pay
+    from jsonschema.validators import Draft202012Validator, validator_for  # noqa: PLC0415 # as above
+
+    if not isinstance(schema, dict | bool):
+        return "A JSON schema is an object, or true or false."
+    try:
+        validator_for(schema, default=Draft202012Validator).check_schema(schema)
+    except SchemaError as error:
+        return f"At {_pointer(error) or 'the top'}: {error.message[:200]}."
+    for pointer, keyword, value in _keywords(schema):
+        if keyword in {"$ref", "$dynamicRef"} and not (isinstance(value, str) and _resolves(schema, value)):
+            return (
+                f"At {pointer}: {value!r} does not name a part of this schema; schemas of other documents are not read."
+            )
+        for pattern in _patterns(keyword, value):
+            try:
+                re2.compile(pattern, _RE2)
+            except re2.error as error:
+                said = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
+                return f"At {pointer}: the pattern cannot be matched in linear time: {said}."
+    return None
+
+
+async def check_value(schema: Json, value: Json, *, size_bytes: int) -> tuple[SchemaIssue, ...]:
+    """What is wrong with ``value``, at most ``MAX_ISSUES``; empty when nothing is. ``None`` as a schema accepts everything."""
+    if schema is None:
+        return ()
+    if size_bytes > _OWN_THREAD_BYTES:
+        return await asyncio.to_thread(issues_of, schema, value)
+    return issues_of(schema, value)
+
+
+def issues_of(schema: Json, value: Json) -> tuple[SchemaIssue, ...]:
+    """As ``check_value``, in this thread."""
+    try:
+        errors = islice(_validator(canonical_json(schema)).iter_errors(value), MAX_ISSUES)
+        found = [SchemaIssue(_pointer(error), _sentence(error), str(error.validator)) for error in errors]
+    except RecursionError:
+        return (SchemaIssue("", "is nested too deeply for its schema, or the schema refers to itself", "$ref"),)
+    return tuple(sorted(found, key=lambda issue: (issue.pointer, issue.keyword)))
+
+
+@lru_cache(maxsize=256)
+def _validator(schema_text: str) -> Validator:
+    import json  # noqa: PLC0415 # beside its only use
+
+    from jsonschema.validators import Draft202012Validator, extend, validator_for  # noqa: PLC0415 # as above
+    from referencing import Registry  # noqa: PLC0415 # as above
+
+    schema = json.loads(schema_text)
+    kind = extend(
+        validator_for(schema, default=Draft202012Validator),
+        {"pattern": _check_pattern, "patternProperties": _check_pattern_properties},
+    )
+    # An empty registry: without one, the library would fetch what a reference names.
+    made: Validator = kind(schema, registry=Registry())
+    return made
+
+
+def _check_pattern(validator: Validator, pattern: str, value: Json, schema: Json) -> Iterator[ValidationError]:
+    from jsonschema.exceptions import ValidationError  # noqa: PLC0415 # as above
+
+    if isinstance(value, str) and not re2.search(pattern, value, options=_RE2):
+        yield ValidationError("does not match the pattern")
+
+
+def _check_pattern_properties(
+    validator: Validator, patterns: dict[str, Json], value: Json, schema: Json
+) -> Iterator[ValidationError]:
+    if not isinstance(value, dict):
+        return
+    for pattern, subschema in patterns.items():
+        for key, item in value.items():
+            if re2.search(pattern, key, options=_RE2):
+                yield from validator.descend(item, subschema, path=key, schema_path=pattern)
+
+
+def _sentence(error: ValidationError) -> str:
+    keyword, wanted, value = error.validator, error.validator_value, error.instance
+    match keyword:
+        case "type":
+            return f"must be {' or '.join(wanted) if isinstance(wanted, list) else wanted}"
+        case "required":
+            missing = [name for name in wanted if name not in value]
+            # The library says one name per error; it is the only part of its message we want.
+            named = next((name for name in missing if error.message.startswith(repr(name))), missing[0])
+            return f"{named} is required, but missing"
+        case "additionalProperties" | "unevaluatedProperties":
+            known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+            extra = [name for name in value if name not in known]
+            more = f" and {len(extra) - _SHOWN} more" if len(extra) > _SHOWN else ""
+            return f"has keys the schema does not know: {', '.join(extra[:_SHOWN])}{more}"
+        case None:
+            return "is not allowed here"
+        case "anyOf" | "oneOf":
+            return "fits none of the alternatives" if error.context else "fits more than one of the alternatives"
+        case _:
+            return f"must satisfy {keyword}{_words(wanted)}"
+
+
+def _words(wanted: Json) -> str:
+    text = canonical_json(wanted)
+    return f" {text}" if len(text) <= _WORDS_BYTES else ""
+
+
+def _pointer(error: ValidationError) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in error.absolute_path)
+
+
+def _keywords(schema: Json, pointer: str = "") -> Iterator[tuple[str, str, Json]]:
+    """Every key of every object in the schema, with the pointer of its value."""
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            below = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+            yield below, key, value
+            if key in _NAMED_SCHEMAS and isinstance(value, dict):
+                # Its keys are the author's names, which may be spelled like keywords.
+                for name, named in value.items():
+                    yield from _keywords(named, f"{below}/{name.replace('~', '~0').replace('/', '~1')}")
+            elif key not in _DATA:
+                yield from _keywords(value, below)
+    elif isinstance(schema, list):
+        for index, value in enumerate(schema):
+            yield from _keywords(value, f"{pointer}/{index}")
+
+
+def _patterns(keyword: str, value: Json) -> list[str]:
+    if keyword == "pattern" and isinstance(value, str):
+        return [value]
+    return list(value) if keyword == "patternProperties" and isinstance(value, dict) else []
+
+
+def _resolves(schema: Json, reference: str) -> bool:
+    from referencing import Registry  # noqa: PLC0415 # as above
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415 # as above
+    from referencing.jsonschema import DRAFT202012  # noqa: PLC0415 # as above
+
+    try:
+        resource = DRAFT202012.create_resource(schema)
+        Registry().with_resource("", resource).resolver().lookup(reference)
+    except Unresolvable:
+        return False
+    return True

@@ -1,0 +1,86 @@
+"""JSON schemas: what is wrong with a value, without repeating it, and schemas that must not be used."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from engine.operations.json_schema import MAX_ISSUES, check_value, issues_of, schema_problem
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "expected"),
+    [
+        ({"type": "integer"}, "canary", [("", "must be integer")]),
+        ({"type": ["integer", "null"]}, "canary", [("", "must be integer or null")]),
+        ({"required": ["a", "b"]}, {"b": 1}, [("", "a is required, but missing")]),
+        ({"properties": {"a/b": {"minimum": 3}}}, {"a/b": 1}, [("/a~1b", "must satisfy minimum 3")]),
+        ({"items": {"enum": [1, 2]}}, [1, "canary"], [("/1", "must satisfy enum [1,2]")]),
+        ({"pattern": "^a+$"}, "canary", [("", 'must satisfy pattern "^a+$"')]),
+        ({"patternProperties": {"^x": {"type": "null"}}}, {"xy": "canary"}, [("/xy", "must be null")]),
+        ({"oneOf": [{"type": "null"}, {"type": "integer"}]}, "canary", [("", "fits none of the alternatives")]),
+        ({"oneOf": [{"minimum": 0}, {"type": "integer"}]}, 5, [("", "fits more than one of the alternatives")]),
+        (
+            {"properties": {"a": {}}, "additionalProperties": False},
+            {"a": 1, "b": "canary", "c": 2},
+            [("", "has keys the schema does not know: b, c")],
+        ),
+        ({"$ref": "#/$defs/id", "$defs": {"id": {"type": "integer"}}}, "canary", [("", "must be integer")]),
+        (False, "canary", [("", "is not allowed here")]),
+    ],
+)
+def test_what_is_wrong_is_said_without_the_value(schema: Any, value: Any, expected: list[tuple[str, str]]) -> None:
+    issues = issues_of(schema, value)
+    assert [(issue.pointer, issue.message) for issue in issues] == expected
+    assert "canary" not in str(issues)
+
+
+async def test_a_missing_schema_accepts_everything_and_a_large_value_is_checked_too() -> None:
+    assert await check_value(None, {"a": 1}, size_bytes=7) == ()
+    large = {"items": ["x"] * 20_000}
+    issues = await check_value({"properties": {"items": {"items": {"type": "integer"}}}}, large, size_bytes=80_000)
+    assert len(issues) == MAX_ISSUES
+
+
+def test_patterns_take_linear_time() -> None:
+    began = time.perf_counter()
+    assert issues_of({"pattern": "^(a+)+$"}, "a" * 50_000 + "b")
+    assert time.perf_counter() - began < 1
+
+
+def test_a_schema_without_end_is_an_issue_not_a_crash() -> None:
+    endless = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}
+    assert issues_of(endless, 1)[0].keyword == "$ref"
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"$ref": "http://127.0.0.1:1/schema.json"}, "does not name a part of this schema"),
+        ({"properties": {"a": {"$ref": "#/$defs/missing"}}}, "At /properties/a/$ref"),
+        ({"type": "integre"}, "At /type"),
+        ({"pattern": "(?=a)b"}, "linear time"),
+        ({"properties": {"a": {"pattern": "("}}}, "At /properties/a/pattern"),
+        ("text", "A JSON schema is an object"),
+    ],
+)
+def test_schemas_that_cannot_be_used(schema: Any, words: str) -> None:
+    problem = schema_problem(schema)
+    assert problem is not None
+    assert words in problem
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        True,
+        {},
+        {"properties": {"pattern": {"type": "string"}, "$ref": {"type": "string"}}},
+        {"enum": [{"$ref": "http://example.com"}]},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}},
+    ],
+)
+def test_schemas_that_can_be_used(schema: Any) -> None:
+    assert schema_problem(schema) is None
