@@ -68,8 +68,12 @@ class AllowedHosts:
 
     def check(self, url: httpx.URL) -> None:
         """Raises ``StepFailure``: ``HTTP_URL_INVALID``, or ``HTTP_HOST_NOT_ALLOWED`` saying what to set."""
-        if url.scheme not in {"http", "https"} or not url.host:
-            raise StepFailure(VALIDATION, "url must begin with http:// or https:// and name a host.", code=URL_INVALID)
+        if url.scheme not in {"http", "https"} or not url.host or not 0 < (url.port or 80) < 65_536:
+            raise StepFailure(
+                VALIDATION,
+                "url must begin with http:// or https:// and name a host, and a port if any.",
+                code=URL_INVALID,
+            )
         if url.userinfo:
             raise StepFailure(
                 VALIDATION, "url must not hold a user or password; send an authorization header.", code=URL_INVALID
