@@ -40,7 +40,8 @@ def resolve(path: Path) -> None:
 
 def resolve_in_filter(step: Node, predicate: Node) -> None:
     """Give the parents sought by ``predicate``, a filter of ``step``, to the step where they mean its own input."""
-    for slot in predicate.seeking:
+    slots = (*predicate.seeking, predicate.slot) if isinstance(predicate, Parent) else predicate.seeking
+    for slot in slots:
         if slot.level == 1:
             _seek(step, slot)
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Slot:
     """A ``%`` looking for the step whose input it stands for."""
 
@@ -177,6 +177,8 @@ class Block(Node):
     """``(first; second; ...)``."""
 
     items: list[Node]
+    binds: bool = False
+    """A variable is bound somewhere inside, so it needs a frame of its own."""
     constructed: bool = False
 
     def operands(self) -> Sequence[Node]:

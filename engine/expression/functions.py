@@ -43,13 +43,10 @@ def append(arguments: Sequence[Value], run: Run, position: int) -> Value:
     first, second = (*arguments, MISSING, MISSING)[:2]
     if first is MISSING or first is None:
         first = []
-    items = list(first) if isinstance(first, list) else [first]
-    if isinstance(second, list):
-        items += second
-    else:
-        items.append(second)
-    run.spend(len(items), position)
-    return items
+    items = first if isinstance(first, list) else [first]
+    more = second if isinstance(second, list) else [second]
+    run.spend(len(items) + len(more), position)
+    return [*items, *more]
 
 
 FUNCTIONS: Final[dict[str, Function]] = {

@@ -33,7 +33,7 @@ from engine.expression.ast import (
     Variable,
     Wildcard,
 )
-from engine.expression.errors import DISALLOWED_FUNCTION, SYNTAX, TOO_LARGE, Fault
+from engine.expression.errors import DISALLOWED_FUNCTION, LAMBDA, SYNTAX, TOO_LARGE, Fault
 from engine.expression.lexer import Lexer, Token
 from engine.expression.limits import NESTING
 
@@ -79,12 +79,13 @@ def parse(source: str) -> Node:
 
 
 class _Parser:
-    __slots__ = ("_depth", "_lexer", "_parents", "_token")
+    __slots__ = ("_bound", "_depth", "_lexer", "_parents", "_token")
 
     def __init__(self, source: str) -> None:
         self._lexer = Lexer(source)
         self._token = self._lexer.next(after_operand=False)
         self._depth = 0
+        self._bound = 0
         self._parents: list[Parent] = []
 
     def whole(self) -> Node:
@@ -92,7 +93,8 @@ class _Parser:
         if self._token.kind != lexer.END:
             raise Fault(SYNTAX, f"{_shown(self._token)} is not expected here.", self._token.position)
         for parent in self._parents:
-            if parent.slot.level != 0:
+            # Found or not, what is still sought at the top stands where no step carries it along.
+            if parent.slot.level != 0 or parent.slot in node.seeking:
                 raise underivable(parent.position)
         return node
 
@@ -171,6 +173,7 @@ class _Parser:
 
     def _block(self, token: Token) -> Node:
         node = Block(position=token.position, items=[])
+        bound = self._bound
         while self._token.kind != ")":
             item = self._expression(0)
             inherit(node, item)
@@ -178,6 +181,7 @@ class _Parser:
             if not self._accept(";"):
                 break
         self._expect(")", after_operand=True)
+        node.binds = self._bound > bound
         node.constructed = shape.constructs(node)
         return node
 
@@ -236,14 +240,12 @@ class _Parser:
     def _link(self, left: Node, token: Token) -> Node:
         operator = "=" if token.kind == "==" else token.kind
         operand = self._expression(_BINDING[token.kind])
-        keep_array = operator == "~>" and (left.keep_array or operand.keep_array)
         if isinstance(left, Chain):
             chain = left
         else:
             chain = Chain(position=left.position, first=left, links=[])
             inherit(chain, left)
         chain.links.append(Link(operator, operand, token.position))
-        chain.keep_array = keep_array
         inherit(chain, operand)
         return chain
 
@@ -272,6 +274,7 @@ class _Parser:
     def _bind(self, left: Node, token: Token) -> Node:
         if not isinstance(left, Variable) or left.predicates or left.group:
             raise Fault(SYNTAX, "Only a variable, such as $name, can stand before :=.", left.position)
+        self._bound += 1
         node = Bind(position=token.position, name=left.name, value=self._expression(_BINDING[":="] - 1))
         inherit(node, node.value)
         return node
@@ -327,6 +330,8 @@ class _Parser:
         name = left.bare_name if isinstance(left, Path) else None
         if name is not None and name.value in _LAMBDA_WORDS:
             return self._lambda(left, arguments)
+        if name is None and not _is_plain_variable(left):
+            raise _uncallable(left)
         node = Call(position=left.position, callee=left, arguments=arguments)
         for argument in arguments:
             inherit(node, argument)
@@ -348,6 +353,18 @@ class _Parser:
         while depth and self._token.kind not in ("{", lexer.END):
             depth += (self._token.kind == "<") - (self._token.kind == ">")
             self._advance()
+
+
+def _is_plain_variable(node: Node) -> bool:
+    return isinstance(node, Variable) and not node.predicates and node.group is None
+
+
+def _uncallable(callee: Node) -> Fault:
+    # Refused here and not by the check after, so that calls of calls cannot nest without limit.
+    if isinstance(callee, Lambda):
+        return Fault(LAMBDA, "Functions cannot be defined in an expression.", callee.position)
+    message = "Only a function's name can be called; what is computed here may be a disallowed function."
+    return Fault(DISALLOWED_FUNCTION, message, callee.position)
 
 
 def _shown(token: Token) -> str:

@@ -47,7 +47,7 @@ def add_operand(value: Value, builder: TextBuilder, run: Run, position: int) -> 
         builder.add(value)
     elif isinstance(value, float) and not math.isfinite(value):
         raise Fault(TYPE, "A number that is not finite has no text.", position)
-    elif value is not MISSING:
+    elif value is not MISSING and not isinstance(value, FunctionValue):
         _add_json(value, builder, run, position)
 
 
