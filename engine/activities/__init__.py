@@ -1,1 +1,1 @@
-"""Temporal activities: every contact of a run with the outside."""
+"""What a run does to the world: claim and run a try, write what happened, open waits and children, lease quota."""

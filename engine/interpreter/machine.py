@@ -202,6 +202,11 @@ class Machine:
         return step.ref.path if isinstance(step, code.Instruction) else None
 
     @property
+    def frame_depth(self) -> int:
+        """Loops and tries that are open around the current step."""
+        return len(self._state.frames)
+
+    @property
     def at_boundary(self) -> bool:
         """Whether the host owes no answer and the run has not ended: a snapshot now repeats nothing."""
         state = self._state

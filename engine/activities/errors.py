@@ -1,0 +1,65 @@
+"""How failures leave an activity: as data the interpreter decides about, or as what Temporal repeats."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from temporalio.exceptions import ApplicationError
+
+from engine.errors import StepFailure
+
+MAX_ERROR_BYTES: Final = 32 * 1024
+"""Largest error that is stored or handed back, as JSON."""
+_CUT: Final = "...[truncated]"
+
+RUN_CLOSED: Final = "RunClosed"
+
+
+def error_of(failure: StepFailure, node_path: str, at: str) -> dict[str, Any]:
+    """The failure as rows and histories hold it, cut to ``MAX_ERROR_BYTES``: first the details, then the message."""
+    error: dict[str, Any] = {
+        "category": failure.category,
+        "message": failure.message,
+        "nodePath": node_path,
+        "at": at,
+    }
+    if failure.code is not None:
+        error["code"] = failure.code
+    if failure.details is not None:
+        error["details"] = failure.details
+    if _size(error) <= MAX_ERROR_BYTES:
+        return error
+    if "details" in error:
+        error["details"] = {"truncated": True, "size": _size(error["details"]), "max": MAX_ERROR_BYTES}
+    excess = _size(error) - MAX_ERROR_BYTES
+    if excess > 0:
+        # Cut by the escaped form, whose length is what counts; an escape that was cut through goes too.
+        escaped = json.dumps(error["message"])[1:-1]
+        error["message"] = _unescaped(escaped[: max(0, len(escaped) - excess - len(_CUT))]) + _CUT
+    return error
+
+
+def run_closed() -> ApplicationError:
+    """The run is over for everybody else: the workflow must end, and repeating would change nothing."""
+    return ApplicationError(
+        "The run's row is closed: it was ended from outside, and its workflow ends now.",
+        type=RUN_CLOSED,
+        non_retryable=True,
+    )
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value))
+
+
+def _unescaped(cut: str) -> str:
+    for dropped in range(12):
+        # At most a surrogate pair, two escapes of six characters, has been cut through.
+        try:
+            text: str = json.loads(f'"{cut[: len(cut) - dropped]}"')
+        except json.JSONDecodeError:
+            continue
+        if not text or not "\ud800" <= text[-1] <= "\udbff":
+            return text
+    return ""

@@ -1,0 +1,33 @@
+"""The last activity of a run: its last trace and its end, in one commit."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from engine.activities.dependencies import ActivityDependencies
+from engine.activities.fault_points import reach
+from engine.store.closing import finish_run
+from engine.store.projection import Progress
+from engine.workflow.wire import FINISH_RUN, FinishRunInput, decode_trace
+
+
+class FinishRun:
+    """See the module."""
+
+    def __init__(self, dependencies: ActivityDependencies) -> None:
+        self._store = dependencies.store
+
+    @activity.defn(name=FINISH_RUN)
+    async def finish_run(self, request: FinishRunInput) -> bool:
+        """False when the run was closed before by somebody else, whose word stands."""
+        reach("finish_run.before")
+        written = await finish_run(
+            self._store,
+            Progress(request["run"], decode_trace(request["trace"]), request["seq"], request["steps"]),
+            request["status"],
+            request["error"],
+            request["scopes"],
+            keep_scopes=request["keep_scopes"],
+        )
+        reach("finish_run.after")
+        return written

@@ -1,0 +1,31 @@
+"""Writes a trace that no other activity carries: after many pure steps, or before a run goes on as a new execution."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from engine.activities.dependencies import ActivityDependencies
+from engine.activities.errors import run_closed
+from engine.activities.fault_points import reach
+from engine.store.projection import Progress, Running, projecting
+from engine.store.single_statement import execute_alone
+from engine.workflow.wire import FLUSH_TRACE, FlushTraceInput, decode_step, decode_trace
+
+
+class FlushTrace:
+    """See the module."""
+
+    def __init__(self, dependencies: ActivityDependencies) -> None:
+        self._store = dependencies.store
+
+    @activity.defn(name=FLUSH_TRACE)
+    async def flush_trace(self, request: FlushTraceInput) -> None:
+        """Repeatable; fails for good when the run is closed."""
+        reach("flush_trace.before")
+        step = request["step"]
+        progress = Progress(request["run"], decode_trace(request["trace"]), request["seq"], request["steps"])
+        statement, parameters = projecting(progress, Running(None if step is None else decode_step(step)))
+        row = await execute_alone(self._store, statement, parameters)
+        if row is None or not row[0]:
+            raise run_closed()
+        reach("flush_trace.after")

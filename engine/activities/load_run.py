@@ -1,0 +1,84 @@
+"""The first activity of a run: its row, its definition and what its actions are like, recorded in history once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from temporalio import activity
+
+from engine.activities.dependencies import ActivityDependencies
+from engine.activities.fault_points import reach
+from engine.definition.hash import definition_hash
+from engine.definition.plan import Plan
+from engine.errors import CORRUPTION, EngineError
+from engine.store.loading import LoadedRun, load_run
+from engine.workflow.plans import plan_of
+from engine.workflow.wire import LOAD_RUN, LoadRunInput, LoadRunOutput
+
+
+class LoadRun:
+    """See the module."""
+
+    def __init__(self, dependencies: ActivityDependencies) -> None:
+        self._store = dependencies.store
+        self._actions = dependencies.actions
+
+    @activity.defn(name=LOAD_RUN)
+    async def load_run(self, request: LoadRunInput) -> LoadRunOutput:
+        """What the run needs to begin or to go on; ``refused`` when it can never run, ``closed`` when it is over."""
+        reach("load_run.before")
+        run = await load_run(self._store, request["run"])
+        answer = self._refusal_or_definition(run)
+        if run is not None and "definition" in answer and not request["resumed"]:
+            answer["payload"] = run.input
+            answer["meta"] = _meta(run)
+        reach("load_run.after")
+        return answer
+
+    def _refusal_or_definition(self, run: LoadedRun | None) -> LoadRunOutput:
+        if run is None:
+            return _refused("RUN_NOT_FOUND", "The run's row does not exist in this database.")
+        if run.status not in ("RUNNING", "WAITING"):
+            return {"closed": run.status}
+        version = f"Version {run.workflow_version} of workflow {run.workflow_id}"
+        if run.definition is None:
+            return _refused("DEFINITION_NOT_FOUND", f"{version} does not exist.")
+        if run.definition_hash is not None and definition_hash(run.definition) != run.definition_hash:
+            return _refused("DEFINITION_HASH_MISMATCH", f"{version} is not what it was when the run was started.")
+        text = json.dumps(run.definition, separators=(",", ":"), ensure_ascii=False)
+        try:
+            plan = plan_of(text)
+        except EngineError as problem:
+            return _refused("DEFINITION_INVALID", f"{version} cannot be read: {problem.message}", problem.details)
+        return {
+            "definition": text,
+            "hash": run.definition_hash or definition_hash(run.definition),
+            "workflow": run.workflow_id,
+            "version": run.workflow_version,
+            "tenant": run.tenant,
+            "root": run.root_run_id,
+            "child": run.is_child,
+            "limited": run.limited,
+            "traits": self._traits(plan),
+        }
+
+    def _traits(self, plan: Plan) -> dict[str, dict[str, Any]]:
+        """By ``id@version``. An action that is not registered here is absent; calling it fails with what there is instead."""
+        known = ((name, self._actions.find(*name)) for name in plan.actions)
+        return {f"{name[0]}@{name[1]}": asdict(found.traits) for name, found in known if found is not None}
+
+
+def _meta(run: LoadedRun) -> dict[str, Any]:
+    meta: dict[str, Any] = {}
+    if run.source_payload_schema_ref is not None:
+        meta["sourcePayloadSchemaRef"] = run.source_payload_schema_ref
+    if run.trigger_mapping_applied:
+        meta["triggerMappingApplied"] = True
+    return meta
+
+
+def _refused(code: str, message: str, details: Any = None) -> LoadRunOutput:
+    error: dict[str, Any] = {"category": CORRUPTION, "code": code, "message": message}
+    return {"refused": {**error, "details": details} if details else error}

@@ -1,0 +1,70 @@
+"""The beginning of a wait: its row and the run's state in one commit, then a look back for events that came before it."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+from temporalio import activity
+
+from engine.activities.dependencies import ActivityDependencies
+from engine.activities.errors import run_closed
+from engine.activities.fault_points import reach
+from engine.store.projection import Progress, Waiting
+from engine.store.waiting import EVENTS_PER_PAGE, EarlyEvent, TaskToCreate, early_events, open_wait
+from engine.workflow.wire import (
+    LOOK_BACK,
+    OPEN_WAIT,
+    EarlyEvents,
+    EventSubscription,
+    LookBackInput,
+    OpenWaitInput,
+    TaskForm,
+    Wire,
+    decode_step,
+    decode_trace,
+)
+
+
+class OpenWait:
+    """See the module."""
+
+    def __init__(self, dependencies: ActivityDependencies) -> None:
+        self._store = dependencies.store
+
+    @activity.defn(name=OPEN_WAIT)
+    async def open_wait(self, request: OpenWaitInput) -> EarlyEvents:
+        """Early events of an event wait, no events for any other."""
+        reach("open_wait.before")
+        progress = Progress(request["run"], decode_trace(request["trace"]), request["seq"], request["steps"])
+        waiting = Waiting(decode_step(request["step"]), request["waiting_on"], request["since"], request["attempt"])
+        task = request["task"]
+        if not await open_wait(self._store, progress, waiting, None if task is None else _task(task)):
+            raise run_closed()
+        reach("open_wait.after_commit")
+        # The router finds the wait from now on, so an event is either seen by it or by this look back, or by both, and then
+        # recognised by its id.
+        event = request["event"]
+        early = EarlyEvents(events=[], next=None) if event is None else await self._early(request["run"], event)
+        reach("open_wait.after")
+        return early
+
+    @activity.defn(name=LOOK_BACK)
+    async def look_back(self, request: LookBackInput) -> EarlyEvents:
+        """A further page of early events."""
+        return await self._early(request["run"], request["event"])
+
+    async def _early(self, run_id: str, event: EventSubscription) -> EarlyEvents:
+        found = await early_events(self._store, run_id, event["name"], event["key"], event["after"])
+        return {
+            "events": [_wire(early) for early in found],
+            "next": found[-1].arrival if len(found) == EVENTS_PER_PAGE else None,
+        }
+
+
+def _task(form: TaskForm) -> TaskToCreate:
+    return TaskToCreate(form["id"], form["type"], form["title"], form["description"], form["context"])
+
+
+def _wire(event: EarlyEvent) -> Wire:
+    received = event.received_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return [event.event_id, event.event_name, event.key, event.payload, received]

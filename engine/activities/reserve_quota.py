@@ -1,0 +1,30 @@
+"""Leases quota units to a run that has none left, or makes it wait for them."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from engine.activities.dependencies import ActivityDependencies
+from engine.activities.errors import run_closed
+from engine.activities.fault_points import reach
+from engine.store.projection import Progress
+from engine.store.quota import reserve
+from engine.workflow.wire import RESERVE_QUOTA, ReserveQuotaInput, ReserveQuotaOutput, decode_step, decode_trace
+
+
+class ReserveQuota:
+    """See the module."""
+
+    def __init__(self, dependencies: ActivityDependencies) -> None:
+        self._store = dependencies.store
+
+    @activity.defn(name=RESERVE_QUOTA)
+    async def reserve_quota(self, request: ReserveQuotaInput) -> ReserveQuotaOutput:
+        """Repeatable: a repeat gives the units of the first time."""
+        reach("reserve_quota.before")
+        progress = Progress(request["run"], decode_trace(request["trace"]), request["seq"], request["steps"])
+        reservation = await reserve(self._store, progress, decode_step(request["step"]), request["since"])
+        if reservation is None:
+            raise run_closed()
+        reach("reserve_quota.after")
+        return {"granted": reservation.granted, "units": reservation.units}

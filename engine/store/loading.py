@@ -1,0 +1,86 @@
+"""What a run needs to begin: its row, its pinned definition, and whether its tenant has a limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, select
+
+from engine.store.tables import workflow_definition_versions as versions
+from engine.store.tables import workflow_runs as runs
+from engine.store.tables import workflow_settings as settings
+from engine.store.transactions import Store
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRun:
+    """A run's row and the version it is pinned to, read at one moment."""
+
+    tenant: str
+    status: str
+    workflow_id: str
+    workflow_version: int
+    input: Json
+    definition: Json
+    """None when the version does not exist."""
+    definition_hash: str | None
+    """The hash the run was pinned to."""
+    semantics_version: str | None
+    source_payload_schema_ref: str | None
+    trigger_mapping_applied: bool
+    root_run_id: str | None
+    is_child: bool
+    limited: bool
+    """Whether the tenant has a quota."""
+
+
+async def load_run(store: Store, run_id: str) -> LoadedRun | None:
+    """The run, or None when there is no such row."""
+    question = (
+        select(
+            runs.c.tenant,
+            runs.c.status,
+            runs.c.workflow_id,
+            runs.c.workflow_version,
+            runs.c.input_json,
+            versions.c.definition_json,
+            runs.c.definition_hash,
+            runs.c.runtime_semantics_version,
+            runs.c.source_payload_schema_ref,
+            runs.c.trigger_mapping_applied,
+            runs.c.root_run_id,
+            runs.c.parent_run_id,
+            settings.c.quota_limit,
+        )
+        .select_from(runs)
+        .outerjoin(
+            versions,
+            and_(
+                versions.c.tenant == runs.c.tenant,
+                versions.c.workflow_id == runs.c.workflow_id,
+                versions.c.version == runs.c.workflow_version,
+            ),
+        )
+        .outerjoin(settings, settings.c.tenant == runs.c.tenant)
+        .where(runs.c.run_id == run_id)
+    )
+    async with store.connect() as connection:
+        row = (await connection.execute(question)).one_or_none()
+    return row and LoadedRun(
+        tenant=row.tenant,
+        status=row.status,
+        workflow_id=row.workflow_id,
+        workflow_version=row.workflow_version,
+        input=row.input_json,
+        definition=row.definition_json,
+        definition_hash=row.definition_hash,
+        semantics_version=row.runtime_semantics_version,
+        source_payload_schema_ref=row.source_payload_schema_ref,
+        trigger_mapping_applied=row.trigger_mapping_applied,
+        root_run_id=row.root_run_id,
+        is_child=row.parent_run_id is not None,
+        limited=row.quota_limit is not None,
+    )

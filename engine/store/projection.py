@@ -1,0 +1,216 @@
+# ruff: noqa: S608 - statements are put together from our own fragments; every value is a bound parameter
+"""From trace records to rows: steps, waits, logs, tries of pure actions, and the run's own row.
+
+One statement writes everything an activity was handed, so a projection is all there or not at all, and costs one round trip.
+Every write is guarded: a trace that is older than the row (``seq``), a run that is closed, or a step or wait that is
+terminal leave the rows as they are. So a repeated or late activity is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import TextClause, text
+
+from engine.interpreter.effects import Record, StepRef
+from engine.store.json_policy import dumps_for_storage
+from engine.store.trace_rows import TRACE_CTES, trace_rows
+from engine.store.transactions import Connection
+
+COUNTING_BLOCK: Final = 20
+"""Units a run without a limit counts ahead, so that the tenant's one counter row is not locked by every step of every run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come: what every projecting activity is handed."""
+
+    run_id: str
+    trace: tuple[Record, ...]
+    seq: int
+    """Sequence number of the last record the run has made, in this trace or before it."""
+    steps_started: int
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The run is at a step; None: still at the one the row names."""
+
+    step: StepRef | None = None
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The run waits at a step, and gives back the quota units it does not need while it does."""
+
+    step: StepRef
+    waiting_on: str
+    """event, time, human, quota, retry or child."""
+    since: str
+    attempt: int = 1
+    error: dict[str, Any] | None = None
+    """Why, when that is a trouble: the quota is used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run is over."""
+
+    status: str
+    error: dict[str, Any] | None = None
+    output: str | None = None
+    """JSON text of the final vars; None when they are kept elsewhere."""
+
+
+Move = Running | Waiting | Ended
+
+
+async def write_progress(connection: Connection, progress: Progress, move: Move) -> bool:
+    """Write a trace and the run's new state. False: the run is closed, or already further; nothing was written."""
+    statement, parameters = projecting(progress, move)
+    return bool((await connection.execute(statement, parameters)).scalar_one())
+
+
+def projecting(
+    progress: Progress, move: Move, *, beside: str = "", query: str = "SELECT count(*) FROM run"
+) -> tuple[TextClause, dict[str, Any]]:
+    """The one statement that writes a trace and a move, and its parameters, for callers that add to it or run it alone.
+
+    ``beside``: a further CTE, which selects from ``run`` (empty when the run is closed or further). The default ``query``
+    gives 1, or 0 when nothing was written.
+    """
+    rows = trace_rows(progress.run_id, progress.trace)
+    statement = _statement(_kind_of(move), frozenset(rows), beside, query)
+    return statement, {**rows, **_move_parameters(progress, move)}
+
+
+def _move_parameters(progress: Progress, move: Move) -> dict[str, Any]:
+    """Values of the parameters that the run's part of a projection names."""
+    parameters: dict[str, Any] = {
+        "run_id": progress.run_id,
+        "seq": progress.seq,
+        "steps_started": progress.steps_started,
+    }
+    match move:
+        case Running(step=None):
+            pass
+        case Running(step=step, attempt=attempt) if step is not None:
+            parameters |= _place(step, attempt)
+        case Waiting():
+            parameters |= _place(move.step, move.attempt)
+            parameters |= {
+                "waiting_on": move.waiting_on,
+                "waiting_since": datetime.fromisoformat(move.since),
+                "error": move.error and dumps_for_storage(move.error),
+            }
+        case Ended():
+            error = move.error
+            parameters |= {
+                "status": move.status,
+                "error": error and dumps_for_storage(error),
+                "code": error and (error.get("code") or error.get("category")),
+                "node_path": (error or {}).get("nodePath") or None if move.status == "FAILED" else None,
+                "output": move.output,
+            }
+    return parameters
+
+
+def _place(step: StepRef, attempt: int) -> dict[str, Any]:
+    return {
+        "node_path": step.path,
+        "node_step_id": step.step_id,
+        "node_iteration": step.iteration,
+        "attempt": attempt,
+    }
+
+
+def _kind_of(move: Move) -> str:
+    match move:
+        case Running(step=None):
+            return "still"
+        case Running():
+            return "running"
+        case Waiting():
+            return "waiting"
+        case Ended():
+            return "ended"
+
+
+# What a failure of an earlier try said stays visible during the next one, and goes when the run is at another step.
+_AT_STEP: Final = """node_path = :node_path, node_step_id = :node_step_id, node_iteration = :node_iteration,
+            attempt = :attempt, last_error_code = CASE WHEN CAST(:attempt AS int) > 1 OR r.waiting_on = 'retry'
+                THEN r.last_error_code END"""
+_SETS: Final[Mapping[str, str]] = {
+    "still": "status = 'RUNNING', waiting_on = NULL, waiting_since = NULL, error_json = NULL",
+    "running": f"status = 'RUNNING', waiting_on = NULL, waiting_since = NULL, error_json = NULL, {_AT_STEP}",
+    "waiting": """status = 'WAITING', error_json = CAST(:error AS jsonb),
+            node_path = :node_path, node_step_id = :node_step_id, node_iteration = :node_iteration, attempt = :attempt,
+            last_error_code = CASE WHEN :waiting_on = 'retry' THEN r.last_error_code END,
+            waiting_since = CASE WHEN r.waiting_on = :waiting_on AND r.node_path = :node_path
+                AND r.node_iteration = :node_iteration THEN r.waiting_since ELSE CAST(:waiting_since AS timestamptz) END,
+            waiting_on = :waiting_on""",
+    "ended": """status = :status, waiting_on = NULL, waiting_since = NULL, completed_at = now(),
+            error_json = CAST(:error AS jsonb), output_json = CAST(:output AS jsonb), last_error_code = :code,
+            node_step_id = CASE WHEN r.node_path = :node_path THEN r.node_step_id END,
+            node_iteration = CASE WHEN r.node_path = :node_path THEN r.node_iteration ELSE '' END,
+            node_path = :node_path""",
+}
+_GIVING_BACK: Final = frozenset(("waiting", "ended"))
+
+PERIOD_START: Final = "date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
+"""The quota's period is the calendar month, UTC."""
+PERIOD_END: Final = "(date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month') AT TIME ZONE 'UTC'"
+
+
+def _run_ctes(kind: str) -> str:
+    """The CTEs that lock the run's row, move it, and count its steps.
+
+    ``run`` is empty when the run is closed or further than the trace; what is written beside it selects from it. Units come
+    from the run's lease first; what is beyond it is counted now, and, where no limit can be crossed, a few ahead.
+    """
+    gives_back = kind in _GIVING_BACK
+    ahead = "0" if gives_back else f"CASE WHEN before.quota_limit IS NULL THEN {COUNTING_BLOCK} ELSE 0 END"
+    left = "0" if gives_back else "r.quota_leased - before.started"
+    ctes = f"""before AS MATERIALIZED (
+        SELECT r.run_id, r.quota_leased, greatest(0, :steps_started - r.step_count) AS started,
+            (SELECT s.quota_limit FROM workflow_settings AS s WHERE s.tenant = r.tenant) AS quota_limit
+        FROM workflow_runs AS r
+        WHERE r.run_id = CAST(:run_id AS uuid) AND r.status IN ('RUNNING', 'WAITING') AND r.seq <= :seq
+        FOR NO KEY UPDATE OF r
+    ), run AS (
+        UPDATE workflow_runs AS r SET
+            {_SETS[kind]},
+            seq = :seq, step_count = r.step_count + before.started, updated_at = now(),
+            quota_leased = CASE WHEN before.started > r.quota_leased THEN {ahead} ELSE {left} END,
+            quota_period_start = CASE WHEN before.started > r.quota_leased THEN {PERIOD_START}
+                ELSE r.quota_period_start END
+        FROM before WHERE r.run_id = before.run_id
+        RETURNING r.run_id, r.tenant, r.quota_period_start AS leased_from, before.quota_limit,
+            CASE WHEN before.started > before.quota_leased
+                THEN before.started - before.quota_leased + {ahead} ELSE 0 END AS counted,
+            greatest(0, before.quota_leased - before.started) AS unused
+    ), counted AS (
+        INSERT INTO workflow_step_usage_periods AS u (tenant, period_start, period_end, effective_limit, used_count)
+        SELECT run.tenant, {PERIOD_START}, {PERIOD_END}, run.quota_limit, run.counted FROM run WHERE run.counted > 0
+        ON CONFLICT (tenant, period_start, period_end) DO UPDATE
+        SET used_count = u.used_count + excluded.used_count, effective_limit = excluded.effective_limit,
+            updated_at = now()
+    )"""
+    if gives_back:
+        ctes += """, given_back AS (
+        UPDATE workflow_step_usage_periods AS u
+        SET used_count = greatest(0, u.used_count - run.unused), updated_at = now()
+        FROM run WHERE run.unused > 0 AND u.tenant = run.tenant AND u.period_start = run.leased_from
+    )"""
+    return ctes
+
+
+@lru_cache(maxsize=256)
+def _statement(kind: str, rows: frozenset[str], beside: str, query: str) -> TextClause:
+    ctes = [_run_ctes(kind), *(TRACE_CTES[row] for row in sorted(rows)), *([beside] if beside else [])]
+    return text(f"WITH {', '.join(ctes)} {query}")

@@ -1,0 +1,92 @@
+"""How activities are called: by name, with what Temporal repeats and what it leaves to us.
+
+Temporal's retries are for the infrastructure alone and never give up: a lost worker or a database that is away delays a run,
+it does not fail it. What an action answers, success or failure, comes back as a value.
+
+A local activity costs one history event instead of six, but holds the workflow task. So it is tried a few times within
+seconds, and then the same activity is called as an ordinary one, which costs the same six events however long an outage is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import FailureError
+from temporalio.workflow import ActivityCancellationType
+
+with workflow.unsafe.imports_passed_through():
+    from engine.workflow.cancellation import stop_if_canceled
+
+_FEW_TIMES: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=100), backoff_coefficient=3.0, maximum_attempts=3
+)
+_FOR_EVER: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=500), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=15)
+)
+_PROJECTION_TIMEOUT: Final = timedelta(seconds=5)
+"""One try of an activity that only reads and writes our database, while it holds the workflow task."""
+_PATIENT_TIMEOUT: Final = timedelta(seconds=60)
+"""The same as an ordinary activity, which holds nothing."""
+_HEARTBEAT_TIMEOUT: Final = timedelta(seconds=30)
+_SLACK: Final = timedelta(seconds=30)
+"""What claiming and settling may take beyond the action's own time."""
+_QUICK_SLACK: Final = timedelta(seconds=2)
+
+
+async def project(activity: str, argument: Mapping[str, Any]) -> Any:
+    """Call an activity that only works on our database; returns when it was done, however long that takes.
+
+    Raises ``asyncio.CancelledError`` when the run is canceled meanwhile, and the activity's own failure when that is for good.
+    """
+    try:
+        return await workflow.execute_local_activity(
+            activity, argument, start_to_close_timeout=_PROJECTION_TIMEOUT, retry_policy=_FEW_TIMES
+        )
+    except FailureError as failure:
+        stop_if_canceled(failure)
+    return await _patiently(activity, argument, _PATIENT_TIMEOUT, None, None)
+
+
+async def run_quick(activity: str, argument: Mapping[str, Any], seconds: float, activity_id: str) -> Any:
+    """Call a quick action: as a local activity, and as an ordinary one when that could not be done."""
+    try:
+        return await workflow.execute_local_activity(
+            activity,
+            argument,
+            start_to_close_timeout=timedelta(seconds=seconds) + _QUICK_SLACK,
+            retry_policy=_FEW_TIMES,
+        )
+    except FailureError as failure:
+        stop_if_canceled(failure)
+    return await run_ordinary(activity, argument, seconds, activity_id)
+
+
+async def run_ordinary(activity: str, argument: Mapping[str, Any], seconds: float, activity_id: str) -> Any:
+    """Call an action that may take ``seconds``; a worker that dies meanwhile is noticed by its missing heartbeats."""
+    return await _patiently(activity, argument, timedelta(seconds=seconds) + _SLACK, _HEARTBEAT_TIMEOUT, activity_id)
+
+
+async def _patiently(
+    activity: str,
+    argument: Mapping[str, Any],
+    timeout: timedelta,
+    heartbeat: timedelta | None,
+    activity_id: str | None,
+) -> Any:
+    try:
+        return await workflow.execute_activity(
+            activity,
+            argument,
+            start_to_close_timeout=timeout,
+            heartbeat_timeout=heartbeat,
+            retry_policy=_FOR_EVER,
+            cancellation_type=ActivityCancellationType.TRY_CANCEL,
+            activity_id=activity_id,
+        )
+    except FailureError as failure:
+        stop_if_canceled(failure)
+        raise

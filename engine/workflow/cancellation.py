@@ -1,0 +1,38 @@
+"""Cancellation: recognised by type alone, and never in the way of writing how a run ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
+
+Answer = TypeVar("Answer")
+
+
+def stop_if_canceled(failure: FailureError) -> None:
+    """Raise ``asyncio.CancelledError`` when ``failure`` is what an activity or child reports because *this run* is canceled.
+
+    A child that was canceled on its own reports the same; then nobody has asked this run to stop, and nothing is raised.
+    """
+    if is_cancelled_exception(failure) and workflow.cancellation_reason() is not None:
+        raise asyncio.CancelledError(str(failure)) from failure
+
+
+async def to_the_end(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Do ``work`` whatever is asked meanwhile: a cancel, or a second one, changes nothing in how the run has ended."""
+    task = asyncio.create_task(work)
+    while True:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.done():
+                # The work itself was stopped: this execution is being evicted from the worker's memory.
+                raise
+
+
+def reason() -> str | None:
+    """Why the run was canceled, in the words of whoever asked; None when they gave none."""
+    return workflow.cancellation_reason() or None

@@ -1,0 +1,78 @@
+"""One attempt of ``control.callWorkflow``: a run of its own, awaited by its parent."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import (
+    ApplicationError,
+    ChildWorkflowError,
+    FailureError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
+from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from engine.contract import WORKFLOW_TYPE, RunInput, workflow_id_for
+    from engine.errors import CANCELLATION, CHILD, RunError
+    from engine.interpreter.effects import ChildSucceeded, StartChild, StepFailed
+    from engine.workflow.cancellation import stop_if_canceled
+
+FAILURE_TYPE_PREFIX: Final = "WorkflowRuntimeV2."
+"""A run that failed ends its execution with an ApplicationError of this and the error's category as type."""
+
+
+async def run_child(effect: StartChild, parent: RunInput) -> ChildSucceeded | StepFailed:
+    """Run the child, whose row exists, to its end.
+
+    Canceling the parent cancels the child and does not wait for it: a child that cannot end must not hold its parent.
+    Raises ``asyncio.CancelledError`` when this run is canceled; a child canceled on its own has failed.
+    """
+    child: RunInput = {
+        "run_id": effect.child_run_id,
+        "tenant": parent["tenant"],
+        "workflow_id": effect.workflow_id,
+        "workflow_version": effect.workflow_version,
+        "semantics_version": parent["semantics_version"],
+        "checkpoint": None,
+    }
+    try:
+        result: dict[str, Any] = await workflow.execute_child_workflow(
+            WORKFLOW_TYPE,
+            child,
+            id=workflow_id_for(effect.child_run_id),
+            parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
+            cancellation_type=ChildWorkflowCancellationType.TRY_CANCEL,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        )
+    except FailureError as failure:
+        stop_if_canceled(failure)
+        return StepFailed(_failed(effect, _cause(failure)))
+    return ChildSucceeded(result["scopes"])
+
+
+def _failed(effect: StartChild, cause: dict[str, Any]) -> RunError:
+    name = f"Child workflow {effect.workflow_id} version {effect.workflow_version}"
+    return RunError(
+        category=CHILD, message=f"{name} failed: {cause['message']}", code=cause.get("code"), details={"cause": cause}
+    )
+
+
+def _cause(failure: FailureError) -> dict[str, Any]:
+    """What the child failed with, as its own row says it."""
+    if isinstance(failure, WorkflowAlreadyStartedError):
+        return {
+            "category": CHILD,
+            "code": "CHILD_ALREADY_STARTED",
+            "message": "it was started before; after a reset of the parent its result cannot be taken over",
+        }
+    if is_cancelled_exception(failure):
+        return {"category": CANCELLATION, "code": "CHILD_CANCELED", "message": "it was canceled"}
+    cause = failure.cause if isinstance(failure, ChildWorkflowError) else failure
+    if isinstance(cause, ApplicationError) and (cause.type or "").startswith(FAILURE_TYPE_PREFIX) and cause.details:
+        error: dict[str, Any] = {**cause.details[0], "message": cause.message}
+        return error
+    return {"category": CHILD, "code": "CHILD_ENDED", "message": f"it ended in Temporal: {cause or failure}"}

@@ -1,0 +1,79 @@
+"""What others have sent to a run and the run has not used yet."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from engine.interpreter.effects import EventArrived, TaskCompleted
+    from engine.interpreter.times import iso_of, milliseconds_of
+
+TASK_COMPLETED: Final = "HUMAN_TASK_COMPLETED"
+"""Event name of an answered task, when the sender gives none."""
+
+
+class Inbox:
+    """Filled by the signal handlers, in order of arrival; survives continue-as-new as JSON."""
+
+    def __init__(self, carried: dict[str, Any] | None = None) -> None:
+        """``carried``: what ``to_json`` gave in the execution before this one."""
+        state = carried or {}
+        self.quota_resumed: bool = state.get("quotaResumed", False)
+        """A resume was asked for since the run was last denied units, wherever the run was then."""
+        self._events: list[EventArrived] = []
+        self._answers: dict[str, TaskCompleted] = {
+            task_id: TaskCompleted(event_name, response)
+            for task_id, (event_name, response) in state.get("answers", {}).items()
+        }
+
+    def put_event(self, signal: Any) -> None:
+        """An event; what is no event is dropped. Missing parts get the defaults senders have always relied on."""
+        if not isinstance(signal, dict) or not isinstance(signal.get("eventName"), str):
+            return
+        payload = signal.get("payload")
+        self._events.append(
+            EventArrived(
+                event_id=_text(signal.get("eventId")),
+                event_name=signal["eventName"],
+                key=_text(signal.get("correlationKey")),
+                payload=payload if isinstance(payload, dict) else {},
+                received_at=_text(signal.get("receivedAt")) or iso_of(milliseconds_of(workflow.now())),
+            )
+        )
+
+    def put_answer(self, signal: Any) -> None:
+        """The answer to a human task. The first one counts: it is the one whose submitter was told that it did."""
+        if not isinstance(signal, dict) or not isinstance(signal.get("taskId"), str):
+            return
+        payload = signal.get("payload")
+        answer = TaskCompleted(
+            event_name=_text(signal.get("eventName")) or TASK_COMPLETED,
+            response=payload if isinstance(payload, dict) else {},
+        )
+        self._answers.setdefault(signal["taskId"], answer)
+
+    def take_events(self) -> list[EventArrived]:
+        """All events, out of the inbox: the machine keeps them from here on."""
+        events, self._events = self._events, []
+        return events
+
+    def has_answer(self, task_id: str) -> bool:
+        """Whether this task was answered."""
+        return task_id in self._answers
+
+    def take_answer(self, task_id: str) -> TaskCompleted:
+        """The answer to this task, out of the inbox. Raises ``KeyError`` when there is none."""
+        return self._answers.pop(task_id)
+
+    def to_json(self) -> dict[str, Any]:
+        """For the next execution. Events are not in it: they are delivered to the machine before."""
+        return {
+            "quotaResumed": self.quota_resumed,
+            "answers": {task_id: [answer.event_name, answer.response] for task_id, answer in self._answers.items()},
+        }
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

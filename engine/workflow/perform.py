@@ -1,0 +1,250 @@
+"""Effects of the machine, done with Temporal: one function per effect, each giving the machine's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from engine.contract import RunInput
+    from engine.errors import RunError
+    from engine.interpreter import effects as fx
+    from engine.interpreter.machine import Machine
+    from engine.interpreter.times import iso_of, milliseconds_of, parse_instant
+    from engine.workflow import continuation, wire
+    from engine.workflow.calls import project, run_ordinary, run_quick
+    from engine.workflow.child import run_child
+    from engine.workflow.inbox import Inbox
+    from engine.workflow.pace import Pace
+
+Wait = fx.Sleep | fx.AwaitTime | fx.AwaitEvent | fx.AwaitTask
+
+
+class Performer:
+    """Does effects for one run. Holds what the queries answer: where the run is and what it waits for."""
+
+    def __init__(self, run: RunInput, facts: fx.RunFacts, machine: Machine, inbox: Inbox, seq: int = 0) -> None:
+        """``seq``: of the last record made before this execution."""
+        self.machine = machine
+        self._run = run
+        self._facts = facts
+        self._inbox = inbox
+        self._seq = seq
+        self.pace = Pace()
+        self.current_path: str | None = None
+        self.current_wait: dict[str, Any] | None = None
+
+    async def perform(self, effect: fx.Effect) -> fx.Outcome:
+        """The answer to any effect but Finish."""
+        if not isinstance(effect, fx.Flush | fx.Finish):
+            self.current_path = effect.step.path
+        try:
+            match effect:
+                case fx.CallAction():
+                    return await self._call_action(effect)
+                case fx.Sleep():
+                    return await self._sleep(effect)
+                case fx.AwaitTime():
+                    return await self._await_time(effect)
+                case fx.AwaitEvent():
+                    return await self._await_event(effect)
+                case fx.AwaitTask():
+                    return await self._await_task(effect)
+                case fx.StartChild():
+                    return await self._start_child(effect)
+                case fx.AwaitQuota():
+                    return await self._await_quota(effect)
+                case fx.Flush():
+                    await project(wire.FLUSH_TRACE, {**self.progress(effect), "step": None})
+                    return fx.Flushed()
+                case fx.Finish():
+                    raise TypeError("the end of a run is not performed here")
+        finally:
+            self.current_wait = None
+
+    def progress(self, effect: fx.Effect) -> dict[str, Any]:
+        """What every projecting activity is told; see ``wire.Progress``."""
+        if effect.trace:
+            self._seq = effect.trace[-1].seq
+        return {
+            "run": self._facts.run_id,
+            "tenant": self._facts.tenant,
+            "trace": wire.encode_trace(effect.trace),
+            "seq": self._seq,
+            "steps": effect.steps_started,
+        }
+
+    def take_in_events(self) -> None:
+        """Give the machine what has come by signal."""
+        for event in self._inbox.take_events():
+            self.machine.deliver(event)
+
+    def continue_elsewhere(self) -> NoReturn:
+        """Go on as a new execution, with everything the run is and has received."""
+        self.take_in_events()
+        checkpoint = {"machine": self.machine.snapshot(), "seq": self._seq, "inbox": self._inbox.to_json()}
+        continuation.continue_with(self._run, checkpoint)
+
+    # --- actions ----------------------------------------------------------------------------------------------------
+
+    async def _call_action(self, effect: fx.CallAction) -> fx.Outcome:
+        request = {
+            **self.progress(effect),
+            "workflow": self._facts.workflow_id,
+            "workflow_version": self._facts.workflow_version,
+            "step": wire.encode_step(effect.step),
+            "attempt": effect.attempt,
+            "action": effect.action_id,
+            "version": effect.action_version,
+            "input": effect.input,
+            "secrets": list(effect.secret_paths),
+            "key": effect.idempotency_key,
+        }
+        call = run_quick if effect.traits.quick else run_ordinary
+        answer = await call(wire.RUN_STEP, request, effect.traits.timeout_seconds, _activity_id(effect))
+        if effect.traits.quick:
+            self.pace.quick_step_ended(answer["at"])
+        else:
+            self.pace.task_ended()
+        if "error" in answer:
+            return fx.StepFailed(RunError.from_json(answer["error"]))
+        return fx.ActionSucceeded(answer["ok"])
+
+    # --- waits ------------------------------------------------------------------------------------------------------
+
+    async def _sleep(self, effect: fx.Sleep) -> fx.Outcome:
+        await self._open_wait(effect, "retry", effect.attempt)
+        await self._until(lambda: False, effect.due_at, f"next try of {effect.step.step_id}")
+        return fx.Elapsed()
+
+    async def _await_time(self, effect: fx.AwaitTime) -> fx.Outcome:
+        self.current_wait = _described("time.wait", effect.step, dueAt=effect.due_at)
+        await self._open_wait(effect, "time")
+        await self._until(lambda: False, effect.due_at, f"time.wait {effect.step.step_id}")
+        return fx.Elapsed()
+
+    async def _await_event(self, effect: fx.AwaitEvent) -> fx.Outcome:
+        self.current_wait = _described(
+            "event.wait",
+            effect.step,
+            eventName=effect.event_name,
+            correlationKey=effect.key,
+            timeoutAt=effect.timeout_at,
+        )
+        subscription: wire.EventSubscription = {"name": effect.event_name, "key": effect.key, "after": 0}
+        early: wire.EarlyEvents = await self._open_wait(effect, "event", event=subscription)
+        found: list[fx.EventArrived] = []
+
+        def arrived() -> bool:
+            if not found:
+                self.take_in_events()
+                event = self.machine.take_event()
+                if event is not None:
+                    found.append(event)
+            return bool(found)
+
+        while True:
+            for event_id, name, key, payload, received_at in early["events"]:
+                self.machine.deliver(fx.EventArrived(event_id, name, key, payload, received_at))
+            if early["next"] is None or arrived():
+                break
+            # Filters may have refused a whole page of early events.
+            page = {**subscription, "after": early["next"]}
+            early = await project(wire.LOOK_BACK, {"run": self._facts.run_id, "event": page})
+        if await self._until(arrived, effect.timeout_at, f"timeout of {effect.step.step_id}"):
+            return found[0]
+        return fx.TimedOut()
+
+    async def _await_task(self, effect: fx.AwaitTask) -> fx.Outcome:
+        self.current_wait = _described("human.task", effect.step, taskId=effect.task_id, taskType=effect.task_type)
+        form: wire.TaskForm = {
+            "id": effect.task_id,
+            "type": effect.task_type,
+            "title": effect.title,
+            "description": effect.description,
+            "context": effect.context,
+        }
+        await self._open_wait(effect, "human", task=form)
+        await self._until(lambda: self._inbox.has_answer(effect.task_id), None, "")
+        return self._inbox.take_answer(effect.task_id)
+
+    async def _open_wait(self, effect: Wait, waiting_on: str, attempt: int = 1, **more: Any) -> Any:
+        self.machine.release_quota()
+        request = {
+            **self.progress(effect),
+            "step": wire.encode_step(effect.step),
+            "attempt": attempt,
+            "waiting_on": waiting_on,
+            "since": _now(),
+            "event": None,
+            "task": None,
+            **more,
+        }
+        return await project(wire.OPEN_WAIT, request)
+
+    async def _until(self, arrived: Callable[[], bool], due_at: str | None, summary: str) -> bool:
+        """Wait; True when ``arrived``, False when ``due_at`` is there first. Both at once: arrived."""
+        due = None if due_at is None else parse_instant(due_at)
+        while not arrived():
+            remaining = None if due is None else due - milliseconds_of(workflow.now())
+            if remaining is not None and remaining <= 0:
+                return False
+            if continuation.due():
+                self.continue_elsewhere()
+            # What comes together with the timer is seen by the next turn of the loop.
+            with suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: arrived() or continuation.due(),
+                    timeout=None if remaining is None else remaining / 1000,
+                    timeout_summary=summary or None,
+                )
+            self.pace.task_ended()
+        return True
+
+    # --- children and quota -----------------------------------------------------------------------------------------
+
+    async def _start_child(self, effect: fx.StartChild) -> fx.Outcome:
+        self.machine.release_quota()
+        request = {
+            **self.progress(effect),
+            "step": wire.encode_step(effect.step),
+            "attempt": effect.attempt,
+            "since": _now(),
+            "child": effect.child_run_id,
+            "workflow": effect.workflow_id,
+            "version": effect.workflow_version,
+            "input": effect.input,
+        }
+        opened: wire.OpenChildOutput = await project(wire.OPEN_CHILD, request)
+        if "refused" in opened:
+            return fx.StepFailed(RunError.from_json(opened["refused"]))
+        outcome = await run_child(effect, self._run)
+        self.pace.task_ended()
+        return outcome
+
+    async def _await_quota(self, effect: fx.AwaitQuota) -> fx.Outcome:
+        self.current_wait = _described("quota", effect.step, reason="workflow_step_quota_exceeded")
+        while True:
+            request = {**self.progress(effect), "step": wire.encode_step(effect.step), "since": _now()}
+            reserved: wire.ReserveQuotaOutput = await project(wire.RESERVE_QUOTA, request)
+            if reserved["granted"]:
+                return fx.QuotaGranted(reserved["units"])
+            await self._until(lambda: self._inbox.quota_resumed, None, "")
+            self._inbox.quota_resumed = False
+
+
+def _described(kind: str, step: fx.StepRef, **descriptor: Any) -> dict[str, Any]:
+    return {"type": kind, "stepPath": step.path, "descriptor": descriptor}
+
+
+def _activity_id(effect: fx.CallAction) -> str:
+    """What Temporal's own tools show for a pending try. Unique: a run has one at a time, and a try one call."""
+    step = effect.step
+    return f"{step.path}[{step.iteration}]#{step.visit}.{effect.attempt}"
+
+
+def _now() -> str:
+    return iso_of(milliseconds_of(workflow.now()))

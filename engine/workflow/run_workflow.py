@@ -1,0 +1,198 @@
+"""The one workflow: hosts the interpreter's machine and does what it asks for.
+
+Errors of a definition or of data end the run as FAILED. An exception nobody expected is a bug of ours: it fails the workflow
+task, which Temporal repeats, so a deployed correction resumes the run where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from engine.contract import (
+        QUERY_CURRENT_STEP,
+        QUERY_CURRENT_WAIT,
+        QUERY_SUMMARY,
+        SEMANTICS_VERSION,
+        SIGNAL_EVENT,
+        SIGNAL_HUMAN_TASK,
+        SIGNAL_QUOTA_RESUME,
+        WORKFLOW_TYPE,
+        RunInput,
+    )
+    from engine.interpreter.effects import ActionTraits, Finish, RunFacts
+    from engine.interpreter.machine import Machine
+    from engine.workflow import cancellation, continuation, wire
+    from engine.workflow.calls import project
+    from engine.workflow.child import FAILURE_TYPE_PREFIX
+    from engine.workflow.host import WorkflowHost
+    from engine.workflow.inbox import Inbox
+    from engine.workflow.perform import Performer
+    from engine.workflow.plans import plan_of
+
+SUPPORTED_SEMANTICS: Final = frozenset((SEMANTICS_VERSION,))
+"""Versions of the interpreter's semantics this build can run."""
+
+
+@workflow.defn(name=WORKFLOW_TYPE)
+class RunWorkflow:
+    """One run, or one execution in the chain of a long one."""
+
+    @workflow.init
+    def __init__(self, run_input: RunInput) -> None:
+        """Signals are handled before ``run`` begins, so what they fill exists from here on."""
+        self._input = run_input
+        checkpoint = run_input["checkpoint"] or {}
+        self._inbox = Inbox(checkpoint.get("inbox"))
+        self._running: Performer | None = None
+        self._is_child = False
+
+    # --- what others may send and ask -------------------------------------------------------------------------------
+
+    @workflow.signal(name=SIGNAL_EVENT)
+    def on_event(self, signal: Any) -> None:
+        """``{eventId, eventName, correlationKey, payload, receivedAt}``."""
+        self._inbox.put_event(signal)
+
+    @workflow.signal(name=SIGNAL_HUMAN_TASK)
+    def on_human_task(self, signal: Any) -> None:
+        """``{taskId, eventName?, payload?}``."""
+        self._inbox.put_answer(signal)
+
+    @workflow.signal(name=SIGNAL_QUOTA_RESUME)
+    def on_quota_resume(self, signal: Any) -> None:
+        """``{waitId?, reason?, resumedBy?, resumedAt?}``, none of which matters: any resume makes the run ask again."""
+        self._inbox.quota_resumed = True
+
+    @workflow.query(name=QUERY_CURRENT_STEP)
+    def current_step(self) -> dict[str, Any]:
+        """``{runId, currentStepPath}``; the path stays the last one after the end."""
+        path = self._running.current_path if self._running else None
+        return {"runId": self._input["run_id"], "currentStepPath": path}
+
+    @workflow.query(name=QUERY_CURRENT_WAIT)
+    def current_wait(self) -> dict[str, Any] | None:
+        """None, or ``{type, stepPath, descriptor}``."""
+        return self._running.current_wait if self._running else None
+
+    @workflow.query(name=QUERY_SUMMARY)
+    def summary(self) -> dict[str, Any]:
+        """``{runId, stepCount, currentStepPath, frameDepth}``."""
+        steps, depth = 0, 0
+        if self._running:
+            steps, depth = self._running.machine.steps_started, self._running.machine.frame_depth
+        return {**self.current_step(), "stepCount": steps, "frameDepth": depth}
+
+    # --- the run ----------------------------------------------------------------------------------------------------
+
+    @workflow.run
+    async def run(self, run_input: RunInput) -> dict[str, Any]:
+        """``{"scopes": ...}`` of a run that succeeded.
+
+        Raises ApplicationError of type ``WorkflowRuntimeV2.<category>`` when it failed, CancelledError when it was canceled.
+        """
+        if run_input["semantics_version"] not in SUPPORTED_SEMANTICS:
+            # Another build can: this workflow task is not ours to do.
+            raise RuntimeError(f"This build does not know the semantics {run_input['semantics_version']}.")
+        try:
+            finish = await self._until_the_end()
+        except asyncio.CancelledError:
+            await cancellation.to_the_end(self._finish(self._canceled()))
+            raise
+        await cancellation.to_the_end(self._finish(finish))
+        if finish.status == "FAILED":
+            raise _failure(finish.error or {})
+        return {"scopes": finish.scopes}
+
+    async def _until_the_end(self) -> Finish:
+        loaded = await self._load()
+        if isinstance(loaded, Finish):
+            return loaded
+        self._running = performer = loaded
+        machine = performer.machine
+        while True:
+            performer.take_in_events()
+            await performer.pace.keep()
+            if machine.at_boundary and continuation.due():
+                performer.continue_elsewhere()
+            effect = machine.advance()
+            if isinstance(effect, Finish):
+                return effect
+            machine.resume(await performer.perform(effect))
+
+    async def _load(self) -> Performer | Finish:
+        """Prepare the machine. A Finish when the run can never run."""
+        checkpoint = self._input["checkpoint"]
+        request: wire.LoadRunInput = {"run": self._input["run_id"], "resumed": checkpoint is not None}
+        loaded: wire.LoadRunOutput = await project(wire.LOAD_RUN, request)
+        if "closed" in loaded:
+            raise ApplicationError(
+                f"The run's row was closed as {loaded['closed']} before this execution began.",
+                type="RunClosed",
+                non_retryable=True,
+            )
+        if "refused" in loaded:
+            return Finish((), "FAILED", loaded["refused"], {}, 0)
+        facts = RunFacts(
+            run_id=self._input["run_id"],
+            workflow_id=loaded["workflow"],
+            workflow_version=loaded["version"],
+            tenant=loaded["tenant"],
+            definition_hash=loaded["hash"],
+            semantics_version=self._input["semantics_version"],
+            root_run_id=loaded["root"],
+        )
+        plan = plan_of(loaded["definition"])
+        traits = {name: ActionTraits(**value) for name, value in loaded["traits"].items()}
+        host = WorkflowHost()
+        if checkpoint is None:
+            units = 0 if loaded["limited"] else None
+            machine = Machine.start(plan, facts, loaded["payload"], loaded["meta"], host, traits, units)
+        else:
+            machine = Machine.restore(plan, facts, checkpoint["machine"], host, traits)
+        self._is_child = loaded["child"]
+        return Performer(self._input, facts, machine, self._inbox, checkpoint["seq"] if checkpoint else 0)
+
+    def _canceled(self) -> Finish:
+        reason = cancellation.reason()
+        if self._running is None:
+            error = {"category": "Cancellation", "message": reason or "The run was canceled"}
+            return Finish((), "CANCELED", error, {}, 0)
+        return self._running.machine.cancel(reason)
+
+    async def _finish(self, finish: Finish) -> None:
+        progress = self._running.progress(finish) if self._running else self._no_progress()
+        await project(
+            wire.FINISH_RUN,
+            {
+                **progress,
+                "status": finish.status,
+                "error": finish.error,
+                "scopes": finish.scopes,
+                "keep_scopes": self._is_child,
+            },
+        )
+
+    def _no_progress(self) -> wire.Progress:
+        checkpoint = self._input["checkpoint"]
+        return {
+            "run": self._input["run_id"],
+            "tenant": self._input["tenant"],
+            "trace": [],
+            "seq": checkpoint["seq"] if checkpoint else 0,
+            "steps": 0,
+        }
+
+
+def _failure(error: dict[str, Any]) -> ApplicationError:
+    details = {name: error[name] for name in ("category", "nodePath", "at", "code", "details") if name in error}
+    return ApplicationError(
+        str(error.get("message", "")),
+        details,
+        type=f"{FAILURE_TYPE_PREFIX}{error.get('category')}",
+        non_retryable=True,
+    )
