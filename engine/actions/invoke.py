@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import inspect
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from pydantic_core import to_jsonable_python
 
 from engine.actions.context import ActionContext
 from engine.actions.declaration import RegisteredAction
+from engine.actions.pure import PURE_ACTIONS
+from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import output_json, parse_input
 from engine.actions.secrets import scrub, scrub_failure
 from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, EngineError, StepFailure, Unavailable
@@ -35,15 +38,17 @@ async def invoke(
 ) -> Any:
     """Runs the action once and returns its output as a JSON value, with ``secrets`` scrubbed from it.
 
-    ``raw_input`` has its secrets already resolved. Raises ``StepFailure``, scrubbed too: ``ValidationError`` before the handler
-    runs when the input does not fit; ``TimeoutError`` (``ACTION_TIMEOUT``); ``ActionError`` (``ACTION_OUTPUT_INVALID``);
-    a StepFailure of the handler as it is; any other exception as ``ActionError`` (``INTERNAL_ERROR``). Cancellation passes.
+    ``raw_input`` has its secrets already resolved. Raises ``StepFailure``, scrubbed too: a StepFailure of the handler as it is;
+    ``ActionError`` with code ``ACTION_INPUT_INVALID`` (the handler has not run), ``ACTION_OUTPUT_INVALID``, or
+    ``INTERNAL_ERROR`` for any other exception; ``TimeoutError`` with code ``ACTION_TIMEOUT``. Cancellation passes.
     Raises ``Unavailable`` when the database of a transactional action cannot go on: that is no failure of the step, and the whole
     transaction is to be repeated. After any error the caller rolls the transaction back.
     """
     try:
         parsed = parse_input(registered.label, registered.input_model, raw_input)
-        output = output_json(registered.label, registered.output_model, await _run(registered, parsed, ctx))
+        output = await _run(registered, parsed, ctx)
+        if not registered.pure:
+            output = output_json(registered.label, registered.output_model, output)
     except StepFailure as failure:
         # Without a cause: it may quote a secret, and tracebacks end up in logs.
         raise scrub_failure(failure, secrets) from None
@@ -77,12 +82,22 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
 async def _call(registered: RegisteredAction, parsed: Any, ctx: ActionContext) -> Any:
     handler = registered.handler
     if handler is None:
-        raise RuntimeError(f"{registered.label} is pure: it runs inside the workflow, not here")
+        # A pure action comes here only when it is given a secret, which the workflow must not see.
+        scope = PureScope(step_config={}, context={}, now_iso=lambda: _iso(ctx.now()))
+        handler = partial(_run_pure, PURE_ACTIONS[registered.id, registered.version], scope)
     if inspect.iscoroutinefunction(handler):
         return await handler(parsed, ctx)
     # The thread sees the caller's context variables, as it would in an async handler.
     call = partial(contextvars.copy_context().run, handler, parsed, ctx)
     return await asyncio.get_running_loop().run_in_executor(_pool, call)
+
+
+def _run_pure(pure: PureAction, scope: PureScope, parsed: Any, _ctx: ActionContext) -> Any:
+    return pure.run(parsed, scope)
+
+
+def _iso(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _outage(error: Exception) -> Unavailable | None:

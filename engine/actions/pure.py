@@ -37,8 +37,8 @@ def run_pure(
 ) -> Any:
     """The output of a pure action, a JSON value that may share parts with its input.
 
-    Raises ``StepFailure``: ``ValidationError`` when the input does not fit, else what the action says. ``KeyError`` for an
-    action ``is_pure`` does not know.
+    Raises ``StepFailure``: ``ActionError`` (``ACTION_INPUT_INVALID``) when the input does not fit, else what the action says.
+    ``KeyError`` for an action ``is_pure`` does not know.
     """
     action = PURE_ACTIONS[action_id, version]
     parsed = parse_input(action.label, action.input_model, action_input)

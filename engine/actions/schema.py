@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from engine.errors import ACTION, VALIDATION, StepFailure
+from engine.errors import ACTION, StepFailure
 
 INPUT_INVALID: Final = "ACTION_INPUT_INVALID"
 OUTPUT_INVALID: Final = "ACTION_OUTPUT_INVALID"
@@ -40,7 +40,7 @@ class CamelModel(ActionModel):
 def parse_input(label: str, model: type[Model], value: Any) -> Model:
     """``value`` as an instance of ``model``.
 
-    Raises ``StepFailure`` (``ValidationError``, code ``ACTION_INPUT_INVALID``) with ``details.issues``: a list of
+    Raises ``StepFailure`` (``ActionError``, code ``ACTION_INPUT_INVALID``) with ``details.issues``: a list of
     ``{path, message, kind}``, path a JSON pointer. The values themselves are not repeated: they may hold a secret.
     """
     try:
@@ -48,7 +48,7 @@ def parse_input(label: str, model: type[Model], value: Any) -> Model:
     except ValidationError as error:
         issues = issues_of(error)
         raise StepFailure(
-            VALIDATION, f"The input of {label} is not valid: {_sentence(issues)}", code=INPUT_INVALID,
+            ACTION, f"The input of {label} is not valid: {_sentence(issues)}", code=INPUT_INVALID,
             details={"issues": issues},
         ) from None  # fmt: skip
 

@@ -17,8 +17,8 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote, quote_plus
 
 from engine.errors import ACTION, StepFailure
+from engine.redaction import PLACEHOLDER
 
-MASK: Final = "[REDACTED]"
 NAME_PATTERN: Final = re.compile(r"[A-Z][A-Z0-9_]{0,254}")
 VARIABLE_PREFIX: Final = "RUNSTUDIO_SECRET_"
 
@@ -193,8 +193,8 @@ def _forms(secret: str) -> set[str]:
 def _scrub(value: Any, whole: frozenset[str], pattern: re.Pattern[str] | None) -> Any:
     if isinstance(value, str):
         if value in whole:
-            return MASK
-        return pattern.sub(MASK, value) if pattern else value
+            return PLACEHOLDER
+        return pattern.sub(PLACEHOLDER, value) if pattern else value
     if isinstance(value, dict):
         return {_scrub(key, whole, pattern): _scrub(item, whole, pattern) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from engine.actions.context import ActionContext
 from engine.actions.declaration import action, declarations_of
 from engine.actions.invoke import invoke
+from engine.actions.registry import ActionRegistry
 from engine.errors import Conflict, StepFailure
 
 MakeContext = Callable[..., ActionContext]
@@ -62,7 +63,7 @@ async def test_a_wrong_input_fails_before_the_handler_runs(make_context: MakeCon
 
     with pytest.raises(StepFailure) as failed:
         await call(handler, make_context(), {"value": "many", "note": 5})
-    assert (failed.value.category, failed.value.code) == ("ValidationError", "ACTION_INPUT_INVALID")
+    assert (failed.value.category, failed.value.code) == ("ActionError", "ACTION_INPUT_INVALID")
     assert [issue["path"] for issue in failed.value.details["issues"]] == ["/value", "/note"]
     assert "many" not in str(failed.value) + str(failed.value.details)
     assert not ran
@@ -165,6 +166,22 @@ async def test_cancellation_passes_through(make_context: MakeContext) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_pure_action_given_a_secret_runs_here_and_keeps_it(
+    make_context: MakeContext, registry: ActionRegistry
+) -> None:
+    concat = registry.get("transform.concat_text", 1)
+    output = await invoke(concat, {"values": ["c4nary", 1], "separator": "-"}, make_context(), ("c4nary",))
+    assert output == {"text": "[REDACTED]-1"}
+    with pytest.raises(StepFailure) as failed:
+        await invoke(registry.get("transform.parse_json", 1), {"source": "c4nary"}, make_context(), ("c4nary",))
+    assert failed.value.code == "JSON_PARSE_FAILED"
+
+
+async def test_coalesce_without_a_value_leaves_it_out(make_context: MakeContext, registry: ActionRegistry) -> None:
+    output = await invoke(registry.get("transform.coalesce_value", 1), {"candidates": [None]}, make_context())
+    assert output == {"matchedIndex": None}
 
 
 async def test_only_a_transactional_action_has_a_transaction(make_context: MakeContext) -> None:

@@ -18,7 +18,6 @@ from engine.actions.context import ActionContext
 from engine.actions.declaration import action, declarations_of
 from engine.actions.invoke import invoke
 from engine.actions.secrets import (
-    MASK,
     DirectorySecrets,
     EnvironmentSecrets,
     SecretResolver,
@@ -26,6 +25,7 @@ from engine.actions.secrets import (
     secret_paths,
 )
 from engine.errors import StepFailure
+from engine.redaction import PLACEHOLDER
 from engine.settings import DEFAULT_TENANT
 
 CANARY = 'c4nary "\\ü\n+/=%?&'
@@ -108,15 +108,15 @@ def test_every_form_of_a_secret_is_masked(text: str) -> None:
     scrubbed = scrub({"deep": [{text: text}]}, [CANARY])
     assert "c4nary" not in json.dumps(scrubbed)
     assert base64.b64encode(CANARY.encode()).decode()[:12] not in json.dumps(scrubbed)
-    assert MASK in scrubbed["deep"][0].popitem()[1]
+    assert PLACEHOLDER in scrubbed["deep"][0].popitem()[1]
 
 
 def test_a_short_secret_is_masked_only_where_it_stands_alone() -> None:
-    assert scrub(["1", "a 1 b", 1], ["1"]) == [MASK, "a 1 b", 1]
+    assert scrub(["1", "a 1 b", 1], ["1"]) == [PLACEHOLDER, "a 1 b", 1]
 
 
 def test_the_longest_secret_is_masked_first() -> None:
-    assert scrub("x abcdefgh y", ["abcd", "abcdefgh"]) == f"x {MASK} y"
+    assert scrub("x abcdefgh y", ["abcd", "abcdefgh"]) == f"x {PLACEHOLDER} y"
 
 
 @given(secret=st.text(min_size=4), before=st.text(), after=st.text())
@@ -136,7 +136,7 @@ async def test_an_output_does_not_hold_the_secret(make_context: Callable[..., Ac
         return Token(token=f"used {call.token}")
 
     registered = declarations_of(action("test.echo", input=Token, output=Token)(echo))[0]
-    assert await invoke(registered, {"token": CANARY}, make_context(), (CANARY,)) == {"token": f"used {MASK}"}
+    assert await invoke(registered, {"token": CANARY}, make_context(), (CANARY,)) == {"token": f"used {PLACEHOLDER}"}
 
 
 @pytest.mark.parametrize("way", ["exception", "failure", "bad output"])

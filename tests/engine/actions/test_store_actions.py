@@ -19,6 +19,7 @@ from engine.store import data_store
 from engine.store.engine import create_store_engine
 
 Perform = Callable[..., Awaitable[Any]]
+REFUSALS = {"ACTION_INPUT_INVALID", "VALIDATION_ERROR", "JSON_NUMBER_NOT_FINITE"}
 AT = {"namespace": "stock", "key": "SKU-1"}
 
 
@@ -193,7 +194,7 @@ async def test_a_cursor_of_somebody_else_is_refused(perform: Perform, cursor: st
 async def test_what_cannot_be_stored_is_refused(perform: Perform, action: str, changes: dict[str, Any]) -> None:
     with pytest.raises(StepFailure) as failed:
         await perform(action, AT | changes)
-    assert failed.value.category == "ValidationError"
+    assert failed.value.code in REFUSALS
 
 
 async def test_the_largest_value_is_stored(perform: Perform) -> None:

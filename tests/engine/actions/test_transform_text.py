@@ -71,8 +71,7 @@ def test_truncate_keeps_its_promises(text: str, limit: int, strategy: str, ellip
 def test_truncate_wants_a_whole_number(action_input: dict[str, Any]) -> None:
     with pytest.raises(StepFailure) as failed:
         run("truncate_text", text="x", **action_input)
-    assert failed.value.category == "ValidationError"
-    assert failed.value.code == "ACTION_INPUT_INVALID"
+    assert (failed.value.category, failed.value.code) == ("ActionError", "ACTION_INPUT_INVALID")
     assert failed.value.details["issues"][0]["path"] == "/maxLength"
 
 

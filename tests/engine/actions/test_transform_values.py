@@ -87,7 +87,7 @@ def test_what_is_no_json_is_refused(source: str) -> None:
 def test_parse_wants_a_text_an_object_or_a_list(action_input: dict[str, Any]) -> None:
     with pytest.raises(StepFailure) as failed:
         run("parse_json", **action_input)
-    assert failed.value.category == "ValidationError"
+    assert failed.value.code == "ACTION_INPUT_INVALID"
 
 
 @pytest.mark.parametrize(
