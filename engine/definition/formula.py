@@ -12,6 +12,7 @@ from engine.interpreter.trace import json_size
 _SOURCE_SHOWN: Final = 500
 _STABLE_MESSAGES: Final = {
     "no-json-result": "Expression result is not JSON-serializable",
+    "lambda": "Expression defines a lambda, which is not allowed",
     "too-large": "Expression exceeds the max output size or another limit",
 }
 """Messages that definitions have learned to read; the evaluator's own words are in the details then."""
