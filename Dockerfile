@@ -11,6 +11,4 @@ RUN pip install --no-cache-dir --disable-pip-version-check --constraint /tmp/sou
     && useradd --system --uid 10001 --create-home runstudio
 
 USER runstudio
-# The terminal's own type comes with `docker compose run`; this is for those that send none.
-ENV TERM=xterm-256color COLORTERM=truecolor
 ENTRYPOINT ["runstudio"]
