@@ -41,11 +41,12 @@ async def finish_run(
             everything = payloads.sized(scopes)
             await payloads.put(connection, progress.run_id, payloads.final_scopes_id(progress.run_id), everything)
         if status != "SUCCEEDED":
-            await _close_what_is_open(connection, progress.run_id)
+            await close_what_is_open(connection, progress.run_id)
     return True
 
 
-async def _close_what_is_open(connection: Connection, run_id: str) -> None:
+async def close_what_is_open(connection: Connection, run_id: str) -> None:
+    """Close the open waits, steps, tasks and tries of a run that has just been closed."""
     for statement in _CLOSE_EACH:
         await connection.execute(statement, {"run_id": run_id})
 

@@ -98,7 +98,8 @@ class KeptRun:
     replay_of: str | None
 
 
-_RUN_COLUMNS: Final = tuple(runs.c[name] for name in Run.__dataclass_fields__)
+RUN_COLUMNS: Final = tuple(runs.c[name] for name in Run.__dataclass_fields__)
+"""What is selected to make a ``Run`` of a row."""
 
 
 def is_active() -> ColumnElement[bool]:
@@ -167,14 +168,14 @@ async def count_active(connection: Connection, tenant: str, workflow_id: str) ->
 
 async def load_run(connection: Connection, tenant: str, run_id: str) -> Run | None:
     """A run of the tenant; None when there is none of this id."""
-    question = select(*_RUN_COLUMNS).where(runs.c.run_id == run_id, runs.c.tenant == tenant)
+    question = select(*RUN_COLUMNS).where(runs.c.run_id == run_id, runs.c.tenant == tenant)
     row = (await connection.execute(question)).one_or_none()
     return None if row is None else Run(*row)
 
 
 async def load_runs(connection: Connection, run_ids: Sequence[str]) -> list[Run]:
     """Those of ``run_ids`` that exist, whatever their tenant."""
-    return [Run(*row) for row in await connection.execute(select(*_RUN_COLUMNS).where(runs.c.run_id.in_(run_ids)))]
+    return [Run(*row) for row in await connection.execute(select(*RUN_COLUMNS).where(runs.c.run_id.in_(run_ids)))]
 
 
 async def load_payload(connection: Connection, tenant: str, run_id: str) -> Json:
@@ -188,7 +189,7 @@ async def descendants(connection: Connection, run_id: str) -> list[Run]:
     below = select(runs.c.run_id, literal(1).label("level")).where(runs.c.parent_run_id == run_id).cte(recursive=True)
     below = below.union_all(select(runs.c.run_id, below.c.level + 1).where(runs.c.parent_run_id == below.c.run_id))
     question = (
-        select(*_RUN_COLUMNS)
+        select(*RUN_COLUMNS)
         .join(below, below.c.run_id == runs.c.run_id)
         .where(is_active())
         .order_by(below.c.level, runs.c.run_id)

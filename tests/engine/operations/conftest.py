@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -48,7 +49,7 @@ async def context(store: Store, temporal: Client, query: Query) -> AsyncIterator
     # The server is shared, and a worker of another test must not find these runs on the queue.
     for row in await query("SELECT run_id FROM workflow_runs"):
         with suppress(RPCError):
-            await temporal.get_workflow_handle(workflow_id_for(row["run_id"])).terminate("the test has ended")
+            await temporal.get_workflow_handle(workflow_id_for(row["run_id"])).terminate(reason="the test has ended")
 
 
 def _plain(value: Any) -> Any:
@@ -112,3 +113,10 @@ async def add_version(
             NewVersion(workflow_id, version, body, definition_hash(body), payload_schema, "valid", [], "tester"),
         )
     return version
+
+
+async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -> None:
+    """Wait until a condition that nobody announces holds."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 # the condition is in another process
+            await asyncio.sleep(0.05)

@@ -282,7 +282,7 @@ class TestCrashes:
         with pytest.raises(Crash):
             await launch_published_run(replace(context, temporal=await crashing_after_start(temporal_address)), request)
         handle = temporal.get_workflow_handle(workflow_id_for((await only_run(query))["run_id"]))
-        await handle.terminate("ended early")
+        await handle.terminate(reason="ended early")
         ended = await handle.describe()
         await launch_published_run(context, request)
         assert (await handle.describe()).run_id == ended.run_id
