@@ -5,12 +5,18 @@ The environment of whoever runs the tests names no server here: a test must neve
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 
+import psutil
 import pytest
 import pytest_asyncio
 from sqlalchemy import make_url
@@ -18,6 +24,7 @@ from temporalio.client import Client
 
 from engine.devstack.fetching import ProgressLine
 from engine.devstack.postgres import EmbeddedPostgres
+from engine.devstack.processes import ProcessId, current_process, is_alive
 from engine.devstack.temporal_cli import obtain_cli
 from engine.devstack.temporal_server import TemporalServer
 from engine.devstack.time_skipping import TimeSkipping, TimeSkippingServer, obtain_program
@@ -26,6 +33,8 @@ from engine.settings import Settings
 from engine.store.schema_version import migrate
 
 KEPT_VARIABLES = {"RUNSTUDIO_TEMPORAL_CLI"}
+DIRECTORY_PREFIX = "rs-session-"
+OWNER = "owner.json"
 
 for name in list(os.environ):
     if name.startswith(("TEMPORAL_", "RUNSTUDIO_", "DATABASE_URL", "PG")) and name not in KEPT_VARIABLES:
@@ -34,13 +43,41 @@ for name in list(os.environ):
 os.environ["TEMPORAL_CONFIG_FILE"] = os.devnull
 
 
+def pytest_configure() -> None:
+    """SIGTERM (`timeout`, a CI that gives up) ends the session in good order: the servers are stopped."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        pytest.exit(f"ended by signal {number}", returncode=128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
 @pytest.fixture(scope="session")
 def server_directory() -> Iterator[Path]:
     """Where the session's servers keep their data. Short, because Unix socket paths have a limit."""
-    path = Path(tempfile.mkdtemp(prefix="rs-"))
+    sweep_abandoned()
+    path = Path(tempfile.mkdtemp(prefix=DIRECTORY_PREFIX))
+    (path / OWNER).write_text(json.dumps(asdict(current_process())))
     os.environ["RUNSTUDIO_DATA_DIR"] = str(path / "data")
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+def sweep_abandoned() -> None:
+    """Ends the servers of sessions that were killed before they could."""
+    for owner in Path(tempfile.gettempdir()).glob(f"{DIRECTORY_PREFIX}*/{OWNER}"):
+        try:
+            if is_alive(ProcessId(**json.loads(owner.read_text()))):
+                continue
+        except (FileNotFoundError, json.JSONDecodeError):
+            # Its session is just ending, or just starting.
+            continue
+        directory = str(owner.parent)
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if any(directory in word for word in process.cmdline()):
+                    process.kill()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
