@@ -26,7 +26,7 @@ def milliseconds_of(moment: datetime) -> int:
 def iso_of(milliseconds: int) -> str:
     """``2026-01-01T00:00:00.000Z``."""
     moment = _EPOCH + timedelta(milliseconds=milliseconds)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S") + f".{milliseconds % 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_instant(text: str) -> int:
