@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from psycopg import errors as postgres_errors
-from sqlalchemy import func, make_url, select
+from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
@@ -53,26 +50,6 @@ def connect_arguments(application_name: str) -> dict[str, Any]:
         # Compiling costs more than our statements run.
         "options": "-c timezone=UTC -c jit=off",
     }
-
-
-@asynccontextmanager
-async def reading(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
-    """A read-only transaction with the reader's statement timeout, and the server's clock at its start (aware UTC).
-
-    All statements in it see the same data. Raises ``Unavailable``: POSTGRES_UNREACHABLE, or QUERY_TOO_SLOW when a statement
-    ran longer than ``READ_TIMEOUT_SECONDS``.
-    """
-    try:
-        async with engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            timeout = func.set_config("statement_timeout", str(int(READ_TIMEOUT_SECONDS * 1000)), True)
-            row = (await connection.execute(select(func.clock_timestamp(), timeout))).one()
-            yield connection, row[0].astimezone(UTC)
-    except (DBAPIError, PoolTimeout, OSError) as error:
-        refusal = as_unavailable(error)
-        if refusal is None:
-            raise
-        raise refusal from error
 
 
 def as_unavailable(error: BaseException) -> Unavailable | None:

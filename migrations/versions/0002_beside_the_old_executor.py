@@ -259,7 +259,10 @@ INDEXES = {
     "workflow_runs_list_workflow": "workflow_runs (tenant, workflow_id, status, started_at, run_id)",
     "workflow_runs_list_workflow_updated": "workflow_runs (tenant, workflow_id, status, updated_at, run_id)",
     "workflow_runs_list_version": "workflow_runs (tenant, workflow_id, workflow_version, started_at, run_id)",
-    "workflow_runs_list_trigger": "workflow_runs (tenant, trigger_type, started_at, run_id)",
+    "workflow_runs_list_trigger": "workflow_runs (tenant, trigger_type, started_at, run_id)"
+    " WHERE trigger_type IS NOT NULL",
+    "workflow_runs_list_manual": "workflow_runs (tenant, started_at, run_id)"
+    " WHERE trigger_type IS NULL AND parent_run_id IS NULL",
     "workflow_runs_list_waiting": "workflow_runs (tenant, waiting_on, started_at, run_id) WHERE waiting_on IS NOT NULL",
     "workflow_runs_list_attempt": "workflow_runs (tenant, started_at, run_id) WHERE attempt > 1",
     "workflow_runs_list_error": "workflow_runs (tenant, last_error_code, started_at, run_id)"

@@ -108,7 +108,21 @@ workflow_runs = Table(
     Index("workflow_runs_list_workflow", "tenant", "workflow_id", "status", "started_at", "run_id"),
     Index("workflow_runs_list_workflow_updated", "tenant", "workflow_id", "status", "updated_at", "run_id"),
     Index("workflow_runs_list_version", "tenant", "workflow_id", "workflow_version", "started_at", "run_id"),
-    Index("workflow_runs_list_trigger", "tenant", "trigger_type", "started_at", "run_id"),
+    Index(
+        "workflow_runs_list_trigger",
+        "tenant",
+        "trigger_type",
+        "started_at",
+        "run_id",
+        **_partial("trigger_type IS NOT NULL"),
+    ),
+    Index(
+        "workflow_runs_list_manual",
+        "tenant",
+        "started_at",
+        "run_id",
+        **_partial("trigger_type IS NULL AND parent_run_id IS NULL"),
+    ),
     Index(
         "workflow_runs_list_waiting",
         "tenant",

@@ -1,0 +1,85 @@
+"""Keyset paging: a page begins after a row, not after a number of rows, so its cost does not depend on its depth."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, FromClause, UnaryExpression, tuple_
+
+from engine.errors import Invalid
+
+MAX_CURSOR_CHARACTERS: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Keyset:
+    """The columns that order a list, the last of which makes the order total."""
+
+    columns: tuple[ColumnElement[Any], ...]
+    descending: bool = True
+
+    def on(self, source: FromClause) -> Keyset:
+        """The same order on the columns of a selection."""
+        return Keyset(tuple(source.c[str(column.key)] for column in self.columns), self.descending)
+
+    def order(self, *, reverse: bool = False) -> list[UnaryExpression[Any]]:
+        """ORDER BY of the list, or of the list read backwards."""
+        down = self.descending is not reverse
+        return [column.desc() if down else column.asc() for column in self.columns]
+
+    def beyond(self, position: Sequence[Any], *, reverse: bool = False) -> ColumnElement[bool]:
+        """The rows after ``position`` (before it with ``reverse``): one row comparison, which an index range answers."""
+        row = tuple_(*self.columns)
+        there = tuple_(*position, types=[column.type for column in self.columns])
+        return row < there if self.descending is not reverse else row > there
+
+
+def fingerprint(*parts: object) -> str:
+    """What a cursor belongs to: equal for equal queries."""
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def encode_cursor(query: str, position: Sequence[Any]) -> str:
+    """Opaque text for a position (texts, integers, datetimes) in the query with this fingerprint."""
+    values = [value.isoformat() if isinstance(value, datetime) else value for value in position]
+    return base64.urlsafe_b64encode(json.dumps([query, *values]).encode()).decode().rstrip("=")
+
+
+def decode_cursor(query: str, cursor: str, kinds: Sequence[type]) -> tuple[Any, ...]:
+    """The position of a cursor, its values of ``kinds`` (str, int, datetime, or UUID for its text).
+
+    Raises ``Invalid`` (CURSOR_INVALID) when it was not made by us, or for another query.
+    """
+    try:
+        if len(cursor) > MAX_CURSOR_CHARACTERS:
+            raise ValueError("too long")
+        owner, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if owner != query or len(values) != len(kinds):
+            raise ValueError("of another query")
+        return tuple(_read(value, kind) for value, kind in zip(values, kinds, strict=True))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise Invalid(
+            "CURSOR_INVALID", "The cursor does not belong to this query.", "Start again from the first page."
+        ) from None
+
+
+def _read(value: Any, kind: type) -> Any:
+    if kind is datetime:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise ValueError("without zone")
+        return moment
+    if kind is UUID:
+        return str(UUID(value))
+    if type(value) is not kind:
+        raise TypeError("of another type")
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("with NUL")
+    return value

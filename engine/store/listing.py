@@ -1,0 +1,239 @@
+"""Lists of runs: pages by keyset in both directions, counters up to a cap, and re-reading of rows already shown.
+
+A list is read along an index that has its order. Most of these indexes begin with the status (and the workflow), so a list
+over several statuses is a merge of one short index range for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    FromClause,
+    Select,
+    TableValuedAlias,
+    Text,
+    func,
+    literal,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from engine.errors import Invalid
+from engine.store.keyset import Keyset, decode_cursor, encode_cursor, fingerprint
+from engine.store.reader import Reader, open_reader, uuid_text
+from engine.store.run_filter import (
+    RunFilter,
+    Workflows,
+    collected_ids,
+    conditions,
+    find_workflows,
+    has_own_index,
+    is_collected,
+    is_stuck,
+    runs,
+    without_status,
+)
+from engine.store.run_rows import decorated, listed_columns, run_view
+from engine.store.tables import RUN_STATUSES
+from engine.store.views import Count, Page, Reply, RunCounts, RunView
+
+Position: TypeAlias = tuple[Any, ...]
+Branch: TypeAlias = tuple[Column[Any], Sequence[str]]
+"""A column at the head of the list's index, and the values it is read for."""
+
+COUNT_CAP: Final = 10_000
+MAX_PAGE: Final = 500
+MAX_COLLECTED: Final = 50_000
+"""Runs that are collected by an id before they are sorted; more are a question too broad to answer."""
+
+
+async def runs_page(
+    engine: AsyncEngine, wanted: RunFilter, *, cursor: str | None = None, backwards: bool = False, limit: int = 50
+) -> Page[RunView]:
+    """The rows of a filter in its order that follow ``cursor``, or with ``backwards`` the nearest ones before it.
+
+    Without a cursor: the first page, or with ``backwards`` the last. ``limit`` is 1..500. Rows are always in the filter's order.
+    Raises ``Invalid`` (CURSOR_INVALID, LIMIT_INVALID) and ``Unavailable``.
+    """
+    check_limit(limit, MAX_PAGE)
+    query = fingerprint(wanted)
+    position = None if cursor is None else decode_cursor(query, cursor, (datetime, UUID))
+    async with open_reader(engine, wanted.tenant) as reader:
+        workflows = await find_workflows(reader, wanted)
+        if workflows.none_match:
+            return Page((), None, None, reader.server_now)
+        statement = page_statement(wanted, workflows, reader.server_now, position, backwards=backwards, limit=limit + 1)
+        found = await reader.rows(statement)
+        rows = [run_view(reader, row) for row in found[:limit]]
+    further = len(found) > limit
+    if backwards:
+        rows.reverse()
+    has_next, has_previous = (position is not None, further) if backwards else (further, position is not None)
+
+    def cursor_of(row: RunView) -> str:
+        return encode_cursor(query, (row.started_at if wanted.order.by_start else row.updated_at, row.run_id))
+
+    return Page(
+        tuple(rows),
+        cursor_of(rows[-1]) if rows and has_next else None,
+        cursor_of(rows[0]) if rows and has_previous else None,
+        reader.server_now,
+    )
+
+
+async def matching_runs(engine: AsyncEngine, wanted: RunFilter, run_ids: Sequence[str]) -> Reply[tuple[RunView, ...]]:
+    """Those of ``run_ids`` (at most 500) that match the filter now. Raises ``Invalid`` (ID_INVALID, LIMIT_INVALID)."""
+    ids = _ids(run_ids)
+    async with open_reader(engine, wanted.tenant) as reader:
+        workflows = await find_workflows(reader, wanted)
+        where = [*conditions(wanted, reader.server_now), *collected_ids(wanted), *_of_workflows(workflows)]
+        return await _reply(reader, [*where, *_of_statuses(wanted.statuses), runs.run_id.in_(ids)])
+
+
+async def runs_by_id(engine: AsyncEngine, tenant: str, run_ids: Sequence[str]) -> Reply[tuple[RunView, ...]]:
+    """Those of ``run_ids`` (at most 500) that exist for the tenant, whatever their state. Raises as ``matching_runs``."""
+    ids = _ids(run_ids)
+    async with open_reader(engine, tenant) as reader:
+        return await _reply(reader, [runs.tenant == tenant, runs.run_id.in_(ids)])
+
+
+async def count_runs(engine: AsyncEngine, wanted: RunFilter) -> Reply[RunCounts]:
+    """Runs of the filter by status, its own ``statuses`` and ``stuck`` left out, each counted up to ``COUNT_CAP``."""
+    every = without_status(wanted)
+    async with open_reader(engine, wanted.tenant) as reader:
+        workflows = await find_workflows(reader, every)
+        if workflows.none_match:
+            return Reply(RunCounts({status: Count(0) for status in RUN_STATUSES}), reader.server_now)
+        where = [*conditions(every, reader.server_now), *collected_ids(every), *_of_workflows(workflows)]
+        # In the list's own order, so that counting walks the same index as the list, and stops at the cap.
+        rows = select(runs.status).where(*where).order_by(*every.order.keyset().order()).limit(COUNT_CAP + 1)
+        together = has_own_index(every, workflows) or is_collected(every) or bool(every.waiting_on)
+        counted = await _count_together(reader, rows) if together else await _count_apart(reader, rows)
+        stuck = rows.where(is_stuck(reader.server_now)).subquery()
+        number = (await reader.rows(select(func.count().label("stuck")).select_from(stuck)))[0].stuck
+        return Reply(RunCounts(counted, _count(number)), reader.server_now)
+
+
+def page_statement(
+    wanted: RunFilter, workflows: Workflows, now: datetime, position: Position | None, *, backwards: bool, limit: int
+) -> Select[Any]:
+    """The statement of one page: a range of one index, or a merge of several ranges."""
+    keyset = wanted.order.keyset()
+    where = conditions(wanted, now)
+    if position is not None:
+        where.append(keyset.beyond(position, reverse=backwards))
+    branches: list[Branch] = []
+    if is_collected(wanted) or has_own_index(wanted, workflows):
+        where += [*_of_statuses(wanted.statuses), *_of_workflows(workflows)]
+    elif wanted.waiting_on and wanted.order.by_start:
+        where += [*_of_statuses(wanted.statuses), *_of_workflows(workflows)]
+        branches.append((runs.waiting_on, sorted(wanted.waiting_on)))
+    else:
+        possible = {"RUNNING"} if wanted.stuck else set(RUN_STATUSES)
+        branches.append((runs.status, sorted(possible & (wanted.statuses or possible))))
+        if workflows.ids is None:
+            where += _of_workflows(workflows)
+        else:
+            branches.append((runs.workflow_id, workflows.ids))
+    page = _collected(wanted, where) if is_collected(wanted) else select(*listed_columns()).where(*where)
+    rows = _merged(page, branches, keyset, backwards, limit).subquery("page")
+    return decorated(rows, now).order_by(*keyset.on(rows).order(reverse=backwards))
+
+
+def _merged(page: Select[Any], branches: Sequence[Branch], keyset: Keyset, backwards: bool, limit: int) -> Select[Any]:
+    """The first ``limit`` rows over all combinations of the branches' values, of which each gives at most ``limit``."""
+    several: list[TableValuedAlias] = []
+    for column, values in branches:
+        if len(values) == 1:
+            page = page.where(column == values[0])
+        else:
+            value = (
+                func.unnest(literal(list(values), ARRAY(Text)))
+                .table_valued("value", name=f"each_{column.key}")
+                .render_derived()
+            )
+            page = page.where(column == value.c.value)
+            several.append(value)
+    page = page.order_by(*keyset.order(reverse=backwards)).limit(limit)
+    if not several:
+        return page
+    one = page.lateral("one")
+    source: FromClause = several[0]
+    for value in several[1:]:
+        source = source.join(value, true())
+    merged = select(one).select_from(source.join(one, true()))
+    return merged.order_by(*keyset.on(one).order(reverse=backwards)).limit(limit)
+
+
+def _collected(wanted: RunFilter, where: list[ColumnElement[bool]]) -> Select[Any]:
+    """The rows of runs that are few: found by their ids before anything is sorted.
+
+    The fence keeps Postgres from walking the list's own index instead, in the hope to meet one of them soon.
+    """
+    ids = collected_ids(wanted)
+    picked = select(runs.run_id).where(*where, *ids).limit(MAX_COLLECTED).cte("picked").prefix_with("MATERIALIZED")
+    return select(*listed_columns()).where(runs.run_id.in_(select(picked.c.run_id)))
+
+
+def check_limit(limit: int, most: int) -> None:
+    """Raises ``Invalid`` (LIMIT_INVALID) unless 1 <= limit <= most."""
+    if not 1 <= limit <= most:
+        raise Invalid("LIMIT_INVALID", f"A page has 1 to {most} rows; {limit} were asked for.", "Ask for fewer.")
+
+
+async def _reply(reader: Reader, where: list[ColumnElement[bool]]) -> Reply[tuple[RunView, ...]]:
+    rows = select(*listed_columns()).where(*where).subquery("page")
+    found = await reader.rows(decorated(rows, reader.server_now))
+    return Reply(tuple(run_view(reader, row) for row in found), reader.server_now)
+
+
+def _of_statuses(statuses: Collection[str]) -> list[ColumnElement[bool]]:
+    return [runs.status.in_(sorted(statuses))] if statuses else []
+
+
+def _of_workflows(workflows: Workflows) -> list[ColumnElement[bool]]:
+    if workflows.ids is not None:
+        return [runs.workflow_id.in_(workflows.ids)]
+    return [] if workflows.condition is None else [workflows.condition]
+
+
+async def _count_apart(reader: Reader, rows: Select[Any]) -> dict[str, Count]:
+    """One index range per status."""
+    status = _each("status", RUN_STATUSES)
+    some = rows.where(runs.status == status.c.value).lateral("some")
+    counted = select(status.c.value, func.count(some.c.status).label("number")).select_from(
+        status.outerjoin(some, true())
+    )
+    return {row.value: _count(row.number) for row in await reader.rows(counted.group_by(status.c.value))}
+
+
+async def _count_together(reader: Reader, rows: Select[Any]) -> dict[str, Count]:
+    """The runs of one value, divided by status. Where there are more than the cap, no status is known exactly."""
+    some = rows.subquery()
+    found = await reader.rows(select(some.c.status, func.count().label("number")).group_by(some.c.status))
+    numbers = {row.status: row.number for row in found}
+    capped = sum(numbers.values()) > COUNT_CAP
+    return {status: Count(min(numbers.get(status, 0), COUNT_CAP), capped) for status in RUN_STATUSES}
+
+
+def _each(name: str, values: Sequence[str]) -> TableValuedAlias:
+    """A table of ``values``, to be joined laterally with what is read for each of them."""
+    return func.unnest(literal(list(values), ARRAY(Text))).table_valued("value", name=f"each_{name}").render_derived()
+
+
+def _count(number: int) -> Count:
+    return Count(min(number, COUNT_CAP), number > COUNT_CAP)
+
+
+def _ids(run_ids: Sequence[str]) -> list[str]:
+    if run_ids:
+        check_limit(len(run_ids), MAX_PAGE)
+    return [uuid_text(run_id, "run") for run_id in run_ids]
