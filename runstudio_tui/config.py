@@ -32,6 +32,7 @@ class StudioConfig:
     timezone: str = _setting("", "zone of all times, such as Europe/Berlin; empty: this machine's")
     clipboard: str = _setting("auto", "osc52, file, or auto: osc52 up to its size cap, else a file")
     multiplexer: str = _setting("auto", "tmux, screen or none, for copying through it; auto: from TMUX and STY")
+    editor: str = _setting("", "editor for payloads (ctrl+e); empty: VISUAL, then EDITOR, then vi")
     read_only: bool = _setting(False, "true: nothing can be started, canceled or changed")
     profile: str = _setting("", "name of the [profiles.NAME] table that overrides the rest of the file")
     state_dir: str = _setting("", "where remembered state and copies too large for the clipboard go")
@@ -100,6 +101,8 @@ def load_config(flags: Mapping[str, Any], environment: Mapping[str, str] | None 
         locale = variables.get("LC_ALL") or variables.get("LC_CTYPE") or variables.get("LANG") or ""
         unicode = "utf-8" in locale.lower() or "utf8" in locale.lower()
         config = replace(config, glyphs="unicode" if unicode else "ascii")
+    if not config.editor:
+        config = replace(config, editor=variables.get("VISUAL") or variables.get("EDITOR") or "vi")
     if config.multiplexer == "auto":
         found = "tmux" if variables.get("TMUX") else "screen" if variables.get("STY") else "none"
         config = replace(config, multiplexer=found)

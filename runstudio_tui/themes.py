@@ -104,8 +104,8 @@ THEMES: Final = (
 )
 DEFAULT_TONES: Final = {name: value for name, value in THEMES[0].variables.items() if name.startswith("tone-")}
 
-_SIGNS: Final = "●◔✔✖⊘▲◇▌·↻▾▸→←↑↓⚿▪–…│─┬┴├┤┼┌┐└┘▶▇░╌═▊▎▁▔"
-_STAND_INS: Final = "*~+x-!o>.%v>><^v#=-~|-++++++++++>#.-=||_-"
+_SIGNS: Final = "●◔✔✖⊘▲◇▌·↻▾▸→←↑↓⚿▪–…│─┬┴├┤┼┌┐└┘▶▇░╌═▊▎▁▔○‖•"
+_STAND_INS: Final = '*~+x-!o>.%v>><^v#=-~|-+++++++++>#.-=||_-o"*'
 _ASCII_TABLE: Final = str.maketrans(_SIGNS, _STAND_INS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -11,6 +12,7 @@ from typing import Final
 from runstudio_tui.domain.models import Document, Json
 from runstudio_tui.text import safe
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 LOCK: Final = "⚿"
 """Stands after a masked value."""
 
@@ -67,8 +69,8 @@ def value_at(value: Json, pointer: str) -> Json:
 
 
 def pretty(value: Json) -> str:
-    """The text a value is copied as: two blanks, original characters."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """The text a value is copied and edited as: two blanks, original characters; lone surrogates stay escaped."""
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, indent=2, ensure_ascii=False))
 
 
 class JsonIndex:

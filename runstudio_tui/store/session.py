@@ -25,6 +25,8 @@ class Studio:
     time: ServerTime
     feed: ChangeFeed
     report_bug: Callable[[Exception], None]
+    tick_seconds: float = 1.0
+    """Seconds between two drawings of what counts seconds."""
     read_only: bool = False
     """True when the operator asked for a session in which nothing can be changed."""
     who: Session | None = field(default=None)

@@ -1,0 +1,1 @@
+"""Questions and lists over a screen."""

@@ -1,0 +1,78 @@
+"""The two lines over a run, and the panel that says why nobody has picked it up."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+
+from runstudio_tui.domain.effective import mark_of, run_state
+from runstudio_tui.domain.failure import run_failure
+from runstudio_tui.domain.models import RunStatus, Step, StepStatus, WaitKind
+from runstudio_tui.domain.present import elapsed, live_duration, moment, step_place, trigger_text, until, waits_for
+from runstudio_tui.store.run import RunStore
+from runstudio_tui.text import safe, short_id
+from runstudio_tui.widgets.line import Line, Span, justify, line
+
+
+def header_lines(store: RunStore, live: Line, now: datetime, zone: tzinfo, cells: int) -> list[Line]:
+    """Status, workflow, times, origin; below, the one thing that matters most now."""
+    summary = store.summary
+    if summary is None:
+        return [justify(line(Span(f" {store.run_id}", "strong"), Span("  loading…", "dim")), live, cells), ()]
+    row = summary.row
+    state, mark = run_state(row), mark_of(row, now)
+    head: list[str | Span] = [" "]
+    if mark is not None:
+        head.append(Span(f"{mark.glyph} ", mark.tone))
+    head.append(Span(f"{state.glyph} {state.word} {elapsed(row.started_at, row.completed_at, now)}", state.tone))
+    head.append(Span(f"   {safe(row.workflow_name)}", "strong"))
+    parts = [f" v{row.version}", f"started {moment(row.started_at, now, zone)}", trigger_text(row)]
+    if summary.replayed_by:
+        parts.append(f"replayed by {short_id(summary.replayed_by[0])}")
+    if row.read_only and mark is not None and mark.word != "stuck":
+        parts.append(mark.word)
+    head.append(Span(" · ".join(parts), "dim"))
+    return [justify(line(*head), live, cells), line(" ", *_second(store, now, zone))]
+
+
+def failed_step(store: RunStore) -> Step | None:
+    """The unhandled failed step the run's error is about."""
+    step = store.executions.focus()
+    return step if step is not None and step.status is StepStatus.FAILED else None
+
+
+def _second(store: RunStore, now: datetime, zone: tzinfo) -> Line:
+    summary = store.summary
+    if summary is None:
+        return ()
+    row = summary.row
+    failure = run_failure(summary, failed_step(store), ())
+    if failure is not None:
+        code = f"{safe(failure.code or failure.source)}: " if failure.code or failure.source else ""
+        tone = "failed" if row.status is RunStatus.FAILED else "text"
+        return line(
+            Span(code, tone), Span(safe(failure.message), tone), Span(_where_failed(failure.path, store), "dim")
+        )
+    wait = row.wait
+    if row.status is RunStatus.WAITING and wait is not None:
+        texts = [waits_for(wait, now, zone, step_place(row.step, row.iteration))]
+        if wait.kind is WaitKind.EVENT:
+            texts.append(f"key {safe(wait.key)}" if wait.key else "any key")
+            if wait.until is not None:
+                texts.append(f"gives up {until(wait.until, now, zone)}")
+        if row.attempt and row.attempt > 1:
+            texts.append(f"try {row.attempt}")
+        return line(Span(", ".join(texts)))
+    if row.cancel_requested_at is not None and not row.status.ended:
+        asked = live_duration((now - row.cancel_requested_at).total_seconds())
+        return line(Span(f"cancel was asked for {asked} ago, the run is cleaning up", "canceled"))
+    if row.status is RunStatus.RUNNING:
+        place = step_place(row.step, row.iteration)
+        return line(Span(f"at {place}" if place else "no step yet", "text" if place else "dim"))
+    return line(Span(f"{row.step_count:,} step{'' if row.step_count == 1 else 's'}", "dim"))
+
+
+def _where_failed(path: str, store: RunStore) -> str:
+    step = failed_step(store)
+    if step is not None and step.path == path:
+        return f"  in {step_place(step.step_id, step.iteration)}"
+    return f"  at {safe(path)}" if path else ""

@@ -1,0 +1,100 @@
+"""What the preview beside the list says of a run: header, steps, what it waits for, why."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+
+from runstudio_tui.domain.catalog import Diagnosis
+from runstudio_tui.domain.effective import mark_of, run_state
+from runstudio_tui.domain.failure import run_failure
+from runstudio_tui.domain.models import Step, StepStatus, Wait, WaitStatus
+from runstudio_tui.domain.present import elapsed, trigger_text, until
+from runstudio_tui.domain.step_tree import TreeLine
+from runstudio_tui.store.run import RunStore
+from runstudio_tui.text import safe, short_id
+from runstudio_tui.widgets.cells import pad, wrap
+from runstudio_tui.widgets.line import Line, Span, justify, line
+
+
+def preview_lines(store: RunStore, why: Diagnosis | None, now: datetime, zone: tzinfo, cells: int) -> list[Line]:
+    """All lines for a width; the widget scrolls them."""
+    if store.summary is None:
+        return [line(Span(" loading…", "dim"))]
+    row = store.summary.row
+    state, mark = run_state(row), mark_of(row, now)
+    took = elapsed(row.started_at, row.completed_at, now)
+    lines = [
+        justify(
+            line(" ", Span(safe(row.workflow_name), "strong"), Span(f" v{row.version}", "dim")),
+            line(Span(f"{state.glyph} {state.word} {took} ", state.tone)),
+            cells,
+        ),
+        line(" ", Span(f"{short_id(row.run_id)}   {trigger_text(row)}", "dim")),
+    ]
+    if mark is not None:
+        lines.append(line(" ", Span(f"{mark.glyph} {mark.word}", mark.tone)))
+    lines.append(())
+    for tree_line in store.tree.lines(now, lambda step: store.open_wait_of(step) is not None):
+        lines.append(step_line(tree_line, cells))
+        lines.extend(_below(store, tree_line, now, zone, cells))
+    failure = run_failure(store.summary, _failed_step(store), ())
+    if failure is not None:
+        lines.append(())
+        lines.extend(_wrapped("error: ", f"{failure.code or failure.source}: {failure.message}", "failed", cells))
+    if why is not None and why.findings:
+        finding = why.findings[0]
+        lines.append(())
+        lines.extend(_wrapped("why: ", safe(finding.sentence), "text", cells))
+        for evidence in finding.evidence:
+            lines.extend(_wrapped("     ", safe(evidence), "dim", cells))
+    return lines
+
+
+def step_line(tree_line: TreeLine, cells: int) -> Line:
+    """One line of the tree in a narrow place: glyph, label, detail, how long it took."""
+    tone = "dim" if tree_line.dim else "text"
+    tail = f"↻ {tree_line.tries}" if tree_line.tries not in ("", "1") else ""
+    right = f" {pad(tail, 4)}{pad(tree_line.took, 8, right=True)} "
+    left = line(
+        "  " * tree_line.depth + " ",
+        Span(f"{tree_line.state.glyph} ", tree_line.state.tone),
+        Span(tree_line.label, tone),
+        Span(f"  {tree_line.detail}" if tree_line.detail else "", "dim"),
+    )
+    return justify(left, line(Span(right, "dim")), cells)
+
+
+def wait_lines(wait: Wait, now: datetime, zone: tzinfo) -> list[str]:
+    """What an open wait is about, a line each."""
+    texts: list[str] = []
+    if wait.event_name:
+        texts.append(f"event {safe(wait.event_name)}" + (f", key {safe(wait.key)}" if wait.key else ", any key"))
+    if wait.until is not None:
+        verb = "gives up" if wait.kind.value == "event" else "due"
+        texts.append(f"{verb} {until(wait.until, now, zone)}")
+    return texts
+
+
+def _below(store: RunStore, tree_line: TreeLine, now: datetime, zone: tzinfo, cells: int) -> list[Line]:
+    step = store.executions.get(tree_line.row_id) if tree_line.row_id is not None else None
+    if step is None or step.status is not StepStatus.STARTED:
+        return []
+    wait = store.open_wait_of(step)
+    if wait is None or wait.status is not WaitStatus.WAITING:
+        return []
+    indent = "  " * tree_line.depth + "     "
+    return [line(indent, Span(text, "dim")) for text in wait_lines(wait, now, zone)]
+
+
+def _failed_step(store: RunStore) -> Step | None:
+    step = store.executions.focus()
+    return step if step is not None and step.status is StepStatus.FAILED else None
+
+
+def _wrapped(head: str, text: str, tone: str, cells: int) -> list[Line]:
+    room = max(cells - len(head) - 2, 10)
+    texts = wrap(text, room)
+    return [
+        line(" ", Span(head if place == 0 else " " * len(head), "dim"), Span(part, tone))
+        for place, part in enumerate(texts)
+    ]

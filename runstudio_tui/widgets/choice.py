@@ -1,0 +1,96 @@
+"""One of several, on one line: ``(•) 3, published  ( ) 2``. Left and right choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from runstudio_tui.widgets.line import Line, Span, line_width
+from runstudio_tui.widgets.painted import Painted
+
+
+class Choice(Painted, can_focus=True):
+    """Shows the options around the chosen one where not all fit."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "move(-1)", show=False),
+        Binding("right,space", "move(1)", show=False),
+    ]
+    DEFAULT_CSS = """
+    Choice { height: 1; width: 1fr; }
+    """
+
+    @dataclass
+    class Chosen(Message):
+        """Another option was chosen."""
+
+        choice: Choice
+        place: int
+
+        @property
+        def control(self) -> Choice:
+            """The widget, for ``@on`` selectors."""
+            return self.choice
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._options: tuple[str, ...] = ()
+        self.chosen = 0
+
+    def set_options(self, options: Sequence[str], chosen: int = 0) -> None:
+        """Offer other options; posts nothing."""
+        self._options = tuple(options)
+        self.chosen = chosen
+        self._redraw()
+
+    def action_move(self, by: int) -> None:
+        """To the neighbour, around the ends."""
+        if self._options:
+            self._choose((self.chosen + by) % len(self._options))
+
+    def _choose(self, place: int) -> None:
+        if place != self.chosen:
+            self.chosen = place
+            self._redraw()
+            self.post_message(self.Chosen(self, place))
+
+    def _redraw(self) -> None:
+        if not self.size.width:
+            return
+        first = 0
+        while first < self.chosen and line_width(self._spans(first)) > self.size.width:
+            first += 1
+        self.put_lines([self._spans(first)])
+
+    def _spans(self, first: int) -> Line:
+        spans: list[Span] = []
+        for place in range(first, len(self._options)):
+            chosen = place == self.chosen
+            tone = ("key" if self.has_focus else "strong") if chosen else "dim"
+            spans.append(Span(f"{'(•)' if chosen else '( )'} {self._options[place]}", tone, str(place)))
+            spans.append(Span("  "))
+        return tuple(spans)
+
+    def resized(self) -> None:
+        """See Painted."""
+        self._redraw()
+
+    def on_focus(self) -> None:
+        """See Widget."""
+        self._redraw()
+
+    def on_blur(self) -> None:
+        """See Widget."""
+        self._redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """See Widget."""
+        link = self.link_at(event.x, event.y)
+        if link:
+            event.stop()
+            self._choose(int(link))
