@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from engine.contract import workflow_id_for
 from engine.definition.hash import definition_hash
+from engine.ids import new_id
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
 from engine.operations.temporal import TemporalConnection
@@ -26,6 +27,8 @@ from engine.store.transactions import Store, writing
 
 Rows = list[dict[str, Any]]
 Query = Callable[..., Awaitable[Rows]]
+Execute = Callable[..., Awaitable[None]]
+AsUser = Callable[..., AbstractAsyncContextManager[OperationContext]]
 
 ORDER_SCHEMA = {
     "type": "object",
@@ -69,7 +72,7 @@ def query(store: Store) -> Query:
 
 
 @pytest.fixture
-def execute(store: Store) -> Callable[..., Awaitable[None]]:
+def execute(store: Store) -> Execute:
     """Changes rows by SQL, to make a state that needs a crash otherwise."""
 
     async def run(sql: str, **parameters: Any) -> None:
@@ -77,6 +80,28 @@ def execute(store: Store) -> Callable[..., Awaitable[None]]:
             await connection.execute(text(sql), parameters)
 
     return run
+
+
+@pytest.fixture
+def as_user(store: Store, database_url: str, temporal: Client, execute: Any) -> AsUser:
+    """A context whose Postgres user is a member of one role."""
+
+    @asynccontextmanager
+    async def connect(*roles: str) -> AsyncIterator[OperationContext]:
+        user = f"user_{new_id().replace('-', '')}"
+        await execute(f"CREATE ROLE {user} LOGIN PASSWORD 'secret'")
+        for role in roles:
+            await execute(f"GRANT {role} TO {user}")
+        engine = create_store_engine(
+            make_url(database_url).set(username=user, password="secret").render_as_string(False)
+        )
+        try:
+            yield OperationContext(engine, TemporalConnection.from_client(temporal), Actor("tester"))
+        finally:
+            await engine.dispose()
+            await execute(f"DROP OWNED BY {user}; DROP ROLE {user}")
+
+    return connect
 
 
 def definition(workflow_id: str = "orders", version: int = 1, **changes: Any) -> dict[str, Any]:
@@ -120,3 +145,47 @@ async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 # the condition is in another process
             await asyncio.sleep(0.05)
+
+
+async def age(execute: Execute) -> None:
+    """Lets a minute pass for all rows."""
+    await execute(
+        "UPDATE workflow_runs SET updated_at = updated_at - interval '1 minute',"
+        " next_launch_at = next_launch_at - interval '1 minute'"
+    )
+
+
+async def add_open_rows(execute: Execute, run_id: str) -> None:
+    """A step that waits for a person while an action is under way: everything a run can leave open."""
+    position = "'root.steps[0]', '', 1"
+    await execute(
+        "INSERT INTO workflow_run_steps (run_id, step_path, iteration, visit, definition_step_id, status)"
+        f" VALUES (:run, {position}, 'note', 'STARTED')",
+        run=run_id,
+    )
+    await execute(
+        "INSERT INTO workflow_run_waits (run_id, step_path, iteration, visit, wait_type)"
+        f" VALUES (:run, {position}, 'human')",
+        run=run_id,
+    )
+    await execute(
+        "INSERT INTO workflow_human_tasks (task_id, run_id, step_path, iteration, visit, task_type, title)"
+        f" VALUES (gen_random_uuid(), :run, {position}, 'approve', 'Approve')",
+        run=run_id,
+    )
+    await execute(
+        "INSERT INTO workflow_action_invocations"
+        " (run_id, step_path, iteration, visit, action_id, action_version, idempotency_key, status)"
+        f" VALUES (:run, {position}, 'a', 1, CAST(gen_random_uuid() AS text), 'STARTED')",
+        run=run_id,
+    )
+
+
+async def open_rows(query: Query) -> Rows:
+    """What runs have left open, of all kinds."""
+    return await query(
+        "SELECT 'step' AS kind FROM workflow_run_steps WHERE status = 'STARTED' OR completed_at IS NULL"
+        " UNION ALL SELECT 'wait' FROM workflow_run_waits WHERE status = 'WAITING' OR resolved_at IS NULL"
+        " UNION ALL SELECT 'task' FROM workflow_human_tasks WHERE status IN ('pending', 'claimed')"
+        " UNION ALL SELECT 'try' FROM workflow_action_invocations WHERE status = 'STARTED'"
+    )

@@ -4,53 +4,22 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url
-from temporalio.client import Client
 
 from engine.errors import Forbidden
-from engine.ids import new_id
 from engine.operations.actor import Actor, Level
 from engine.operations.context import OperationContext
 from engine.operations.launch import LaunchRequest, launch_published_run
-from engine.operations.temporal import TemporalConnection
-from engine.store.engine import create_store_engine
 from engine.store.transactions import Store
-from tests.engine.operations.conftest import Query, add_version
-
-AsUser = Callable[..., AbstractAsyncContextManager[OperationContext]]
+from tests.engine.operations.conftest import AsUser, Query, add_version
 
 
 def test_the_actor_is_the_system_user_and_the_address_of_the_ssh_client() -> None:
     here = Actor.of_this_process("cli", {"USER": "root-of-all", "SSH_CONNECTION": "203.0.113.9 50000 10.0.0.1 22"})
     assert here == Actor(pwd.getpwuid(os.getuid()).pw_name, "203.0.113.9", "cli")
     assert Actor.of_this_process("ui", {}).address is None
-
-
-@pytest.fixture
-def as_user(store: Store, database_url: str, temporal: Client, execute: Any) -> AsUser:
-    """A context whose Postgres user is a member of one role."""
-
-    @asynccontextmanager
-    async def connect(*roles: str) -> AsyncIterator[OperationContext]:
-        user = f"user_{new_id().replace('-', '')}"
-        await execute(f"CREATE ROLE {user} LOGIN PASSWORD 'secret'")
-        for role in roles:
-            await execute(f"GRANT {role} TO {user}")
-        engine = create_store_engine(
-            make_url(database_url).set(username=user, password="secret").render_as_string(False)
-        )
-        try:
-            yield OperationContext(engine, TemporalConnection.from_client(temporal), Actor("tester"))
-        finally:
-            await engine.dispose()
-            await execute(f"DROP OWNED BY {user}; DROP ROLE {user}")
-
-    return connect
 
 
 @pytest.mark.parametrize(

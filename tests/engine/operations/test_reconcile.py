@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from temporalio.client import Client
@@ -25,11 +24,17 @@ from engine.operations.reconcile import (
 )
 from engine.store.reconciling import Leftovers
 from engine.store.transactions import Store
-from tests.engine.operations.conftest import Query, add_version, until
+from tests.engine.operations.conftest import (
+    Execute,
+    Query,
+    add_open_rows,
+    add_version,
+    age,
+    open_rows,
+    until,
+)
 from tests.engine.operations.crashing import Crash, crashing_after_start, crashing_before_start, refusing, unreachable
 from tests.engine.operations.ending_workflow import end, ending_worker
-
-Execute = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
@@ -41,14 +46,6 @@ def start(context: OperationContext, store: Store) -> Callable[[], Awaitable[str
         return (await launch_published_run(context, LaunchRequest("orders"))).run_id
 
     return launch
-
-
-async def age(execute: Execute) -> None:
-    """Lets a minute pass for all rows."""
-    await execute(
-        "UPDATE workflow_runs SET updated_at = updated_at - interval '1 minute',"
-        " next_launch_at = next_launch_at - interval '1 minute'"
-    )
 
 
 async def test_a_launch_that_crashed_before_the_start_is_completed(
@@ -151,41 +148,6 @@ async def test_a_terminated_execution_closes_the_row_with_the_reason(
     [entry] = await query("SELECT reason FROM workflow_audit_log WHERE operation = 'workflow_run_reconcile'")
     assert "by hand in Temporal" in entry["reason"]
     assert (await close_stranded(context)).closed == 0
-
-
-async def add_open_rows(execute: Execute, run_id: str) -> None:
-    """A step that waits for a person, in a tenant with a quota: everything a run can leave open."""
-    position = "'root.steps[0]', '', 1"
-    await execute(
-        "INSERT INTO workflow_run_steps (run_id, step_path, iteration, visit, definition_step_id, status)"
-        f" VALUES (:run, {position}, 'note', 'STARTED')",
-        run=run_id,
-    )
-    await execute(
-        "INSERT INTO workflow_run_waits (run_id, step_path, iteration, visit, wait_type)"
-        f" VALUES (:run, {position}, 'human')",
-        run=run_id,
-    )
-    await execute(
-        "INSERT INTO workflow_human_tasks (task_id, run_id, step_path, iteration, visit, task_type, title)"
-        f" VALUES (gen_random_uuid(), :run, {position}, 'approve', 'Approve')",
-        run=run_id,
-    )
-    await execute(
-        "INSERT INTO workflow_action_invocations"
-        " (run_id, step_path, iteration, visit, action_id, action_version, idempotency_key, status)"
-        f" VALUES (:run, {position}, 'a', 1, CAST(gen_random_uuid() AS text), 'STARTED')",
-        run=run_id,
-    )
-
-
-async def open_rows(query: Query) -> list[dict[str, Any]]:
-    return await query(
-        "SELECT 'step' AS kind FROM workflow_run_steps WHERE status = 'STARTED' OR completed_at IS NULL"
-        " UNION ALL SELECT 'wait' FROM workflow_run_waits WHERE status = 'WAITING' OR resolved_at IS NULL"
-        " UNION ALL SELECT 'task' FROM workflow_human_tasks WHERE status IN ('pending', 'claimed')"
-        " UNION ALL SELECT 'try' FROM workflow_action_invocations WHERE status = 'STARTED'"
-    )
 
 
 async def test_leased_quota_units_are_given_back(

@@ -1,0 +1,196 @@
+"""Canceling runs. Temporal is asked first; the run's own clean-up writes its end.
+
+Only a run that Temporal does not know is closed here, because nobody else ever would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from engine.contract import workflow_id_for
+from engine.errors import Conflict, EngineError, Invalid, Unavailable
+from engine.operations.actor import Level
+from engine.operations.context import OperationContext
+from engine.operations.execution_end import UNKNOWN, end_of_execution
+from engine.operations.reconcile import settle
+from engine.operations.run_access import checked_reason, refuse_historical, require_run
+from engine.operations.temporal import RPC_TIMEOUT, is_not_found, unavailable
+from engine.store import reconciling, runs
+from engine.store.audit import AuditEntry
+from engine.store.run_log import LogLine
+from engine.store.runs import Run
+from engine.store.transactions import writing
+
+SETTLE_SECONDS: Final = 10.0
+"""How long an operator waits for the run's own clean-up before being told "requested"."""
+MAX_TARGETS: Final = 1000
+_AT_ONCE: Final = 8
+_FIRST_LOOK_SECONDS: Final = 0.05
+_LONGEST_PAUSE_SECONDS: Final = 0.5
+_ASK_TEMPORAL_AFTER_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOutcome:
+    """What became of one target."""
+
+    run_id: str
+    outcome: Literal["canceled", "requested", "ended", "refused"]
+    """``requested``: Temporal was asked, the run is still cleaning up. ``ended``: it finished otherwise just before."""
+    status: str | None = None
+    """The run's status now; None when it was refused."""
+    error: EngineError | None = None
+    """Why it was refused."""
+
+
+async def cancel_run(
+    context: OperationContext, run_id: str, reason: str, *, settle_seconds: float = SETTLE_SECONDS
+) -> CancelOutcome:
+    """Cancel a run and the runs below it. Needs the level admin. Repeating it is harmless.
+
+    Raises, with nothing changed: ``Invalid`` (REASON_TOO_SHORT), ``NotFound`` (RUN_NOT_FOUND), ``Conflict`` (RUN_ENDED,
+    RUN_READ_ONLY), ``Unavailable`` (Temporal or Postgres does not answer), ``Forbidden``.
+    """
+    await context.require(Level.ADMIN)
+    run = await _request(context, run_id, checked_reason(reason))
+    [outcome] = await _settled(context, [run.run_id], settle_seconds)
+    return outcome
+
+
+async def cancel_runs(
+    context: OperationContext, run_ids: Sequence[str], reason: str, *, settle_seconds: float = SETTLE_SECONDS
+) -> list[CancelOutcome]:
+    """Cancel many runs, each settled on its own; outcomes in the order of the distinct ids. Needs the level admin.
+
+    Raises ``Invalid`` (REASON_TOO_SHORT, TOO_MANY_TARGETS), ``Forbidden``; a refusal of one target is in its outcome.
+    """
+    await context.require(Level.ADMIN)
+    said = checked_reason(reason)
+    targets = list(dict.fromkeys(run_ids))
+    if len(targets) > MAX_TARGETS:
+        raise Invalid(
+            "TOO_MANY_TARGETS", f"{len(targets)} runs; {MAX_TARGETS} at a time are allowed.", "Cancel them in parts."
+        )
+    free = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(run_id: str) -> Run | CancelOutcome:
+        async with free:
+            try:
+                return await _request(context, run_id, said)
+            except EngineError as error:
+                return CancelOutcome(run_id, "refused", error=error)
+
+    answers = await asyncio.gather(*(one(run_id) for run_id in targets))
+    asked = [answer.run_id for answer in answers if isinstance(answer, Run)]
+    settled = {outcome.run_id: outcome for outcome in await _settled(context, asked, settle_seconds)}
+    return [settled[answer.run_id] if isinstance(answer, Run) else answer for answer in answers]
+
+
+async def _request(context: OperationContext, run_id: str, reason: str) -> Run:
+    async with writing(context.store) as connection:
+        run = await require_run(connection, context.tenant, run_id)
+        refuse_historical(run)
+        if not run.active:
+            raise Conflict(
+                "RUN_ENDED", f"Run {run_id} has already ended as {run.status}.", "Nothing needs doing.",
+                {"status": run.status},
+            )  # fmt: skip
+        below = await runs.descendants(connection, run.run_id)
+    client = await context.temporal.client()
+    await _cancel_one(context, client, run, reason)
+    for child in below:
+        try:
+            await _cancel_one(context, client, child, f"Its ancestor {run.run_id} was canceled: {reason}")
+        except Unavailable:
+            # Temporal passes the parent's cancel on by itself, and the reconciler closes what it does not know.
+            break
+    return run
+
+
+async def _cancel_one(context: OperationContext, client: Client, run: Run, reason: str) -> None:
+    """Ask Temporal, and record that; or close the row of a run that Temporal does not have. Raises ``Unavailable``."""
+    try:
+        await client.get_workflow_handle(workflow_id_for(run.run_id)).cancel(reason=reason, rpc_timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        if not is_not_found(error):
+            raise unavailable(error, "cancel the run") from error
+        await _close(context, client, run, reason)
+        return
+    async with writing(context.store) as connection:
+        if await runs.mark_cancel_requested(connection, run.run_id):
+            await context.log(connection, run.run_id, LogLine("WARN", "Cancel requested", {"reason": reason}))
+        await context.audit(connection, _entry(run, reason, {"previousStatus": run.status, "temporal": "asked"}))
+
+
+async def _close(context: OperationContext, client: Client, run: Run, reason: str) -> None:
+    try:
+        end = await end_of_execution(client, context.store, run.run_id, cancel_requested=True)
+    except RPCError as error:
+        raise unavailable(error, "describe the run") from error
+    if end is not None and end.temporal_status != UNKNOWN:
+        # It is over, only the row does not know: what really happened is written, not what was asked for.
+        await settle(context, run, end)
+        return
+    error_json = {"category": "Cancellation", "code": "CANCELED", "message": reason, "stage": "cancel"}
+    async with writing(context.store) as connection:
+        await runs.mark_cancel_requested(connection, run.run_id)
+        if await reconciling.close_run(connection, run.run_id, "CANCELED", error_json):
+            line = LogLine("WARN", "Run canceled; Temporal had no execution of it", {"reason": reason})
+            await context.log(connection, run.run_id, line)
+            await context.audit(connection, _entry(run, reason, {"previousStatus": run.status, "temporal": "unknown"}))
+
+
+async def _settled(context: OperationContext, run_ids: Sequence[str], seconds: float) -> list[CancelOutcome]:
+    """Watch the rows until all have ended or the time is over."""
+    began = time.monotonic()
+    pause, asked = _FIRST_LOOK_SECONDS, False
+    while True:
+        async with writing(context.store) as connection:
+            found = {run.run_id: run for run in await runs.load_runs(connection, run_ids)}
+        waited = time.monotonic() - began
+        still_active = [run for run in found.values() if run.active]
+        if not still_active or waited >= seconds:
+            return [_outcome(found[run_id]) for run_id in run_ids]
+        if waited >= _ASK_TEMPORAL_AFTER_SECONDS and not asked:
+            # Temporal accepts the cancel of an execution that is over; then no clean-up will ever come.
+            asked = True
+            await _settle_ended(context, still_active)
+        await asyncio.sleep(min(pause, max(0.0, seconds - waited)))
+        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+async def _settle_ended(context: OperationContext, still_active: Sequence[Run]) -> None:
+    try:
+        client = await context.temporal.client()
+        for run in still_active:
+            end = await end_of_execution(client, context.store, run.run_id, cancel_requested=True)
+            if end is not None:
+                await settle(context, run, end)
+    except (RPCError, Unavailable):
+        # The cancel was accepted; that Temporal went away since changes only how soon the end is seen.
+        return
+
+
+def _outcome(run: Run) -> CancelOutcome:
+    if run.active:
+        return CancelOutcome(run.run_id, "requested", run.status)
+    return CancelOutcome(run.run_id, "canceled" if run.status == "CANCELED" else "ended", run.status)
+
+
+def _entry(run: Run, reason: str, details: dict[str, str]) -> AuditEntry:
+    return AuditEntry(
+        "workflow_run_cancel",
+        "run",
+        run.run_id,
+        run_id=run.run_id,
+        workflow_id=run.workflow_id,
+        reason=reason,
+        details=dict(details),
+    )
