@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from examples.shop_actions.carrier_server import CARRIER_TOKEN, HOST, PAYMENTS_KEY
+from examples.partners import CARRIER_TOKEN, HOST, PAYMENTS_KEY
 
 ACTIONS_MODULE: Final = "examples.shop_actions"
 

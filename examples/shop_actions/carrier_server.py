@@ -19,11 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-HOST: Final = "127.0.0.1"
-PORT: Final = 8801
-
-CARRIER_TOKEN: Final = "carrier-test-7f3a9c"  # noqa: S105 - known to this test server only
-PAYMENTS_KEY: Final = "pay-test-51d20e"
+from examples.partners import CARRIER_TOKEN, HOST, PAYMENTS_KEY, PORT
 
 BUSY_EVERY: Final = {"prices": 7, "bookings": 3, "charges": 4}
 """Every n-th request of a kind is answered with 503."""

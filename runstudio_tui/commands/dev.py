@@ -25,12 +25,14 @@ def dev_stack() -> DevStack:
     """
     from engine.devstack.stack import DevStack
     from engine.settings import Settings
+    from examples.catalog import ENVIRONMENT
 
     settings = Settings.load()
     if not settings.action_modules:
         settings = Settings.load(action_modules=(EXAMPLE_ACTIONS,))
-    # The examples call a carrier on this machine.
-    os.environ.setdefault("RUNSTUDIO_HTTP_ALLOWED_HOSTS", "127.0.0.1")
+    # The examples call their partners on this machine, with keys that only those know.
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     return DevStack(settings.data_dir, settings)
 
 
