@@ -71,6 +71,12 @@ def until(at: datetime, now: datetime, zone: tzinfo) -> str:
     return f"until {moment(at, now, zone)}"
 
 
+def remaining(at: datetime, now: datetime) -> str:
+    """How long until a future time: ``in 23h 56m``; ``now`` when it is past."""
+    left = (at - now).total_seconds()
+    return f"in {live_duration(left)}" if left > 0 else "now"
+
+
 def full_moment(at: datetime | None, zone: tzinfo) -> str:
     """A time in full, in the viewer's zone: ``2026-01-15 10:40:12.345``."""
     if at is None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from runstudio_tui.widgets.cells import pad
 from runstudio_tui.widgets.line import Line, Span
-
-GAP: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +20,8 @@ class Column:
     grows: int = 0
     """Share of the cells left over."""
     right: bool = False
+    gap: int = 2
+    """Blank cells after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ def fit(columns: Sequence[Column], cells: int) -> tuple[tuple[Column, int], ...]
     kept = list(columns)
 
     def needed() -> int:
-        return sum(column.width for column in kept) + GAP * (len(kept) - 1)
+        return sum(column.width + column.gap for column in kept) - kept[-1].gap
 
     while needed() > cells:
         leaving = max(kept, key=lambda column: column.drop)
@@ -59,7 +58,7 @@ def lay_out(placed: Sequence[tuple[Column, int]], cells: Mapping[str, Cell]) -> 
     spans: list[Span] = []
     for place, (column, width) in enumerate(placed):
         cell = cells.get(column.name, Cell(""))
-        gap = " " * GAP if place < len(placed) - 1 else ""
+        gap = " " * column.gap if place < len(placed) - 1 else ""
         spans.append(Span(pad(cell.text, width, right=column.right) + gap, cell.tone))
     return tuple(spans)
 

@@ -55,7 +55,7 @@ class JsonPane(VirtualList):
     ]
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(self._line_of, id=id, classes=classes)
+        super().__init__(self._line_of, cursor_rests=False, id=id, classes=classes)
         self._document: Document | None = None
         self._index = JsonIndex(())
 

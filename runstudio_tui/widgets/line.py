@@ -80,6 +80,21 @@ def justify(left: Line, right: Line, cells: int) -> Line:
     return (*fill(left, room), *cut_line(right, cells))
 
 
+def changed_cells(old: Line, new: Line, cells: int) -> tuple[int, int]:
+    """The first cell, and the one after the last, in which two lines of ``cells`` cells look different. Lines with characters
+    that are not one cell wide count as different throughout."""
+    before, after = _cells(old, cells), _cells(new, cells)
+    if before is None or after is None:
+        return 0, cells
+    different = [place for place, (one, other) in enumerate(zip(before, after, strict=True)) if one != other]
+    return (different[0], different[-1] + 1) if different else (0, 0)
+
+
+def _cells(spans: Line, cells: int) -> list[tuple[str, str]] | None:
+    made = [(char, span.tone) for span in fill(spans, cells) for char in span.text]
+    return made if len(made) == cells else None
+
+
 def highlight(spans: Line, wanted: str) -> Line:
     """The line with every occurrence of ``wanted``, without case, in the tone ``match``."""
     needle = wanted.casefold()

@@ -29,7 +29,7 @@ class LineList(VirtualList):
     """Shows the rows ``make`` returns for a width. With a cursor, rows can be copied and opened."""
 
     def __init__(self, *, with_cursor: bool = False, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(self._line_of, with_cursor=with_cursor, id=id, classes=classes)
+        super().__init__(self._line_of, with_cursor=with_cursor, cursor_rests=False, id=id, classes=classes)
         self._make: Make = lambda _: []
         self._rows: dict[str, Row] = {}
 
@@ -69,7 +69,7 @@ class LineList(VirtualList):
     def _remake(self) -> bool:
         if not self.size.width:
             return False
-        rows = self._make(self.size.width - 1)
+        rows = self._make(self.row_width)
         self._rows = {row.key or str(place): row for place, row in enumerate(rows)}
         return self.show(Keys(tuple(self._rows)))
 

@@ -12,7 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from runstudio_tui.widgets.cells import width
-from runstudio_tui.widgets.line import TONES, Line, fill, plain
+from runstudio_tui.widgets.line import TONES, Line, changed_cells, fill, plain
 
 
 class Painted(Widget):
@@ -53,10 +53,13 @@ class Painted(Widget):
         for y in range(max(len(before), len(lines))):
             old = before[y] if y < len(before) else ()
             new = lines[y] if y < len(lines) else ()
-            if old != new or (y == cursor_at) != (y == cursor_before):
+            cursor_came_or_went = (y == cursor_at) != (y == cursor_before)
+            if old != new or cursor_came_or_went:
                 changed = True
                 self._strips.pop(y, None)
-                self.refresh(Region(0, y, self.size.width, 1))
+                cells = self.size.width
+                first, end = (0, cells) if cursor_came_or_went else changed_cells(old, new, cells)
+                self.refresh(Region(first, y, end - first, 1))
         return changed
 
     def text_line(self, y: int) -> str:

@@ -12,7 +12,7 @@ from textual.message import Message
 
 from runstudio_tui.actions import Scope
 from runstudio_tui.bindings import bindings_of
-from runstudio_tui.widgets.line import Line, Span, highlight, line
+from runstudio_tui.widgets.line import Line, Span, highlight
 from runstudio_tui.widgets.painted import Painted
 
 CURSOR = "▌"
@@ -70,7 +70,7 @@ class RowState:
 
 
 Draw = Callable[[str, int, RowState], Line]
-"""The line of an id in a width (cells right of the cursor's column)."""
+"""The line of an id in a width in cells."""
 
 
 class VirtualList(Painted, can_focus=True):
@@ -133,6 +133,7 @@ class VirtualList(Painted, can_focus=True):
         *,
         heading: Callable[[int], Line] | None = None,
         with_cursor: bool = True,
+        cursor_rests: bool = True,  # the cursor is shown also while the keyboard is elsewhere
         page_scroll: bool = False,
         follows: bool = False,
         id: str | None = None,
@@ -142,6 +143,7 @@ class VirtualList(Painted, can_focus=True):
         self._draw_row = draw
         self._heading = heading
         self._with_cursor = with_cursor
+        self._cursor_rests = cursor_rests
         self._page_scroll = page_scroll
         self._follows = follows
         self._source: RowSource = Keys()
@@ -191,22 +193,33 @@ class VirtualList(Painted, can_focus=True):
             return False
         lines: list[Line] = []
         if self._heading is not None:
-            lines.append(line(" ", *self._heading(self.size.width - 1)))
+            lines.append((*self._gutter(False), *self._heading(self.row_width)))
         cursor_at = -1
+        shows_cursor = self._with_cursor and (self._cursor_rests or self.has_focus)
         for place in range(self._top, min(self._top + self._room(), len(self._source))):
             key = self._source.id_at(place)
-            at_cursor = self._with_cursor and key == self._cursor
+            at_cursor = shows_cursor and key == self._cursor
             if at_cursor:
                 cursor_at = len(lines)
-            row = self._draw_row(key, self.size.width - 1, RowState(at_cursor, key in self._marks))
-            gutter = Span(CURSOR, "accent" if self.has_focus else "dim") if at_cursor else Span(" ")
-            lines.append((gutter, *highlight(row, self._sought)))
+            row = highlight(self._draw_row(key, self.row_width, RowState(at_cursor, key in self._marks)), self._sought)
+            lines.append((*self._gutter(at_cursor), *row))
         if not len(self._source) and self._empty:
             lines.append((Span(" "), *self._empty))
         changed = self.put_lines(lines, cursor_at)
         if self._source.more and self._top + self._room() + _PREFETCH >= len(self._source):
             self.post_message(self.MoreWanted(self))
         return changed
+
+    @property
+    def row_width(self) -> int:
+        """Cells of a row, right of the cursor's column."""
+        return self.size.width - 1 if self._with_cursor else self.size.width
+
+    def _gutter(self, at_cursor: bool) -> Line:
+        """The cursor's column; lists without a cursor have none."""
+        if not self._with_cursor:
+            return ()
+        return (Span(CURSOR, "accent" if self.has_focus else "dim") if at_cursor else Span(" "),)
 
     def resized(self) -> None:
         """See Painted."""

@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 from runstudio_tui.domain.effective import mark_of, run_state
 from runstudio_tui.domain.failure import run_failure
 from runstudio_tui.domain.models import RunStatus, Step, StepStatus, WaitKind
-from runstudio_tui.domain.present import elapsed, live_duration, moment, step_place, trigger_text, until, waits_for
+from runstudio_tui.domain.present import elapsed, live_duration, moment, remaining, step_place, trigger_text, waits_for
 from runstudio_tui.store.run import RunStore
 from runstudio_tui.text import safe, short_id
 from runstudio_tui.widgets.line import Line, Span, justify, line
@@ -58,7 +58,7 @@ def _second(store: RunStore, now: datetime, zone: tzinfo) -> Line:
         if wait.kind is WaitKind.EVENT:
             texts.append(f"key {safe(wait.key)}" if wait.key else "any key")
             if wait.until is not None:
-                texts.append(f"gives up {until(wait.until, now, zone)}")
+                texts.append(f"gives up {remaining(wait.until, now)}")
         if row.attempt and row.attempt > 1:
             texts.append(f"try {row.attempt}")
         return line(Span(", ".join(texts)))

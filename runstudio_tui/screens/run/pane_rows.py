@@ -11,7 +11,7 @@ from typing import Final
 from runstudio_tui.domain.catalog import Diagnosis
 from runstudio_tui.domain.failure import Failure, step_failure
 from runstudio_tui.domain.models import Invocation, InvocationStatus, Json, RunSummary, Step, Wait, WaitKind, WaitStatus
-from runstudio_tui.domain.present import elapsed, full_moment, live_duration, moment, size_text, step_place, until
+from runstudio_tui.domain.present import elapsed, full_moment, live_duration, moment, remaining, size_text, step_place
 from runstudio_tui.domain.step_tree import TreeLine
 from runstudio_tui.text import safe, safe_block
 from runstudio_tui.widgets.cells import pad, wrap
@@ -137,7 +137,7 @@ def wait_facts(wait: Wait, frame: Frame) -> list[Row]:
         rows += fact("since", f"{moment(wait.created_at, frame.now, frame.zone)} ({waited})", frame)
         if wait.until is not None:
             label = "gives up" if wait.kind is WaitKind.EVENT else "due"
-            at, left = moment(wait.until, frame.now, frame.zone), until(wait.until, frame.now, frame.zone)
+            at, left = moment(wait.until, frame.now, frame.zone), remaining(wait.until, frame.now)
             rows += fact(label, f"{at} ({left})", frame)
         return rows
     rows += fact("came to", f"{glyph} {wait.status.value.lower().replace('_', ' ')}", frame, tone=tone)

@@ -162,21 +162,33 @@ class RunScreen(StudioScreen):
         return self.store.live or super().counts_seconds()
 
     def tick(self) -> None:
-        """See StudioScreen."""
-        self._show()
+        """See StudioScreen: only the header counts seconds; steps and panes follow with every poll."""
+        self._show_header()
+        self._show_stuck()
+        self.show_chrome()
 
     # --- drawing ------------------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
         if not self.is_mounted:
             return
-        now, zone = self.studio.time.now(), self.studio.zone
-        self.query_one("#header", Bar).show(lambda cells: header_lines(self.store, self._live(), now, zone, cells))
+        self._show_header()
         self._show_stuck()
-        self.query_one("#rule", Bar).show(lambda cells: [line(Span("─" * cells, "dim"))])
+        self.query_one("#rule", Bar).show(self._rule)
         self._steps.show_run(self.store, self._nothing())
         self._show_pane()
         self.show_chrome()
+
+    def _show_header(self) -> None:
+        now, zone = self.studio.time.now(), self.studio.zone
+        self.query_one("#header", Bar).show(lambda cells: header_lines(self.store, self._live(), now, zone, cells))
+
+    def _rule(self, cells: int) -> list[Line]:
+        across = "─" * cells
+        if not self.has_class("-narrow"):
+            at = self._steps.outer_size.width
+            across = f"{across[:at]}┬{across[at + 1 :]}"
+        return [line(Span(across, "dim"))]
 
     def _live(self) -> Line:
         fresh = self._poller.freshness

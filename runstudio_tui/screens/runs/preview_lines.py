@@ -7,8 +7,8 @@ from datetime import datetime, tzinfo
 from runstudio_tui.domain.catalog import Diagnosis
 from runstudio_tui.domain.effective import mark_of, run_state
 from runstudio_tui.domain.failure import run_failure
-from runstudio_tui.domain.models import Step, StepStatus, Wait, WaitStatus
-from runstudio_tui.domain.present import elapsed, trigger_text, until
+from runstudio_tui.domain.models import Step, StepStatus, Wait, WaitKind, WaitStatus
+from runstudio_tui.domain.present import elapsed, remaining, trigger_text, until
 from runstudio_tui.domain.step_tree import TreeLine
 from runstudio_tui.store.run import RunStore
 from runstudio_tui.text import safe, short_id
@@ -70,8 +70,8 @@ def wait_lines(wait: Wait, now: datetime, zone: tzinfo) -> list[str]:
     if wait.event_name:
         texts.append(f"event {safe(wait.event_name)}" + (f", key {safe(wait.key)}" if wait.key else ", any key"))
     if wait.until is not None:
-        verb = "gives up" if wait.kind.value == "event" else "due"
-        texts.append(f"{verb} {until(wait.until, now, zone)}")
+        is_event = wait.kind is WaitKind.EVENT
+        texts.append(f"gives up {remaining(wait.until, now)}" if is_event else f"due {until(wait.until, now, zone)}")
     return texts
 
 

@@ -16,17 +16,17 @@ from runstudio_tui.widgets.line import Line, Span, justify, line
 
 MARK: Final = "▪"
 _FRESH: Final = timedelta(minutes=1)
-_MARKS: Final = 3
-"""Cells for attention sign, mark and a blank."""
+_MARKS: Final = 2
+"""Cells for the attention sign and the mark."""
 
 COLUMNS: Final = (
-    Column("status", "STATUS", 10),
+    Column("status", "STATUS", 11, gap=1),
     Column("workflow", "WORKFLOW", 16, grows=1),
     Column("version", "VER", 4, drop=9, right=True),
-    Column("where", "WHERE", 24, grows=2),
+    Column("where", "WHERE", 24, grows=2, gap=1),
     Column("try", "TRY", 3, drop=4, right=True),
     Column("trigger", "TRIGGER", 20, drop=8),
-    Column("started", "STARTED", 10, drop=5, right=True),
+    Column("started", "STARTED", 9, drop=5, right=True, gap=1),
     Column("for", "FOR", 7, drop=1, right=True),
     Column("id", "RUN", 11, drop=7),
 )
@@ -67,7 +67,6 @@ def row_line(row: RunRow, placed: Placed, marked: bool, now: datetime, zone: tzi
     return line(
         Span(mark.glyph if mark else " ", mark.tone if mark else "text"),
         Span(MARK if marked else " ", "accent"),
-        " ",
         *lay_out(placed, cells),
     )
 
