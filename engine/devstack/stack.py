@@ -6,14 +6,12 @@ over what still works, replaces what does not, and leaves nothing half started b
 
 from __future__ import annotations
 
-import signal
-import threading
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 from engine.devstack.fetching import Progress, exclusive
@@ -21,6 +19,7 @@ from engine.devstack.info import StackInfo
 from engine.devstack.postgres import DATABASE, EmbeddedPostgres
 from engine.devstack.processes import ProcessId, current_process, is_alive, stop
 from engine.devstack.schema import prepare_schema
+from engine.devstack.signals import leaves_on_signals
 from engine.devstack.state import PARTS, Part, RunningPart, StackState, StateFile, mark, marked_processes
 from engine.devstack.status import StackStatus, stack_status
 from engine.devstack.temporal_cli import obtain_cli
@@ -75,12 +74,11 @@ class DevStack:
         SIGTERM and SIGHUP (a closed terminal) leave the context in good order too. Raises as ``up``.
         """
         me = current_process()
-        with _ends_on_signals():
-            info = self._bring_up(
-                progress, lambda state: state.model_copy(update={"holders": (*state.living_holders(), me)})
-            )
+        with leaves_on_signals():
             try:
-                yield info
+                yield self._bring_up(
+                    progress, lambda state: state.model_copy(update={"holders": (*state.living_holders(), me)})
+                )
             finally:
                 self._leave(me, progress)
 
@@ -104,7 +102,14 @@ class DevStack:
 
     def status(self) -> StackStatus:
         """The parts as they are now; asks each of them. Changes nothing and waits for nobody."""
-        return stack_status(self.data_dir, self._settings, self._file.read(), self._postgres(), self.logs)
+        return stack_status(
+            data_dir=self.data_dir,
+            state=self._file.read(),
+            postgres=self._postgres(),
+            database_url=self._foreign_database(),
+            temporal_address=self._foreign_temporal(),
+            log_of=self.logs,
+        )
 
     def logs(self, part: Part) -> Path:
         """The log file of a part, there or not."""
@@ -112,22 +117,23 @@ class DevStack:
 
     def running_environment(self) -> Mapping[str, str]:
         """Variables that make a program use the running stack; empty when it does not run. Asks nobody, so it is quick."""
-        state = self._file.read()
-        postgres, temporal = self._settings.database_url, self._settings.temporal_address
+        state, postgres, temporal = self._file.read(), self._foreign_database(), self._foreign_temporal()
+        if state.uses != _digest(postgres, temporal):
+            # A stack on other servers than those our variables name: mixing the two would start runs nobody executes.
+            return {}
         if postgres is None and state.living("postgres") is not None:
             postgres = self._postgres().url(DATABASE)
-        running = state.living("temporal")
-        if temporal is None and running is not None:
-            temporal = running.address
-        if postgres is None or temporal is None:
+        own = state.living("temporal") if temporal is None else None
+        address = temporal if own is None else own.address
+        if postgres is None or address is None:
             return {}
-        return StackInfo(self.data_dir, postgres, temporal, self._settings.temporal_address is None).environment()
+        return StackInfo(self.data_dir, postgres, address, owns_temporal=own is not None).environment()
 
     # Up
 
     def _bring_up(self, progress: Progress, claim: Callable[[StackState], StackState]) -> StackInfo:
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._settings.temporal_address is None:
+        if self._foreign_temporal() is None:
             # Before the lock: it can take minutes, and nobody must have to wait for that to stop the stack.
             obtain_cli(self._settings, progress)
         with self._locked(progress):
@@ -139,15 +145,18 @@ class DevStack:
                 if not before.kept and not before.living_holders():
                     self._stop_all(self._file.read(), progress)
                 raise
-            self._file.write(claim(self._file.read()))
+            uses = _digest(self._foreign_database(), self._foreign_temporal())
+            self._file.write(claim(self._file.read()).model_copy(update={"uses": uses}))
             return info
 
     def _start_all(self, progress: Progress) -> StackInfo:
         started: list[Part] = []
-        url = self._settings.database_url or self._start_postgres(started, progress)
-        self._prepare_schema(url, self._settings.database_url is None, progress)
-        if self._settings.temporal_address is not None:
-            info = StackInfo(self.data_dir, url, self._settings.temporal_address, owns_temporal=False)
+        foreign = self._foreign_database()
+        url = foreign or self._start_postgres(started, progress)
+        self._prepare_schema(url, foreign is None, progress)
+        address = self._foreign_temporal()
+        if address is not None:
+            info = StackInfo(self.data_dir, url, address, owns_temporal=False)
         else:
             temporal = self._start_temporal(started, progress)
             info = StackInfo(self.data_dir, url, temporal.address, owns_temporal=True, ui_url=temporal.ui_url)
@@ -226,6 +235,9 @@ class DevStack:
     # Down
 
     def _leave(self, holder: ProcessId, progress: Progress) -> None:
+        if holder not in self._file.read().holders:
+            # It never came up, and cleaned up after itself.
+            return
         with self._locked(progress):
             state = self._file.read()
             remaining = tuple(other for other in state.living_holders() if other != holder)
@@ -246,7 +258,8 @@ class DevStack:
             if running:
                 progress(f"stopped {part}")
                 stopped.append(part)
-        self._file.remove()
+        # Temporal's ports are remembered, so that variables somebody exported stay right over a restart.
+        self._file.write(StackState(temporal=state.temporal))
         return tuple(reversed(stopped))
 
     def _stop_strays(self, part: Part, *, keep: ProcessId | None, grace: float) -> None:
@@ -255,6 +268,18 @@ class DevStack:
         found = set(marked_processes(self.data_dir, part)) | ({recorded.process} if recorded else set())
         for process in found - {keep}:
             stop(process, grace=grace)
+
+    # Whose servers
+
+    def _foreign_database(self) -> str | None:
+        """The database DATABASE_URL names, unless that is the stack's own, as a terminal has it that exported our URL."""
+        named = self._settings.database_url
+        return None if named == self._postgres().url(DATABASE) else named
+
+    def _foreign_temporal(self) -> str | None:
+        """The server TEMPORAL_ADDRESS names, unless that is the stack's own."""
+        own, named = self._file.read().temporal, self._settings.temporal_address
+        return None if own is not None and named == own.address else named
 
     def _postgres(self) -> EmbeddedPostgres:
         return EmbeddedPostgres(self.data_dir / "postgres", log=self.logs("postgres"))
@@ -269,30 +294,11 @@ class DevStack:
         )
 
 
+def _digest(database_url: str | None, temporal_address: str | None) -> str:
+    """Names a choice of servers without a password in it."""
+    return hashlib.sha256(f"{database_url}\n{temporal_address}".encode()).hexdigest()[:16]
+
+
 def running_environment(settings: Settings) -> Mapping[str, str]:
     """Variables of the running stack of the settings' data directory; empty when none runs."""
     return DevStack(settings.data_dir, settings).running_environment()
-
-
-@contextmanager
-def _ends_on_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise ``SystemExit``, so that what surrounds the context is left in good order."""
-    if threading.current_thread() is not threading.main_thread():
-        # Only the main thread can be told of signals; a program that calls us elsewhere handles them itself.
-        yield
-        return
-
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        # A second one must not interrupt the leaving.
-        for other in numbers:
-            signal.signal(other, signal.SIG_IGN)
-        raise SystemExit(128 + number)
-
-    previous = {number: signal.signal(number, leave) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -59,8 +59,11 @@ class StackState(BaseModel):
     kept: bool = False
     """`runstudio dev up` was asked for: the stack stays until `runstudio dev down`."""
     holders: tuple[ProcessId, ...] = ()
+    uses: str = ""
+    """Digest of the servers of the user's own that it was started with."""
     postgres: RunningPart | None = None
     temporal: RunningPart | None = None
+    """Stays after the stack was stopped, for its ports."""
     worker: RunningPart | None = None
 
     def part(self, name: Part) -> RunningPart | None:
@@ -100,10 +103,6 @@ class StateFile:
         scratch = self.path.with_name(f".stack-{os.getpid()}.json")
         scratch.write_text(state.model_dump_json(indent=2) + "\n")
         scratch.replace(self.path)
-
-    def remove(self) -> None:
-        """The stack is down; nothing is known."""
-        self.path.unlink(missing_ok=True)
 
 
 def mark(data_dir: Path, part: Part) -> dict[str, str]:

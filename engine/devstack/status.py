@@ -15,7 +15,6 @@ from engine.devstack.processes import ProcessId
 from engine.devstack.state import Part, StackState
 from engine.devstack.temporal_server import answers
 from engine.devstack.worker_process import is_ready
-from engine.settings import Settings
 
 Condition = Literal["running", "not answering", "stopped", "external"]
 """``external``: a variable names a server of the user's own, which the stack neither starts nor stops."""
@@ -53,9 +52,18 @@ class StackStatus:
 
 
 def stack_status(
-    data_dir: Path, settings: Settings, state: StackState, postgres: EmbeddedPostgres, log_of: Callable[[Part], Path]
+    *,
+    data_dir: Path,
+    state: StackState,
+    postgres: EmbeddedPostgres,
+    database_url: str | None,
+    temporal_address: str | None,
+    log_of: Callable[[Part], Path],
 ) -> StackStatus:
-    """The parts as they are now, from the record and from their own answers."""
+    """The parts as they are now, from the record and from their own answers.
+
+    ``database_url``, ``temporal_address``: servers of the user's own, which are not the stack's to look after.
+    """
 
     def part(name: Part, process: ProcessId | None, address: str, works: Callable[[], bool]) -> PartStatus:
         if process is None:
@@ -65,13 +73,13 @@ def stack_status(
         return PartStatus(name, "running" if works() else "not answering", address, process.pid, since, log_of(name))
 
     def postgres_part() -> PartStatus:
-        if settings.database_url is not None:
-            return PartStatus("postgres", "external", make_url(settings.database_url).render_as_string())
+        if database_url is not None:
+            return PartStatus("postgres", "external", make_url(database_url).render_as_string())
         return part("postgres", postgres.process(), postgres.url(DATABASE), postgres.answers)
 
     def temporal_part() -> PartStatus:
-        if settings.temporal_address is not None:
-            return PartStatus("temporal", "external", settings.temporal_address)
+        if temporal_address is not None:
+            return PartStatus("temporal", "external", temporal_address)
         known = state.living("temporal")
         address = "" if known is None else known.address
         return part("temporal", None if known is None else known.process, address, lambda: answers(address))

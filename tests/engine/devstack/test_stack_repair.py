@@ -46,12 +46,15 @@ def pid_of(stack: DevStack, part: str) -> int:
 
 async def test_runs_and_rows_survive_down_and_up(make_stack: MakeStack, data_dir: Path) -> None:
     stack = make_stack()
-    mark = await leave_data(stack.up(silent))
+    info = stack.up(silent)
+    mark = await leave_data(info)
     assert stack.down(silent) == ("postgres", "temporal", "worker")
     assert processes_of(data_dir) == {}
-    info = stack.up(silent)
-    assert info.started == ("postgres", "temporal", "worker")
-    await assert_data(info, mark)
+    after = stack.up(silent)
+    assert after.started == ("postgres", "temporal", "worker")
+    # What somebody exported in a terminal is still right.
+    assert after.environment() == info.environment()
+    await assert_data(after, mark)
     stack.down(silent)
     assert processes_of(data_dir) == {}
 

@@ -80,7 +80,7 @@ async def test_the_last_of_two_studios_stops_the_stack(
     assert [holder.pid for holder in make_stack().status().holders] == [second.process.pid]
     await second.close()
     assert processes_of(data_dir) == {}
-    assert not (data_dir / "stack.json").exists()
+    assert not make_stack().status().kept
 
 
 async def test_two_studios_at_the_same_moment_start_one_stack(open_studio: OpenStudio, data_dir: Path) -> None:
@@ -194,3 +194,26 @@ async def test_the_variables_lead_to_our_server_and_away_from_the_users(
     assert make_stack().up(silent).started == ()
     stack.down(silent)
     assert stack.running_environment() == {}
+
+
+async def test_a_terminal_with_the_exported_variables_is_still_at_our_stack(
+    make_stack: MakeStack, data_dir: Path
+) -> None:
+    info = make_stack().up(silent)
+    exported = {"database_url": info.database_url, "temporal_address": info.temporal_address}
+    assert make_stack(**exported).up(silent).started == ()
+    assert [part.condition for part in make_stack(**exported).status().parts] == ["running"] * 3
+    assert make_stack(**exported).down(silent) == ("postgres", "temporal", "worker")
+    assert make_stack(**exported).up(silent).started == ("postgres", "temporal", "worker")
+
+
+async def test_a_stack_on_other_servers_is_not_mixed_with_the_users_own(
+    make_stack: MakeStack, postgres: EmbeddedPostgres
+) -> None:
+    make_stack().up(silent)
+    assert make_stack(database_url=postgres.url()).running_environment() == {}
+    assert make_stack(temporal_address="temporal.example:7233").running_environment() == {}
+    make_stack(database_url=postgres.url()).up(silent)
+    assert make_stack(database_url=postgres.url()).running_environment()["DATABASE_URL"] == postgres.url()
+    assert make_stack(database_url=postgres.url("another")).running_environment() == {}
+    assert make_stack().running_environment() == {}

@@ -20,9 +20,7 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     file.write(state)
     assert file.read() == state
     assert [path.name for path in tmp_path.iterdir()] == ["stack.json"]
-    file.remove()
-    file.remove()
-    assert file.read() == StackState()
+    assert StateFile(tmp_path / "elsewhere").read() == StackState()
 
 
 def test_only_what_lives_counts() -> None:
