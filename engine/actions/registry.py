@@ -11,11 +11,19 @@ from typing import Any, Final
 from engine.actions.builtin.catalog import builtin_actions
 from engine.actions.declaration import DEFAULT_TIMEOUT_SECONDS, RegisteredAction, action, declarations_of
 from engine.actions.pure import PURE_ACTIONS
+from engine.actions.secrets import (
+    DirectorySecrets,
+    EnvironmentSecrets,
+    SecretProvider,
+    SecretResolver,
+    providers_in,
+    secret_provider,
+)
 from engine.errors import ACTION, Invalid, StepFailure
 from engine.interpreter.effects import ActionTraits
 from engine.settings import Settings
 
-__all__ = ["ActionRegistry", "RegisteredAction", "action", "load_actions"]
+__all__ = ["ActionRegistry", "RegisteredAction", "action", "load_actions", "secret_provider"]
 
 ENTRY_POINTS: Final = "runstudio.actions"
 NOT_REGISTERED: Final = "ACTION_NOT_REGISTERED"
@@ -26,6 +34,7 @@ class ActionRegistry:
 
     def __init__(self, actions: Iterable[RegisteredAction] = ()) -> None:
         self._actions: dict[tuple[str, int], RegisteredAction] = {}
+        self._secret_providers: list[SecretProvider] = []
         for pure in PURE_ACTIONS.values():
             self.register(
                 RegisteredAction(
@@ -57,7 +66,8 @@ class ActionRegistry:
         self._actions[key] = registered
 
     def register_module(self, module: ModuleType) -> None:
-        """Adds every function in the module's namespace that is marked with ``@action``; a package imports its own there.
+        """Adds every function in the module's namespace that is marked with ``@action`` (a package imports its own there), and
+        what is marked with ``@secret_provider``.
 
         Raises ``Invalid``: ``ACTION_DUPLICATE``, or ``ACTIONS_MISSING`` when there is none at all.
         """
@@ -70,6 +80,7 @@ class ActionRegistry:
             )
         for declared in found:
             self.register(declared)
+        self._secret_providers += providers_in(vars(module))
 
     def find(self, action_id: str, version: int) -> RegisteredAction | None:
         """The action, or None."""
@@ -116,6 +127,11 @@ class ActionRegistry:
     def output_schema(self, action_id: str, version: int) -> dict[str, Any]:
         """JSON schema of the output. Raises ``StepFailure`` as ``get`` does."""
         return self.get(action_id, version).output_schema()
+
+    def secrets(self, settings: Settings) -> SecretResolver:
+        """Where this process takes secrets from: its environment, the directory of the settings, the registered providers."""
+        directory = [] if settings.secrets_dir is None else [DirectorySecrets(settings.secrets_dir)]
+        return SecretResolver([EnvironmentSecrets(), *directory, *self._secret_providers])
 
     def __iter__(self) -> Iterator[RegisteredAction]:
         """All actions, by id and version."""

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import inspect
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote, quote_plus
 
-from engine.errors import ACTION, StepFailure
+from engine.errors import ACTION, Invalid, StepFailure
 from engine.redaction import PLACEHOLDER
 
 NAME_PATTERN: Final = re.compile(r"[A-Z][A-Z0-9_]{0,254}")
@@ -24,6 +25,11 @@ VARIABLE_PREFIX: Final = "RUNSTUDIO_SECRET_"
 
 NOT_FOUND: Final = "SECRET_NOT_FOUND"
 NAME_INVALID: Final = "SECRET_NAME_INVALID"
+
+_MARK: Final = "__runstudio_secret_provider__"
+
+SecretReader = Callable[[str, str], Awaitable[str | None]]
+AnyReader = TypeVar("AnyReader", bound=SecretReader)
 
 _SHORTEST_EMBEDDED: Final = 4
 """A shorter secret is masked only where it stands alone: inside other texts it would be found everywhere by chance."""
@@ -63,6 +69,40 @@ class DirectorySecrets:
         except FileNotFoundError:
             return None
         return value.removesuffix("\n").removesuffix("\r") or None
+
+
+class _FunctionSecrets:
+    def __init__(self, read: SecretReader) -> None:
+        self._read = read
+
+    async def read(self, name: str, tenant: str) -> str | None:
+        return await self._read(name, tenant)
+
+
+def secret_provider(read: AnyReader) -> AnyReader:
+    """Marks ``async (name, tenant) -> value or None`` in a module of actions: workers ask it after their own environment.
+
+    Raises ``Invalid`` (``SECRET_PROVIDER_INVALID``) for a function that is not async.
+    """
+    candidate: object = read
+    if not inspect.iscoroutinefunction(candidate):
+        raise Invalid(
+            "SECRET_PROVIDER_INVALID",
+            f"{getattr(read, '__qualname__', read)!s} cannot provide secrets: it is not an async function.",
+            "Declare it as async def read(name, tenant).",
+        )
+    setattr(read, _MARK, True)
+    return read
+
+
+def providers_in(namespace: Mapping[str, object]) -> list[SecretProvider]:
+    """The functions of a module that ``secret_provider`` marked."""
+    # Some objects answer every attribute with something true; only our own mark is the value True on a function.
+    return [
+        _FunctionSecrets(value)
+        for value in namespace.values()
+        if inspect.iscoroutinefunction(value) and getattr(value, _MARK, False) is True
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from engine.actions import registry as registry_module
 from engine.actions.declaration import action, declarations_of
-from engine.actions.registry import ActionRegistry, load_actions
+from engine.actions.registry import ActionRegistry, load_actions, secret_provider
 from engine.definition.models import RetryPolicy
 from engine.errors import Invalid, StepFailure
 from engine.settings import Settings
@@ -168,6 +168,29 @@ def test_modules_are_loaded_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     sys.modules.pop("made_up_actions", None)
 
 
+async def test_a_process_takes_secrets_from_its_environment_its_directory_and_the_registered_providers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @secret_provider
+    async def vault(name: str, tenant: str) -> str | None:
+        return f"vault of {tenant}" if name in {"A_ENV", "B_FILE", "C_VAULT"} else None
+
+    registry = ActionRegistry()
+    registry.register_module(module(vault=vault, do=action("a.do", input=Ticket, output=Made)(lambda call, ctx: None)))
+    monkeypatch.setenv("RUNSTUDIO_SECRET_A_ENV", "env")
+    for name in ("A_ENV", "B_FILE"):
+        (tmp_path / name).write_text("file")
+    secrets = registry.secrets(Settings(secrets_dir=tmp_path))
+    wanted = [{"$secret": name} for name in ("A_ENV", "B_FILE", "C_VAULT")]
+    resolved = await secrets.resolve(wanted, ["/0", "/1", "/2"], "t1")
+    assert resolved.value == ["env", "file", "vault of t1"]
+
+
+def test_a_secret_provider_must_be_async() -> None:
+    with pytest.raises(Invalid, match="not an async function"):
+        secret_provider(lambda name, tenant: None)  # type: ignore[arg-type,return-value] # that is the point
+
+
 def test_installed_packages_bring_their_actions(monkeypatch: pytest.MonkeyPatch) -> None:
     made = module(create=action("a.installed", input=Ticket, output=Made)(lambda call, ctx: None))
     monkeypatch.setitem(sys.modules, "made_actions", made)
@@ -187,3 +210,8 @@ def test_the_pure_half_reaches_nothing_impure() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]", done.stdout
+
+
+def test_the_documentation_lists_every_built_in_action(registry: ActionRegistry) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "actions.md").read_text()
+    assert [name for name in registry.names() if f"`{name}`" not in page and f"### {name}:" not in page] == []
