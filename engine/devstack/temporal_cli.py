@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from temporalio.testing import WorkflowEnvironment
-
 from engine.devstack.fetching import (
     Progress,
     await_visibly,
@@ -107,6 +105,9 @@ def _obtain(target: Path, progress: Progress) -> TemporalCli:
 
 
 def _download(scratch: Path, progress: Progress) -> Path:
+    # Only here: it takes long to import, and every command looks for the stack.
+    from temporalio.testing import WorkflowEnvironment  # noqa: PLC0415 (see above)
+
     # The SDK has no call that only downloads, so its server is started for a moment.
     async def start_once() -> None:
         environment = await WorkflowEnvironment.start_local(download_dest_dir=str(scratch))

@@ -20,7 +20,6 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
 from temporalio.api.testservice.v1 import LockTimeSkippingRequest, SleepRequest, UnlockTimeSkippingRequest
 from temporalio.client import Client
-from temporalio.testing import WorkflowEnvironment
 
 from engine.devstack.fetching import (
     Progress,
@@ -126,6 +125,9 @@ def _obtain(progress: Progress) -> TimeSkippingProgram:
 
 
 def _download(scratch: Path, progress: Progress) -> Path:
+    # Only here: it takes long to import, and is needed once per machine.
+    from temporalio.testing import WorkflowEnvironment  # noqa: PLC0415 (see above)
+
     # The SDK has no call that only downloads, so its server is started for a moment.
     async def start_once() -> None:
         environment = await WorkflowEnvironment.start_time_skipping(download_dest_dir=str(scratch))
