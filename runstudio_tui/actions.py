@@ -297,9 +297,8 @@ BY_ID: Final = {action.id: action for action in ACTIONS}
 def refusal(action: Action, now: Situation) -> str:
     """Why an action does not work now, for the operator to read; empty when it does."""
     if now.level < action.needs:
-        return f"{action.label} needs the {action.needs.name.lower()} level; you have {now.level.name.lower()}"
-    reason = action.when(now)
-    return f"{action.label}: {reason}" if reason else ""
+        return f"this needs the {action.needs.name.lower()} level; you have {now.level.name.lower()}"
+    return action.when(now)
 
 
 def of_scope(*scopes: Scope) -> tuple[Action, ...]:

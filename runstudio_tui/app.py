@@ -59,10 +59,6 @@ class StudioApp(App[None]):
     TITLE = "Run Studio"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = []
-    INLINE_PADDING = 0
-    CSS = """
-    Screen { background: $background; color: $foreground; }
-    """
 
     def __init__(
         self,

@@ -123,14 +123,14 @@ def studio(
     """Start the stack, open the studio on it, and stop what was started when the studio is left."""
     from engine.errors import EngineError
     from runstudio_tui.commands.examples import with_examples
-    from runstudio_tui.commands.studio import open_studio
+    from runstudio_tui.commands.studio import run_to_the_end
 
     try:
         stack = dev_stack()
         with stack.session(progress) as info:
             os.environ.update(info.environment())
             with with_examples(progress, enabled=examples):
-                code = open_studio(context.obj, leave=False)
+                code = run_to_the_end(context.obj)
     except EngineError as error:
         refuse(error, as_json=False)
     except KeyboardInterrupt:

@@ -32,7 +32,7 @@ class StudioScreen(Screen[None]):
 
     SCOPE: ClassVar[Scope] = Scope.EVERYWHERE
     AUTO_FOCUS = ""
-    CSS = """
+    DEFAULT_CSS = """
     StudioScreen { layout: vertical; }
     #note { height: 1; }
     """
@@ -104,7 +104,7 @@ class StudioScreen(Screen[None]):
 
     def show_chrome(self) -> None:
         """Draw title, note and keys again where they differ."""
-        if not self.is_mounted:
+        if not self.is_attached:
             return
         self.query_one("#title", Bar).show(self._title)
         self.query_one("#note", Bar).show(self._note)
@@ -180,7 +180,7 @@ class StudioScreen(Screen[None]):
         action = BY_ID[action_id]
         reason = refusal(action, self.situation())
         if reason:
-            self.say(reason, Weight.WARNING)
+            self.say(f"{action.label}: {reason}", Weight.WARNING)
             return
         handler = {**self._common(), **self.handlers()}[action_id]
         handler()

@@ -25,7 +25,7 @@ class ConnectingScreen(Screen[None]):
         Binding("r", "again", "retry", show=False),
         Binding("q,escape,ctrl+q,ctrl+c", "leave", "quit", show=False),
     ]
-    CSS = """
+    DEFAULT_CSS = """
     ConnectingScreen #text { height: 1fr; }
     """
 

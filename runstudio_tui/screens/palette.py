@@ -48,7 +48,7 @@ class PaletteDialog(Dialog[str]):
         Binding("pageup", "move('list.page_up')", show=False),
         Binding("pagedown", "move('list.page_down')", show=False),
     ]
-    CSS = """
+    DEFAULT_CSS = """
     PaletteDialog VirtualList { height: 12; }
     PaletteDialog #buttons { display: none; }
     """

@@ -18,7 +18,7 @@ class TooSmallScreen(ModalScreen[None]):
     """One sentence in the middle. It goes away by itself when there is room."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q,ctrl+q,ctrl+c", "app.exit", "leave", show=False)]
-    CSS = """
+    DEFAULT_CSS = """
     TooSmallScreen { background: $background; }
     TooSmallScreen #sentence { height: 1fr; }
     """

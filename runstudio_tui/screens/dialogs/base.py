@@ -25,8 +25,8 @@ class Dialog(ModalScreen[Result]):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_of(Scope.DIALOG)
     AUTO_FOCUS = ""
-    CSS = """
-    Dialog { align: center middle; background: $background 0%; }
+    DEFAULT_CSS = """
+    Dialog { align: center middle; background: transparent; }
     Dialog > #frame {
         width: 100%; max-width: 96; height: auto; max-height: 100%;
         border: solid $tone-accent; border-title-style: bold; border-title-color: $foreground;
@@ -68,7 +68,7 @@ class Dialog(ModalScreen[Result]):
     def _draw_title(self) -> None:
         title, state = self._title
         frame = self.query_one("#frame")
-        room = frame.size.width - width(title) - width(state) - 3
+        room = frame.size.width - width(title) - width(state) - 4
         frame.border_title = Content(
             f"{title} {'─' * max(room, 1)} {state}" if state else cut(title, frame.size.width - 2)
         )

@@ -41,7 +41,7 @@ _TONES: Final = {
 class CancelDialog(Dialog[bool]):
     """Gives True when anything was sent."""
 
-    CSS = """
+    DEFAULT_CSS = """
     CancelDialog #reason-line, CancelDialog #number-line { height: 1; }
     CancelDialog .label { width: 9; }
     CancelDialog #number-line { display: none; }
@@ -107,7 +107,7 @@ class CancelDialog(Dialog[bool]):
     # --- drawing ------------------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        if not self.is_mounted:
+        if not self.is_attached:
             return
         now, zone = self._studio.time.now(), self._studio.zone
         rows = [Row(target_line(target, now, zone), copy=target_text(target)) for target in self._flow.targets]
@@ -126,6 +126,7 @@ class CancelDialog(Dialog[bool]):
         failed = sum(1 for target in self._flow.targets if target.outcome is Outcome.FAILED)
         label = "Cancel" if not self._sent else f"Repeat {failed} failed"
         go.set_label(label, enabled=not problem and not running)
+        go.display = not self._sent or failed > 0
         if self._sent:
             keep.set_label("Close", enabled=not running)
         if running:
@@ -180,14 +181,14 @@ class CancelDialog(Dialog[bool]):
         try:
             await self._flow.run(reason)
         except PortError as error:
-            if self.is_mounted:
+            if self.is_attached:
                 self._working = None
                 self._show()
                 self.tell(f"nothing was sent: {error}", "failed")
             return
         self._sent = True
         self._working = None
-        if self.is_mounted:
+        if self.is_attached:
             self._show()
             self.query_one("#keep", TextButton).focus()
 

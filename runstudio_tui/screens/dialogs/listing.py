@@ -15,7 +15,7 @@ class ListingDialog(Dialog[None]):
     """Lines in a frame; esc or q closes, ctrl+y copies them all."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "act('dialog.close')", "close", show=False)]
-    CSS = """
+    DEFAULT_CSS = """
     ListingDialog LineList { height: auto; max-height: 100%; }
     ListingDialog #buttons { display: none; }
     """

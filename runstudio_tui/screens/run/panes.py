@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
@@ -137,7 +138,7 @@ def log_rows(entries: tuple[LogLine, ...], has_older: bool, frame: Frame) -> lis
             begin = (Span(head, "dim"), level) if place == 0 else (Span(" " * 17),)
             rows.append(Row(line(*begin, part), copied, key=f"{entry.log_id}/{place}"))
         if entry.context not in (None, {}, []):
-            text = safe(str(entry.context))
+            text = safe(json.dumps(entry.context, ensure_ascii=False))
             for place, part in enumerate(wrap(text, max(frame.cells - 18, 16))[:4]):
                 rows.append(Row(line(" " * 17, Span(part, "dim")), text, key=f"{entry.log_id}/c{place}"))
     return rows

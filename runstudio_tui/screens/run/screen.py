@@ -41,7 +41,7 @@ class RunScreen(StudioScreen):
 
     SCOPE = Scope.RUN
     BINDINGS: ClassVar[list[BindingType]] = screen_bindings(Scope.RUN)
-    CSS = """
+    DEFAULT_CSS = """
     RunScreen #header { height: 2; }
     RunScreen #stuck { height: 0; }
     RunScreen #rule { height: 1; }
@@ -170,7 +170,7 @@ class RunScreen(StudioScreen):
     # --- drawing ------------------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        if not self.is_mounted:
+        if not self.is_attached:
             return
         self._show_header()
         self._show_stuck()
@@ -193,10 +193,10 @@ class RunScreen(StudioScreen):
     def _live(self) -> Line:
         fresh = self._poller.freshness
         if fresh.failures:
-            return line(Span("○ not current ", "attention"))
+            return line(Span(" ○ not current ", "attention"))
         if self.studio_app.paused:
-            return line(Span("‖ paused ", "attention"))
-        return line(Span("● live ", "running")) if self.store.live else line(Span("ended ", "dim"))
+            return line(Span(" ‖ paused ", "attention"))
+        return line(Span(" ● live ", "running")) if self.store.live else line(Span(" ended ", "dim"))
 
     def _nothing(self) -> str:
         if self._missing:
@@ -220,7 +220,7 @@ class RunScreen(StudioScreen):
         bar.show(lambda cells: stuck_lines(since, started, why, cells))
 
     def _show_pane(self) -> None:
-        if self.is_mounted:
+        if self.is_attached:
             step = self._steps.current_step
             self._contents.fill(self._panes, self._steps.current, step)
 

@@ -71,7 +71,7 @@ class Preview(Widget):
 
     def redraw(self) -> None:
         """Draw what differs."""
-        if self.is_mounted:
+        if self.is_attached:
             self.lines.show_rows(self._rows)
 
     def stop(self) -> None:

@@ -42,7 +42,7 @@ class RunsScreen(StudioScreen):
 
     SCOPE = Scope.RUNS
     BINDINGS: ClassVar[list[BindingType]] = screen_bindings(Scope.RUNS)
-    CSS = """
+    DEFAULT_CSS = """
     RunsScreen Split > Preview { display: none; }
     RunsScreen.-preview Split > Preview { display: block; }
     """
@@ -126,7 +126,7 @@ class RunsScreen(StudioScreen):
         self.show_chrome()
 
     def _show_list(self) -> None:
-        if not self.is_mounted:
+        if not self.is_attached:
             return
         self._list.show(self.store, self._empty_text())
         self.store.on_screen(self._list.visible_keys)

@@ -35,7 +35,7 @@ class WorkflowDialog(Dialog[WorkflowInfo]):
     """Gives the chosen workflow."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "choose", show=False)]
-    CSS = """
+    DEFAULT_CSS = """
     WorkflowDialog VirtualList { height: 12; }
     """
 
@@ -120,7 +120,7 @@ class PayloadDialog(Dialog[Started]):
     """Version, payload, start. Gives the run that was started."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+e", "external", "$EDITOR", show=False)]
-    CSS = """
+    DEFAULT_CSS = """
     PayloadDialog > #frame { height: 100%; max-height: 40; max-width: 110; }
     PayloadDialog .field { height: 1; }
     PayloadDialog .label { width: 9; }
