@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.expression.ast import Bind, Call, Chain, IndexStage, Lambda, Name, Node, Opaque, Path, Variable
-from engine.expression.errors import DISALLOWED_FUNCTION, LAMBDA, UNVERIFIABLE_APPLY, Fault, Kind
+from engine.expression.errors import DISALLOWED_FUNCTION, UNVERIFIABLE_APPLY, Fault, Kind, lambda_refused
 from engine.expression.functions import FUNCTIONS
 
 _ALLOWED = ", ".join(FUNCTIONS)
@@ -12,7 +12,7 @@ _ALLOWED = ", ".join(FUNCTIONS)
 def check(node: Node) -> None:
     """Raises ``Fault`` of kind lambda, disallowed-function or unverifiable-apply for the first offence found."""
     if isinstance(node, Lambda):
-        raise Fault(LAMBDA, "Functions cannot be defined in an expression.", node.position)
+        raise lambda_refused(node.position)
     for child in node.children():
         check(child)
     _check_bindings(node)

@@ -50,6 +50,11 @@ class ExpressionFailure(Exception):
         """The name of the function refused, for kind disallowed-function and not-a-function."""
 
 
+def lambda_refused(position: int) -> Fault:
+    """The failure of an expression that defines a function."""
+    return Fault(LAMBDA, "Functions cannot be defined in an expression.", position)
+
+
 class Fault(Exception):
     """A failure while the source is not at hand; ``Expression`` and ``compile_expression`` make it an ExpressionFailure."""
 

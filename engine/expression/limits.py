@@ -13,7 +13,7 @@ NESTING: Final = 64
 STEPS: Final = 100_000
 """Evaluation steps: one for each node of the expression evaluated for an element, and for each element visited."""
 RESULT_CHARACTERS: Final = 262_144
-"""Longest text built and largest result, the latter in characters of its compact JSON."""
+"""Largest result, in characters of its compact JSON."""
 RESULT_NESTING: Final = 128
 """Deepest nesting of lists and objects in a result; below what the store accepts, so that a result can be stored."""
 CHARACTERS_PER_STEP: Final = 64
@@ -23,8 +23,3 @@ CHARACTERS_PER_STEP: Final = 64
 def out_of_steps(position: int) -> Fault:
     """The failure of an expression that has used all its steps."""
     return Fault(TOO_LARGE, f"The expression needs more than {STEPS} steps; give it less data or split it.", position)
-
-
-def text_too_long(position: int) -> Fault:
-    """The failure of an expression that builds a longer text than a result may be."""
-    return Fault(TOO_LARGE, f"The expression builds a text of more than {RESULT_CHARACTERS} characters.", position)

@@ -33,7 +33,7 @@ from engine.expression.ast import (
     Variable,
     Wildcard,
 )
-from engine.expression.errors import DISALLOWED_FUNCTION, LAMBDA, SYNTAX, TOO_LARGE, Fault
+from engine.expression.errors import DISALLOWED_FUNCTION, SYNTAX, TOO_LARGE, Fault, lambda_refused
 from engine.expression.lexer import Lexer, Token
 from engine.expression.limits import NESTING
 
@@ -79,13 +79,14 @@ def parse(source: str) -> Node:
 
 
 class _Parser:
-    __slots__ = ("_bound", "_depth", "_lexer", "_parents", "_token")
+    __slots__ = ("_bound", "_depth", "_lambda_at", "_lexer", "_parents", "_token")
 
     def __init__(self, source: str) -> None:
         self._lexer = Lexer(source)
         self._token = self._lexer.next(after_operand=False)
         self._depth = 0
         self._bound = 0
+        self._lambda_at: int | None = None
         self._parents: list[Parent] = []
 
     def whole(self) -> Node:
@@ -331,11 +332,18 @@ class _Parser:
         if name is not None and name.value in _LAMBDA_WORDS:
             return self._lambda(left, arguments)
         if name is None and not _is_plain_variable(left):
-            raise _uncallable(left)
+            raise self._uncallable(left)
         node = Call(position=left.position, callee=left, arguments=arguments)
         for argument in arguments:
             inherit(node, argument)
         return node
+
+    def _uncallable(self, callee: Node) -> Fault:
+        # Refused here and not by the check after, so that calls of calls cannot nest without limit.
+        if self._lambda_at is not None:
+            return lambda_refused(self._lambda_at)
+        message = "Only a function's name can be called; what is computed here may be a disallowed function."
+        return Fault(DISALLOWED_FUNCTION, message, callee.position)
 
     def _lambda(self, word: Node, parameters: list[Node]) -> Node:
         for parameter in parameters:
@@ -346,6 +354,8 @@ class _Parser:
         self._expect("{")
         self._expression(0)
         self._expect("}", after_operand=True)
+        if self._lambda_at is None:
+            self._lambda_at = word.position
         return Lambda(position=word.position)
 
     def _skip_signature(self) -> None:
@@ -357,14 +367,6 @@ class _Parser:
 
 def _is_plain_variable(node: Node) -> bool:
     return isinstance(node, Variable) and not node.predicates and node.group is None
-
-
-def _uncallable(callee: Node) -> Fault:
-    # Refused here and not by the check after, so that calls of calls cannot nest without limit.
-    if isinstance(callee, Lambda):
-        return Fault(LAMBDA, "Functions cannot be defined in an expression.", callee.position)
-    message = "Only a function's name can be called; what is computed here may be a disallowed function."
-    return Fault(DISALLOWED_FUNCTION, message, callee.position)
 
 
 def _shown(token: Token) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 
 from engine.actions.javascript import number_text
 from engine.expression.errors import TYPE, Fault
-from engine.expression.limits import CHARACTERS_PER_STEP, RESULT_CHARACTERS, text_too_long
+from engine.expression.limits import CHARACTERS_PER_STEP
 from engine.expression.values import MISSING, FunctionValue, Root, Run, Value
 
 _FIFTEEN_DIGITS: Final = Context(prec=15, rounding=ROUND_HALF_UP)
@@ -18,7 +18,7 @@ _LONGEST_INTEGER_BITS: Final = 3300
 
 
 class TextBuilder:
-    """Joins pieces, and stops at the first that makes the text longer than a result may be."""
+    """Collects pieces, and joins them once they are paid for."""
 
     __slots__ = ("_length", "_pieces", "_position", "_run")
 
@@ -29,14 +29,12 @@ class TextBuilder:
         self._position = position
 
     def add(self, piece: str) -> None:
-        """Append. Raises ``Fault`` of kind too-large."""
+        """Append."""
         self._pieces.append(piece)
         self._length += len(piece)
-        if self._length > RESULT_CHARACTERS:
-            raise text_too_long(self._position)
 
     def text(self) -> str:
-        """The whole, paid for with steps."""
+        """The whole, paid for with steps. Raises ``Fault`` of kind too-large."""
         self._run.spend(self._length // CHARACTERS_PER_STEP, self._position)
         return "".join(self._pieces)
 
