@@ -15,9 +15,9 @@ MISSING: Final = object()
 class Fixtures:
     """Looked up by step id first, then by what the step is about.
 
-    The second key is the action id, the event name, the task type, ``workflow:<id>`` or ``time.wait``. Values with a meaning of
-    their own: ``{"$error": {"message", "category"?, "code"?, "details"?}}`` fails, ``{"$tries": [first, second, ...]}`` answers one
-    try after the other (the last again and again), ``{"$timeout": true}`` lets an event wait time out.
+    The second key is the action id, the event name, the task type, ``workflow:<id>`` or ``time.wait``. Values with a meaning
+    of their own: ``{"$error": {"message", "category"?, "code"?, "details"?}}`` fails, ``{"$tries": [first, second, ...]}``
+    answers one try after the other (the last again and again), ``{"$timeout": true}`` lets an event wait time out.
     """
 
     def __init__(self, values: Mapping[str, Any] | None) -> None:

@@ -85,7 +85,6 @@ def _line(entry: TraceEntry) -> str:
         f"-> {entry.branch_taken}" if entry.branch_taken else "",
         f"=> {entry.saved_as}" if entry.saved_as else "",
         f"handled by {entry.handled_by}" if entry.handled_by else "",
-        f": {entry.message}" if entry.message else "",
     ]
-    tail = " ".join(fact for fact in facts if fact)
-    return f"{'  ' * depth}{_WORDS[entry.outcome]:5} {entry.step_id} ({entry.type}) {tail}".rstrip()
+    head = " ".join([f"{_WORDS[entry.outcome]:5} {entry.step_id} ({entry.type})", *(fact for fact in facts if fact)])
+    return "  " * depth + head + (f": {entry.message}" if entry.message else "")
