@@ -8,7 +8,7 @@ from engine.activities.dependencies import ActivityDependencies
 from engine.activities.fault_points import reach
 from engine.store.closing import finish_run
 from engine.store.projection import Progress
-from engine.workflow.wire import FINISH_RUN, FinishRunInput, decode_trace
+from engine.workflow.wire import FINISH_RUN, FinishRunInput, FinishRunOutput, decode_trace
 
 
 class FinishRun:
@@ -18,10 +18,10 @@ class FinishRun:
         self._store = dependencies.store
 
     @activity.defn(name=FINISH_RUN)
-    async def finish_run(self, request: FinishRunInput) -> bool:
-        """False when the run was closed before by somebody else, whose word stands."""
+    async def finish_run(self, request: FinishRunInput) -> FinishRunOutput | None:
+        """None, or how the run had been closed before in another way: then that stands."""
         reach("finish_run.before")
-        written = await finish_run(
+        earlier = await finish_run(
             self._store,
             Progress(request["run"], decode_trace(request["trace"]), request["seq"], request["steps"]),
             request["status"],
@@ -30,4 +30,6 @@ class FinishRun:
             keep_scopes=request["keep_scopes"],
         )
         reach("finish_run.after")
-        return written
+        if earlier is None:
+            return None
+        return {"status": earlier.status, "error": earlier.error, "scopes": earlier.scopes}

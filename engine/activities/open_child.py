@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from jsonschema import ValidationError
-from jsonschema.validators import validator_for
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.errors import run_closed
 from engine.activities.fault_points import reach
-from engine.errors import CHILD
-from engine.store.child_runs import ChildFacts, NewChild, child_facts, open_child
-from engine.store.payloads import sized
-from engine.store.projection import Progress, Running, Waiting, projecting
-from engine.store.single_statement import execute_alone
+from engine.errors import CHILD, VALIDATION, EngineError, Invalid
+from engine.operations.admission import admit, hash_of, payload_issues, storable_payload
+from engine.store.child_runs import NewChild, Parent, open_child, parent_of
+from engine.store.projection import Progress, Running, Waiting, write_progress
+from engine.store.transactions import Connection
 from engine.workflow.wire import OPEN_CHILD, OpenChildInput, OpenChildOutput, decode_step, decode_trace
 
-MAX_DEPTH: Final = 16
-"""Ancestors a run may have."""
-MAX_PAYLOAD_BYTES: Final = 512 * 1024
-"""Largest payload a run may be started with."""
+MAX_GENERATIONS: Final = 16
+"""Runs in a line from the topmost to the lowest, both counted."""
 
 
 class OpenChild:
@@ -34,56 +30,60 @@ class OpenChild:
     async def open_child(self, request: OpenChildInput) -> OpenChildOutput:
         """``{}``, or ``refused`` with the error of the parent's step. Repeatable: a repeat finds the child of the first time."""
         reach("open_child.before")
-        progress = Progress(request["run"], decode_trace(request["trace"]), request["seq"], request["steps"])
-        step = decode_step(request["step"])
-        child = NewChild(request["child"], request["workflow"], request["version"], sized(request["input"]))
-        facts = await child_facts(self._store, request["run"], child)
-        if facts is None:
-            raise run_closed()
-        refusal = None if facts.exists else _refusal(facts, request, child.payload.size)
-        if refusal is None:
-            waiting = Waiting(step, "child", request["since"], request["attempt"])
-            written = await open_child(self._store, progress, waiting, child)
-        else:
-            # The trace is written all the same: no later activity carries it again.
-            row = await execute_alone(self._store, *projecting(progress, Running(step, request["attempt"])))
-            written = row is not None and bool(row[0])
-        if not written:
-            raise run_closed()
+        async with self._store.begin() as connection:
+            refusal = await self._open(connection, request)
         reach("open_child.after")
         return {} if refusal is None else {"refused": refusal}
 
+    async def _open(self, connection: Connection, request: OpenChildInput) -> dict[str, Any] | None:
+        progress = Progress(request["run"], decode_trace(request["trace"]), request["seq"], request["steps"])
+        step = decode_step(request["step"])
+        refusal: dict[str, Any] | None = None
+        child: NewChild | None = None
+        parent = await parent_of(connection, request["run"], request["child"])
+        if parent is None:
+            raise run_closed()
+        if not parent.child_exists:
+            try:
+                child = await _admitted(connection, parent, request)
+            except EngineError as refused:
+                refusal = _error(request, refused)
+        if refusal is None:
+            waiting = Waiting(step, "child", request["since"], request["attempt"])
+            written = await open_child(connection, progress, waiting, child)
+        else:
+            # The trace is written all the same: no later activity carries it again.
+            written = await write_progress(connection, progress, Running(step, request["attempt"]))
+        if not written:
+            raise run_closed()
+        return refusal
 
-def _refusal(facts: ChildFacts, request: OpenChildInput, payload_bytes: int) -> dict[str, Any] | None:
-    name = f"workflow {request['workflow']} version {request['version']}"
-    if not facts.workflow_exists or not facts.version_exists:
-        return _error("WORKFLOW_VERSION_NOT_FOUND", f"The child {name} does not exist.")
-    if facts.paused:
-        return _error("WORKFLOW_PAUSED", f"The child {name} is paused.")
-    if facts.depth > MAX_DEPTH:
-        return _error(
-            "CHILD_TOO_DEEP", f"The child {name} would have {facts.depth} ancestors; {MAX_DEPTH} are allowed."
+
+async def _admitted(connection: Connection, parent: Parent, request: OpenChildInput) -> NewChild:
+    if parent.depth + 2 > MAX_GENERATIONS:
+        raise Invalid("CHILD_TOO_DEEP", f"Child workflows are nested deeper than {MAX_GENERATIONS}.")
+    payload = storable_payload(request["input"])
+    admission = await admit(connection, parent.tenant, request["workflow"], request["version"], limited=False)
+    issues = await payload_issues(admission, payload)
+    if issues:
+        raise Invalid(
+            "PAYLOAD_REJECTED",
+            f"The input does not fit the schema of the child: {issues[0].pointer or '/'} {issues[0].message}.",
+            details={"issues": [issue.to_json() for issue in issues]},
         )
-    if payload_bytes > MAX_PAYLOAD_BYTES:
-        return _error(
-            "PAYLOAD_TOO_LARGE",
-            f"The input of the child {name} has {payload_bytes} bytes; {MAX_PAYLOAD_BYTES} are allowed.",
-        )
-    problems = _problems(facts.payload_schema, request["input"])
-    if problems:
-        return _error("PAYLOAD_INVALID", f"The input of the child {name} does not fit: {problems[0]}", problems)
-    return None
+    return NewChild(
+        run_id=request["child"],
+        workflow_id=request["workflow"],
+        workflow_version=request["version"],
+        definition_hash=await hash_of(connection, parent.tenant, admission),
+        payload=payload.value,
+        payload_bytes=payload.size_bytes,
+    )
 
 
-def _problems(schema: Any, payload: dict[str, Any]) -> list[str]:
-    if schema is None:
-        return []
-    found: list[ValidationError] = sorted(validator_for(schema)(schema).iter_errors(payload), key=lambda e: e.json_path)
-    return [f"{problem.json_path}: {problem.message}"[:500] for problem in found[:20]]
-
-
-def _error(code: str, message: str, problems: list[str] | None = None) -> dict[str, Any]:
-    cause: dict[str, Any] = {"category": "ValidationError", "code": code, "message": message}
-    if problems:
-        cause["details"] = {"problems": problems}
-    return {"category": CHILD, "code": code, "message": message, "details": {"cause": cause}}
+def _error(request: OpenChildInput, refused: EngineError) -> dict[str, Any]:
+    message = f"Child workflow {request['workflow']} version {request['version']} cannot start: {refused.message}"
+    cause: dict[str, Any] = {"category": VALIDATION, "code": refused.code, "message": refused.message}
+    if refused.details:
+        cause["details"] = refused.details
+    return {"category": CHILD, "code": refused.code, "message": message, "details": {"cause": cause}}

@@ -76,7 +76,7 @@ class RunStep:
         reach("run_step.before_claim")
         try:
             async with self._store.begin() as connection:
-                earlier = await invocations.claim_in(connection, step.attempt, step.progress)
+                earlier = await invocations.claim_in(connection, step.attempt)
                 if earlier is not None:
                     return earlier
                 reach("run_step.in_transaction")

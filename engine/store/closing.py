@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -12,6 +13,16 @@ from engine.store.single_statement import execute_alone
 from engine.store.transactions import Connection, Store
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierEnd:
+    """How a run was closed before; whoever did it, that end stands."""
+
+    status: str
+    error: dict[str, Any] | None
+    scopes: dict[str, Any]
+    """All final scopes when they were kept, else the final vars."""
+
+
 async def finish_run(
     store: Store,
     progress: Progress,
@@ -20,8 +31,8 @@ async def finish_run(
     scopes: dict[str, Any],
     *,
     keep_scopes: bool,
-) -> bool:
-    """Close the run as ``status``. False: it was closed before, by whomever; that end stands and nothing is written.
+) -> EarlierEnd | None:
+    """Close the run as ``status``. None: it is closed as that now, or its row is gone. Else: it was closed before, otherwise.
 
     The final vars stay on the row up to 256 KiB. ``keep_scopes`` keeps all final scopes in the payload store (a parent's
     outputs are made of them); larger vars are kept there too. A run that did not succeed closes what it left open.
@@ -33,16 +44,24 @@ async def finish_run(
     if status == "SUCCEEDED" and not keep:
         statement, parameters = projecting(progress, ended)
         row = await execute_alone(store, statement, parameters)
-        return row is not None and bool(row[0])
-    async with store.begin() as connection:
-        if not await write_progress(connection, progress, ended):
-            return False
-        if keep:
-            everything = payloads.sized(scopes)
-            await payloads.put(connection, progress.run_id, payloads.final_scopes_id(progress.run_id), everything)
-        if status != "SUCCEEDED":
-            await close_what_is_open(connection, progress.run_id)
-    return True
+        written = row is not None and bool(row[0])
+    else:
+        async with store.begin() as connection:
+            written = await write_progress(connection, progress, ended)
+            if written and keep:
+                everything = payloads.sized(scopes)
+                await payloads.put(connection, progress.run_id, payloads.final_scopes_id(progress.run_id), everything)
+            if written and status != "SUCCEEDED":
+                await close_what_is_open(connection, progress.run_id)
+    return None if written else await _earlier_end(store, progress.run_id, status)
+
+
+async def _earlier_end(store: Store, run_id: str, status: str) -> EarlierEnd | None:
+    parameters = {"run_id": run_id, "scopes": payloads.final_scopes_id(run_id)}
+    row = await execute_alone(store, _EARLIER_END, parameters)
+    if row is None or row.status == status:
+        return None
+    return EarlierEnd(row.status, row.error_json, row.scopes or {"vars": row.output_json or {}})
 
 
 async def close_what_is_open(connection: Connection, run_id: str) -> None:
@@ -51,6 +70,11 @@ async def close_what_is_open(connection: Connection, run_id: str) -> None:
         await connection.execute(statement, {"run_id": run_id})
 
 
+_EARLIER_END: Final = text("""
+    SELECT r.status, r.error_json, r.output_json,
+        (SELECT p.value_json FROM workflow_payloads AS p WHERE p.payload_id = CAST(:scopes AS uuid)) AS scopes
+    FROM workflow_runs AS r WHERE r.run_id = CAST(:run_id AS uuid)
+""")
 _CLOSE_EACH: Final = (
     text("""
         UPDATE workflow_run_waits SET status = 'CANCELED', resolved_at = now()

@@ -22,7 +22,7 @@ from engine.store.transactions import Connection, Store
 
 
 class RunClosed(Exception):
-    """The run is terminal, or has gone on without this try: nothing may be done for it any more."""
+    """The run is terminal: nothing may be done for it any more."""
 
 
 class KeyHeld(Exception):
@@ -72,19 +72,19 @@ async def claim(store: Store, attempt: Try, progress: Progress) -> Settled | Non
     if claimed:
         return None
     async with store.begin() as connection:
-        return await _resolve(connection, attempt, progress.seq)
+        return await _resolve(connection, attempt)
 
 
-async def claim_in(connection: Connection, attempt: Try, progress: Progress) -> Settled | None:
+async def claim_in(connection: Connection, attempt: Try) -> Settled | None:
     """As ``claim``, in the caller's transaction and without writing the trace, which ``succeed_in`` writes with the outcome.
 
     A second try of the same key waits here until the first transaction ends.
     """
     placed = await payloads.place(connection, attempt.run_id, attempt.input)
-    parameters = {**_identity(attempt), **_input(placed), "seq": progress.seq}
+    parameters = {**_identity(attempt), **_input(placed)}
     if (await connection.execute(_CLAIM_ONLY, parameters)).scalar_one():
         return None
-    return await _resolve(connection, attempt, progress.seq)
+    return await _resolve(connection, attempt)
 
 
 async def succeed(store: Store, attempt: Try, output: Sized) -> Settled:
@@ -144,13 +144,13 @@ async def _settled_by_another(store: Store, attempt: Try) -> Settled:
         return await _settled(connection, own)
 
 
-async def _resolve(connection: Connection, attempt: Try, seq: int) -> Settled | None:
+async def _resolve(connection: Connection, attempt: Try) -> Settled | None:
     """The claim met a row that was there already; find out which."""
     own = (await connection.execute(_OWN, _where(attempt))).first()
     if own is not None and own.status in ("SUCCEEDED", "FAILED"):
         return await _settled(connection, own)
     run = (await connection.execute(_RUN_STATUS, {"run_id": attempt.run_id})).first()
-    if run is None or run.status not in ("RUNNING", "WAITING") or (own is None and run.seq > seq):
+    if run is None or run.status not in ("RUNNING", "WAITING"):
         raise RunClosed(attempt.run_id)
     holder = (await connection.execute(_HOLDER, _key(attempt))).first()
     if holder is not None and (own is None or holder.invocation_id != own.invocation_id):
@@ -165,7 +165,7 @@ async def _resolve(connection: Connection, attempt: Try, seq: int) -> Settled | 
         return None
     placed = await payloads.place(connection, attempt.run_id, attempt.input)
     parameters = {**_identity(attempt), **_input(placed)}
-    if not (await connection.execute(_INSERT_CLAIM, parameters)).scalar_one():
+    if not (await connection.execute(_CLAIM_ONLY, parameters)).scalar_one():
         raise KeyHeld(attempt.key)
     return None
 
@@ -243,19 +243,18 @@ _CLAIM: Final = """claim AS (
         INSERT INTO workflow_action_invocations
             (run_id, tenant, step_path, iteration, visit, attempt, action_id, action_version, idempotency_key, status,
              worker_identity, input_json, input_ref, input_bytes, started_at)
-        SELECT run.run_id, run.tenant, :path, :iteration, :visit, :attempt, :action_id, :action_version, :key, 'STARTED',
+        SELECT live.run_id, live.tenant, :path, :iteration, :visit, :attempt, :action_id, :action_version, :key, 'STARTED',
             :worker, CAST(:input AS jsonb), CAST(:input_ref AS uuid), :input_bytes, clock_timestamp()
-        FROM run
+        FROM live
         ON CONFLICT DO NOTHING
         RETURNING 1
     )"""
 _CLAIMED: Final = "SELECT count(*) AS claimed FROM claim"
 
-_LIVE: Final = """run AS (
+_LIVE: Final = """live AS (
         SELECT r.run_id, r.tenant FROM workflow_runs AS r
         WHERE r.run_id = CAST(:run_id AS uuid) AND r.status IN ('RUNNING', 'WAITING')"""
-_CLAIM_ONLY: Final = text(f"WITH {_LIVE} AND r.seq <= :seq), {_CLAIM} {_CLAIMED}")
-_INSERT_CLAIM: Final = text(f"WITH {_LIVE}), {_CLAIM} {_CLAIMED}")
+_CLAIM_ONLY: Final = text(f"WITH {_LIVE}), {_CLAIM} {_CLAIMED}")
 
 _THE_TRY: Final = """i.run_id = CAST(:run_id AS uuid) AND i.step_path = :path AND i.iteration = :iteration
         AND i.visit = :visit AND i.attempt = :attempt AND i.visit > 0"""
@@ -293,7 +292,7 @@ _FAIL: Final = text(f"""WITH failed AS (
 
 _COLUMNS: Final = "invocation_id, status, output_json, output_ref, error_json"
 _OWN: Final = text(f"SELECT {_COLUMNS} FROM workflow_action_invocations AS i WHERE {_THE_TRY} FOR UPDATE")
-_RUN_STATUS: Final = text("SELECT status, seq FROM workflow_runs WHERE run_id = CAST(:run_id AS uuid)")
+_RUN_STATUS: Final = text("SELECT status FROM workflow_runs WHERE run_id = CAST(:run_id AS uuid)")
 _HOLDER: Final = text("""
     SELECT i.invocation_id, i.status, i.output_json, i.output_ref, i.error_json,
         i.run_id, i.step_path, i.iteration, i.visit,

@@ -2,8 +2,8 @@
 """From trace records to rows: steps, waits, logs, tries of pure actions, and the run's own row.
 
 One statement writes everything an activity was handed, so a projection is all there or not at all, and costs one round trip.
-Every write is guarded: a trace that is older than the row (``seq``), a run that is closed, or a step or wait that is
-terminal leave the rows as they are. So a repeated or late activity is harmless.
+Every write is guarded: rows of a closed run, rows that are further than the record (``seq``), and steps and waits that are
+terminal stay as they are. So a repeated or late activity is harmless.
 """
 
 from __future__ import annotations
@@ -71,18 +71,18 @@ Move = Running | Waiting | Ended
 
 
 async def write_progress(connection: Connection, progress: Progress, move: Move) -> bool:
-    """Write a trace and the run's new state. False: the run is closed, or already further; nothing was written."""
+    """Write a trace and the run's new state. False: the run is closed, nothing was written."""
     statement, parameters = projecting(progress, move)
     return bool((await connection.execute(statement, parameters)).scalar_one())
 
 
 def projecting(
-    progress: Progress, move: Move, *, beside: str = "", query: str = "SELECT count(*) FROM run"
+    progress: Progress, move: Move, *, beside: str = "", query: str = "SELECT count(*) FROM live"
 ) -> tuple[TextClause, dict[str, Any]]:
     """The one statement that writes a trace and a move, and its parameters, for callers that add to it or run it alone.
 
-    ``beside``: a further CTE, which selects from ``run`` (empty when the run is closed or further). The default ``query``
-    gives 1, or 0 when nothing was written.
+    ``beside``: a further CTE, which selects from ``live`` (the run's id and tenant, or nothing when it is closed). The default
+    ``query`` gives 1, or 0 when nothing was written.
     """
     rows = trace_rows(progress.run_id, progress.trace)
     statement = _statement(_kind_of(move), frozenset(rows), beside, query)
@@ -170,30 +170,33 @@ PERIOD_END: Final = "(date_trunc('month', now() AT TIME ZONE 'UTC') + interval '
 def _run_ctes(kind: str) -> str:
     """The CTEs that lock the run's row, move it, and count its steps.
 
-    ``run`` is empty when the run is closed or further than the trace; what is written beside it selects from it. Units come
-    from the run's lease first; what is beyond it is counted now, and, where no limit can be crossed, a few ahead.
+    ``live`` is empty when the run is closed; everything else that is written selects from it. The row itself moves only
+    forward: a workflow task that is repeated after its worker died writes again what is there already. But the end of a run
+    is its end, however little this execution has seen of it. Units come from the run's lease first; what is beyond it is
+    counted now, and, where no limit can be crossed, a few ahead.
     """
     gives_back = kind in _GIVING_BACK
-    ahead = "0" if gives_back else f"CASE WHEN before.quota_limit IS NULL THEN {COUNTING_BLOCK} ELSE 0 END"
-    left = "0" if gives_back else "r.quota_leased - before.started"
-    ctes = f"""before AS MATERIALIZED (
-        SELECT r.run_id, r.quota_leased, greatest(0, :steps_started - r.step_count) AS started,
+    ahead = "0" if gives_back else f"CASE WHEN live.quota_limit IS NULL THEN {COUNTING_BLOCK} ELSE 0 END"
+    left = "0" if gives_back else "r.quota_leased - live.started"
+    ctes = f"""live AS MATERIALIZED (
+        SELECT r.run_id, r.tenant, r.quota_leased, r.seq <= :seq AS forward,
+            greatest(0, :steps_started - r.step_count) AS started,
             (SELECT s.quota_limit FROM workflow_settings AS s WHERE s.tenant = r.tenant) AS quota_limit
         FROM workflow_runs AS r
-        WHERE r.run_id = CAST(:run_id AS uuid) AND r.status IN ('RUNNING', 'WAITING') AND r.seq <= :seq
+        WHERE r.run_id = CAST(:run_id AS uuid) AND r.status IN ('RUNNING', 'WAITING')
         FOR NO KEY UPDATE OF r
     ), run AS (
         UPDATE workflow_runs AS r SET
             {_SETS[kind]},
-            seq = :seq, step_count = r.step_count + before.started, updated_at = now(),
-            quota_leased = CASE WHEN before.started > r.quota_leased THEN {ahead} ELSE {left} END,
-            quota_period_start = CASE WHEN before.started > r.quota_leased THEN {PERIOD_START}
+            seq = greatest(r.seq, :seq), step_count = r.step_count + live.started, updated_at = now(),
+            quota_leased = CASE WHEN live.started > r.quota_leased THEN {ahead} ELSE {left} END,
+            quota_period_start = CASE WHEN live.started > r.quota_leased THEN {PERIOD_START}
                 ELSE r.quota_period_start END
-        FROM before WHERE r.run_id = before.run_id
-        RETURNING r.run_id, r.tenant, r.quota_period_start AS leased_from, before.quota_limit,
-            CASE WHEN before.started > before.quota_leased
-                THEN before.started - before.quota_leased + {ahead} ELSE 0 END AS counted,
-            greatest(0, before.quota_leased - before.started) AS unused
+        FROM live WHERE r.run_id = live.run_id{"" if kind == "ended" else " AND live.forward"}
+        RETURNING r.run_id, r.tenant, r.quota_period_start AS leased_from, live.quota_limit,
+            CASE WHEN live.started > live.quota_leased
+                THEN live.started - live.quota_leased + {ahead} ELSE 0 END AS counted,
+            greatest(0, live.quota_leased - live.started) AS unused
     ), counted AS (
         INSERT INTO workflow_step_usage_periods AS u (tenant, period_start, period_end, effective_limit, used_count)
         SELECT run.tenant, {PERIOD_START}, {PERIOD_END}, run.quota_limit, run.counted FROM run WHERE run.counted > 0

@@ -96,7 +96,7 @@ def _where(progress: Progress, step: StepRef) -> dict[str, Any]:
 
 
 def _progress(progress: Progress) -> dict[str, Any]:
-    return {"run_id": progress.run_id, "seq": progress.seq, "steps_started": progress.steps_started}
+    return {"run_id": progress.run_id, "steps_started": progress.steps_started}
 
 
 _ISO: Final = """'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""
@@ -104,7 +104,7 @@ _RUN: Final = text("""
     SELECT r.tenant::text AS tenant, greatest(0, r.quota_leased - greatest(0, :steps_started - r.step_count)) AS unused,
         (SELECT s.quota_limit FROM workflow_settings AS s WHERE s.tenant = r.tenant) AS quota_limit
     FROM workflow_runs AS r
-    WHERE r.run_id = CAST(:run_id AS uuid) AND r.status IN ('RUNNING', 'WAITING') AND r.seq <= :seq
+    WHERE r.run_id = CAST(:run_id AS uuid) AND r.status IN ('RUNNING', 'WAITING')
     FOR NO KEY UPDATE OF r
 """)
 _LOCK_PERIOD: Final = text(f"""

@@ -15,9 +15,10 @@ _ENGINES_OF_A_PROCESS: Final = 8
 
 
 async def execute_alone(store: Store, statement: TextClause, parameters: Mapping[str, Any]) -> Row[Any] | None:
-    """Run one statement in autocommit and return its first row, if it has any."""
+    """Run one statement in autocommit and return its first row; None when it gives none."""
     async with _autocommitting(store).connect() as connection:
-        return (await connection.execute(statement, parameters)).first()
+        result = await connection.execute(statement, parameters)
+        return result.first() if result.returns_rows else None
 
 
 @lru_cache(maxsize=_ENGINES_OF_A_PROCESS)

@@ -1,4 +1,4 @@
-"""Trace records as rows: one JSON array per table, and the CTEs that write them beside a projection's CTE ``run``."""
+"""Trace records as rows: one JSON array per table, and the CTEs that write them beside a projection's CTE ``live``."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ TRACE_CTES: Final[Mapping[str, str]] = {
         INSERT INTO workflow_run_steps AS s
             (run_id, tenant, step_path, iteration, visit, definition_step_id, step_type, status, attempt, seq,
              duration_ms, outcome_json, error_json, handled_by, started_at, completed_at)
-        SELECT run.run_id, run.tenant, t.path, t.iteration, t.visit, t.step_id, t.step_type, t.status, t.attempt, t.seq,
+        SELECT live.run_id, live.tenant, t.path, t.iteration, t.visit, t.step_id, t.step_type, t.status, t.attempt, t.seq,
             t.duration_ms, t.outcome, t.error, t.handled_by, t.started_at, t.completed_at
-        FROM run, jsonb_to_recordset(CAST(:steps AS jsonb)) AS t(
+        FROM live, jsonb_to_recordset(CAST(:steps AS jsonb)) AS t(
             path text, iteration text, visit int, step_id text, step_type text, status text, attempt int, seq int,
             duration_ms int, outcome jsonb, error jsonb, handled_by text, started_at timestamptz, completed_at timestamptz)
         ON CONFLICT (run_id, step_path, iteration, visit) WHERE visit > 0 DO UPDATE SET
@@ -61,9 +61,9 @@ TRACE_CTES: Final[Mapping[str, str]] = {
         INSERT INTO workflow_run_waits AS w
             (run_id, tenant, step_path, iteration, visit, wait_type, attempt, key, event_name, timeout_at, status,
              matched_event_id, payload, seq, created_at, resolved_at)
-        SELECT run.run_id, run.tenant, t.path, t.iteration, t.visit, t.wait_type, t.attempt, t.key, t.event_name,
+        SELECT live.run_id, live.tenant, t.path, t.iteration, t.visit, t.wait_type, t.attempt, t.key, t.event_name,
             t.timeout_at, t.status, t.matched_event_id, t.payload, t.seq, t.created_at, t.resolved_at
-        FROM run, jsonb_to_recordset(CAST(:waits AS jsonb)) AS t(
+        FROM live, jsonb_to_recordset(CAST(:waits AS jsonb)) AS t(
             path text, iteration text, visit int, wait_type text, attempt int, key text, event_name text,
             timeout_at timestamptz, status text, matched_event_id text, payload jsonb, seq int,
             created_at timestamptz, resolved_at timestamptz)
@@ -77,8 +77,8 @@ TRACE_CTES: Final[Mapping[str, str]] = {
     "logs": """logs AS (
         INSERT INTO workflow_run_logs
             (run_id, tenant, step_path, iteration, level, message, context_json, source, seq, created_at)
-        SELECT run.run_id, run.tenant, t.path, t.iteration, t.level, t.message, t.context, 'workflow', t.seq, t.at
-        FROM run, jsonb_to_recordset(CAST(:logs AS jsonb)) AS t(
+        SELECT live.run_id, live.tenant, t.path, t.iteration, t.level, t.message, t.context, 'workflow', t.seq, t.at
+        FROM live, jsonb_to_recordset(CAST(:logs AS jsonb)) AS t(
             path text, iteration text, level text, message text, context jsonb, seq int, at timestamptz)
         ON CONFLICT (run_id, seq) WHERE seq IS NOT NULL DO NOTHING
     )""",
@@ -86,9 +86,9 @@ TRACE_CTES: Final[Mapping[str, str]] = {
         INSERT INTO workflow_action_invocations
             (run_id, tenant, step_path, iteration, visit, attempt, action_id, action_version, idempotency_key, status,
              input_json, output_json, input_bytes, output_bytes, error_message, error_json, started_at, completed_at)
-        SELECT run.run_id, run.tenant, t.path, t.iteration, t.visit, t.attempt, t.action, t.version, t.key, t.status,
+        SELECT live.run_id, live.tenant, t.path, t.iteration, t.visit, t.attempt, t.action, t.version, t.key, t.status,
             t.input, t.output, t.input_bytes, t.output_bytes, t.message, t.error, t.at, t.at
-        FROM run, jsonb_to_recordset(CAST(:calls AS jsonb)) AS t(
+        FROM live, jsonb_to_recordset(CAST(:calls AS jsonb)) AS t(
             path text, iteration text, visit int, attempt int, action text, version int, key text, status text,
             input jsonb, output jsonb, input_bytes int, output_bytes int, message text, error jsonb, at timestamptz)
         ON CONFLICT DO NOTHING

@@ -45,7 +45,7 @@ class EarlyEvent:
 async def open_wait(store: Store, progress: Progress, waiting: Waiting, task: TaskToCreate | None = None) -> bool:
     """Write the trace, which holds the wait, and say on the run's row that it waits; with a task, create that too.
 
-    One transaction, repeatable. False: the run is closed or further.
+    One transaction, repeatable. False: the run is closed.
     """
     if task is None:
         statement, parameters = projecting(progress, waiting)
@@ -83,9 +83,9 @@ def _task_parameters(task: TaskToCreate, step: StepRef) -> dict[str, Any]:
 _TASK: Final = """task AS (
         INSERT INTO workflow_human_tasks
             (task_id, tenant, run_id, step_path, iteration, visit, task_type, title, description, context_json, priority)
-        SELECT CAST(:task_id AS uuid), run.tenant, run.run_id, :task_path, :task_iteration, :task_visit, :task_type, :title,
+        SELECT CAST(:task_id AS uuid), live.tenant, live.run_id, :task_path, :task_iteration, :task_visit, :task_type, :title,
             :description, CAST(:context AS jsonb), 'medium'
-        FROM run
+        FROM live
         ON CONFLICT (task_id) DO NOTHING
     )"""
 

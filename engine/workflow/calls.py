@@ -48,6 +48,11 @@ async def project(activity: str, argument: Mapping[str, Any]) -> Any:
         )
     except FailureError as failure:
         stop_if_canceled(failure)
+    return await project_patiently(activity, argument)
+
+
+async def project_patiently(activity: str, argument: Mapping[str, Any]) -> Any:
+    """As ``project``, as an ordinary activity from the start: it ends the workflow task."""
     return await _patiently(activity, argument, _PATIENT_TIMEOUT, None, None)
 
 

@@ -1,7 +1,8 @@
 """How long a chain of quick steps has held its workflow task.
 
-While local activities follow each other, the server can deliver neither a cancel nor an event. So a chain ends its task at
-least every second, by a timer of a millisecond.
+While local activities follow each other, the server can deliver neither a cancel nor an event. So when a chain has lasted a
+second, its next activity is an ordinary one, which ends the task. (A short timer would end it too, and cost less history, but
+Temporal fires timers up to a second late.)
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from typing import Final
 from temporalio import workflow
 
 MAX_CHAIN_SECONDS: Final = 1.0
-_SHORTEST_TIMER: Final = 0.001
 
 
 class Pace:
@@ -22,9 +22,9 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self._task_began: float | None = None
+        self._task_began = workflow.time()
         self._first_ended: float | None = None
-        self._last_ended: float = 0.0
+        self._last_ended = 0.0
 
     def quick_step_ended(self, at: float) -> None:
         """A quick step ended at ``at``, Unix seconds on the clock of its worker."""
@@ -33,16 +33,11 @@ class Pace:
         self._last_ended = at
 
     def task_ended(self) -> None:
-        """The run waited for something: the chain is over, the next one begins with a new task."""
-        self._task_began = None
+        """The run has waited for something: the next chain begins with a task of its own."""
+        self._task_began = workflow.time()
         self._first_ended = None
 
-    async def keep(self) -> None:
-        """To be called between steps: ends the workflow task when the chain has lasted for a second."""
-        now = workflow.time()
-        if self._task_began is None:
-            self._task_began = now
+    def task_should_end(self) -> bool:
+        """Whether the chain has lasted long enough."""
         by_tries = 0.0 if self._first_ended is None else self._last_ended - self._first_ended
-        if max(now - self._task_began, by_tries) >= MAX_CHAIN_SECONDS:
-            await workflow.sleep(_SHORTEST_TIMER)
-            self.task_ended()
+        return max(workflow.time() - self._task_began, by_tries) >= MAX_CHAIN_SECONDS

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from engine.interpreter.machine import Machine
     from engine.interpreter.times import iso_of, milliseconds_of, parse_instant
     from engine.workflow import continuation, wire
-    from engine.workflow.calls import project, run_ordinary, run_quick
+    from engine.workflow.calls import project, project_patiently, run_ordinary, run_quick
     from engine.workflow.child import run_child
     from engine.workflow.inbox import Inbox
     from engine.workflow.pace import Pace
@@ -33,7 +33,8 @@ class Performer:
         self._facts = facts
         self._inbox = inbox
         self._seq = seq
-        self.pace = Pace()
+        self._unconfirmed: fx.Trace = ()
+        self._pace = Pace()
         self.current_path: str | None = None
         self.current_wait: dict[str, Any] | None = None
 
@@ -58,21 +59,25 @@ class Performer:
                 case fx.AwaitQuota():
                     return await self._await_quota(effect)
                 case fx.Flush():
-                    await project(wire.FLUSH_TRACE, {**self.progress(effect), "step": None})
-                    return fx.Flushed()
+                    return await self._flush(effect)
                 case fx.Finish():
                     raise TypeError("the end of a run is not performed here")
         finally:
             self.current_wait = None
 
     def progress(self, effect: fx.Effect) -> dict[str, Any]:
-        """What every projecting activity is told; see ``wire.Progress``."""
-        if effect.trace:
-            self._seq = effect.trace[-1].seq
+        """What every projecting activity is told; see ``wire.Progress``.
+
+        With the end of a run goes what an activity was to write that a cancel has stopped, maybe before it began.
+        """
+        trace = (*self._unconfirmed, *effect.trace) if isinstance(effect, fx.Finish) else effect.trace
+        self._unconfirmed = trace
+        if trace:
+            self._seq = trace[-1].seq
         return {
             "run": self._facts.run_id,
             "tenant": self._facts.tenant,
-            "trace": wire.encode_trace(effect.trace),
+            "trace": wire.encode_trace(trace),
             "seq": self._seq,
             "steps": effect.steps_started,
         }
@@ -103,15 +108,27 @@ class Performer:
             "secrets": list(effect.secret_paths),
             "key": effect.idempotency_key,
         }
-        call = run_quick if effect.traits.quick else run_ordinary
+        quick = effect.traits.quick and not self._pace.task_should_end()
+        call = run_quick if quick else run_ordinary
         answer = await call(wire.RUN_STEP, request, effect.traits.timeout_seconds, _activity_id(effect))
-        if effect.traits.quick:
-            self.pace.quick_step_ended(answer["at"])
+        self._unconfirmed = ()
+        if quick:
+            self._pace.quick_step_ended(answer["at"])
         else:
-            self.pace.task_ended()
+            self._pace.task_ended()
         if "error" in answer:
             return fx.StepFailed(RunError.from_json(answer["error"]))
         return fx.ActionSucceeded(answer["ok"])
+
+    async def _flush(self, effect: fx.Flush) -> fx.Outcome:
+        request = {**self.progress(effect), "step": None}
+        if self._pace.task_should_end():
+            await project_patiently(wire.FLUSH_TRACE, request)
+            self._pace.task_ended()
+        else:
+            await project(wire.FLUSH_TRACE, request)
+        self._unconfirmed = ()
+        return fx.Flushed()
 
     # --- waits ------------------------------------------------------------------------------------------------------
 
@@ -183,7 +200,9 @@ class Performer:
             "task": None,
             **more,
         }
-        return await project(wire.OPEN_WAIT, request)
+        opened = await project(wire.OPEN_WAIT, request)
+        self._unconfirmed = ()
+        return opened
 
     async def _until(self, arrived: Callable[[], bool], due_at: str | None, summary: str) -> bool:
         """Wait; True when ``arrived``, False when ``due_at`` is there first. Both at once: arrived."""
@@ -201,7 +220,7 @@ class Performer:
                     timeout=None if remaining is None else remaining / 1000,
                     timeout_summary=summary or None,
                 )
-            self.pace.task_ended()
+            self._pace.task_ended()
         return True
 
     # --- children and quota -----------------------------------------------------------------------------------------
@@ -219,10 +238,11 @@ class Performer:
             "input": effect.input,
         }
         opened: wire.OpenChildOutput = await project(wire.OPEN_CHILD, request)
+        self._unconfirmed = ()
         if "refused" in opened:
             return fx.StepFailed(RunError.from_json(opened["refused"]))
         outcome = await run_child(effect, self._run)
-        self.pace.task_ended()
+        self._pace.task_ended()
         return outcome
 
     async def _await_quota(self, effect: fx.AwaitQuota) -> fx.Outcome:
@@ -230,6 +250,7 @@ class Performer:
         while True:
             request = {**self.progress(effect), "step": wire.encode_step(effect.step), "since": _now()}
             reserved: wire.ReserveQuotaOutput = await project(wire.RESERVE_QUOTA, request)
+            self._unconfirmed = ()
             if reserved["granted"]:
                 return fx.QuotaGranted(reserved["units"])
             await self._until(lambda: self._inbox.quota_resumed, None, "")

@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from engine.interpreter.effects import ActionTraits, Finish, RunFacts
     from engine.interpreter.machine import Machine
+    from engine.interpreter.scopes import system_of
     from engine.workflow import cancellation, continuation, wire
     from engine.workflow.calls import project
     from engine.workflow.child import FAILURE_TYPE_PREFIX
@@ -50,6 +51,7 @@ class RunWorkflow:
         self._inbox = Inbox(checkpoint.get("inbox"))
         self._running: Performer | None = None
         self._is_child = False
+        self._system: dict[str, Any] = {}
 
     # --- what others may send and ask -------------------------------------------------------------------------------
 
@@ -101,12 +103,29 @@ class RunWorkflow:
         try:
             finish = await self._until_the_end()
         except asyncio.CancelledError:
-            await cancellation.to_the_end(self._finish(self._canceled()))
+            earlier = await cancellation.to_the_end(self._finish(self._canceled()))
+            if earlier is not None:
+                return self._ended_earlier(earlier)
             raise
-        await cancellation.to_the_end(self._finish(finish))
+        earlier = await cancellation.to_the_end(self._finish(finish))
+        if earlier is not None:
+            return self._ended_earlier(earlier)
         if finish.status == "FAILED":
             raise _failure(finish.error or {})
-        return {"scopes": finish.scopes}
+        return {"scopes": self._final_scopes(finish)}
+
+    @staticmethod
+    def _ended_earlier(earlier: wire.FinishRunOutput) -> dict[str, Any]:
+        """End as the run's row says.
+
+        It can say more than this execution knows: a workflow task that was repeated from its beginning, because a cancel
+        came at its end, finds what it had done.
+        """
+        if earlier["status"] == "SUCCEEDED":
+            return {"scopes": earlier["scopes"]}
+        if earlier["status"] == "FAILED":
+            raise _failure(earlier["error"] or {})
+        raise _closed(earlier["status"])
 
     async def _until_the_end(self) -> Finish:
         loaded = await self._load()
@@ -116,7 +135,6 @@ class RunWorkflow:
         machine = performer.machine
         while True:
             performer.take_in_events()
-            await performer.pace.keep()
             if machine.at_boundary and continuation.due():
                 performer.continue_elsewhere()
             effect = machine.advance()
@@ -130,11 +148,7 @@ class RunWorkflow:
         request: wire.LoadRunInput = {"run": self._input["run_id"], "resumed": checkpoint is not None}
         loaded: wire.LoadRunOutput = await project(wire.LOAD_RUN, request)
         if "closed" in loaded:
-            raise ApplicationError(
-                f"The run's row was closed as {loaded['closed']} before this execution began.",
-                type="RunClosed",
-                non_retryable=True,
-            )
+            raise _closed(loaded["closed"])
         if "refused" in loaded:
             return Finish((), "FAILED", loaded["refused"], {}, 0)
         facts = RunFacts(
@@ -155,6 +169,7 @@ class RunWorkflow:
         else:
             machine = Machine.restore(plan, facts, checkpoint["machine"], host, traits)
         self._is_child = loaded["child"]
+        self._system = system_of(facts)
         return Performer(self._input, facts, machine, self._inbox, checkpoint["seq"] if checkpoint else 0)
 
     def _canceled(self) -> Finish:
@@ -164,18 +179,21 @@ class RunWorkflow:
             return Finish((), "CANCELED", error, {}, 0)
         return self._running.machine.cancel(reason)
 
-    async def _finish(self, finish: Finish) -> None:
+    async def _finish(self, finish: Finish) -> wire.FinishRunOutput | None:
         progress = self._running.progress(finish) if self._running else self._no_progress()
-        await project(
-            wire.FINISH_RUN,
-            {
-                **progress,
-                "status": finish.status,
-                "error": finish.error,
-                "scopes": finish.scopes,
-                "keep_scopes": self._is_child,
-            },
-        )
+        request = {
+            **progress,
+            "status": finish.status,
+            "error": finish.error,
+            "scopes": self._final_scopes(finish),
+            "keep_scopes": self._is_child,
+        }
+        earlier: wire.FinishRunOutput | None = await project(wire.FINISH_RUN, request)
+        return earlier
+
+    def _final_scopes(self, finish: Finish) -> dict[str, Any]:
+        """What a parent's outputs are made of."""
+        return {**finish.scopes, "system": self._system} if finish.scopes else {}
 
     def _no_progress(self) -> wire.Progress:
         checkpoint = self._input["checkpoint"]
@@ -196,3 +214,7 @@ def _failure(error: dict[str, Any]) -> ApplicationError:
         type=f"{FAILURE_TYPE_PREFIX}{error.get('category')}",
         non_retryable=True,
     )
+
+
+def _closed(status: str) -> ApplicationError:
+    return ApplicationError(f"The run's row was closed as {status} from outside.", type="RunClosed", non_retryable=True)

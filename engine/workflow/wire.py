@@ -184,6 +184,14 @@ class FinishRunInput(Progress):
     """Whether somebody will want all final scopes: a parent."""
 
 
+class FinishRunOutput(TypedDict):
+    """How the run had been closed before: that end stands."""
+
+    status: str
+    error: dict[str, Any] | None
+    scopes: dict[str, Any]
+
+
 def encode_step(step: StepRef) -> Wire:
     """``[path, iteration, visit, step_id, step_type]``."""
     return [step.path, step.iteration, step.visit, step.step_id, step.step_type]
@@ -234,6 +242,7 @@ def _encode(record: Record) -> Wire:
                 record.timeout_at,
                 record.matched_event_id,
                 record.payload,
+                record.attempt,
             ]
         case LogRecord():
             step = record.step and encode_step(record.step)

@@ -1,0 +1,41 @@
+"""The world of a test of the workflow."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from engine.contract import workflow_id_for
+from engine.store.engine import create_store_engine
+from engine.store.transactions import Store
+from tests.engine.workflow.harness import Bench
+
+
+@pytest_asyncio.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    """The store of this test's own database."""
+    engine = create_store_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest_asyncio.fixture
+async def idle_bench(store: Store, temporal: Client) -> AsyncIterator[Bench]:
+    """A world without a worker."""
+    bench = Bench(store, temporal)
+    yield bench
+    # The server is shared: a worker of another test must not find this test's runs on the queue.
+    for row in await bench.rows("SELECT run_id FROM workflow_runs"):
+        with suppress(RPCError):
+            await temporal.get_workflow_handle(workflow_id_for(str(row["run_id"]))).terminate("the test has ended")
+
+
+@pytest_asyncio.fixture
+async def bench(idle_bench: Bench) -> AsyncIterator[Bench]:
+    """A world with a worker."""
+    async with idle_bench.worker():
+        yield idle_bench

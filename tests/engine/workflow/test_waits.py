@@ -1,0 +1,219 @@
+"""Waits: events early, late and never, times, and people."""
+
+from __future__ import annotations
+
+import asyncio
+
+from engine.contract import QUERY_CURRENT_STEP, QUERY_CURRENT_WAIT, QUERY_SUMMARY, SIGNAL_HUMAN_TASK
+from tests.engine.workflow.harness import Bench, Run
+from tests.engine.workflow.steps import ask, attempt, expression, quick, set_state, wait_event, wait_time
+
+
+async def publish_event(bench: Bench, event_id: str, name: str, key: str | None = None, payload: str = "{}") -> None:
+    """An event as ingestion stores it."""
+    await bench.execute(
+        "INSERT INTO workflow_runtime_events (tenant, event_id, event_name, correlation_key, correlation_keys, payload)"
+        " VALUES (CAST(:t AS uuid), :id, :name, :key, jsonb_build_array(CAST(:key AS text)), CAST(:payload AS jsonb))",
+        t=bench.tenant,
+        id=event_id,
+        name=name,
+        key=key,
+        payload=payload,
+    )
+
+
+async def test_a_matching_event_resolves_the_wait(bench: Bench) -> None:
+    await bench.publish([
+        wait_event("w", key="payload.order", filters=[{"path": "ok", "op": "=", "value": True}]),
+        quick("q", value="=vars.event.amount"),
+    ])  # fmt: skip
+    run = await bench.start({"order": "o-1"})
+    row = await run.waiting("event")
+    assert (row["node_path"], row["node_step_id"]) == ("root.steps[0]", "w")
+    [wait] = await run.waits()
+    assert (wait["status"], wait["event_name"], wait["key"]) == ("WAITING", "PING", "o-1")
+    assert row["waiting_since"] == wait["created_at"]
+    await run.send_event("PING", {"ok": True, "amount": 1}, key="other", event_id="e1")
+    await run.send_event("PONG", {"ok": True, "amount": 2}, key="o-1", event_id="e2")
+    await run.send_event("PING", {"ok": False, "amount": 3}, key="o-1", event_id="e3")
+    await run.send_event("PING", {"ok": True, "amount": 4}, key="o-1", event_id="e4")
+    row = await run.ended()
+    assert (row["status"], row["waiting_on"], row["waiting_since"]) == ("SUCCEEDED", None, None)
+    assert row["output_json"]["q"] == {"value": 4}
+    [wait] = await run.waits()
+    assert (wait["status"], wait["matched_event_id"]) == ("RESOLVED", "e4")
+    assert wait["resolved_at"] >= wait["created_at"]
+
+
+async def test_an_event_published_before_the_wait_is_found(bench: Bench) -> None:
+    await bench.publish([wait_event("first", "GO"), wait_event("w", key='"k"')])
+    run = await bench.start()
+    await run.waiting("event")
+    await publish_event(bench, "early", "PING", "k", '{"n": 1}')
+    await publish_event(bench, "later", "PING", "k", '{"n": 2}')
+    await publish_event(bench, "foreign", "PING", "other")
+    await run.send_event("GO", event_id="go")
+    row = await run.ended()
+    assert row["output_json"]["event"] == {"n": 1}
+    assert [w["matched_event_id"] for w in await run.waits()] == ["go", "early"]
+
+
+async def test_an_event_is_consumed_once(bench: Bench) -> None:
+    await bench.publish([wait_event("one"), wait_event("two")])
+    run = await bench.start()
+    await run.waiting("event")
+    await publish_event(bench, "e1", "PING", None, '{"n": 1}')
+    await run.send_event("PING", {"n": 1}, event_id="e1")
+    await run.send_event("PING", {"n": 1}, event_id="e1")
+
+    async def second_wait() -> bool:
+        return len(await run.waits()) == 2
+
+    await bench.until(second_wait)
+    assert (await run.row())["node_path"] == "root.steps[1]"
+    await run.send_event("PING", {"n": 2}, event_id="e2")
+    row = await run.ended()
+    assert [w["matched_event_id"] for w in await run.waits()] == ["e1", "e2"]
+    assert row["output_json"]["event"] == {"n": 2}
+
+
+async def test_events_from_before_the_run_are_not_its(bench: Bench) -> None:
+    await publish_event(bench, "old", "PING")
+    await bench.publish([wait_event("w")])
+    run = await bench.start()
+    await run.waiting("event")
+    assert (await run.row())["status"] == "WAITING"
+    await run.send_event("PING", event_id="new")
+    await run.ended()
+    assert [w["matched_event_id"] for w in await run.waits()] == ["new"]
+
+
+async def test_many_early_events_are_looked_through_page_by_page(bench: Bench) -> None:
+    await bench.publish([
+        wait_event("first", "GO"),
+        wait_event("w", filters=[{"path": "n", "op": "=", "value": 249}]),
+    ])  # fmt: skip
+    run = await bench.start()
+    await run.waiting("event")
+    await bench.execute(
+        "INSERT INTO workflow_runtime_events (tenant, event_id, event_name, payload)"
+        " SELECT CAST(:t AS uuid), 'e' || n, 'PING', jsonb_build_object('n', n) FROM generate_series(0, 249) AS n",
+        t=bench.tenant,
+    )
+    await run.send_event("GO", event_id="go")
+    row = await run.ended()
+    assert row["output_json"]["event"] == {"n": 249}
+
+
+async def test_a_deadline_passes(bench: Bench) -> None:
+    run = await bench.play([attempt("t", [wait_event("w", timeoutMs=50)], [set_state("late")])])
+    row = await run.row()
+    assert row["status"] == "SUCCEEDED"
+    assert row["output_json"]["caught"]["code"] == "EVENT_WAIT_TIMEOUT"
+    [wait] = await run.waits()
+    assert (wait["status"], wait["matched_event_id"]) == ("TIMED_OUT", None)
+    assert wait["timeout_at"] is not None
+
+
+async def test_an_event_and_its_deadline_in_one_activation_is_the_event(idle_bench: Bench) -> None:
+    await idle_bench.publish([wait_event("w", timeoutMs=1500)])
+    async with idle_bench.worker():
+        run = await idle_bench.start()
+        await run.waiting("event")
+    # Nobody is there when the event comes and the deadline passes: the next worker learns of both at once.
+    await run.send_event("PING", {"n": 1})
+
+    async def fired() -> bool:
+        return (await run.events())["TIMER_FIRED"] == 1
+
+    await idle_bench.until(fired)
+    async with idle_bench.worker():
+        row = await run.ended()
+    assert row["status"] == "SUCCEEDED"
+    assert [w["status"] for w in await run.waits()] == ["RESOLVED"]
+
+
+async def test_a_time_wait_says_until_when(bench: Bench) -> None:
+    await bench.publish([wait_time("w", 1200)])
+    run = await bench.start()
+    row = await run.waiting("time")
+    [wait] = await run.waits()
+    assert (wait["wait_type"], wait["status"]) == ("time", "WAITING")
+    assert 1.0 < (wait["timeout_at"] - row["waiting_since"]).total_seconds() < 1.3
+    row = await run.ended()
+    assert row["completed_at"] >= wait["timeout_at"]
+    assert [w["status"] for w in await run.waits()] == ["RESOLVED"]
+
+
+async def test_a_person_is_asked_and_answers(bench: Bench) -> None:
+    await bench.publish([ask("t"), quick("q", value="=vars.event.approved")])
+    run = await bench.start()
+    await run.waiting("human")
+    [task] = await bench.rows("SELECT * FROM workflow_human_tasks")
+    assert (task["task_type"], task["title"], task["status"]) == ("approval", "Approve?", "pending")
+    assert (str(task["run_id"]), task["step_path"], task["context_json"]) == (run.id, "root.steps[0]", {"n": 2})
+    [wait] = await run.waits()
+    assert wait["key"] == str(task["task_id"])
+    await run.handle.signal(SIGNAL_HUMAN_TASK, {"taskId": "another", "payload": {"approved": False}})
+    answer = {"taskId": str(task["task_id"]), "payload": {"approved": True}}
+    await run.handle.signal(SIGNAL_HUMAN_TASK, answer)
+    await run.handle.signal(SIGNAL_HUMAN_TASK, {**answer, "payload": {"approved": "too late"}})
+    row = await run.ended()
+    assert row["output_json"]["q"] == {"value": True}
+    assert [w["status"] for w in await run.waits()] == ["RESOLVED"]
+
+
+async def test_queries_tell_where_the_run_is(bench: Bench) -> None:
+    await bench.publish([quick("a"), wait_event("w", key='"k"')])
+    run = await bench.start()
+    await run.waiting("event")
+    assert await run.handle.query(QUERY_CURRENT_STEP) == {"runId": run.id, "currentStepPath": "root.steps[1]"}
+    assert await run.handle.query(QUERY_CURRENT_WAIT) == {
+        "type": "event.wait",
+        "stepPath": "root.steps[1]",
+        "descriptor": {"eventName": "PING", "correlationKey": "k", "timeoutAt": None},
+    }
+    assert await run.handle.query(QUERY_SUMMARY) == {
+        "runId": run.id,
+        "stepCount": 2,
+        "currentStepPath": "root.steps[1]",
+        "frameDepth": 0,
+    }
+    await run.send_event("PING", key="k")
+    await run.ended()
+    assert await run.handle.query(QUERY_CURRENT_WAIT) is None
+
+
+async def test_signals_that_are_none_are_dropped(bench: Bench) -> None:
+    await bench.publish([wait_event("w")])
+    run = await bench.start()
+    await run.waiting("event")
+    for nonsense in (None, 7, "x", [], {}, {"eventName": 3}):
+        await run.handle.signal("workflowRuntimeV2Event", nonsense)
+        await run.handle.signal(SIGNAL_HUMAN_TASK, nonsense)
+    await run.send_event("PING", {"n": 1})
+    row = await run.ended()
+    assert row["output_json"]["event"] == {"n": 1}
+
+
+async def test_an_event_that_comes_while_the_run_is_busy_is_kept(bench: Bench) -> None:
+    await bench.publish([
+        {"id": "g", "type": "action.call", "config": {"actionId": "test.gated", "version": 1, "inputMapping": {"label": "g"}}},
+        wait_event("w"),
+    ])  # fmt: skip
+    run = await bench.start()
+    await asyncio.wait_for(bench.counts.begun("g").wait(), 10)
+    await run.send_event("PING", {"n": 5})
+    bench.counts.gate("g").set()
+    row = await run.ended()
+    assert row["output_json"]["event"] == {"n": 5}
+
+
+async def test_the_outcome_of_a_wait_can_be_assigned(bench: Bench) -> None:
+    wait = wait_event("w")
+    wait["config"]["assign"] = {"vars.got": expression("vars.event.n")}
+    await bench.publish([wait])
+    run: Run = await bench.start()
+    await run.waiting("event")
+    await run.send_event("PING", {"n": 9})
+    assert (await run.ended())["output_json"]["got"] == 9
