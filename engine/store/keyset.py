@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, UnaryExpression, tuple_
 
 from engine.errors import Invalid
+from engine.store.views import Page
 
+T = TypeVar("T")
 MAX_CURSOR_CHARACTERS: Final = 2000
 
 
@@ -44,6 +46,31 @@ class Keyset:
 def fingerprint(*parts: object) -> str:
     """What a cursor belongs to: equal for equal queries."""
     return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def page_of(
+    found: Sequence[T],
+    limit: int,
+    query: str,
+    position_of: Callable[[T], Sequence[Any]],
+    cursor: str | None,
+    *,
+    backwards: bool,
+    now: datetime,
+) -> Page[T]:
+    """A page from what was read for it: up to ``limit`` + 1 rows in the direction of reading, beyond ``cursor``."""
+    rows = list(found[:limit])
+    further = len(found) > limit
+    if backwards:
+        rows.reverse()
+    came_from = cursor is not None
+    has_next, has_previous = (came_from, further) if backwards else (further, came_from)
+    return Page(
+        tuple(rows),
+        encode_cursor(query, position_of(rows[-1])) if rows and has_next else None,
+        encode_cursor(query, position_of(rows[0])) if rows and has_previous else None,
+        now,
+    )
 
 
 def encode_cursor(query: str, position: Sequence[Any]) -> str:

@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.errors import Invalid
-from engine.store.keyset import Keyset, decode_cursor, encode_cursor, fingerprint
+from engine.store.keyset import Keyset, decode_cursor, fingerprint, page_of
 from engine.store.reader import Reader, open_reader, uuid_text
 from engine.store.run_filter import (
     RunFilter,
@@ -71,22 +71,12 @@ async def runs_page(
         if workflows.none_match:
             return Page((), None, None, reader.server_now)
         statement = page_statement(wanted, workflows, reader.server_now, position, backwards=backwards, limit=limit + 1)
-        found = await reader.rows(statement)
-        rows = [run_view(reader, row) for row in found[:limit]]
-    further = len(found) > limit
-    if backwards:
-        rows.reverse()
-    has_next, has_previous = (position is not None, further) if backwards else (further, position is not None)
+        found = [run_view(reader, row) for row in await reader.rows(statement)]
 
-    def cursor_of(row: RunView) -> str:
-        return encode_cursor(query, (row.started_at if wanted.order.by_start else row.updated_at, row.run_id))
+    def position_of(row: RunView) -> Position:
+        return (row.started_at if wanted.order.by_start else row.updated_at, row.run_id)
 
-    return Page(
-        tuple(rows),
-        cursor_of(rows[-1]) if rows and has_next else None,
-        cursor_of(rows[0]) if rows and has_previous else None,
-        reader.server_now,
-    )
+    return page_of(found, limit, query, position_of, cursor, backwards=backwards, now=reader.server_now)
 
 
 async def matching_runs(engine: AsyncEngine, wanted: RunFilter, run_ids: Sequence[str]) -> Reply[tuple[RunView, ...]]:
