@@ -17,9 +17,8 @@ def worker(
     ] = None,
 ) -> None:
     """Execute runs: Temporal worker, reconciler, heartbeat, health. SIGTERM drains it, a second one ends it at once."""
-    from engine.worker.host import run_worker
-
     from engine.errors import EngineError
+    from engine.worker.host import run_worker
     from runstudio_tui.commands.connection import settings_in_use
 
     try:

@@ -1,0 +1,35 @@
+"""``runstudio doctor``: what works, what does not, and what helps."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from runstudio_tui.commands.output import Exit, print_json, run_command, say
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False) -> None:
+    """Ask Postgres, Temporal, the workers and the rows between them. Exit code 5 when something is down."""
+
+    async def work() -> Exit:
+        from engine.operations.health import system_health
+        from runstudio_tui.backend.engine_backend import EngineBackend
+        from runstudio_tui.commands.connection import settings_in_use
+
+        # Not opened: a schema that is missing is a finding here, not a refusal.
+        backend = EngineBackend(settings_in_use())
+        try:
+            parts = await system_health(backend.context)
+        finally:
+            await backend.close()
+        if as_json:
+            print_json({"parts": parts})
+        else:
+            for part in parts:
+                say(f"{part.state:<9} {part.name:<9} {part.detail}")
+                if part.advice and part.state != "ok":
+                    say(f"{'':<20}{part.advice}")
+        return Exit.UNAVAILABLE if any(part.state == "down" for part in parts) else Exit.DONE
+
+    run_command(work, as_json=as_json)
