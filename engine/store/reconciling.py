@@ -6,7 +6,7 @@ Nothing here ever touches a run from before the cutover: its engine is not ``tem
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import func, select, text, tuple_
@@ -65,7 +65,7 @@ async def open_runs(connection: Connection, after: Position | None, limit: int, 
     question = (
         select(*RUN_COLUMNS)
         .where(is_active(), runs.c.launch_state == "started", runs.c.engine == ENGINE)
-        .where(runs.c.updated_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, idle_seconds))
+        .where(runs.c.updated_at < func.now() - timedelta(seconds=idle_seconds))
         .order_by(runs.c.updated_at, runs.c.run_id)
         .limit(limit)
     )

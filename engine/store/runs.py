@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, bindparam, case, func, literal, or_, select, update
@@ -286,4 +286,4 @@ def _values(run: NewRun) -> dict[str, Any]:
 
 
 def _in_seconds(seconds: float) -> ColumnElement[datetime]:
-    return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    return func.now() + timedelta(seconds=seconds)

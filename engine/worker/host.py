@@ -1,0 +1,217 @@
+"""A worker process: everything it does, started together, watched together, stopped in order.
+
+Nothing can be turned off: each part runs in every worker, and those that must not run twice take turns by a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+
+from engine import __version__
+from engine.actions.registry import load_actions
+from engine.actions.secrets import DirectorySecrets, EnvironmentSecrets, SecretProvider, SecretResolver
+from engine.activities.dependencies import ActivityDependencies
+from engine.contract import TASK_QUEUE
+from engine.errors import Conflict, Unavailable
+from engine.ids import new_id
+from engine.operations.actor import Actor
+from engine.operations.context import OperationContext
+from engine.operations.temporal import TemporalConnection
+from engine.settings import Settings
+from engine.store.engine import create_store_engine
+from engine.store.schema_version import require_current_schema
+from engine.store.transactions import Store
+from engine.store.workers import WorkerProcess
+from engine.temporal_client import connect_config, connect_temporal
+from engine.worker.health import METRICS_TYPE, Answer, HealthServer, json_answer
+from engine.worker.heartbeat import Heartbeat
+from engine.worker.leftovers import ignored_variables
+from engine.worker.log_lines import log_as_json
+from engine.worker.metrics import SdkRuntime, exposition, sdk_runtime
+from engine.worker.parts import Part, PartReport, Parts
+from engine.worker.polling import Polling
+from engine.worker.reconcile import Reconciler
+from engine.worker.temporal_worker import GRACE
+
+_LOG: Final = structlog.get_logger("runstudio.worker")
+
+STOP_SECONDS: Final = GRACE.total_seconds() + 3.0
+"""How long the parts get to stop; a little more than the actions that are under way."""
+GOODBYE_SECONDS: Final = 3.0
+DATABASE_CONNECTIONS: Final = 30
+CUT_OFF: Final = 1
+"""Exit code when something was still under way: after a second signal, or when the grace was over."""
+
+
+class WorkerHost:
+    """One worker process, without its signals."""
+
+    def __init__(self, settings: Settings, action_modules: Sequence[str] = (), *, sandboxed: bool = False) -> None:
+        """Loads the actions. Raises ``Invalid`` for a module or a setting that cannot be used; nothing is started yet."""
+        self.started_at = datetime.now(UTC)
+        host, suffix = socket.gethostname(), new_id()[-6:]
+        # A restarted container has the host name and process id of the one before it.
+        self.process = WorkerProcess(f"{os.getpid()}@{host}-{suffix}", host, os.getpid(), __version__, TASK_QUEUE)
+        connect_config(settings)
+        self._sdk = sdk_runtime()
+        self._store = create_store_engine(
+            settings.required_database_url(), pool_size=DATABASE_CONNECTIONS, application_name="runstudio worker"
+        )
+        self._temporal = _connection(settings, self.process.identity, self._sdk)
+        providers: list[SecretProvider] = [EnvironmentSecrets()]
+        if settings.secrets_dir is not None:
+            providers.append(DirectorySecrets(settings.secrets_dir))
+        dependencies = ActivityDependencies(
+            self._store,
+            load_actions(action_modules, settings),
+            SecretResolver(providers),
+            self.process.identity,
+        )
+        self._parts = Parts(worker_parts(self._store, self._temporal, dependencies, self.process, sandboxed=sandboxed))
+        self._heartbeat = Parts(
+            (Part("heartbeat", Heartbeat(self._store, self.process, self._parts.to_json).run, fresh_seconds=30.0),)
+        )
+        self.health = HealthServer(
+            settings.health_host,
+            settings.health_port,
+            {
+                "/livez": self._live,
+                "/readyz": self._ready,
+                "/health": self._health,
+                "/metrics": self._metrics,
+            },
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether every part works."""
+        return self._parts.ready and self._heartbeat.ready
+
+    async def start(self, stop: asyncio.Event) -> None:
+        """Listen first, then wait for Postgres if need be, check the schema, and start every part.
+
+        Returns early when ``stop`` is set. Raises ``SchemaOutdated``, and ``Conflict`` (HEALTH_ADDRESS_TAKEN).
+        """
+        try:
+            await self.health.start()
+        except OSError as error:
+            raise Conflict(
+                "HEALTH_ADDRESS_TAKEN",
+                f"The health server cannot listen: {error.strerror or error}.",
+                "Choose another RUNSTUDIO_HEALTH_HOST or RUNSTUDIO_HEALTH_PORT; port 0 is any free one.",
+            ) from error
+        _LOG.info("health server listens", port=self.health.port)
+        await self._schema(stop)
+        if not stop.is_set():
+            self._parts.start()
+            self._heartbeat.start()
+            _LOG.info("worker started", identity=self.process.identity, build=self.process.build, queue=TASK_QUEUE)
+
+    async def stop(self) -> list[str]:
+        """Stop polling, let what is under way end, say goodbye. Takes at most ``STOP_SECONDS`` and a little.
+
+        The parts that were not done by then.
+        """
+        late = await self._parts.stop(STOP_SECONDS)
+        late += await self._heartbeat.stop(GOODBYE_SECONDS)
+        await self.health.close()
+        await self._store.dispose()
+        _LOG.info("worker stopped", identity=self.process.identity, late=late)
+        return late
+
+    async def _schema(self, stop: asyncio.Event) -> None:
+        waiting = PartReport("postgres", 0.0, stop)
+        while not stop.is_set():
+            try:
+                return await require_current_schema(self._store)
+            except Unavailable as error:
+                waiting.failed(error.message)
+            await waiting.pause(1.0)
+
+    async def _live(self) -> Answer:
+        return json_answer({"live": True}, well=True)
+
+    async def _ready(self) -> Answer:
+        reports = (*self._parts.reports, *self._heartbeat.reports)
+        return json_answer(
+            {"ready": self.ready, "notReady": [report.name for report in reports if not report.ready]}, well=self.ready
+        )
+
+    async def _health(self) -> Answer:
+        started = self.started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        value = {
+            "ready": self.ready,
+            "startedAt": started,
+            "identity": self.process.identity,
+            "build": self.process.build,
+            "workers": {**self._parts.to_json(), **self._heartbeat.to_json()},
+        }
+        return json_answer(value, well=self.ready)
+
+    async def _metrics(self) -> Answer:
+        return Answer(HTTPStatus.OK, await exposition(self._parts, self._sdk.metrics_port), METRICS_TYPE)
+
+
+def worker_parts(
+    store: Store,
+    temporal: TemporalConnection,
+    dependencies: ActivityDependencies,
+    process: WorkerProcess,
+    *,
+    sandboxed: bool,
+) -> tuple[Part, ...]:
+    """Everything a worker process does, besides saying that it lives."""
+    context = OperationContext(store, temporal, Actor(process.identity, process.host, "reconciler"))
+    return (
+        Part("temporal", Polling(temporal, dependencies, sandboxed=sandboxed).run, fresh_seconds=20.0),
+        Part("reconciler", Reconciler(context).run, fresh_seconds=90.0),
+    )
+
+
+async def run_worker(settings: Settings, action_modules: Sequence[str] = ()) -> int:
+    """Run a worker until SIGTERM or SIGINT, drain it, and return the exit code 0. A second signal ends the process at once.
+
+    Raises ``EngineError`` when it cannot start: SCHEMA_OLD, DATABASE_URL_MISSING, ACTION_MODULE_UNAVAILABLE,
+    TEMPORAL_ADDRESS_MISSING, HEALTH_ADDRESS_TAKEN. An unreachable Postgres or Temporal is waited for.
+    """
+    log_as_json(settings.log_level)
+    for name in ignored_variables():
+        _LOG.warning("variable is ignored: nothing selects an engine or a queue", variable=name)
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    host = WorkerHost(settings, action_modules)
+    try:
+        await host.start(stop)
+        await stop.wait()
+    finally:
+        late = await host.stop()
+    if late:
+        # A thread in which an action is stuck would keep the process alive for ever.
+        os._exit(CUT_OFF)
+    return 0
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    def received(name: str) -> None:
+        if stop.is_set():
+            _LOG.warning("second signal, ending at once", signal=name)
+            os._exit(CUT_OFF)
+        _LOG.info("draining", signal=name, seconds=GRACE.total_seconds())
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, received, number.name)
+
+
+def _connection(settings: Settings, identity: str, sdk: SdkRuntime) -> TemporalConnection:
+    return TemporalConnection(lambda: connect_temporal(settings, identity=identity, runtime=sdk.runtime))

@@ -1,0 +1,93 @@
+"""The Temporal worker as a part of the process: connects for as long as it takes, polls, and checks that Temporal sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+from engine.activities.dependencies import ActivityDependencies
+from engine.contract import TASK_QUEUE
+from engine.errors import Unavailable
+from engine.operations.temporal import RPC_TIMEOUT, TemporalConnection, unavailable
+from engine.worker.parts import PartReport
+from engine.worker.temporal_worker import build_worker
+
+CHECK_SECONDS: Final = 5.0
+_SOONEST_CHECK_SECONDS: Final = 0.2
+LONGEST_CONNECT_PAUSE_SECONDS: Final = 10.0
+
+
+class Polling:
+    """A part of the worker process."""
+
+    def __init__(self, temporal: TemporalConnection, dependencies: ActivityDependencies, *, sandboxed: bool) -> None:
+        self._temporal = temporal
+        self._dependencies = dependencies
+        self._sandboxed = sandboxed
+
+    async def run(self, report: PartReport) -> None:
+        """Poll until the process stops; then finish what is under way, for at most the worker's grace."""
+        client = await self._connected(report)
+        if client is None:
+            return
+        identity = self._dependencies.identity
+        worker = build_worker(client, self._dependencies, sandboxed=self._sandboxed, identity=identity)
+        polling = asyncio.create_task(worker.run())
+        stopping = asyncio.create_task(report.stopping.wait())
+        try:
+            await self._watch(client, worker, report, until=(polling, stopping))
+        finally:
+            stopping.cancel()
+            await worker.shutdown()
+            await polling
+
+    async def _connected(self, report: PartReport) -> Client | None:
+        """None: told to stop before Temporal answered."""
+        pause = 1.0
+        while not report.stopping.is_set():
+            try:
+                return await self._temporal.client()
+            except Unavailable as error:
+                report.failed(error.message)
+            await report.pause(pause)
+            pause = min(pause * 2, LONGEST_CONNECT_PAUSE_SECONDS)
+        return None
+
+    async def _watch(
+        self, client: Client, worker: Worker, report: PartReport, until: tuple[asyncio.Task[None], asyncio.Task[bool]]
+    ) -> None:
+        pause = _SOONEST_CHECK_SECONDS
+        while True:
+            try:
+                seen = await _is_seen(client, self._dependencies.identity)
+            except RPCError as error:
+                report.failed(unavailable(error, "describe the task queue").message)
+            else:
+                if seen:
+                    report.succeeded()
+                    pause = CHECK_SECONDS
+                else:
+                    report.failed("Temporal does not see this worker poll yet.")
+            done, _ = await asyncio.wait(until, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            if done:
+                return
+            pause = min(pause * 2, CHECK_SECONDS)
+
+
+async def _is_seen(client: Client, identity: str) -> bool:
+    described = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=TASK_QUEUE),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        ),
+        timeout=RPC_TIMEOUT,
+    )
+    return any(poller.identity == identity for poller in described.pollers)

@@ -1,0 +1,82 @@
+"""The reconciler: in every worker, one of them active at a time, every fifteen seconds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from engine.errors import EngineError
+from engine.operations.context import OperationContext
+from engine.operations.reconcile import close_leftovers, close_recently_ended, close_stranded, relaunch_pending
+from engine.store.exclusive import only_one
+from engine.store.reconciling import Position
+from engine.worker.metrics import RECONCILED
+from engine.worker.parts import PartReport
+
+SECONDS: Final = 15.0
+LOOK_BACK: Final = timedelta(minutes=2)
+"""How far back Temporal is asked for executions that ended abnormally; more than a pass, because its list is a little behind."""
+PASSES_PER_LEFTOVERS: Final = 20
+"""Looking through all open waits is dearer than the rest, and they are closed where they are left: every five minutes."""
+
+_LOG: Final = structlog.get_logger("runstudio.reconciler")
+
+
+class Reconciler:
+    """A part of the worker process."""
+
+    def __init__(self, context: OperationContext) -> None:
+        self._context = context
+        self._after: Position | None = None
+        self._passes = 0
+
+    async def run(self, report: PartReport) -> None:
+        """Reconcile until the process stops."""
+        await report.repeat(SECONDS, self._pass_if_ours)
+
+    async def _pass_if_ours(self) -> None:
+        async with only_one(self._context.store, "reconciler") as ours:
+            if ours:
+                await self._pass()
+
+    async def _pass(self) -> None:
+        """All four duties, each on its own: what one cannot do now must not keep the others. Raises the first refusal."""
+        refusals: list[EngineError] = []
+        for duty in (self._relaunch, self._recent, self._walk, self._leftovers):
+            try:
+                await duty()
+            except EngineError as error:
+                refusals.append(error)
+        self._passes += 1
+        if refusals:
+            raise refusals[0]
+
+    async def _relaunch(self) -> None:
+        done = await relaunch_pending(self._context)
+        self._tell("launch started", done.started)
+        self._tell("launch refused", done.failed)
+        if done.pending:
+            raise EngineError(
+                "LAUNCHES_PENDING", f"{done.pending} launches wait for Temporal.", "See why it does not answer."
+            )
+
+    async def _recent(self) -> None:
+        self._tell("run closed", (await close_recently_ended(self._context, LOOK_BACK)).closed)
+
+    async def _walk(self) -> None:
+        done = await close_stranded(self._context, self._after)
+        self._after = done.next
+        self._tell("run closed", done.closed)
+
+    async def _leftovers(self) -> None:
+        if self._passes % PASSES_PER_LEFTOVERS == 0:
+            done = await close_leftovers(self._context)
+            self._tell("wait closed", done.waits)
+            self._tell("task closed", done.tasks)
+
+    def _tell(self, action: str, count: int) -> None:
+        if count:
+            RECONCILED.labels(action).inc(count)
+            _LOG.info("reconciled", action=action, count=count)

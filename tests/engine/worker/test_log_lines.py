@@ -1,0 +1,77 @@
+"""A worker's log: JSON lines, and no words that may be data."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from engine.errors import Conflict
+from engine.worker.log_lines import log_as_json
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """What was logged so far, parsed."""
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    log_as_json("info")
+
+    def parsed() -> list[dict[str, Any]]:
+        # Escaped, so that no data can drive the terminal in which somebody reads the log.
+        assert written.getvalue().replace("\n", "").isprintable()
+        return [json.loads(line) for line in written.getvalue().splitlines()]
+
+    yield parsed
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def test_a_line_is_an_object_with_time_level_and_logger(lines: Any) -> None:
+    structlog.get_logger("runstudio.test").info("launch started", run_id="r1", count=3)
+    structlog.get_logger("runstudio.test").debug("not at this level")
+    [line] = lines()
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "launch started", "level": "info", "logger": "runstudio.test", "run_id": "r1", "count": 3}
+
+
+def test_the_words_of_an_exception_are_left_out(lines: Any) -> None:
+    try:
+        raise ValueError("canary-4711")
+    except ValueError:
+        logging.getLogger("temporalio.activity").warning("Completing activity as failed", exc_info=True)
+        structlog.get_logger("runstudio.test").exception("it broke")
+    foreign, ours = lines()
+    assert foreign["error"] == ours["error"] == "ValueError"
+    assert foreign["at"].startswith("test_log_lines.py:")
+    assert "canary" not in json.dumps([foreign, ours])
+
+
+def test_the_words_of_a_refusal_of_ours_stay(lines: Any) -> None:
+    try:
+        raise Conflict("WORKFLOW_PAUSED", "The workflow orders is paused.", "Wait.")
+    except Conflict:
+        structlog.get_logger("runstudio.test").exception("refused")
+    [line] = lines()
+    assert (line["code"], line["message"]) == ("WORKFLOW_PAUSED", "The workflow orders is paused.")
+
+
+def test_ids_of_the_sdk_are_kept_and_nothing_else_it_adds(lines: Any) -> None:
+    extra = {"temporal_activity": {"activity_id": "7"}, "payload": "canary-4711"}
+    logging.getLogger("temporalio.activity").warning("slow", extra=extra)
+    [line] = lines()
+    assert line["temporal_activity"] == {"activity_id": "7"}
+    assert "canary" not in json.dumps(line)
+
+
+def test_what_could_break_a_terminal_is_escaped(lines: Any) -> None:
+    structlog.get_logger("runstudio.test").info("\x1b]0;title\x07", name="\x9b2J")
+    assert lines()[0]["event"] == "\x1b]0;title\x07"
