@@ -95,6 +95,7 @@ class ManualClock:
 
     async def advance(self, seconds: float) -> None:
         """Let ``seconds`` pass, waking sleepers in order and letting each run until it waits again."""
+        await self._let_run()
         target = self._monotonic + seconds
         while self._sleepers and self._sleepers[0][0] <= target:
             due, _, sleeper = heapq.heappop(self._sleepers)

@@ -23,15 +23,6 @@ def cut(text: str, cells: int) -> str:
     return set_cell_size(text, cells - 1).rstrip() + ELLIPSIS
 
 
-def cut_middle(text: str, cells: int, *, tail: int = 4) -> str:
-    """``text`` in at most ``cells`` cells with its beginning and its last ``tail`` characters: how ids are shortened."""
-    if width(text) <= cells:
-        return text
-    if cells <= tail + 1:
-        return cut(text, cells)
-    return set_cell_size(text, cells - tail - 1).rstrip() + ELLIPSIS + text[-tail:]
-
-
 def pad(text: str, cells: int, *, right: bool = False) -> str:
     """``text`` cut and filled with blanks to exactly ``cells`` cells; ``right`` aligns to the right."""
     text = cut(text, cells)

@@ -153,13 +153,14 @@ def _going_on(world: World, now: datetime) -> None:
     waiting.summary = replace(waiting.summary, row=replace(waiting.row, replay_of=source.row.run_id))
     stuck = _order(world, now - seconds(134), Script(pickup=None))
 
-    def worker_comes() -> None:
-        at = world.now()
-        world.health = (*world.health[:2], HealthPart("workers", PartState.OK, "1 polling: build-8 on app-2"))
-        stuck.log(at, LogLevel.INFO, "picked up by build-8 on app-2")
-        world.play(stuck, world.workflows["order-fulfilment"].script, at)
+    comes = now + seconds(75)
 
-    world.at(now + seconds(75), worker_comes, stuck.row.run_id)
+    def worker_comes() -> None:
+        world.health = (*world.health[:2], HealthPart("workers", PartState.OK, "1 polling: build-8 on app-2"))
+        stuck.log(comes, LogLevel.INFO, "picked up by build-8 on app-2")
+        world.play(stuck, world.workflows["order-fulfilment"].script, comes)
+
+    world.at(comes, worker_comes, stuck.row.run_id)
 
 
 def _to_come(world: World, now: datetime) -> None:

@@ -1,0 +1,179 @@
+"""The studio under test: a fake world, a clock that stands still until told, no environment of whoever runs the tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_textual_snapshot import SVGImageExtension
+from syrupy.assertion import SnapshotAssertion
+from textual.pilot import Pilot
+
+from runstudio_tui.app import StudioApp
+from runstudio_tui.backend.fake import FakeBackend
+from runstudio_tui.backend.worlds.demo import demo_backend
+from runstudio_tui.clock import ManualClock
+from runstudio_tui.config import StudioConfig
+from runstudio_tui.screens.base import StudioScreen
+from runstudio_tui.widgets.painted import Painted
+
+NOW = datetime(2026, 1, 15, 10, 43, 21, tzinfo=UTC)
+NARROW = (80, 24)
+WIDE = (120, 36)
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("TEXTUAL", "RUNSTUDIO_", "NO_COLOR", "COLORTERM", "TMUX", "STY")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Stands at ``NOW``."""
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> StudioConfig:
+    """Settings of every test: nothing from this machine."""
+    return StudioConfig(
+        glyphs="unicode", timezone="UTC", state_dir=str(tmp_path), multiplexer="none", editor="false", clipboard="auto"
+    )
+
+
+@pytest.fixture
+def backend(clock: ManualClock) -> FakeBackend:
+    """The demo world."""
+    return demo_backend(clock)
+
+
+@dataclass
+class Session:
+    """One open studio."""
+
+    app: StudioApp
+    pilot: Pilot[None]
+    clock: ManualClock
+    backend: FakeBackend
+    written: list[str]
+    """What was sent to the terminal beside the screen: clipboard sequences."""
+
+    async def settle(self) -> None:
+        """Let everything that can happen now happen."""
+        for _ in range(3):
+            await self.pilot.pause()
+            for _ in range(20):
+                await asyncio.sleep(0)
+        await self.pilot.pause()
+
+    async def press(self, *keys: str) -> None:
+        """Press keys one after the other, each seen through."""
+        for key in keys:
+            await self.pilot.press(key)
+            await self.settle()
+
+    async def type(self, text: str) -> None:
+        """Type a text into what has the focus."""
+        names = {" ": "space", ":": "colon", "-": "minus", ".": "full_stop", "@": "at", ",": "comma", "_": "underscore"}
+        for char in text:
+            await self.pilot.press(names.get(char, char))
+        await self.settle()
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass, and everything that happens in it."""
+        await self.clock.advance(seconds)
+        await self.settle()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition, without waiting for any length of time."""
+        for _ in range(200):
+            if condition():
+                return
+            await self.settle()
+        raise AssertionError(f"did not come true; the screen shows:\n{self.text}")
+
+    @property
+    def screen(self) -> Any:
+        """The screen on top."""
+        return self.app.screen
+
+    @property
+    def text(self) -> str:
+        """What is drawn, as text: all lines of the top screen from top to bottom."""
+        strips = self.app.screen._compositor.render_strips()  # the one way to read a whole frame as text
+        return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
+
+    def line(self, containing: str) -> str:
+        """The first drawn line containing a text; fails when there is none."""
+        found = [text for text in self.text.split("\n") if containing in text]
+        assert found, f"no line contains {containing!r}:\n{self.text}"
+        return found[0]
+
+    @property
+    def note(self) -> str:
+        """The note line of the topmost full screen."""
+        screens = [screen for screen in self.app.screen_stack if isinstance(screen, StudioScreen)]
+        return screens[-1].query_one("#note", Painted).text
+
+    @property
+    def said(self) -> str:
+        """What the open dialog says."""
+        return self.screen.query_one("#said", Painted).text
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def studio(clock: ManualClock, config: StudioConfig, backend: FakeBackend) -> Open:
+    """``async with studio(size=..., **settings) as session`` opens the studio and waits for its first screen."""
+
+    @asynccontextmanager
+    async def opened(
+        *,
+        size: tuple[int, int] = NARROW,
+        on: FakeBackend | None = None,
+        filter_text: str = "",
+        run_id: str | None = None,
+        settle: bool = True,
+        **settings: Any,
+    ) -> AsyncIterator[Session]:
+        used = on or backend
+        app = StudioApp(used, replace(config, **settings), clock, filter_text=filter_text, run_id=run_id)
+        written: list[str] = []
+        app._write_sequence = written.append  # type: ignore[method-assign]  # the terminal is not there
+        async with app.run_test(size=size, notifications=True) as pilot:
+            session = Session(app, pilot, clock, used, written)
+            if settle:
+                await session.until(lambda: isinstance(app.screen, StudioScreen))
+                await session.pass_time(0.5)
+            yield session
+
+    return opened
+
+
+@pytest.fixture
+def picture(snapshot: SnapshotAssertion) -> Callable[[Session, str], None]:
+    """``picture(session, name)`` compares what is drawn with the picture of that name."""
+
+    def compare(session: Session, name: str) -> None:
+        drawn = session.app.export_screenshot(title="Run Studio", simplify=True)
+        assert drawn == snapshot(name=name, extension_class=SVGImageExtension)
+
+    return compare
+
+    """Fails when a test leaves tasks of the studio behind."""
+    yield
+    left = [task for task in asyncio.all_tasks() if not task.done() and "runstudio_tui" in repr(task.get_coro())]
+    assert not left

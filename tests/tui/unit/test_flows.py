@@ -1,0 +1,156 @@
+"""Canceling: frozen targets, a second look, each settled on its own."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from runstudio_tui.backend.fake import FakeBackend
+from runstudio_tui.backend.fake_run import new_run
+from runstudio_tui.backend.fake_world import World
+from runstudio_tui.clock import ManualClock, ServerTime
+from runstudio_tui.domain.models import RunId, RunRow, RunStatus
+from runstudio_tui.ports import Conflict, Unavailable
+from runstudio_tui.store.feed import ChangeFeed
+from runstudio_tui.store.flows import CancelFlow, Outcome, reason_problem
+from runstudio_tui.store.journal import Journal
+from runstudio_tui.store.session import Studio
+
+START = datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+
+class Case:
+    """Some running runs and a session on them."""
+
+    def __init__(self, number: int = 3) -> None:
+        clock = ManualClock(START)
+        self.world = World(clock)
+        for at in range(number):
+            run = new_run(f"run-{at}", "w", 1, START, {})
+            self.world.runs[RunId(run.row.run_id)] = run
+        self.backend = FakeBackend(self.world, clock)
+        self.bugs: list[Exception] = []
+        self.studio = Studio(
+            backend=self.backend,
+            clock=clock,
+            zone=UTC,
+            poll_seconds=4,
+            journal=Journal(clock),
+            time=ServerTime(clock),
+            feed=ChangeFeed(clock, self.backend),
+            report_bug=self.bugs.append,
+        )
+
+    @property
+    def rows(self) -> list[RunRow]:
+        """The rows as they are now."""
+        return [run.row for run in self.world.runs.values()]
+
+    def flow(self) -> CancelFlow:
+        """A flow about all runs as they are now."""
+        return CancelFlow(self.studio, self.rows, lambda: None)
+
+
+def outcomes(flow: CancelFlow) -> list[Outcome]:
+    """How each target stands."""
+    return [target.outcome for target in flow.targets]
+
+
+async def test_each_target_is_canceled_with_its_own_key() -> None:
+    case = Case()
+    flow = case.flow()
+    await flow.run("  wrong price list  ")
+    assert outcomes(flow) == [Outcome.DONE] * 3
+    requests = [call.arguments[0] for call in case.backend.called("cancel")]
+    assert {request.reason for request in requests} == {"wrong price list"}
+    assert len({request.idempotency_key for request in requests}) == 3
+    assert all(row.status is RunStatus.CANCELED for row in case.rows)
+
+
+async def test_what_cannot_be_canceled_is_skipped_and_says_why() -> None:
+    case = Case()
+    runs = list(case.world.runs.values())
+    runs[0].finish(START, RunStatus.SUCCEEDED)
+    runs[1].change(START, engine="db")
+    flow = case.flow()
+    assert [target.text for target in flow.targets] == [
+        "skipped: already finished",
+        "skipped: from before the cutover, read-only",
+        "",
+    ]
+    await flow.run("reason")
+    assert len(case.backend.called("cancel")) == 1
+
+
+async def test_the_state_is_looked_at_again_before_acting() -> None:
+    case = Case()
+    flow = case.flow()
+    case.world.runs[RunId("run-1")].finish(START, RunStatus.SUCCEEDED)
+    await flow.run("reason")
+    assert outcomes(flow) == [Outcome.DONE, Outcome.SKIPPED, Outcome.DONE]
+    assert [call.arguments[0].run_id for call in case.backend.called("cancel")] == ["run-0", "run-2"]
+
+
+async def test_one_failure_leaves_the_others_alone_and_can_be_repeated() -> None:
+    case = Case()
+    case.backend.fail_next("cancel", Unavailable("Temporal unreachable", "nothing changed"))
+    flow = case.flow()
+    await flow.run("reason")
+    assert outcomes(flow) == [Outcome.FAILED, Outcome.DONE, Outcome.DONE]
+    assert flow.targets[0].text == "failed: Temporal unreachable, nothing changed"
+    await flow.run("reason")
+    assert outcomes(flow) == [Outcome.DONE] * 3
+    keys = [
+        call.arguments[0].idempotency_key
+        for call in case.backend.called("cancel")
+        if call.arguments[0].run_id == "run-0"
+    ]
+    assert len(keys) == 2
+    assert keys[0] == keys[1]
+
+
+async def test_a_bug_with_one_target_settles_it_and_is_reported() -> None:
+    case = Case()
+    case.backend.fail_next("cancel", KeyError("oops"))
+    flow = case.flow()
+    await flow.run("reason")
+    assert sorted(outcomes(flow)) == sorted([Outcome.FAILED, Outcome.DONE, Outcome.DONE])
+    assert [type(bug) for bug in case.bugs] == [KeyError]
+
+
+async def test_when_the_second_look_fails_nothing_is_sent() -> None:
+    case = Case()
+    case.backend.fail_next("rows", Unavailable("Postgres", "refused"))
+    flow = case.flow()
+    with pytest.raises(Unavailable):
+        await flow.run("reason")
+    assert case.backend.called("cancel") == []
+    assert outcomes(flow) == [Outcome.PENDING] * 3
+
+
+async def test_at_most_four_at_once() -> None:
+    case = Case(12)
+    gate = case.backend.hold("cancel")
+    flow = case.flow()
+    running = asyncio.create_task(flow.run("reason"))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert len(case.backend.called("cancel")) == 4
+    gate.set()
+    await running
+    assert len(case.backend.called("cancel")) == 12
+
+
+async def test_a_refusal_is_a_result() -> None:
+    case = Case(1)
+    case.backend.fail_next("cancel", Conflict("Run is read-only"))
+    flow = case.flow()
+    await flow.run("reason")
+    assert flow.targets[0].text == "failed: Run is read-only"
+
+
+def test_reasons_count_without_blanks_around_them() -> None:
+    assert reason_problem(" ab ")
+    assert not reason_problem(" abc ")
