@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, literal_column, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, literal_column, or_, select, union
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from engine.errors import Invalid
@@ -89,6 +89,8 @@ class RunFilter:
     replay_of: str | None = None
     parent: str | None = None
     root: str | None = None
+    launch: str | None = None
+    """``pending`` or ``failed``: runs Temporal does not know yet, or never took."""
     order: RunOrder = RunOrder.STARTED_DESC
 
     def __post_init__(self) -> None:
@@ -96,6 +98,7 @@ class RunFilter:
         _known("status", self.statuses, RUN_STATUSES)
         _known("waiting_on", self.waiting_on, WAITING_ON)
         _known("trigger", () if self.trigger is None else (self.trigger,), TRIGGERS)
+        _known("launch", () if self.launch is None else (self.launch,), ("pending", "failed"))
         for name in ("started_from", "started_before"):
             moment = getattr(self, name)
             if moment is not None and moment.tzinfo is None:
@@ -168,8 +171,8 @@ def conditions(wanted: RunFilter, now: datetime) -> list[ColumnElement[bool]]:
     if wanted.waiting_on:
         found.append(runs.waiting_on.in_(sorted(wanted.waiting_on)))
     if wanted.min_attempt is not None and wanted.min_attempt > 1:
-        # The literal is the predicate of the index: a parameter would hide it from a generic plan.
-        found += [runs.attempt > literal_column("1"), runs.attempt >= wanted.min_attempt]
+        # A literal, because a plan for any parameter could not know that the partial index applies.
+        found.append(runs.attempt >= bindparam(None, wanted.min_attempt, literal_execute=True))
     equal = {
         "last_error_code": "error_code",
         "replay_of_run_id": "replay_of",
@@ -180,6 +183,8 @@ def conditions(wanted: RunFilter, now: datetime) -> list[ColumnElement[bool]]:
         value = getattr(wanted, name)
         if value is not None:
             found.append(runs[column] == value)
+    if wanted.launch is not None:
+        found.append(runs.launch_state == bindparam(None, wanted.launch, literal_execute=True))
     if wanted.run_id_prefix:
         first, last = _prefix_range(wanted.run_id_prefix)
         found += [runs.run_id >= first, runs.run_id <= last]
@@ -209,7 +214,7 @@ def has_own_index(wanted: RunFilter, workflows: Workflows) -> bool:
     """Whether one value of the filter has an index in the order of the start that does not begin with the status."""
     if not wanted.order.by_start:
         return False
-    single = (wanted.trigger, wanted.error_code, wanted.replay_of, wanted.parent, wanted.root)
+    single = (wanted.trigger, wanted.error_code, wanted.replay_of, wanted.parent, wanted.root, wanted.launch)
     of_version = wanted.version is not None and len(workflows.ids or ()) == 1
     return any(value is not None for value in single) or (wanted.min_attempt or 0) > 1 or of_version
 

@@ -148,6 +148,15 @@ workflow_runs = Table(
         "run_id",
         **_partial("replay_of_run_id IS NOT NULL"),
     ),
+    # Launches that are not done, and those that were refused: few.
+    Index(
+        "workflow_runs_list_launch",
+        "tenant",
+        "launch_state",
+        "started_at",
+        "run_id",
+        **_partial("launch_state <> 'started'"),
+    ),
     Index("workflow_runs_list_child", "tenant", "started_at", "run_id", **_partial("parent_run_id IS NOT NULL")),
     Index(
         "workflow_runs_list_parent",

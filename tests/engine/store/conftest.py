@@ -28,7 +28,7 @@ CREATE TEMP TABLE seeds AS SELECT n, now() - interval '400 days' + (n - (n % 10 
 INSERT INTO workflow_runs (
     run_id, tenant, workflow_id, workflow_version, status, node_path, node_step_id, error_json, last_error_code,
     trigger_type, event_type, engine, parent_run_id, root_run_id, replay_of_run_id, waiting_on, waiting_since, attempt,
-    step_count, started_at, updated_at, completed_at)
+    step_count, launch_state, started_at, updated_at, completed_at)
 SELECT
     (lpad(to_hex((extract(epoch FROM started) * 1000)::bigint), 12, '0') || '7' || lpad(to_hex(n % 4096), 3, '0')
         || '8' || lpad(to_hex(n), 15, '0'))::uuid,
@@ -50,6 +50,8 @@ SELECT
     CASE status WHEN 'WAITING' THEN started + interval '1 minute' END,
     CASE WHEN n % 30 = 5 THEN 2 + n % 4 ELSE 1 END,
     CASE WHEN status = 'RUNNING' AND n % 200 = 0 THEN 0 ELSE 3 END,
+    CASE WHEN status = 'RUNNING' AND n % 400 = 0 THEN 'pending' WHEN status = 'FAILED' AND n % 70 = 2 THEN 'failed'
+        ELSE 'started' END,
     started,
     started + (n * 7919 % 100000) * interval '1 second',
     CASE WHEN status NOT IN ('RUNNING', 'WAITING') THEN started + interval '5 minutes' END

@@ -40,6 +40,8 @@ IN_ORDER_OF_START: dict[str, tuple[dict[str, Any], str]] = {
     "waiting for several": ({"waiting_on": frozenset({"human", "event"})}, "workflow_runs_list_waiting"),
     "attempt": ({"min_attempt": 2}, "workflow_runs_list_attempt"),
     "error": ({"error_code": "OLD_CODE"}, "workflow_runs_list_error"),
+    "pending launches": ({"launch": "pending"}, "workflow_runs_list_launch"),
+    "refused launches": ({"launch": "failed"}, "workflow_runs_list_launch"),
     "replays": ({"replay_of": ORIGINAL}, "workflow_runs_list_replay"),
     "parent": ({"parent": PARENT}, "workflow_runs_list_parent"),
     "root": ({"root": ROOT}, "workflow_runs_list_root"),
@@ -161,7 +163,7 @@ async def test_stuck_runs_are_found_among_the_running_ones(history: AsyncEngine,
     await runs_page(history, RunFilter(stuck=True), limit=LIMIT)
     [plan] = explained.plans()
     assert "Seq Scan" not in {node["Node Type"] for node in _on_runs(plan)}
-    assert "workflow_runs_list_status" in {node.get("Index Name") for node in _nodes(plan)}
+    assert any(str(node.get("Index Name")).startswith("workflow_runs_list_status") for node in _nodes(plan))
     assert sum(_rows(node) for node in _on_runs(plan)) <= RUNNING
 
 
