@@ -17,8 +17,8 @@ from engine.errors import Unavailable
 
 COMMAND: Final[tuple[str, ...]] = (sys.executable, "-m", "runstudio_tui.cli", "worker")
 START_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 25.0
-"""Above the 20 seconds a worker gives its activities to end."""
+STOP_SECONDS: Final = 30.0
+"""Above what a worker takes at most: 20 seconds for its activities, and a few for what they leave."""
 
 
 class WorkerProcess:
