@@ -94,9 +94,10 @@ def start_detached(
     Output goes to the end of ``log``, which is set aside as ``<log>.1`` above 10 MB. ``user`` needs root. ``environment``
     replaces ours. Raises ``Unavailable`` (``PROGRAM_NOT_STARTED``) when the program cannot be run.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
         log.replace(log.with_name(log.name + ".1"))
+    log.touch(mode=0o600)
     try:
         with log.open("ab") as output:
             child = subprocess.Popen(  # noqa: S603 (callers pass programs they found themselves, never a payload)
@@ -110,6 +111,8 @@ def start_detached(
                 group=user,
                 extra_groups=None if user is None else [],
                 start_new_session=True,
+                # Histories and logs hold what runs hold: they are their owner's alone.
+                umask=0o077,
             )
     except OSError as error:
         raise Unavailable(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import stat
 from pathlib import Path
 
 import psutil
@@ -57,6 +58,13 @@ async def test_runs_and_rows_survive_down_and_up(make_stack: MakeStack, data_dir
     await assert_data(after, mark)
     stack.down(silent)
     assert processes_of(data_dir) == {}
+
+
+async def test_what_runs_hold_is_for_its_owner_alone(make_stack: MakeStack, data_dir: Path) -> None:
+    make_stack().up(silent)
+    # As root, others may pass through the directory, because Postgres' account must.
+    for name in ("temporal.db", "logs", "logs/temporal.log", "logs/postgres.log", "logs/worker.log", "postgres"):
+        assert stat.S_IMODE((data_dir / name).stat().st_mode) & 0o077 == 0, name
 
 
 async def test_a_stack_that_is_up_is_taken_as_it_is(make_stack: MakeStack) -> None:
