@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, UnaryExpression, tuple_
+from sqlalchemy import ColumnElement, FromClause, TableValuedAlias, Text, UnaryExpression, func, literal, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from engine.errors import Invalid
 from engine.store.views import Page
@@ -41,6 +42,11 @@ class Keyset:
         row = tuple_(*self.columns)
         there = tuple_(*position, types=[column.type for column in self.columns])
         return row < there if self.descending is not reverse else row > there
+
+
+def value_table(name: str, values: Sequence[str]) -> TableValuedAlias:
+    """A table with one column ``value``, to be joined laterally with what is read for each of ``values``."""
+    return func.unnest(literal(list(values), ARRAY(Text))).table_valued("value", name=f"each_{name}").render_derived()
 
 
 def fingerprint(*parts: object) -> str:

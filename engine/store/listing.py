@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.errors import Invalid
-from engine.store.keyset import Keyset, decode_cursor, fingerprint, page_of
+from engine.store.keyset import Keyset, decode_cursor, fingerprint, page_of, value_table
 from engine.store.reader import Reader, open_reader, uuid_text
 from engine.store.run_filter import (
     RunFilter,
@@ -197,7 +197,7 @@ def _of_workflows(workflows: Workflows) -> list[ColumnElement[bool]]:
 
 async def _count_apart(reader: Reader, rows: Select[Any]) -> dict[str, Count]:
     """One index range per status."""
-    status = _each("status", RUN_STATUSES)
+    status = value_table("status", RUN_STATUSES)
     some = rows.where(runs.status == status.c.value).lateral("some")
     counted = select(status.c.value, func.count(some.c.status).label("number")).select_from(
         status.outerjoin(some, true())
@@ -212,11 +212,6 @@ async def _count_together(reader: Reader, rows: Select[Any]) -> dict[str, Count]
     numbers = {row.status: row.number for row in found}
     capped = sum(numbers.values()) > COUNT_CAP
     return {status: Count(min(numbers.get(status, 0), COUNT_CAP), capped) for status in RUN_STATUSES}
-
-
-def _each(name: str, values: Sequence[str]) -> TableValuedAlias:
-    """A table of ``values``, to be joined laterally with what is read for each of them."""
-    return func.unnest(literal(list(values), ARRAY(Text))).table_valued("value", name=f"each_{name}").render_derived()
 
 
 def _count(number: int) -> Count:

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, literal, select
+from sqlalchemy import Select, func, literal, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.errors import NotFound
+from engine.store.json_policy import storable_text
+from engine.store.keyset import value_table
 from engine.store.reader import Reader, open_reader
-from engine.store.tables import workflow_definition_versions, workflow_definitions, workflow_runs
+from engine.store.tables import RUN_STATUSES, workflow_definition_versions, workflow_definitions, workflow_runs
 from engine.store.views import Document, Reply
 
 Json = Any
@@ -112,12 +115,18 @@ async def payload_schema_of(engine: AsyncEngine, tenant: str, workflow_id: str, 
 
 async def latest_input(engine: AsyncEngine, tenant: str, workflow_id: str) -> Reply[LatestInputView | None]:
     """The payload of the newest run that has one; None when there is none. Raises ``Unavailable``."""
-    query = (
-        select(runs.run_id, runs.input_json)
-        .where(runs.tenant == tenant, runs.workflow_id == workflow_id, runs.input_json.is_not(None))
+    # The index begins with the status, so the newest of each is looked up, and then the newest of those.
+    status = value_table("status", RUN_STATUSES)
+    newest = (
+        select(runs.run_id, runs.started_at, runs.input_json)
+        .where(runs.tenant == tenant, runs.workflow_id == storable_text(workflow_id), runs.status == status.c.value)
+        .where(runs.input_json.is_not(None))
         .order_by(runs.started_at.desc(), runs.run_id.desc())
         .limit(1)
+        .lateral("newest")
     )
+    order = (newest.c.started_at.desc(), newest.c.run_id.desc())
+    query = select(newest).select_from(status.join(newest, true())).order_by(*order).limit(1)
     async with open_reader(engine, tenant) as reader:
         row = await reader.row(query)
         found = None if row is None else LatestInputView(row.run_id, reader.document(row.input_json))
@@ -127,12 +136,12 @@ async def latest_input(engine: AsyncEngine, tenant: str, workflow_id: str) -> Re
 def _latest_version() -> Select[Any]:
     newest_first = (versions.tenant, versions.workflow_id, versions.version.desc())
     columns = (versions.tenant, versions.workflow_id, versions.version, versions.trigger)
-    return select(*columns).distinct(versions.tenant, versions.workflow_id).order_by(*newest_first)
+    return select(*columns).ext(distinct_on(versions.tenant, versions.workflow_id)).order_by(*newest_first)
 
 
 async def _require_workflow(reader: Reader, workflow_id: str) -> None:
     exists = select(literal(1)).where(definitions.tenant == reader.tenant, definitions.workflow_id == workflow_id)
-    if "\0" in workflow_id or await reader.row(exists) is None:
+    if storable_text(workflow_id) != workflow_id or await reader.row(exists) is None:
         raise NotFound(
             "WORKFLOW_NOT_FOUND",
             f"There is no workflow {workflow_id[:60]!r}.",

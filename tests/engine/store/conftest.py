@@ -28,7 +28,7 @@ CREATE TEMP TABLE seeds AS SELECT n, now() - interval '400 days' + (n - (n % 10 
 INSERT INTO workflow_runs (
     run_id, tenant, workflow_id, workflow_version, status, node_path, node_step_id, error_json, last_error_code,
     trigger_type, event_type, engine, parent_run_id, root_run_id, replay_of_run_id, waiting_on, waiting_since, attempt,
-    step_count, launch_state, started_at, updated_at, completed_at)
+    step_count, launch_state, started_at, updated_at, completed_at, input_json)
 SELECT
     (lpad(to_hex((extract(epoch FROM started) * 1000)::bigint), 12, '0') || '7' || lpad(to_hex(n % 4096), 3, '0')
         || '8' || lpad(to_hex(n), 15, '0'))::uuid,
@@ -54,7 +54,8 @@ SELECT
         ELSE 'started' END,
     started,
     started + (n * 7919 % 100000) * interval '1 second',
-    CASE WHEN status NOT IN ('RUNNING', 'WAITING') THEN started + interval '5 minutes' END
+    CASE WHEN status NOT IN ('RUNNING', 'WAITING') THEN started + interval '5 minutes' END,
+    '{}'
 FROM (SELECT *, CASE
         WHEN n % 100 = 0 THEN 'RUNNING' WHEN n % 25 = 1 THEN 'WAITING' WHEN n % 10 = 2 THEN 'FAILED'
         WHEN n < 3000 AND n % 20 = 5 THEN 'CANCELED' ELSE 'SUCCEEDED' END AS status,

@@ -88,11 +88,11 @@ class Explained:
         return [row[0][0]["Plan"] for row in found if row is not None]
 
 
-def _on_runs(plan: Plan) -> list[Plan]:
+def on_runs(plan: Plan) -> list[Plan]:
     return [node for node in _nodes(plan) if node.get("Relation Name") == "workflow_runs"]
 
 
-def _rows(node: Plan) -> int:
+def rows_read(node: Plan) -> int:
     """Rows a node looked at, over all its executions."""
     return int((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
 
@@ -102,7 +102,7 @@ def _sorted_rows(plan: Plan) -> int:
     sizes = [
         int(node["Plans"][0]["Actual Rows"])
         for node in _nodes(plan)
-        if node["Node Type"] in {"Sort", "Incremental Sort"} and _on_runs(node)
+        if node["Node Type"] in {"Sort", "Incremental Sort"} and on_runs(node)
     ]
     return max(sizes, default=0)
 
@@ -122,14 +122,14 @@ async def test_a_filter_is_an_index_range_in_order(
     plans = explained.plans()
     assert len(plans) == 4
     for plan in plans:
-        scans = _on_runs(plan)
+        scans = on_runs(plan)
         assert {node["Node Type"] for node in scans} <= {"Index Scan", "Index Only Scan"}, name
         assert {node["Index Name"] for node in scans} == {index}, name
         # Nothing is sorted but what the ranges gave, at most a page each, and they are few.
         branches = max(int(node["Actual Loops"]) for node in scans)
         assert branches <= len(RUN_STATUSES) * 4
         assert _sorted_rows(plan) <= branches * (LIMIT + 1)
-        assert sum(_rows(node) for node in scans) <= branches * (LIMIT + 1)
+        assert sum(rows_read(node) for node in scans) <= branches * (LIMIT + 1)
 
 
 async def test_a_wait_key_is_looked_up_among_the_waits(history: AsyncEngine, history_url: str) -> None:
@@ -137,7 +137,7 @@ async def test_a_wait_key_is_looked_up_among_the_waits(history: AsyncEngine, his
     await runs_page(history, RunFilter(wait_key="ORD-2"), limit=LIMIT)
     [plan] = explained.plans()
     assert "workflow_run_waits_key" in {node.get("Index Name") for node in _nodes(plan)}
-    assert {node.get("Index Name") for node in _on_runs(plan)} == {"workflow_runs_pkey"}
+    assert {node.get("Index Name") for node in on_runs(plan)} == {"workflow_runs_pkey"}
 
 
 async def test_the_runs_of_an_event_are_looked_up_by_their_ids(history: AsyncEngine, history_url: str) -> None:
@@ -145,7 +145,7 @@ async def test_the_runs_of_an_event_are_looked_up_by_their_ids(history: AsyncEng
     await runs_page(history, RunFilter(event_id="evt-1"), limit=LIMIT)
     [plan] = explained.plans()
     assert "workflow_run_waits_matched_event" in {node.get("Index Name") for node in _nodes(plan)}
-    assert {node.get("Index Name") for node in _on_runs(plan)} == {"workflow_runs_pkey"}
+    assert {node.get("Index Name") for node in on_runs(plan)} == {"workflow_runs_pkey"}
 
 
 async def test_a_run_id_prefix_is_a_range_of_ids(history: AsyncEngine, history_url: str) -> None:
@@ -154,17 +154,17 @@ async def test_a_run_id_prefix_is_a_range_of_ids(history: AsyncEngine, history_u
     page = await runs_page(history, RunFilter(run_id_prefix=newest[:8]), limit=LIMIT)
     assert newest in {row.run_id for row in page.rows}
     [plan] = explained.plans()
-    assert {node.get("Index Name") for node in _on_runs(plan)} <= {"workflow_runs_pkey", None}
-    assert "Seq Scan" not in {node["Node Type"] for node in _on_runs(plan)}
+    assert {node.get("Index Name") for node in on_runs(plan)} <= {"workflow_runs_pkey", None}
+    assert "Seq Scan" not in {node["Node Type"] for node in on_runs(plan)}
 
 
 async def test_stuck_runs_are_found_among_the_running_ones(history: AsyncEngine, history_url: str) -> None:
     explained = Explained(history, history_url)
     await runs_page(history, RunFilter(stuck=True), limit=LIMIT)
     [plan] = explained.plans()
-    assert "Seq Scan" not in {node["Node Type"] for node in _on_runs(plan)}
+    assert "Seq Scan" not in {node["Node Type"] for node in on_runs(plan)}
     assert any(str(node.get("Index Name")).startswith("workflow_runs_list_status") for node in _nodes(plan))
-    assert sum(_rows(node) for node in _on_runs(plan)) <= RUNNING
+    assert sum(rows_read(node) for node in on_runs(plan)) <= RUNNING
 
 
 @pytest.mark.parametrize(
@@ -177,6 +177,6 @@ async def test_counting_reads_no_more_than_the_cap(
     explained = Explained(history, history_url)
     await count_runs(history, RunFilter(**conditions))
     for plan in explained.plans():
-        scans = _on_runs(plan)
+        scans = on_runs(plan)
         assert "Seq Scan" not in {node["Node Type"] for node in scans}
-        assert sum(_rows(node) for node in scans) <= 101 * len(RUN_STATUSES) + RUNNING
+        assert sum(rows_read(node) for node in scans) <= 101 * len(RUN_STATUSES) + RUNNING
