@@ -33,6 +33,7 @@ class Ledger:
 
     _steps: dict[StepKey, StepRecord] = field(default_factory=dict)
     _waits: dict[WaitKey, WaitRecord] = field(default_factory=dict)
+    _opened: dict[WaitKey, str] = field(default_factory=dict)
     logs: list[LogRecord] = field(default_factory=list)
     pure_tries: list[PureTry] = field(default_factory=list)
 
@@ -42,8 +43,9 @@ class Ledger:
             if isinstance(record, StepRecord):
                 self._add_step(record)
             elif isinstance(record, WaitRecord):
-                key = (*key_of(record.step), record.wait_type, record.attempt)
+                key = _wait_key(record)
                 known = self._waits.get(key)
+                self._opened.setdefault(key, record.at)
                 if known is None or (known.status in _OPEN and known.seq < record.seq):
                     self._waits[key] = record
             else:
@@ -67,6 +69,14 @@ class Ledger:
         """Every wait, back-offs and children included."""
         return list(self._waits.values())
 
+    def opened_at(self, wait: WaitRecord) -> str:
+        """When the wait was opened; its record says when it came to its present status."""
+        return self._opened[_wait_key(wait)]
+
     def step(self, step: StepRef) -> StepRecord | None:
         """The latest record of one execution."""
         return self._steps.get(key_of(step))
+
+
+def _wait_key(wait: WaitRecord) -> WaitKey:
+    return (*key_of(wait.step), wait.wait_type, wait.attempt)

@@ -16,7 +16,7 @@ from engine.errors import CANCELLATION, CORRUPTION, RunError, StepFailure
 from engine.interpreter import effects as fx
 from engine.interpreter import snapshot, steps_action, steps_control, steps_wait
 from engine.interpreter.routing import fail
-from engine.interpreter.run_state import RunState
+from engine.interpreter.run_state import RunState, StepObserver
 from engine.interpreter.scopes import Scopes
 
 _STEPS: Final[dict[type, Callable[[RunState, Any], None]]] = {
@@ -69,16 +69,19 @@ class Machine:
         traits: Mapping[str, fx.ActionTraits],
         quota_units: int | None,
         item_limit: int | None = None,
+        observer: StepObserver | None = None,
     ) -> Machine:
         """A new run. A payload that is no object counts as empty.
 
         ``traits`` by ``id@version``: the registered ones among ``plan.actions``. ``quota_units``: units leased so far; None
-        when the tenant has no limit. ``item_limit``: the most items a loop may have, for dry runs.
+        when the tenant has no limit. ``item_limit``: the most items a loop may have, for dry runs. ``observer`` sees the scopes
+        around every step; it is not part of the state.
         """
         scopes = Scopes(facts, payload if isinstance(payload, dict) else {}, {}, dict(meta or {}))
         state = RunState(plan, facts, scopes, host, traits)
         state.quota = quota_units
         state.item_limit = item_limit
+        state.observer = observer
         return cls(state)
 
     @classmethod
@@ -196,10 +199,16 @@ class Machine:
         return self._state.steps_started
 
     @property
-    def current_path(self) -> str | None:
-        """Path of the step that is open or comes next; None after the end."""
+    def current_step(self) -> fx.StepRef | None:
+        """The step that is open, comes next, or ended the run; None when the end was reached without one."""
         step = self._state.plan.code[self._state.at]
-        return step.ref.path if isinstance(step, code.Instruction) else None
+        return self._state.ref(step) if isinstance(step, code.Instruction) else None
+
+    @property
+    def current_path(self) -> str | None:
+        """Path of ``current_step``."""
+        step = self.current_step
+        return None if step is None else step.path
 
     @property
     def frame_depth(self) -> int:
@@ -239,6 +248,8 @@ class Machine:
             state.room -= 1
             state.spent_before = state.spent
             state.steps_started += 1
+            if state.observer is not None:
+                state.observer.before(state.ref(instruction), state.scopes.final())
             try:
                 _STEPS[type(instruction)](state, instruction)
             except StepFailure as failure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from engine.definition.plan import Instruction, Plan
 from engine.errors import EXPRESSION, RunError, StepFailure
@@ -55,6 +55,18 @@ class OpenStep:
     outcome: Any = None
 
 
+class StepObserver(Protocol):
+    """Who wants to see the scopes around every step. They are never changed, so seeing them costs nothing."""
+
+    def before(self, step: StepRef, scopes: dict[str, Any]) -> None:
+        """The step is about to start; ``scopes`` as of ``Scopes.final``."""
+        ...
+
+    def after(self, step: StepRef, scopes: dict[str, Any]) -> None:
+        """The step is complete, and what it leaves open, a loop or a try, is not entered or left yet."""
+        ...
+
+
 class RunState:
     """The state of one run. Only the interpreter's own modules change it."""
 
@@ -69,6 +81,7 @@ class RunState:
         "iteration",
         "now_iso",
         "now_ms",
+        "observer",
         "open",
         "pending",
         "plan",
@@ -93,6 +106,7 @@ class RunState:
         self.scopes = scopes
         self.at = plan.entry
         self.frames: list[Frame] = []
+        self.observer: StepObserver | None = None
         self.item_limit: int | None = None
         """How many items a loop may have; None without a limit. Dry runs have one."""
         self.iteration = ""
@@ -211,6 +225,8 @@ class RunState:
                 self._charged(call),
             )
         )
+        if self.observer is not None:
+            self.observer.after(self.ref(step), self.scopes.final())
 
     def succeed(self, step: Instruction, outcome: Any = None, call: PureCall | None = None) -> None:
         """Record success and go on to what follows."""

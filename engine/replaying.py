@@ -1,0 +1,236 @@
+"""The machine fed with a recorded run: it goes as far as the records carry it, on the times they tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from engine.contract import SEMANTICS_VERSION
+from engine.definition.compile import compile_definition
+from engine.definition.parse import parse_definition
+from engine.errors import Invalid, RunError
+from engine.interpreter import effects as fx
+from engine.interpreter.ledger import Ledger, StepKey, key_of
+from engine.interpreter.machine import Machine
+from engine.interpreter.run_state import StepObserver
+from engine.memory_host import MemoryHost, VirtualClock
+from engine.recorded_run import RecordedRun, RecordedStep, RecordedTry, RecordedWait
+
+_OVER = ("RESOLVED", "TIMED_OUT")
+_OPEN = ("RUNNING", "WAITING")
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why the machine could not go on."""
+
+    code: str
+    """OPEN (the run is here now), CANCELED, NOT_RECORDED, INPUT_CHANGED, SEMANTICS_DIFFER or DEFINITION_UNREADABLE."""
+    message: str
+    step: fx.StepRef | None = None
+    recorded: Any = None
+    """For INPUT_CHANGED: what the step was given then."""
+    now: Any = None
+    """For INPUT_CHANGED: what it would be given now."""
+
+
+class Stopped(Exception):
+    """Carries a Stop out of the loop."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__(stop.message)
+        self.stop = stop
+
+
+class Replaying:
+    """One pass of the machine over a recorded run."""
+
+    def __init__(self, run: RecordedRun, payload: Any, *, strict: bool, observer: StepObserver | None = None) -> None:
+        """``strict``: a record is used only for the very input it was made with; else the records are the run's own."""
+        self.run = run
+        self.ledger = Ledger()
+        self._strict = strict
+        self._order = sorted(run.steps.items(), key=lambda item: item[1].seq)
+        self._place = {key: index for index, (key, _) in enumerate(self._order)}
+        self._clock = VirtualClock(_moment(self._order[0][1].started_at if self._order else run.started_at))
+        self._observer = observer
+        self._machine = self._start(payload)
+
+    def go(self, until: Callable[[], bool] = lambda: False) -> fx.Finish | Stop:
+        """Run to the end, to where the records end, or to the first effect at which ``until`` holds."""
+        try:
+            while True:
+                effect = self._machine.advance()
+                self.ledger.add(effect.trace)
+                if isinstance(effect, fx.Finish):
+                    return effect
+                if until():
+                    return Stop("OPEN", "The state that was asked for is known.", self._machine.current_step)
+                outcome, at = self._recorded(effect)
+                # The record of a try may be of a time before a pure step's before it: the clock only goes forward.
+                self._clock.move_to(_moment(at))
+                self._machine.resume(outcome)
+        except Stopped as stopped:
+            return stopped.stop
+
+    @property
+    def scopes(self) -> dict[str, Any]:
+        """``{payload, vars, local, meta, error}`` where the machine is now."""
+        return self._machine.scopes
+
+    def cancel(self) -> fx.Finish:
+        """End the run here, as its cancellation did."""
+        return self._machine.cancel(None)
+
+    def before(self, step: fx.StepRef, scopes: dict[str, Any]) -> None:
+        """A step that is in no record is a step the run has not reached, whatever would come of it."""
+        if not self._strict and key_of(step) not in self.run.steps:
+            if self.run.status in _OPEN:
+                raise Stopped(Stop("OPEN", f"The run has not started step {step.step_id} yet.", step))
+            raise Stopped(Stop("NOT_RECORDED", f"Step {step.step_id} is not recorded.", step))
+        if self._observer is not None:
+            self._observer.before(step, scopes)
+
+    def after(self, step: fx.StepRef, scopes: dict[str, Any]) -> None:
+        """Passed on to the observer."""
+        if self._observer is not None:
+            self._observer.after(step, scopes)
+
+    def _start(self, payload: Any) -> Machine:
+        run = self.run
+        if run.facts.semantics_version != SEMANTICS_VERSION:
+            raise Stopped(
+                Stop(
+                    "SEMANTICS_DIFFER",
+                    f"The run was made by semantics {run.facts.semantics_version}; this build has {SEMANTICS_VERSION}.",
+                )
+            )
+        try:
+            plan = compile_definition(parse_definition(run.definition, lenient=True))
+        except Invalid as refused:
+            raise Stopped(Stop("DEFINITION_UNREADABLE", refused.message)) from refused
+        host = MemoryHost(self._clock)
+        return Machine.start(
+            plan, run.facts, payload, dict(run.meta), host, run.traits, quota_units=None, observer=self
+        )
+
+    # --- records as outcomes ----------------------------------------------------------------------------------------
+
+    def _recorded(self, effect: fx.Effect) -> tuple[fx.Outcome, str]:
+        """The recorded answer to an effect and the time it was taken at. Raises Stopped where there is none."""
+        match effect:
+            case fx.CallAction():
+                found = self._try(effect.step, effect.attempt, effect.input)
+                return _outcome_of_try(found, child=False), self._after_try(effect.step, effect.attempt, found)
+            case fx.StartChild():
+                found = self._try(effect.step, effect.attempt, effect.input)
+                return _outcome_of_try(found, child=True), self._after_try(effect.step, effect.attempt, found)
+            case fx.Sleep():
+                return fx.Elapsed(), self._wait(effect.step, "retry", effect.attempt).ended_at or effect.due_at
+            case fx.AwaitTime():
+                self._wait(effect.step, "time")
+                return fx.Elapsed(), self._ended_at(effect.step)
+            case fx.AwaitEvent():
+                return self._event(effect), self._ended_at(effect.step)
+            case fx.AwaitTask():
+                return self._answer(effect), self._ended_at(effect.step)
+            case fx.Flush():
+                step = self._machine.current_step
+                known = None if step is None else self.run.steps.get(key_of(step))
+                return fx.Flushed(), self._now if known is None else known.started_at
+        raise TypeError(f"{type(effect).__name__} has no record")
+
+    def _try(self, step: fx.StepRef, attempt: int, given: Any) -> RecordedTry:
+        known = self.run.steps.get(key_of(step))
+        if not self._strict and known is not None and known.status == "CANCELED" and attempt >= known.attempt:
+            # The try may have ended well; the run was canceled before it took the outcome.
+            raise self._stopped(step, "")
+        found = self.run.tries.get((*key_of(step), attempt))
+        if found is None:
+            raise self._stopped(step, f"What try {attempt} of step {step.step_id} gave is not recorded.")
+        if self._strict and found.input != given:
+            raise Stopped(
+                Stop("INPUT_CHANGED", f"Step {step.step_id} would get an input it never had.", step, found.input, given)
+            )
+        return found
+
+    def _wait(self, step: fx.StepRef, wait_type: str, attempt: int = 1) -> RecordedWait:
+        found = self.run.waits.get((*key_of(step), wait_type, attempt))
+        if found is None or found.status not in _OVER:
+            raise self._stopped(step, f"How the wait of step {step.step_id} ended is not recorded.")
+        return found
+
+    def _event(self, effect: fx.AwaitEvent) -> fx.Outcome:
+        wait = self._wait(effect.step, "event")
+        asked, then = [effect.event_name, effect.key], [wait.event_name, wait.key]
+        if self._strict and asked != then:
+            message = f"Step {effect.step.step_id} would wait for another event."
+            raise Stopped(Stop("INPUT_CHANGED", message, effect.step, then, asked))
+        if wait.status == "TIMED_OUT":
+            return fx.TimedOut()
+        event = self.run.events.get(key_of(effect.step))
+        if event is None:
+            raise self._stopped(effect.step, f"The event that step {effect.step.step_id} took is not stored any more.")
+        return event
+
+    def _answer(self, effect: fx.AwaitTask) -> fx.Outcome:
+        task = self.run.tasks.get(key_of(effect.step))
+        if task is None:
+            raise self._stopped(effect.step, f"The response to the task of step {effect.step.step_id} is not recorded.")
+        asked = {"title": effect.title, "description": effect.description or "", "context": effect.context}
+        then = {"title": task.title, "description": task.description or "", "context": task.context}
+        if self._strict and asked != then:
+            message = f"Step {effect.step.step_id} would ask something else."
+            raise Stopped(Stop("INPUT_CHANGED", message, effect.step, then, asked))
+        return task.answer
+
+    def _stopped(self, step: fx.StepRef, message: str) -> Stopped:
+        known = self.run.steps.get(key_of(step))
+        if known is not None and known.status == "STARTED":
+            return Stopped(Stop("OPEN", f"The run is at step {step.step_id}.", step))
+        if known is not None and known.status == "CANCELED":
+            return Stopped(Stop("CANCELED", f"The run was canceled at step {step.step_id}.", step))
+        if known is None and self._strict:
+            return Stopped(Stop("INPUT_CHANGED", f"Step {step.step_id} was never reached.", step))
+        return Stopped(Stop("NOT_RECORDED", message, step))
+
+    # --- times ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _now(self) -> str:
+        return self._clock.now.isoformat()
+
+    def _ended_at(self, step: fx.StepRef) -> str:
+        known = self.run.steps.get(key_of(step))
+        return self._now if known is None else known.completed_at or self._now
+
+    def _after_try(self, step: fx.StepRef, attempt: int, found: RecordedTry) -> str:
+        """When the machine took the outcome. A worker's clock wrote the row of the try; the machine's own time is elsewhere:
+        in the error it recorded, in the back-off it began, in the step it started next."""
+        key: StepKey = key_of(step)
+        known = self.run.steps.get(key)
+        if known is None:
+            return self._now
+        pause = self.run.waits.get((*key, "retry", attempt))
+        if pause is not None:
+            return pause.opened_at
+        if found.error is not None and known.error is not None:
+            return str(known.error.get("at") or self._now)
+        following = self._following(key)
+        return following.started_at if following is not None else known.completed_at or self._now
+
+    def _following(self, key: StepKey) -> RecordedStep | None:
+        index = self._place[key] + 1
+        return self._order[index][1] if index < len(self._order) else None
+
+
+def _outcome_of_try(found: RecordedTry, *, child: bool) -> fx.Outcome:
+    if found.error is not None:
+        return fx.StepFailed(RunError.from_json(found.error))
+    return fx.ChildSucceeded(found.output) if child else fx.ActionSucceeded(found.output)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

@@ -1,0 +1,121 @@
+"""State at any step, from records: what is found, and what is said when something is gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from engine.rebuild import rebuild_end, rebuild_step
+from tests.engine.rebuild.recording import assign, echo, expr, played
+
+FLAKY: dict[str, Any] = {
+    "id": "f",
+    "type": "action.call",
+    "retry": {"maxAttempts": 3, "backoffMs": 1000, "jitter": False},
+    "config": {"actionId": "test.flaky", "version": 1, "inputMapping": {"key": "k", "failures": 2}, "saveAs": "f"},
+}
+LOOP = {
+    "id": "l",
+    "type": "control.forEach",
+    "items": expr("[10,20]"),
+    "itemVar": "x",
+    "body": [echo("e", "x"), assign("a", last="x")],
+}
+
+
+async def test_an_iteration_of_a_loop_is_seen_with_its_scope() -> None:
+    run = (await played([LOOP])).recorded()
+    rebuilt = rebuild_step(run, ("root.steps[0].body.steps[0]", "1", 1))
+    assert rebuilt.before is not None
+    assert rebuilt.after is not None
+    assert (rebuilt.before["vars"], rebuilt.before["local"]["index"]) == ({"x": 20, "e": {"value": 10}, "last": 10}, 1)
+    assert rebuilt.after["vars"]["e"] == {"value": 20}
+    assert rebuilt.stop is None
+
+
+async def test_times_are_those_the_run_had() -> None:
+    step = assign("a", at="nowIso()")
+    wait = {"id": "w", "type": "time.wait", "config": {"mode": "duration", "durationMs": 500}}
+    guarded = {
+        "id": "t",
+        "type": "control.tryCatch",
+        "captureErrorAs": "e",
+        "try": [FLAKY | {"retry": {"maxAttempts": 2, "backoffMs": 70, "jitter": False}}],
+        "catch": [],
+    }
+    run = await played([FLAKY, assign("b", first="nowIso()"), wait, step, guarded], {"op": "advance", "ms": 9000})
+    assert run.machine.scopes["vars"]["first"] == "2026-01-01T00:00:03.000Z"
+    assert rebuild_end(run.recorded()).scopes == run.machine.scopes
+
+
+async def test_a_live_run_is_known_up_to_where_it_is() -> None:
+    run = (await played([assign("a", n="1"), FLAKY, assign("b", n="2")])).recorded()
+    here = rebuild_step(run, ("root.steps[1]", "", 1))
+    assert here.before is not None
+    assert here.stop is not None
+    assert (here.before["vars"], here.after, here.stop.code) == ({"n": 1}, None, "OPEN")
+    later = rebuild_step(run, ("root.steps[2]", "", 1))
+    assert later.stop is not None
+    assert (later.before, later.after, later.stop.code) == (None, None, "OPEN")
+
+
+async def test_a_value_that_is_gone_is_said_and_what_lies_before_is_still_known() -> None:
+    run = (await played([assign("a", n="1"), echo("e", "n"), assign("b", n="2")])).recorded()
+    gone = replace(run, tries={})
+    ending = rebuild_end(gone)
+    assert ending.stop is not None
+    assert (ending.stop.code, ending.status) == ("NOT_RECORDED", None)
+    assert ending.stop.message == "What try 1 of step e gave is not recorded."
+    assert rebuild_step(gone, ("root.steps[0]", "", 1)).after is not None
+    lost = rebuild_step(gone, ("root.steps[2]", "", 1))
+    assert (lost.before, lost.after) == (None, None)
+
+
+async def test_an_event_that_is_gone_is_said() -> None:
+    wait = {"id": "w", "type": "event.wait", "config": {"eventName": "E", "correlationKey": expr("null")}}
+    signal = {"op": "signalEvent", "name": "E", "correlationKey": "k", "payload": {"n": 1}}
+    run = (await played([wait], signal)).recorded()
+    assert rebuild_end(run).scopes["vars"]["event"] == {"n": 1}
+    stop = rebuild_end(replace(run, events={})).stop
+    assert stop is not None
+    assert (stop.code, stop.step and stop.step.step_id) == ("NOT_RECORDED", "w")
+
+
+async def test_other_semantics_are_not_guessed() -> None:
+    run = (await played([assign("a", n="1")])).recorded()
+    other = replace(run, facts=replace(run.facts, semantics_version="1999-01.1"))
+    for stop in (rebuild_end(other).stop, rebuild_step(other, ("root.steps[0]", "", 1)).stop):
+        assert stop is not None
+        assert stop.code == "SEMANTICS_DIFFER"
+
+
+async def test_an_unreadable_definition_is_said() -> None:
+    run = (await played([assign("a", n="1")])).recorded()
+    stop = rebuild_end(replace(run, definition={"steps": 5})).stop
+    assert stop is not None
+    assert stop.code == "DEFINITION_UNREADABLE"
+
+
+async def test_a_rebuilt_run_that_went_another_way_is_not_taken_for_the_run() -> None:
+    run = (await played([assign("a", n="1")])).recorded()
+    key = ("root.steps[0]", "", 1)
+    stop = rebuild_end(replace(run, steps={key: replace(run.steps[key], status="FAILED")})).stop
+    assert stop is not None
+    assert stop.message == "Computed again, root.steps[0] is SUCCEEDED; it is recorded as FAILED."
+
+
+async def test_a_step_that_is_not_there_is_said() -> None:
+    stop = rebuild_step((await played([assign("a", n="1")])).recorded(), ("root.steps[7]", "", 1)).stop
+    assert stop is not None
+    assert stop.code == "NOT_RECORDED"
+
+
+@pytest.mark.parametrize("steps", [[FLAKY], [LOOP]])
+async def test_a_canceled_run_is_known_up_to_its_cancellation(steps: list[dict[str, Any]]) -> None:
+    wait = {"id": "w", "type": "time.wait", "config": {"mode": "duration", "durationMs": 60_000}}
+    looped = {"id": "o", "type": "control.forEach", "items": expr("[1]"), "itemVar": "y", "body": [*steps, wait]}
+    run = await played([looped], {"op": "advance", "ms": 3000}, {"op": "cancel"})
+    ending = rebuild_end(run.recorded())
+    assert (ending.status, ending.stop, ending.scopes) == ("CANCELED", None, run.machine.scopes)
