@@ -9,7 +9,9 @@ import pytest
 
 from engine.actions.context import StepIdentity
 from engine.actions.idempotency import engine_key
-from engine.definition.models import RetryPolicy
+from engine.definition.correlation import resolve_correlation
+from engine.definition.models import EventTrigger, RetryPolicy
+from engine.definition.triggers import apply_trigger_mapping
 from engine.interpreter.policies import backoff_ms
 from engine.redaction import policy_of, redact
 from engine.settings import DEFAULT_TENANT
@@ -48,11 +50,24 @@ def _engine_key(given: dict[str, Any]) -> Any:
     }
 
 
+def _resolve_correlation(given: dict[str, Any]) -> Any:
+    event = given["event"]
+    keys = resolve_correlation(given["paths"], event["eventName"], event["payload"], event.get("correlationKey"))
+    return {"key": keys[0] if keys else None, "keys": list(keys)}
+
+
+def _apply_trigger_mapping(given: dict[str, Any]) -> Any:
+    payload, applied = apply_trigger_mapping(EventTrigger.model_validate(given["trigger"]), given["event"])
+    return {"payload": payload, "mappingApplied": applied}
+
+
 FUNCTIONS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "redact": _redact,
     "limitSnapshot": _limit_snapshot,
     "backoffMs": _backoff,
     "engineKey": _engine_key,
+    "resolveCorrelation": _resolve_correlation,
+    "applyTriggerMapping": _apply_trigger_mapping,
 }
 
 

@@ -1,0 +1,44 @@
+"""Which keys an event has: what waits are matched by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from engine.actions.javascript import text
+
+EVERY_EVENT: Final = "*"
+
+
+def correlation_paths_for(paths: Mapping[str, str | Sequence[str]], event_name: str) -> tuple[str, ...]:
+    """The payload paths that give this event its keys: its own, then those of every event (``*``)."""
+    found: list[str] = []
+    for name in (event_name, EVERY_EVENT):
+        configured = paths.get(name, ())
+        found += [configured] if isinstance(configured, str) else configured
+    return tuple(dict.fromkeys(path for path in found if path.strip()))
+
+
+def resolve_correlation(
+    paths: Mapping[str, str | Sequence[str]], event_name: str, payload: Any, explicit_key: str | None = None
+) -> tuple[str, ...]:
+    """The keys of an event, the primary one first; empty when it has none.
+
+    An explicit key that is not blank wins alone. Otherwise every configured dotted path is read from the payload, through
+    objects only; what is found is made text, trimmed, and kept once.
+    """
+    explicit = (explicit_key or "").strip()
+    if explicit:
+        return (explicit,)
+    values = (_read(payload, path) for path in correlation_paths_for(paths, event_name))
+    keys = (text(value).strip() for value in values if value is not None)
+    return tuple(dict.fromkeys(key for key in keys if key))
+
+
+def _read(payload: Any, path: str) -> Any:
+    current = payload
+    for name in path.split("."):
+        if not isinstance(current, dict):
+            return None
+        current = current.get(name)
+    return current
