@@ -63,7 +63,9 @@ async def submit_event(context: OperationContext, request: EventRequest) -> Even
     event_id = request.event_id or new_id()
     async with writing(context.store) as connection:
         settings = await load_settings(connection, context.tenant)
-        keys = tuple(resolve_correlation(settings.correlation_paths, request.name, payload, request.correlation_key))
+        keys = tuple(
+            resolve_correlation(settings.correlation_paths or {}, request.name, payload, request.correlation_key)
+        )
         event = NewEvent(context.tenant, event_id, request.name, keys, payload, request.payload_schema_ref)
         accepted = await insert_event(connection, event)
         if accepted:

@@ -57,6 +57,15 @@ class NewVersion:
     published_by: str
 
 
+@dataclass(frozen=True, slots=True)
+class PublishedVersion:
+    """A version and its definition."""
+
+    workflow_id: str
+    version: int
+    definition: Json
+
+
 async def load_workflow(connection: Connection, tenant: str, workflow_id: str) -> Workflow | None:
     """A workflow and the number of its latest version; None when there is none of this id."""
     latest = (
@@ -169,15 +178,12 @@ async def set_concurrency_limit(
     return await _change(connection, tenant, workflow_id, actor, concurrency_limit=limit)
 
 
-async def published_calls(connection: Connection, tenant: str) -> list[Json]:
-    """The definitions of the latest version of every workflow of the tenant: what a call graph is made of."""
-    latest = (
-        select(versions.c.definition_json)
-        .where(versions.c.tenant == tenant)
-        .distinct(versions.c.workflow_id)
-        .order_by(versions.c.workflow_id, versions.c.version.desc())
+async def published_versions(connection: Connection, tenant: str) -> list[PublishedVersion]:
+    """Every published version of the tenant with its definition: what a call graph is made of."""
+    rows = await connection.execute(
+        select(versions.c.workflow_id, versions.c.version, versions.c.definition_json).where(versions.c.tenant == tenant)
     )
-    return list((await connection.execute(latest)).scalars())
+    return [PublishedVersion(row.workflow_id, row.version, row.definition_json) for row in rows]
 
 
 async def _change(connection: Connection, tenant: str, workflow_id: str, actor: str, **values: Any) -> bool:

@@ -1,0 +1,241 @@
+"""Publishing: a definition becomes the next immutable version of its workflow, or is refused with every reason at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import available_timezones
+
+from engine.actions.registry import ActionRegistry
+from engine.definition.call_checks import calls_of
+from engine.definition.hash import definition_hash
+from engine.definition.issues import Issue
+from engine.definition.publish_context import ActionContract, Call, PublishContext
+from engine.definition.validate import validate_definition
+from engine.errors import Invalid, NotFound
+from engine.operations.actor import Level
+from engine.operations.context import OperationContext
+from engine.operations.json_schema import issues_of, schema_problem
+from engine.store.audit import AuditEntry
+from engine.store.definitions import (
+    NewVersion,
+    Workflow,
+    ensure_workflow,
+    insert_version,
+    load_version,
+    load_workflow,
+    lock_workflow,
+    published_versions,
+    set_concurrency_limit,
+    set_paused,
+)
+from engine.store.json_policy import clean_json
+from engine.store.payload_schemas import load_schemas, register_schemas
+from engine.store.settings import load_settings
+from engine.store.transactions import Connection, writing
+
+Json = Any
+
+EXAMPLE_TITLES: Final = "x-example-titles"
+"""Keyword of a payload's schema with the titles of its ``examples``, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRequest:
+    """A definition to publish."""
+
+    definition: Mapping[str, Json]
+    """As authored. ``id`` names the workflow; ``version`` is overwritten."""
+    payload_schema: Json = None
+    """JSON schema registered under the definition's payloadSchemaRef first; None: the one that is registered there."""
+    examples: Mapping[str, Json] = field(default_factory=dict)
+    """Payloads to start runs from, by title; kept with the schema and checked against it."""
+    only_if_changed: bool = False
+    """Do nothing when the newest version is the same definition with the same schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishResult:
+    """What is published now."""
+
+    workflow_id: str
+    version: int
+    definition_hash: str
+    created: bool
+    """False: the newest version was the same, and nothing was written."""
+    warnings: tuple[Issue, ...]
+
+
+async def publish_definition(
+    context: OperationContext, request: PublishRequest, registry: ActionRegistry
+) -> PublishResult:
+    """Check everything, then write the version. Needs the level admin.
+
+    ``registry``: the actions the workers will have. Raises, with nothing written: ``Invalid`` (DEFINITION_INVALID with
+    ``details.issues``, PAYLOAD_SCHEMA_INVALID, EXAMPLE_INVALID, JSON_*), ``Forbidden``, ``Unavailable``.
+    """
+    await context.require(Level.ADMIN)
+    authored: dict[str, Json] = clean_json(dict(request.definition)).value
+    schema = _with_examples(request)
+    workflow_id, ref = str(authored.get("id") or ""), authored.get("payloadSchemaRef")
+    async with writing(context.store) as connection:
+        if schema is not None and isinstance(ref, str) and ref:
+            await register_schemas(connection, context.tenant, {ref: schema}, created_by=context.actor.name)
+        world = await publish_context(connection, context.tenant, registry)
+        known = await load_workflow(connection, context.tenant, workflow_id)
+        result = validate_definition(_numbered(authored, known), world)
+        if not result.ok:
+            raise _refused(workflow_id, result.errors, result.warnings)
+        await ensure_workflow(connection, context.tenant, workflow_id, authored, actor=context.actor.name)
+        # Two publishes of one workflow queue here, so that each gets a number of its own.
+        workflow = await lock_workflow(connection, context.tenant, workflow_id)
+        newest = None if workflow is None else workflow.latest_version
+        payload_schema = world.schemas.get(str(ref))
+        if request.only_if_changed and newest is not None:
+            same = await _same_as(
+                connection, context.tenant, workflow_id, newest, authored=authored, schema=payload_schema
+            )
+            if same is not None:
+                return PublishResult(workflow_id, newest, same, created=False, warnings=result.warnings)
+        definition = _numbered(authored, workflow)
+        version = int(definition["version"])
+        digest = definition_hash(definition)
+        await insert_version(
+            connection,
+            context.tenant,
+            NewVersion(
+                workflow_id=workflow_id,
+                version=version,
+                definition=definition,
+                definition_hash=digest,
+                payload_schema=payload_schema,
+                validation_status=result.status,
+                warnings=[issue.to_json() for issue in result.warnings],
+                published_by=context.actor.name,
+            ),
+        )
+        details = {"version": version, "definitionHash": digest, "warnings": len(result.warnings)}
+        await context.audit(
+            connection,
+            AuditEntry("workflow_publish", "definition", workflow_id, workflow_id=workflow_id, details=details),
+        )
+    return PublishResult(workflow_id, version, digest, created=True, warnings=result.warnings)
+
+
+async def pause_workflow(
+    context: OperationContext, workflow_id: str, *, paused: bool, reason: str | None = None
+) -> None:
+    """Refuse new runs of a workflow, or accept them again; runs that are under way go on. Needs the level admin.
+
+    Raises ``NotFound`` (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
+    """
+    await context.require(Level.ADMIN)
+    async with writing(context.store) as connection:
+        await _require(connection, context.tenant, workflow_id)
+        actor = context.actor.name
+        if await set_paused(connection, context.tenant, workflow_id, paused=paused, actor=actor):
+            operation = "workflow_pause" if paused else "workflow_unpause"
+            entry = AuditEntry(operation, "definition", workflow_id, workflow_id=workflow_id, reason=reason)
+            await context.audit(connection, entry)
+
+
+async def limit_concurrency(context: OperationContext, workflow_id: str, limit: int) -> None:
+    """Set how many runs of a workflow may be RUNNING or WAITING at once; 0: no limit. Needs the level admin.
+
+    Raises ``Invalid`` (LIMIT_INVALID), ``NotFound`` (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
+    """
+    await context.require(Level.ADMIN)
+    if not 0 <= limit < 2**31:
+        raise Invalid("LIMIT_INVALID", f"{limit} is no number of runs.", "Use 0 for no limit, or a positive number.")
+    async with writing(context.store) as connection:
+        await _require(connection, context.tenant, workflow_id)
+        actor = context.actor.name
+        if await set_concurrency_limit(connection, context.tenant, workflow_id, limit=limit, actor=actor):
+            details = {"limit": limit}
+            entry = AuditEntry(
+                "workflow_concurrency_limit", "definition", workflow_id, workflow_id=workflow_id, details=details
+            )
+            await context.audit(connection, entry)
+
+
+async def publish_context(connection: Connection, tenant: str, registry: ActionRegistry) -> PublishContext:
+    """The world a definition of this tenant is published into."""
+    settings = await load_settings(connection, tenant)
+    actions: dict[str, dict[int, ActionContract]] = {}
+    for action in registry:
+        contract = ActionContract(action.input_schema(), action.output_schema())
+        actions.setdefault(action.id, {})[action.version] = contract
+    calls: dict[str, dict[int, tuple[Call, ...]]] = {}
+    for published in await published_versions(connection, tenant):
+        calls.setdefault(published.workflow_id, {})[published.version] = calls_of(published.definition)
+    return PublishContext(
+        now=datetime.now(UTC),
+        schemas=await load_schemas(connection, tenant),
+        actions=actions,
+        correlation_paths=settings.correlation_paths or {},
+        workflows=calls,
+        timezones=frozenset(available_timezones()),
+    )
+
+
+def _numbered(authored: dict[str, Json], workflow: Workflow | None) -> dict[str, Json]:
+    """The definition under the version it asks for, or the next one when that is taken; never below the newest."""
+    asked = authored.get("version")
+    newest = (workflow.latest_version if workflow is not None else None) or 0
+    number = asked if isinstance(asked, int) and not isinstance(asked, bool) else 1
+    return {**authored, "version": max(number, newest + 1)}
+
+
+async def _require(connection: Connection, tenant: str, workflow_id: str) -> None:
+    if await load_workflow(connection, tenant, workflow_id) is None:
+        raise NotFound(
+            "WORKFLOW_NOT_FOUND",
+            f"There is no workflow {workflow_id!r}.",
+            "Check the id; `runstudio publish` adds one.",
+        )
+
+
+async def _same_as(
+    connection: Connection, tenant: str, workflow_id: str, newest: int, *, authored: dict[str, Json], schema: Json
+) -> str | None:
+    """The hash of the newest version, when publishing now would only repeat it."""
+    known = await load_version(connection, tenant, workflow_id, newest)
+    if known is None or known.definition_hash != definition_hash({**authored, "version": newest}):
+        return None
+    return known.definition_hash if known.payload_schema == schema else None
+
+
+def _with_examples(request: PublishRequest) -> Json:
+    """The schema to register, with the examples in it. Raises ``Invalid``."""
+    schema = request.payload_schema
+    if schema is None:
+        return None
+    schema = clean_json(schema).value
+    problem = schema_problem(schema)
+    if problem is not None:
+        raise Invalid("PAYLOAD_SCHEMA_INVALID", problem, "Correct the payload's JSON schema; nothing was published.")
+    for title, payload in request.examples.items():
+        issues = issues_of(schema, payload)
+        if issues:
+            raise Invalid(
+                "EXAMPLE_INVALID",
+                f"The example {title!r} does not fit the schema: {issues[0].pointer or '/'} {issues[0].message}.",
+                "Correct the example or the schema; nothing was published.",
+                {"issues": [issue.to_json() for issue in issues]},
+            )
+    if not request.examples or not isinstance(schema, dict):
+        return schema
+    return {**schema, "examples": list(request.examples.values()), EXAMPLE_TITLES: list(request.examples)}
+
+
+def _refused(workflow_id: str, errors: tuple[Issue, ...], warnings: tuple[Issue, ...]) -> Invalid:
+    first = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return Invalid(
+        "DEFINITION_INVALID",
+        f"{workflow_id or 'The definition'} cannot be published: {first.code} at {first.step_path}: {first.message}{more}",
+        first.suggestion or "Correct it; nothing was published.",
+        {"issues": [issue.to_json() for issue in (*errors, *warnings)]},
+    )
