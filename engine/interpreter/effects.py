@@ -264,7 +264,7 @@ class ActionSucceeded:
 
 @dataclass(frozen=True, slots=True)
 class StepFailed:
-    """An action or a child failed; the machine applies retry, onError, tryCatch and onItemError."""
+    """An action or a child failed, or a human task was canceled; the machine applies retry, onError, tryCatch and onItemError."""
 
     error: RunError
 

@@ -44,7 +44,7 @@ _ANSWERS: Final[dict[type, tuple[type, ...]]] = {
     fx.Sleep: (fx.Elapsed,),
     fx.AwaitTime: (fx.Elapsed,),
     fx.AwaitEvent: (fx.EventArrived, fx.TimedOut),
-    fx.AwaitTask: (fx.TaskCompleted,),
+    fx.AwaitTask: (fx.TaskCompleted, fx.StepFailed),
     fx.StartChild: (fx.ChildSucceeded, fx.StepFailed),
     fx.AwaitQuota: (fx.QuotaGranted,),
     fx.Flush: (fx.Flushed,),
@@ -264,6 +264,8 @@ class Machine:
             case fx.StepFailed():
                 if isinstance(step, code.CallWorkflow):
                     steps_wait.child_failed(state, step, outcome.error)
+                elif isinstance(step, code.HumanTask):
+                    steps_wait.task_canceled(state, step, outcome.error)
                 else:
                     steps_action.action_failed(state, step, outcome.error)
             case fx.Elapsed() if isinstance(pending, fx.AwaitTime):

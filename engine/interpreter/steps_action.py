@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from engine.actions.javascript import text
 from engine.definition import plan
 from engine.errors import RunError, StepFailure
 from engine.interpreter.effects import (
@@ -17,7 +18,6 @@ from engine.interpreter.paths import Target
 from engine.interpreter.policies import backoff_ms, default_policy, may_repeat
 from engine.interpreter.routing import fail
 from engine.interpreter.run_state import OpenStep, RunState
-from engine.interpreter.text import text_of
 from engine.interpreter.times import iso_of
 
 CallingStep = plan.ActionCall | plan.Email
@@ -30,7 +30,7 @@ def run_action(state: RunState, step: plan.ActionCall) -> None:
     key = None if step.key is None else step.key.evaluate(context, state)
     opened = state.start(step)
     opened.input = value
-    opened.key = None if key is None else text_of(key)
+    opened.key = None if key is None else text(key)
     call_action(state, step, opened)
 
 
@@ -40,7 +40,7 @@ def run_email(state: RunState, step: plan.Email) -> None:
     texts = {"text": step.text, "html": step.html}
     value = {name: formula.evaluate(context, state) for name, formula in texts.items() if formula is not None}
     opened = state.start(step)
-    opened.input = {name: None if text is None else text_of(text) for name, text in value.items()}
+    opened.input = {name: None if item is None else text(item) for name, item in value.items()}
     if traits_of(state, step) is None:
         _save(state, step, step.save_as, _fallback(step, opened.input), None)
     else:
@@ -173,12 +173,12 @@ def _email_result(step: plan.Email, output: Any, given: dict[str, Any]) -> Any:
 
 
 def _fallback(step: plan.Email, given: dict[str, Any]) -> Any:
-    text = given.get("text") or given.get("html") or ""
+    raw = given.get("text") or given.get("html") or ""
     if step.ref.step_type == "email.renderCommentBlocks":
-        return [{"type": "paragraph", "content": [{"type": "text", "text": text, "styles": {}}]}]
+        return [{"type": "paragraph", "content": [{"type": "text", "text": raw, "styles": {}}]}]
     html = given.get("html")
     return {
-        "sanitizedText": text,
+        "sanitizedText": raw,
         **({"sanitizedHtml": html} if html else {}),
         "confidence": "low",
         "metadata": {"parser": {"fallback": True}},

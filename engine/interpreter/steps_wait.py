@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.actions.javascript import text
 from engine.definition import plan
 from engine.errors import CHILD, TIMEOUT, VALIDATION, RunError, StepFailure
 from engine.ids import derived_id
@@ -16,11 +17,11 @@ from engine.interpreter.effects import (
     TaskCompleted,
     WaitRecord,
 )
+from engine.interpreter.routing import fail
 from engine.interpreter.run_state import OpenStep, RunState
 from engine.interpreter.scopes import Document
 from engine.interpreter.steps_action import try_failed
 from engine.interpreter.steps_control import assign_all, kind_of
-from engine.interpreter.text import text_of
 from engine.interpreter.times import LATEST, iso_of, parse_instant
 
 TASK_COMPLETED = "HUMAN_TASK_COMPLETED"
@@ -91,7 +92,7 @@ def _time_passed(state: RunState, step: plan.TimeWait, due_at: str) -> None:
 def run_event_wait(state: RunState, step: plan.EventWait) -> None:
     """Wait for a matching event. The deadline counts from now, not from when the host has written the wait."""
     value = step.key.evaluate(state.scopes.context(), state)
-    key = None if value is None else text_of(value)
+    key = None if value is None else text(value)
     deadline = None if step.timeout_ms is None else state.now_ms + step.timeout_ms
     if deadline is not None and deadline > LATEST:
         raise StepFailure(VALIDATION, "event.wait times out after the year 9999", code="INVALID_TIME")
@@ -153,7 +154,7 @@ def _resumed_by(state: RunState, event_name: str, payload: Json) -> None:
 def run_human_task(state: RunState, step: plan.HumanTask) -> None:
     """Ask a person, and wait for as long as it takes."""
     context = state.scopes.context()
-    title = text_of(step.title.evaluate(context, state))
+    title = text(step.title.evaluate(context, state))
     description = None if step.description is None else step.description.evaluate(context, state)
     data = {name: formula.evaluate(context, state) for name, formula in step.context_data}
     ref = state.ref(step)
@@ -168,7 +169,7 @@ def run_human_task(state: RunState, step: plan.HumanTask) -> None:
             task_id=task_id,
             task_type=step.task_type,
             title=title,
-            description=None if description is None else text_of(description),
+            description=None if description is None else text(description),
             context=data,
             steps_started=state.steps_started,
         )
@@ -182,6 +183,12 @@ def task_completed(state: RunState, step: plan.HumanTask, answer: TaskCompleted)
     _resumed_by(state, answer.event_name, answer.response)
     assign_all(state, step.assign)
     state.succeed(step, outcome)
+
+
+def task_canceled(state: RunState, step: plan.HumanTask, cause: RunError) -> None:
+    """Somebody closed the task without an answer: the step fails, and the definition may catch that."""
+    state.end_wait("CANCELED")
+    fail(state, step, cause)
 
 
 # --- control.callWorkflow ---------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Times, texts, and what is shown of values in records."""
+"""Times, and what is shown of values in records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from engine.interpreter.effects import PureCall, StepRecord, StepRef, WaitRecord
 from engine.interpreter.ledger import Ledger
-from engine.interpreter.text import text_of
 from engine.interpreter.times import iso_of, milliseconds_of, parse_instant
 from engine.interpreter.trace import MAX_OUTCOME_BYTES, bounded, json_size, shown, shown_assignments
 
@@ -63,24 +62,6 @@ def test_times_survive_to_the_millisecond(moment: datetime) -> None:
     back = parse_instant(iso_of(milliseconds_of(moment)))
     assert back == milliseconds_of(moment)
     assert moment - datetime.fromisoformat(iso_of(back)) < timedelta(milliseconds=1)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ("a", "a"),
-        (None, ""),
-        (42, "42"),
-        (42.0, "42"),
-        (1.5, "1.5"),
-        (True, "true"),
-        ([1, "é"], '[1,"é"]'),
-        ({"a": None}, '{"a":null}'),
-        (1e30, "1e+30"),
-    ],
-)
-def test_values_as_text(value: Any, text: str) -> None:
-    assert text_of(value) == text
 
 
 JSON = st.recursive(
