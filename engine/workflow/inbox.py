@@ -7,11 +7,14 @@ from typing import Any, Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from engine.interpreter.effects import EventArrived, TaskCompleted
+    from engine.errors import ACTION, RunError
+    from engine.interpreter.effects import EventArrived, StepFailed, TaskCompleted
     from engine.interpreter.times import iso_of, milliseconds_of
 
 TASK_COMPLETED: Final = "HUMAN_TASK_COMPLETED"
 """Event name of an answered task, when the sender gives none."""
+TASK_CANCELED: Final = "TASK_CANCELED"
+"""Code with which the step of a canceled task fails."""
 
 
 class Inbox:
@@ -23,10 +26,11 @@ class Inbox:
         self.quota_resumed: bool = state.get("quotaResumed", False)
         """A resume was asked for since the run was last denied units, wherever the run was then."""
         self._events: list[EventArrived] = []
-        self._answers: dict[str, TaskCompleted] = {
+        self._answers: dict[str, TaskCompleted | StepFailed] = {
             task_id: TaskCompleted(event_name, response)
             for task_id, (event_name, response) in state.get("answers", {}).items()
         }
+        self._answers.update({task_id: _canceled(why) for task_id, why in state.get("canceledTasks", {}).items()})
 
     def put_event(self, signal: Any) -> None:
         """An event; what is no event is dropped. Missing parts get the defaults senders have always relied on."""
@@ -44,14 +48,21 @@ class Inbox:
         )
 
     def put_answer(self, signal: Any) -> None:
-        """The answer to a human task. The first one counts: it is the one whose submitter was told that it did."""
+        """The answer to a human task, or that it was canceled.
+
+        The first one counts: it is the one whose submitter was told that it did.
+        """
         if not isinstance(signal, dict) or not isinstance(signal.get("taskId"), str):
             return
         payload = signal.get("payload")
-        answer = TaskCompleted(
-            event_name=_text(signal.get("eventName")) or TASK_COMPLETED,
-            response=payload if isinstance(payload, dict) else {},
-        )
+        answer: TaskCompleted | StepFailed
+        if signal.get("canceled") is True:
+            answer = _canceled(_text(signal.get("reason")))
+        else:
+            answer = TaskCompleted(
+                event_name=_text(signal.get("eventName")) or TASK_COMPLETED,
+                response=payload if isinstance(payload, dict) else {},
+            )
         self._answers.setdefault(signal["taskId"], answer)
 
     def take_events(self) -> list[EventArrived]:
@@ -63,16 +74,25 @@ class Inbox:
         """Whether this task was answered."""
         return task_id in self._answers
 
-    def take_answer(self, task_id: str) -> TaskCompleted:
-        """The answer to this task, out of the inbox. Raises ``KeyError`` when there is none."""
+    def take_answer(self, task_id: str) -> TaskCompleted | StepFailed:
+        """The answer to this task, out of the inbox; a failure when it was canceled. ``KeyError`` when there is none."""
         return self._answers.pop(task_id)
 
     def to_json(self) -> dict[str, Any]:
         """For the next execution. Events are not in it: they are delivered to the machine before."""
-        return {
-            "quotaResumed": self.quota_resumed,
-            "answers": {task_id: [answer.event_name, answer.response] for task_id, answer in self._answers.items()},
-        }
+        answers, canceled = {}, {}
+        for task_id, answer in self._answers.items():
+            if isinstance(answer, TaskCompleted):
+                answers[task_id] = [answer.event_name, answer.response]
+            else:
+                canceled[task_id] = (answer.error.details or {}).get("reason")
+        state = {"quotaResumed": self.quota_resumed, "answers": answers}
+        return {**state, "canceledTasks": canceled} if canceled else state
+
+
+def _canceled(reason: str | None) -> StepFailed:
+    said = f": {reason}" if reason else ""
+    return StepFailed(RunError(ACTION, f"The task was canceled{said}", code=TASK_CANCELED, details={"reason": reason}))
 
 
 def _text(value: Any) -> str | None:
