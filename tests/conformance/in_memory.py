@@ -48,7 +48,7 @@ class InMemoryHost:
             try:
                 result = await self._operations[operation["op"]](operation)
             except Refused as refused:
-                result = {"ok": False, "error": str(refused)}
+                result = {"ok": False, "error": str(refused), "code": refused.code}
             await world.settle()
             observed.op_results.append(result)
             observed.checkpoints.append(self._checkpoint())
@@ -128,12 +128,12 @@ class InMemoryHost:
             tasks = tasks[operation["index"] : operation["index"] + 1]
         task = next((task for task in tasks if task.open), None)
         if task is None:
-            raise Refused("There is no such open task")
+            raise Refused("TASK_NOT_FOUND", "There is no such open task")
         payload = operation.get("payload")
         response = payload if isinstance(payload, dict) else {}
         form = (self._case.get("forms") or {}).get(task.effect.task_type)
         if form is not None:
-            require(response, form, "The response does not fit the form")
+            require(response, form, "RESPONSE_INVALID")
         task.open = False
         event_name = operation.get("eventName") or "HUMAN_TASK_COMPLETED"
         self.world.unblock(task.run, fx.TaskCompleted(event_name, response))
@@ -142,7 +142,7 @@ class InMemoryHost:
     async def _cancel(self, operation: Json) -> Json:
         run = self._run_of(operation)
         if run.finish is not None:
-            raise Refused("The run has ended")
+            raise Refused("RUN_ENDED", "The run has ended")
         self.world.cancel(run)
         return {"ok": True}
 
@@ -154,7 +154,7 @@ class InMemoryHost:
         run = self._run_of(operation)
         waiting = run.waiting
         if run.finish is not None or not isinstance(waiting, fx.AwaitQuota):
-            raise Refused("The run is not paused by quota")
+            raise Refused("NOT_PAUSED_BY_QUOTA", "The run is not paused by quota")
         granted = self.world.grant()
         if granted is None:
             return {"ok": False, "result": {"ok": False, "resumed": False, "reason": "quota_exhausted"}}
@@ -209,7 +209,7 @@ class InMemoryHost:
 def _payload_of(trigger: EventTrigger, event: Event, schema_ref: str | None, wanted_ref: str) -> tuple[Any, bool]:
     source_ref = trigger.source_payload_schema_ref or schema_ref
     if not trigger.payload_mapping and source_ref is not None and source_ref != wanted_ref:
-        raise Refused("the event's schema is not the workflow's, and there is no mapping")
+        raise Refused("SCHEMA_DIFFERS", "The event's schema is not the workflow's, and there is no mapping")
     seen = {
         "name": event.name,
         "correlationKey": event.keys[0] if event.keys else None,

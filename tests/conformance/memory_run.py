@@ -23,7 +23,11 @@ from tests.conformance.observed import Json, ObservedRun
 
 
 class Refused(Exception):
-    """An operation of the script was refused; the message is what the case may expect."""
+    """An operation of the script was refused, with the code that the engine's operation has for it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(slots=True)

@@ -102,18 +102,18 @@ class World:
         """A new run, which starts when the world settles. Raises Refused."""
         settings = self.settings.get(workflow_id, {})
         if settings.get("is_paused"):
-            raise Refused("Workflow is paused")
+            raise Refused("WORKFLOW_PAUSED", "Workflow is paused")
         limit = settings.get("concurrency_limit")
         active = [run for run in self.runs.values() if run.facts.workflow_id == workflow_id and run.finish is None]
         if limit and len(active) >= limit and parent is None:
-            raise Refused("Workflow concurrency limit reached")
+            raise Refused("CONCURRENCY_LIMIT", "Workflow concurrency limit reached")
         versions = self.versions.get(workflow_id, {})
         chosen = versions.get(max(versions, default=0) if version is None else version)
         if chosen is None:
-            raise Refused("Workflow has no published versions")
-        require(payload, SCHEMAS[chosen.plan.payload_schema_ref], "Workflow payload validation failed")
+            raise Refused("VERSION_NOT_FOUND", "Workflow has no published versions")
+        require(payload, SCHEMAS[chosen.plan.payload_schema_ref], "PAYLOAD_REJECTED")
         if parent is not None and parent.depth >= MAX_CHILD_DEPTH:
-            raise Refused(f"Child workflows are nested deeper than {MAX_CHILD_DEPTH}")
+            raise Refused("CHILD_TOO_DEEP", f"Child workflows are nested deeper than {MAX_CHILD_DEPTH}")
         return self._new_run(workflow_id, chosen, payload, parent)
 
     def _new_run(self, workflow_id: str, chosen: Published, payload: Any, parent: Run | None) -> Run:
@@ -333,9 +333,9 @@ class World:
         run.ledger.add([record])
 
 
-def require(value: Any, schema: Json, message: str) -> None:
-    """Raises Refused when the value does not fit the schema."""
+def require(value: Any, schema: Json, code: str) -> None:
+    """Raises Refused with the code when the value does not fit the schema."""
     try:
         jsonschema.validate(value, schema)
     except jsonschema.ValidationError as error:
-        raise Refused(f"{message}: {error.message}") from error
+        raise Refused(code, f"The value does not fit its schema: {error.message}") from error
