@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import RunError
+from engine.errors import ACTION, RunError
 from engine.ids import derived_id
 from engine.interpreter import effects as fx
 from tests.engine.interpreter.driving import NOW, Driver, assign, attempt, expr, loop
@@ -205,6 +205,16 @@ def test_each_iteration_has_its_own_task() -> None:
     ids = [effect.task_id for effect in run.effects if isinstance(effect, fx.AwaitTask)]
     assert len(set(ids)) == 2
     assert run.vars["event"] == {}
+
+
+def test_a_canceled_task_is_a_failure_that_can_be_caught() -> None:
+    task = {"id": "h", "type": "human.task", "config": {"taskType": "t", "title": expr('"T"')}}
+    run = Driver(attempt(task, catch=[assign("c", code="error.code", place="error.nodePath")], captureErrorAs="caught"))
+    run.on(fx.AwaitTask, lambda _: fx.StepFailed(RunError(ACTION, "Canceled", code="TASK_CANCELED"))).run()
+    assert run.finish.status == "SUCCEEDED"
+    assert (run.vars["code"], run.vars["place"]) == ("TASK_CANCELED", "root.steps[0].try.steps[0]")
+    assert "event" not in run.vars
+    assert run.waits == [("human", "CANCELED")]
 
 
 # --- children ---------------------------------------------------------------------------------------------------------
