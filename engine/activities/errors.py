@@ -8,6 +8,8 @@ from typing import Any, Final
 from temporalio.exceptions import ApplicationError
 
 from engine.errors import StepFailure
+from engine.store.projection import Progress, was_written
+from engine.store.transactions import Store
 
 MAX_ERROR_BYTES: Final = 32 * 1024
 """Largest error that is stored or handed back, as JSON."""
@@ -38,6 +40,12 @@ def error_of(failure: StepFailure, node_path: str, at: str) -> dict[str, Any]:
         escaped = json.dumps(error["message"])[1:-1]
         error["message"] = _unescaped(escaped[: max(0, len(escaped) - excess - len(_CUT))]) + _CUT
     return error
+
+
+async def require_repeat(store: Store, progress: Progress) -> None:
+    """To be called when a projection found its run closed. Raises ``run_closed()``, unless it had been written before."""
+    if not await was_written(store, progress):
+        raise run_closed()
 
 
 def run_closed() -> ApplicationError:

@@ -8,7 +8,7 @@ from engine.activities.dependencies import ActivityDependencies
 from engine.activities.fault_points import reach
 from engine.store.closing import finish_run
 from engine.store.projection import Progress
-from engine.workflow.wire import FINISH_RUN, FinishRunInput, FinishRunOutput, decode_trace
+from engine.workflow.wire import FINISH_RUN, EarlierEnd, FinishRunInput, decode_trace
 
 
 class FinishRun:
@@ -18,7 +18,7 @@ class FinishRun:
         self._store = dependencies.store
 
     @activity.defn(name=FINISH_RUN)
-    async def finish_run(self, request: FinishRunInput) -> FinishRunOutput | None:
+    async def finish_run(self, request: FinishRunInput) -> EarlierEnd | None:
         """None, or how the run had been closed before in another way: then that stands."""
         reach("finish_run.before")
         earlier = await finish_run(

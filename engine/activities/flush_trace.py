@@ -5,7 +5,7 @@ from __future__ import annotations
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
-from engine.activities.errors import run_closed
+from engine.activities.errors import require_repeat
 from engine.activities.fault_points import reach
 from engine.store.projection import Progress, Running, projecting
 from engine.store.single_statement import execute_alone
@@ -27,5 +27,5 @@ class FlushTrace:
         statement, parameters = projecting(progress, Running(None if step is None else decode_step(step)))
         row = await execute_alone(self._store, statement, parameters)
         if row is None or not row[0]:
-            raise run_closed()
+            await require_repeat(self._store, progress)
         reach("flush_trace.after")

@@ -13,6 +13,7 @@ from engine.activities.fault_points import reach
 from engine.definition.hash import definition_hash
 from engine.definition.plan import Plan
 from engine.errors import CORRUPTION, EngineError
+from engine.store.closing import earlier_end
 from engine.store.loading import LoadedRun, load_run
 from engine.workflow.plans import plan_of
 from engine.workflow.wire import LOAD_RUN, LoadRunInput, LoadRunOutput
@@ -30,6 +31,8 @@ class LoadRun:
         """What the run needs to begin or to go on; ``refused`` when it can never run, ``closed`` when it is over."""
         reach("load_run.before")
         run = await load_run(self._store, request["run"])
+        if run is not None and run.status not in ("RUNNING", "WAITING"):
+            return await self._closed(request["run"])
         answer = self._refusal_or_definition(run)
         if run is not None and "definition" in answer and not request["resumed"]:
             answer["payload"] = run.input
@@ -37,11 +40,15 @@ class LoadRun:
         reach("load_run.after")
         return answer
 
+    async def _closed(self, run_id: str) -> LoadRunOutput:
+        end = await earlier_end(self._store, run_id)
+        if end is None:
+            raise RuntimeError(f"The run {run_id} was closed a moment ago and is open now.")
+        return {"closed": {"status": end.status, "error": end.error, "scopes": end.scopes}}
+
     def _refusal_or_definition(self, run: LoadedRun | None) -> LoadRunOutput:
         if run is None:
             return _refused("RUN_NOT_FOUND", "The run's row does not exist in this database.")
-        if run.status not in ("RUNNING", "WAITING"):
-            return {"closed": run.status}
         version = f"Version {run.workflow_version} of workflow {run.workflow_id}"
         if run.definition is None:
             return _refused("DEFINITION_NOT_FOUND", f"{version} does not exist.")

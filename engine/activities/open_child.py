@@ -7,7 +7,7 @@ from typing import Any, Final
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
-from engine.activities.errors import run_closed
+from engine.activities.errors import require_repeat
 from engine.activities.fault_points import reach
 from engine.errors import CHILD, VALIDATION, EngineError, Invalid
 from engine.operations.admission import admit, hash_of, payload_issues, storable_payload
@@ -30,19 +30,24 @@ class OpenChild:
     async def open_child(self, request: OpenChildInput) -> OpenChildOutput:
         """``{}``, or ``refused`` with the error of the parent's step. Repeatable: a repeat finds the child of the first time."""
         reach("open_child.before")
+        progress = Progress(request["run"], decode_trace(request["trace"]), request["seq"], request["steps"])
         async with self._store.begin() as connection:
-            refusal = await self._open(connection, request)
+            written, refusal = await self._open(connection, request, progress)
+        if not written:
+            await require_repeat(self._store, progress)
         reach("open_child.after")
         return {} if refusal is None else {"refused": refusal}
 
-    async def _open(self, connection: Connection, request: OpenChildInput) -> dict[str, Any] | None:
-        progress = Progress(request["run"], decode_trace(request["trace"]), request["seq"], request["steps"])
+    async def _open(
+        self, connection: Connection, request: OpenChildInput, progress: Progress
+    ) -> tuple[bool, dict[str, Any] | None]:
+        """Whether the parent was still open, and why the child may not start."""
         step = decode_step(request["step"])
         refusal: dict[str, Any] | None = None
         child: NewChild | None = None
         parent = await parent_of(connection, request["run"], request["child"])
         if parent is None:
-            raise run_closed()
+            return False, None
         if not parent.child_exists:
             try:
                 child = await _admitted(connection, parent, request)
@@ -54,9 +59,7 @@ class OpenChild:
         else:
             # The trace is written all the same: no later activity carries it again.
             written = await write_progress(connection, progress, Running(step, request["attempt"]))
-        if not written:
-            raise run_closed()
-        return refusal
+        return written, refusal
 
 
 async def _admitted(connection: Connection, parent: Parent, request: OpenChildInput) -> NewChild:

@@ -7,7 +7,7 @@ from datetime import UTC
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
-from engine.activities.errors import run_closed
+from engine.activities.errors import require_repeat
 from engine.activities.fault_points import reach
 from engine.store.projection import Progress, Waiting
 from engine.store.waiting import EVENTS_PER_PAGE, EarlyEvent, TaskToCreate, early_events, open_wait
@@ -39,7 +39,7 @@ class OpenWait:
         waiting = Waiting(decode_step(request["step"]), request["waiting_on"], request["since"], request["attempt"])
         task = request["task"]
         if not await open_wait(self._store, progress, waiting, None if task is None else _task(task)):
-            raise run_closed()
+            await require_repeat(self._store, progress)
         reach("open_wait.after_commit")
         # The router finds the wait from now on, so an event is either seen by it or by this look back, or by both, and then
         # recognised by its id.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
-from engine.activities.errors import run_closed
+from engine.activities.errors import require_repeat
 from engine.activities.fault_points import reach
 from engine.store.projection import Progress
-from engine.store.quota import reserve
+from engine.store.quota import LEASE_BLOCK, Reservation, reserve
 from engine.workflow.wire import RESERVE_QUOTA, ReserveQuotaInput, ReserveQuotaOutput, decode_step, decode_trace
 
 
@@ -25,6 +25,8 @@ class ReserveQuota:
         progress = Progress(request["run"], decode_trace(request["trace"]), request["seq"], request["steps"])
         reservation = await reserve(self._store, progress, decode_step(request["step"]), request["since"])
         if reservation is None:
-            raise run_closed()
+            await require_repeat(self._store, progress)
+            # The steps to come were counted when they were done.
+            reservation = Reservation(True, LEASE_BLOCK)
         reach("reserve_quota.after")
         return {"granted": reservation.granted, "units": reservation.units}

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from our own fragments; every value is a bound parameter
 """The end of a run: its last trace, its final state, and everything that was still open."""
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from sqlalchemy import text
 from engine.store import payloads
 from engine.store.projection import Ended, Progress, projecting, write_progress
 from engine.store.single_statement import execute_alone
+from engine.store.trace_rows import DURATION_MS
 from engine.store.transactions import Connection, Store
 
 
@@ -53,13 +55,15 @@ async def finish_run(
                 await payloads.put(connection, progress.run_id, payloads.final_scopes_id(progress.run_id), everything)
             if written and status != "SUCCEEDED":
                 await close_what_is_open(connection, progress.run_id)
-    return None if written else await _earlier_end(store, progress.run_id, status)
+    earlier = None if written else await earlier_end(store, progress.run_id)
+    return None if earlier is None or earlier.status == status else earlier
 
 
-async def _earlier_end(store: Store, run_id: str, status: str) -> EarlierEnd | None:
+async def earlier_end(store: Store, run_id: str) -> EarlierEnd | None:
+    """How a run was closed; None when it is open or its row is gone."""
     parameters = {"run_id": run_id, "scopes": payloads.final_scopes_id(run_id)}
     row = await execute_alone(store, _EARLIER_END, parameters)
-    if row is None or row.status == status:
+    if row is None:
         return None
     return EarlierEnd(row.status, row.error_json, row.scopes or {"vars": row.output_json or {}})
 
@@ -73,16 +77,16 @@ async def close_what_is_open(connection: Connection, run_id: str) -> None:
 _EARLIER_END: Final = text("""
     SELECT r.status, r.error_json, r.output_json,
         (SELECT p.value_json FROM workflow_payloads AS p WHERE p.payload_id = CAST(:scopes AS uuid)) AS scopes
-    FROM workflow_runs AS r WHERE r.run_id = CAST(:run_id AS uuid)
+    FROM workflow_runs AS r
+    WHERE r.run_id = CAST(:run_id AS uuid) AND r.status NOT IN ('RUNNING', 'WAITING')
 """)
 _CLOSE_EACH: Final = (
     text("""
         UPDATE workflow_run_waits SET status = 'CANCELED', resolved_at = now()
         WHERE run_id = CAST(:run_id AS uuid) AND status = 'WAITING'
     """),
-    text("""
-        UPDATE workflow_run_steps SET status = 'CANCELED', completed_at = now(),
-            duration_ms = greatest(0, round(extract(epoch FROM now() - started_at) * 1000))
+    text(f"""
+        UPDATE workflow_run_steps AS s SET status = 'CANCELED', completed_at = now(), duration_ms = {DURATION_MS}
         WHERE run_id = CAST(:run_id AS uuid) AND status IN ('STARTED', 'RETRY_SCHEDULED')
     """),
     text("""

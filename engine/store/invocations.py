@@ -18,6 +18,7 @@ from engine.store.json_policy import dumps_for_storage, storable_text
 from engine.store.payloads import Placed, Sized
 from engine.store.projection import Progress, Running, projecting
 from engine.store.single_statement import execute_alone
+from engine.store.trace_rows import DURATION_MS
 from engine.store.transactions import Connection, Store
 
 
@@ -267,9 +268,9 @@ _SUCCESS: Final = f"""settled AS (
         WHERE {_THE_TRY} AND i.status = 'STARTED'
         RETURNING 1
     )"""
-_STEP_SUCCESS: Final = """UPDATE workflow_run_steps AS s
+_STEP_SUCCESS: Final = f"""UPDATE workflow_run_steps AS s
         SET status = 'SUCCEEDED', error_json = NULL, completed_at = clock_timestamp(),
-            duration_ms = greatest(0, round(extract(epoch FROM clock_timestamp() - s.started_at) * 1000))"""
+            duration_ms = {DURATION_MS}"""
 _SUCCEED: Final = text(
     f"WITH {_SUCCESS}, step AS ({_STEP_SUCCESS} FROM settled WHERE {_THE_STEP}) SELECT count(*) AS settled FROM settled"
 )

@@ -18,8 +18,9 @@ from sqlalchemy import TextClause, text
 
 from engine.interpreter.effects import Record, StepRef
 from engine.store.json_policy import dumps_for_storage
+from engine.store.single_statement import execute_alone
 from engine.store.trace_rows import TRACE_CTES, trace_rows
-from engine.store.transactions import Connection
+from engine.store.transactions import Connection, Store
 
 COUNTING_BLOCK: Final = 20
 """Units a run without a limit counts ahead, so that the tenant's one counter row is not locked by every step of every run."""
@@ -76,6 +77,15 @@ async def write_progress(connection: Connection, progress: Progress, move: Move)
     return bool((await connection.execute(statement, parameters)).scalar_one())
 
 
+async def was_written(store: Store, progress: Progress) -> bool:
+    """Whether the trace was written before the run was closed: then a projection that finds it closed is only a repeat.
+
+    A workflow task in which a run ended is repeated, with all that was done in it, when a signal or a cancel came at its end.
+    """
+    row = await execute_alone(store, _WRITTEN, {"run_id": progress.run_id, "seq": progress.seq})
+    return row is not None and bool(row[0])
+
+
 def projecting(
     progress: Progress, move: Move, *, beside: str = "", query: str = "SELECT count(*) FROM live"
 ) -> tuple[TextClause, dict[str, Any]]:
@@ -118,6 +128,9 @@ def _move_parameters(progress: Progress, move: Move) -> dict[str, Any]:
                 "output": move.output,
             }
     return parameters
+
+
+_WRITTEN: Final = text("SELECT r.seq >= :seq FROM workflow_runs AS r WHERE r.run_id = CAST(:run_id AS uuid)")
 
 
 def _place(step: StepRef, attempt: int) -> dict[str, Any]:

@@ -10,6 +10,13 @@ from typing import Any, Final
 from engine.interpreter.effects import LogRecord, PureCall, Record, StepRecord, WaitRecord
 from engine.store.json_policy import dumps_for_storage, storable_text
 
+MAX_DURATION_MS: Final = 2**31 - 1
+"""What the column holds: 24.8 days. A longer step shows that; its times say the rest."""
+DURATION_MS: Final = (
+    f"greatest(0, least({MAX_DURATION_MS}, round(extract(epoch FROM clock_timestamp() - s.started_at) * 1000)))"
+)
+"""How long the step ``s`` has taken until now, in SQL."""
+
 
 def trace_rows(run_id: str, trace: Iterable[Record]) -> dict[str, str]:
     """The trace as JSON arrays of rows, by the kind of row; kinds without rows are absent."""
@@ -187,4 +194,5 @@ def _call_row(run_id: str, record: StepRecord, call: PureCall) -> dict[str, Any]
 def _milliseconds(start: str, end: str | None) -> int | None:
     if end is None:
         return None
-    return max(0, round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds() * 1000))
+    taken = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+    return max(0, min(MAX_DURATION_MS, round(taken.total_seconds() * 1000)))

@@ -17,7 +17,7 @@ def stop_if_canceled(failure: FailureError) -> None:
 
     A child that was canceled on its own reports the same; then nobody has asked this run to stop, and nothing is raised.
     """
-    if is_cancelled_exception(failure) and workflow.cancellation_reason() is not None:
+    if is_cancelled_exception(failure) and requested():
         raise asyncio.CancelledError(str(failure)) from failure
 
 
@@ -31,6 +31,11 @@ async def to_the_end(work: Coroutine[Any, Any, Answer]) -> Answer:
             if task.done():
                 # The work itself was stopped: this execution is being evicted from the worker's memory.
                 raise
+
+
+def requested() -> bool:
+    """Whether anybody has asked to cancel this run."""
+    return workflow.cancellation_reason() is not None
 
 
 def reason() -> str | None:

@@ -35,8 +35,21 @@ with workflow.unsafe.imports_passed_through():
     from engine.workflow.perform import Performer
     from engine.workflow.plans import plan_of
 
+RUN_CLOSED: Final = "RunClosed"
+"""Type of the failure with which an execution ends whose row was closed from outside."""
 SUPPORTED_SEMANTICS: Final = frozenset((SEMANTICS_VERSION,))
 """Versions of the interpreter's semantics this build can run."""
+
+
+class EndedEarlier(Exception):
+    """The run's row is closed, and not by this execution as far as it knows. What the row says stands.
+
+    The row can know more: a workflow task that is repeated, because a signal or a cancel came at its end, finds what it did.
+    """
+
+    def __init__(self, end: wire.EarlierEnd) -> None:
+        super().__init__(end["status"])
+        self.end = end
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
@@ -62,7 +75,7 @@ class RunWorkflow:
 
     @workflow.signal(name=SIGNAL_HUMAN_TASK)
     def on_human_task(self, signal: Any) -> None:
-        """``{taskId, eventName?, payload?}``."""
+        """``{taskId, eventName?, payload?}``, or ``{taskId, canceled: true, reason?}``."""
         self._inbox.put_answer(signal)
 
     @workflow.signal(name=SIGNAL_QUOTA_RESUME)
@@ -101,31 +114,20 @@ class RunWorkflow:
             # Another build can: this workflow task is not ours to do.
             raise RuntimeError(f"This build does not know the semantics {run_input['semantics_version']}.")
         try:
+            return await self._run()
+        except EndedEarlier as ended:
+            return _as_ended(ended.end)
+
+    async def _run(self) -> dict[str, Any]:
+        try:
             finish = await self._until_the_end()
         except asyncio.CancelledError:
-            earlier = await cancellation.to_the_end(self._finish(self._canceled()))
-            if earlier is not None:
-                return self._ended_earlier(earlier)
+            await cancellation.to_the_end(self._finish(self._canceled()))
             raise
-        earlier = await cancellation.to_the_end(self._finish(finish))
-        if earlier is not None:
-            return self._ended_earlier(earlier)
+        await cancellation.to_the_end(self._finish(finish))
         if finish.status == "FAILED":
             raise _failure(finish.error or {})
         return {"scopes": self._final_scopes(finish)}
-
-    @staticmethod
-    def _ended_earlier(earlier: wire.FinishRunOutput) -> dict[str, Any]:
-        """End as the run's row says.
-
-        It can say more than this execution knows: a workflow task that was repeated from its beginning, because a cancel
-        came at its end, finds what it had done.
-        """
-        if earlier["status"] == "SUCCEEDED":
-            return {"scopes": earlier["scopes"]}
-        if earlier["status"] == "FAILED":
-            raise _failure(earlier["error"] or {})
-        raise _closed(earlier["status"])
 
     async def _until_the_end(self) -> Finish:
         loaded = await self._load()
@@ -148,7 +150,7 @@ class RunWorkflow:
         request: wire.LoadRunInput = {"run": self._input["run_id"], "resumed": checkpoint is not None}
         loaded: wire.LoadRunOutput = await project(wire.LOAD_RUN, request)
         if "closed" in loaded:
-            raise _closed(loaded["closed"])
+            raise EndedEarlier(loaded["closed"])
         if "refused" in loaded:
             return Finish((), "FAILED", loaded["refused"], {}, 0)
         facts = RunFacts(
@@ -179,7 +181,7 @@ class RunWorkflow:
             return Finish((), "CANCELED", error, {}, 0)
         return self._running.machine.cancel(reason)
 
-    async def _finish(self, finish: Finish) -> wire.FinishRunOutput | None:
+    async def _finish(self, finish: Finish) -> None:
         progress = self._running.progress(finish) if self._running else self._no_progress()
         request = {
             **progress,
@@ -188,8 +190,9 @@ class RunWorkflow:
             "scopes": self._final_scopes(finish),
             "keep_scopes": self._is_child,
         }
-        earlier: wire.FinishRunOutput | None = await project(wire.FINISH_RUN, request)
-        return earlier
+        earlier: wire.EarlierEnd | None = await project(wire.FINISH_RUN, request)
+        if earlier is not None:
+            raise EndedEarlier(earlier)
 
     def _final_scopes(self, finish: Finish) -> dict[str, Any]:
         """What a parent's outputs are made of."""
@@ -216,5 +219,12 @@ def _failure(error: dict[str, Any]) -> ApplicationError:
     )
 
 
-def _closed(status: str) -> ApplicationError:
-    return ApplicationError(f"The run's row was closed as {status} from outside.", type="RunClosed", non_retryable=True)
+def _as_ended(end: wire.EarlierEnd) -> dict[str, Any]:
+    """End this execution as the row says."""
+    if end["status"] == "SUCCEEDED":
+        return {"scopes": end["scopes"]}
+    if end["status"] == "FAILED":
+        raise _failure(end["error"] or {})
+    if cancellation.requested():
+        raise asyncio.CancelledError
+    raise ApplicationError("The run's row was closed as CANCELED from outside.", type=RUN_CLOSED, non_retryable=True)

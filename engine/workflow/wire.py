@@ -44,11 +44,18 @@ class LoadRunInput(TypedDict):
     resumed: bool
 
 
+class EarlierEnd(TypedDict):
+    """How the run's row was closed, which stands: by an earlier try of this workflow task, or from outside."""
+
+    status: str
+    error: dict[str, Any] | None
+    scopes: dict[str, Any]
+
+
 class LoadRunOutput(TypedDict, total=False):
     """One of ``closed`` and ``refused``, or all of the others."""
 
-    closed: str
-    """The run's row is terminal: its status."""
+    closed: EarlierEnd
     refused: dict[str, Any]
     """Why the run can never run: category, code, message, details."""
     definition: str
@@ -182,14 +189,6 @@ class FinishRunInput(Progress):
     scopes: dict[str, Any]
     keep_scopes: bool
     """Whether somebody will want all final scopes: a parent."""
-
-
-class FinishRunOutput(TypedDict):
-    """How the run had been closed before: that end stands."""
-
-    status: str
-    error: dict[str, Any] | None
-    scopes: dict[str, Any]
 
 
 def encode_step(step: StepRef) -> Wire:

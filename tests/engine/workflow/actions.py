@@ -112,7 +112,13 @@ def actions_of(counts: Counts) -> list[RegisteredAction]:
         note(given, ctx)
         return {"value": "x" * given.characters}
 
-    handlers = (quick, ordinary, pause, gated, fails, flaky, writes, sized)
+    @action("test.nasty", input=Anything, output=Result, quick=True)
+    async def nasty(given: Any, ctx: ActionContext) -> dict[str, Any]:
+        """Answers with what JSON in Postgres cannot hold."""
+        note(given, ctx)
+        return {"value": "a\x00b\ud800c"}
+
+    handlers = (quick, ordinary, pause, gated, fails, flaky, writes, sized, nasty)
     return [declared for handler in handlers for declared in declarations_of(handler)]
 
 

@@ -55,7 +55,7 @@ async def test_a_loop_in_a_try_goes_on_where_it_was(bench: Bench) -> None:
     assert row["output_json"]["caught"]["code"] == "E1"
     assert await executions(run) >= 3
     assert bench.counts.ran["o"] == 20
-    assert row["step_count"] == 20 * 2 + 4
+    assert row["step_count"] == 20 * 2 + 5
     assert {s["status"] for s in await run.steps()} == {"SUCCEEDED", "FAILED"}
     assert (await run.handle.describe()).status == WorkflowExecutionStatus.COMPLETED
 

@@ -79,7 +79,11 @@ async def test_an_event_wait_costs_a_marker_a_signal_and_a_workflow_task(bench: 
 
 
 async def written(bench: Bench, steps: list[Step]) -> int:
-    """Write transactions of one run of these steps: each takes one transaction id."""
+    """Write transactions of one run of these steps: each takes one transaction id, and autovacuum takes some now and then."""
+    return min([await written_once(bench, steps) for _ in range(3)])
+
+
+async def written_once(bench: Bench, steps: list[Step]) -> int:
 
     async def counter() -> int:
         [row] = await bench.rows("SELECT CAST(pg_current_xact_id() AS text) AS xid")

@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import json
 
-from tests.engine.workflow.harness import Bench
+from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.steps import assign, attempt, call, set_state
 
 
-async def largest_payload(run) -> int:  # type: ignore[no-untyped-def] # see harness.Run
+async def largest_payload(run: Run) -> int:
+    """Bytes of the largest event."""
     history = await run.history()
     return max(len(event.SerializeToString()) for event in history.events)
 
 
-async def test_a_large_output_goes_by_reference_and_is_used_like_any_other(bench: Bench) -> None:
+async def test_large_values_go_by_reference_and_are_used_like_any_other(bench: Bench) -> None:
     run = await bench.play([
         call("big", "test.sized", characters=500_000),
         assign("n", length="len(vars.big.value)"),
-        call("again", "test.ordinary", value="=vars.big.value"),
+        call("half", "test.sized", characters=200_000),
+        call("both", "test.ordinary", value="=vars.half.value", other="=vars.half.value"),
     ])  # fmt: skip
     row = await run.row()
     assert row["status"] == "SUCCEEDED"
-    assert await largest_payload(run) < 10_000
-    first, second = await run.tries()
+    assert await largest_payload(run) < 220_000
+    first, second, third = await run.tries()
     assert (first["output_json"], first["output_bytes"]) == (None, 500_012)
-    assert (second["input_json"], second["output_json"]) == (None, None)
+    assert (second["output_ref"], second["output_bytes"]) == (None, 200_012)
+    assert (third["input_json"], third["input_bytes"]) == (None, 400_023)
     [stored] = await bench.rows(
-        "SELECT value_json, run_id FROM workflow_payloads WHERE payload_id = :id", id=second["input_ref"]
+        "SELECT value_json, run_id FROM workflow_payloads WHERE payload_id = :id", id=third["input_ref"]
     )
-    assert stored["value_json"] == {"value": "x" * 500_000}
+    assert stored["value_json"] == {"value": "x" * 200_000, "other": "x" * 200_000}
     assert str(stored["run_id"]) == run.id
     assert (await run.result())["scopes"]["vars"]["length"] == 500_000
-    # Too large for the row, so all that is left of them there is nothing.
+    # The final vars are too large for the row; they are where large values are.
     assert row["output_json"] is None
+    [kept] = await bench.rows("SELECT 1 FROM workflow_payloads WHERE value_json ? 'vars'")
+    assert kept
 
 
 async def test_an_output_that_is_too_large_fails_the_step(bench: Bench) -> None:
@@ -49,7 +54,7 @@ async def test_an_input_that_is_too_large_does_not_reach_the_action(idle_bench: 
     idle_bench.max_value_bytes = 400_000
     async with idle_bench.worker():
         run = await idle_bench.play([
-            call("big", "test.sized", characters=300_000),
+            call("big", "test.sized", characters=250_000),
             call("twice", "test.ordinary", label="twice", one="=vars.big.value", two="=vars.big.value"),
         ])  # fmt: skip
     row = await run.row()
@@ -72,7 +77,9 @@ async def test_a_long_error_is_cut(bench: Bench) -> None:
     assert tried["error_message"].endswith("...[truncated]")
 
 
-async def test_what_json_cannot_say_fails_the_step_or_is_replaced(bench: Bench) -> None:
-    run = await bench.play([call("nul", "test.ordinary", value="a\x00b\ud800c")])
+async def test_what_postgres_cannot_hold_is_replaced_for_the_run_too(bench: Bench) -> None:
+    run = await bench.play([call("text", "test.nasty"), call("len", "test.ordinary", value="=vars.text.value")])
     row = await run.row()
-    assert row["output_json"] == {"nul": {"value": "a\ufffdb\ufffdc"}}
+    assert row["output_json"]["text"] == {"value": "a\ufffdb\ufffdc"}
+    assert row["output_json"]["len"] == {"value": "a\ufffdb\ufffdc"}
+    assert (await run.result())["scopes"]["vars"] == row["output_json"]

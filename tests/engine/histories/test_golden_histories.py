@@ -1,0 +1,85 @@
+"""Histories of runs that are under way somewhere replay on this build, and a change that breaks them is caught."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.converter import DataConverter
+from temporalio.worker import Replayer
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.workflow import NondeterminismError
+
+from engine.activities.data_converter import OrderedJsonPayloads
+from engine.contract import SEMANTICS_VERSION
+from engine.interpreter import effects as fx
+from engine.workflow import perform, run_workflow
+from engine.workflow.perform import Performer
+from tests.engine.histories.scenarios import SCENARIOS
+
+DIRECTORY = Path(__file__).parent
+GOLDEN = sorted(DIRECTORY.glob("*/*.json"))
+
+
+def history_of(path: Path) -> WorkflowHistory:
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return WorkflowHistory.from_json(kept["workflow_id"], kept["history"])
+
+
+def replayer() -> Replayer:
+    """Sandboxed, as the tests' workers are: what is not deterministic shows."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules("engine")
+    return Replayer(
+        workflows=[run_workflow.RunWorkflow],
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        data_converter=DataConverter(payload_converter_class=OrderedJsonPayloads),
+    )
+
+
+def test_every_scenario_has_a_history_of_the_present_version() -> None:
+    assert {path.stem for path in GOLDEN if path.parent.name == SEMANTICS_VERSION} == set(SCENARIOS)
+
+
+def test_every_version_there_are_histories_of_is_supported() -> None:
+    assert {path.parent.name for path in GOLDEN} <= run_workflow.SUPPORTED_SEMANTICS
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=[f"{path.parent.name}-{path.stem}" for path in GOLDEN])
+async def test_replays(path: Path) -> None:
+    await replayer().replay_workflow(history_of(path))
+
+
+async def replay(name: str) -> None:
+    await replayer().replay_workflow(history_of(DIRECTORY / SEMANTICS_VERSION / f"{name}.json"))
+
+
+async def test_another_kind_of_activity_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(perform, "run_ordinary", perform.run_quick)
+    with pytest.raises(NondeterminismError):
+        await replay("steps")
+
+
+async def test_another_order_of_commands_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Performer._call_action
+
+    async def flushing_first(self: Performer, effect: fx.CallAction) -> fx.Outcome:
+        await self._flush(fx.Flush(effect.trace, effect.steps_started))
+        return await original(self, effect)
+
+    monkeypatch.setattr(Performer, "_call_action", flushing_first)
+    with pytest.raises(NondeterminismError):
+        await replay("failed")
+
+
+async def test_a_wait_that_opens_no_timer_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Performer._until
+
+    async def without_deadline(self: Performer, arrived: Any, due_at: str | None, summary: str) -> bool:
+        return await original(self, arrived, None, summary)
+
+    monkeypatch.setattr(Performer, "_until", without_deadline)
+    with pytest.raises(NondeterminismError):
+        await replay("waits")

@@ -1,0 +1,91 @@
+"""Workflow tasks that are done twice: what the first time wrote stands, and the second time finds it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from engine.activities import fault_points
+from tests.engine.workflow.harness import Bench, Run
+from tests.engine.workflow.steps import Step, call, call_workflow, for_each, quick, set_state, wait_event
+
+ALL_IN_ONE_TASK: list[Step] = [
+    quick("a", value=1),
+    for_each("l", "payload.items", [set_state("s")]),
+    wait_event("w"),
+    call("t", "test.writes", label="k"),
+]
+
+
+async def start_with_an_early_event(bench: Bench) -> Run:
+    """The event is there before the first workflow task, so nothing in the run waits for the server."""
+    await bench.publish(ALL_IN_ONE_TASK)
+    run = await bench.start({"items": list(range(250))})
+    await bench.execute(
+        "INSERT INTO workflow_runtime_events (tenant, event_id, event_name, payload)"
+        " VALUES (CAST(:t AS uuid), 'early', 'PING', '{}')",
+        t=bench.tenant,
+    )
+    return run
+
+
+def at_the_very_end(send: Callable[[], Awaitable[Any]]) -> Callable[[str], None]:
+    """When the run's end is written for the first time: send, and let the activity be repeated while that is under way."""
+    sent: list[asyncio.Task[Any]] = []
+
+    def hook(reached: str) -> None:
+        if reached == "finish_run.after" and not sent:
+            sent.append(asyncio.ensure_future(send()))
+            raise ConnectionError("the answer of the database was lost")
+
+    return hook
+
+
+@pytest.mark.parametrize("limited", [False, True])
+async def test_a_signal_at_the_very_end(idle_bench: Bench, limited: bool) -> None:
+    if limited:
+        await idle_bench.execute(
+            "INSERT INTO workflow_settings (tenant, quota_limit) VALUES (CAST(:t AS uuid), 900)", t=idle_bench.tenant
+        )
+    run = await start_with_an_early_event(idle_bench)
+    with fault_points.installed(at_the_very_end(lambda: run.send_event("PING", event_id="too-late"))):
+        async with idle_bench.worker():
+            assert (await run.result())["scopes"]["vars"]["a"] == {"value": 1}
+    assert (await run.events())["WORKFLOW_TASK_FAILED"] >= 1
+    row = await run.row()
+    assert (row["status"], row["step_count"]) == ("SUCCEEDED", 254)
+    assert idle_bench.counts.ran["a"] == 1
+    [stored] = await idle_bench.rows("SELECT value FROM workflow_data_store")
+    assert stored["value"] == 1
+    [usage] = await idle_bench.rows("SELECT used_count FROM workflow_step_usage_periods")
+    assert usage["used_count"] == 254
+    assert [(w["status"], w["matched_event_id"]) for w in await run.waits() if w["wait_type"] == "event"] == [
+        ("RESOLVED", "early")
+    ]
+
+
+async def test_a_cancel_at_the_very_end_comes_too_late(idle_bench: Bench) -> None:
+    run = await start_with_an_early_event(idle_bench)
+    with fault_points.installed(at_the_very_end(run.handle.cancel)):
+        async with idle_bench.worker():
+            assert (await run.result())["scopes"]["vars"]["a"] == {"value": 1}
+    assert (await run.row())["status"] == "SUCCEEDED"
+    assert idle_bench.counts.ran["a"] == 1
+
+
+async def test_a_child_that_ended_twice_gives_its_parent_all_it_had(bench: Bench) -> None:
+    await bench.publish([quick("q", value=5)], "wf.child")
+    await bench.publish([call_workflow("c", "wf.child", outputs={"vars.got": "childRun.vars.q.value"})])
+
+    async def signal_the_child() -> None:
+        [child] = await bench.rows("SELECT run_id FROM workflow_runs WHERE parent_run_id IS NOT NULL")
+        await Run(bench, str(child["run_id"])).send_event("PING")
+
+    with fault_points.installed(at_the_very_end(signal_the_child)):
+        run = await bench.start()
+        row = await run.ended()
+    assert row["status"] == "SUCCEEDED"
+    assert row["output_json"]["got"] == 5
