@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,7 +51,7 @@ def up(as_json: Json = False) -> None:
         return
     say("The stack is up. To use it elsewhere:")
     for name, value in info.environment().items():
-        say(f"  export {name}={value}")
+        say(f"  export {name}={shlex.quote(value)}")
     if info.ui_url:
         say(f"Temporal's own UI: {info.ui_url}")
 
