@@ -176,7 +176,12 @@ class Replaying:
         return event
 
     def _answer(self, effect: fx.AwaitTask) -> fx.Outcome:
-        task = self.run.tasks.get(key_of(effect.step))
+        key = key_of(effect.step)
+        known, wait = self.run.steps.get(key), self.run.waits.get((*key, "human", 1))
+        if known is not None and known.error is not None and wait is not None and wait.status == "CANCELED":
+            # Somebody closed the task: that was the step's failure.
+            return fx.StepFailed(RunError.from_json(known.error))
+        task = self.run.tasks.get(key)
         if task is None:
             raise self._stopped(effect.step, f"The response to the task of step {effect.step.step_id} is not recorded.")
         asked = {"title": effect.title, "description": effect.description or "", "context": effect.context}

@@ -217,6 +217,13 @@ def test_a_canceled_task_is_a_failure_that_can_be_caught() -> None:
     assert run.waits == [("human", "CANCELED")]
 
 
+def test_a_task_that_is_closed_without_an_answer_fails_its_step() -> None:
+    task = {"id": "h", "type": "human.task", "config": {"taskType": "t", "title": expr('"T"')}}
+    run = Driver(attempt(task, catch=[assign("c", seen="error.code")]))
+    run.on(fx.AwaitTask, lambda _: fx.StepFailed(RunError("ActionError", "closed", code="TASK_CANCELED"))).run()
+    assert (run.waits, run.vars) == ([("human", "CANCELED")], {"seen": "TASK_CANCELED"})
+
+
 # --- children ---------------------------------------------------------------------------------------------------------
 
 CHILD: dict[str, Any] = {

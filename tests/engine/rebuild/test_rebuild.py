@@ -83,6 +83,26 @@ async def test_an_event_that_is_gone_is_said() -> None:
     assert (stop.code, stop.step and stop.step.step_id) == ("NOT_RECORDED", "w")
 
 
+async def test_a_task_that_was_closed_is_the_failure_it_was() -> None:
+    task = {"id": "h", "type": "human.task", "config": {"taskType": "t", "title": expr("'T'")}}
+    run = (await played([task])).recorded()
+    key, wait = ("root.steps[0]", "", 1), ("root.steps[0]", "", 1, "human", 1)
+    error = {
+        "category": "ActionError",
+        "message": "closed",
+        "nodePath": "root.steps[0]",
+        "at": "2026-01-01T00:00:00.000Z",
+    }
+    closed = replace(
+        run,
+        status="FAILED",
+        steps={key: replace(run.steps[key], status="FAILED", error=error)},
+        waits={wait: replace(run.waits[wait], status="CANCELED")},
+    )
+    ending = rebuild_end(closed)
+    assert (ending.status, ending.stop) == ("FAILED", None)
+
+
 async def test_other_semantics_are_not_guessed() -> None:
     run = (await played([assign("a", n="1")])).recorded()
     other = replace(run, facts=replace(run.facts, semantics_version="1999-01.1"))
