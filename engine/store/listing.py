@@ -15,9 +15,11 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     FromClause,
+    ScalarSelect,
     Select,
     TableValuedAlias,
     Text,
+    UnaryExpression,
     func,
     literal,
     select,
@@ -27,7 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.errors import Invalid
-from engine.store.keyset import Keyset, decode_cursor, fingerprint, page_of, value_table
+from engine.store.keyset import Keyset, decode_cursor, fingerprint, page_of
 from engine.store.reader import Reader, open_reader, uuid_text
 from engine.store.run_filter import (
     RunFilter,
@@ -41,11 +43,13 @@ from engine.store.run_filter import (
     runs,
     without_status,
 )
-from engine.store.run_rows import decorated, listed_columns, run_view
+from engine.store.run_rows import listed, run_view
 from engine.store.tables import RUN_STATUSES
 from engine.store.views import Count, Page, Reply, RunCounts, RunView
 
 Position: TypeAlias = tuple[Any, ...]
+Conditions: TypeAlias = list[ColumnElement[bool]]
+Order: TypeAlias = list[UnaryExpression[Any]]
 Branch: TypeAlias = tuple[Column[Any], Sequence[str]]
 """A column at the head of the list's index, and the values it is read for."""
 
@@ -70,7 +74,7 @@ async def runs_page(
         workflows = await find_workflows(reader, wanted)
         if workflows.none_match:
             return Page((), None, None, reader.server_now)
-        statement = page_statement(wanted, workflows, reader.server_now, position, backwards=backwards, limit=limit + 1)
+        statement = page_statement(wanted, workflows, position, backwards=backwards, limit=limit + 1)
         found = [run_view(reader, row) for row in await reader.rows(statement)]
 
     def position_of(row: RunView) -> Position:
@@ -84,7 +88,7 @@ async def matching_runs(engine: AsyncEngine, wanted: RunFilter, run_ids: Sequenc
     ids = _ids(run_ids)
     async with open_reader(engine, wanted.tenant) as reader:
         workflows = await find_workflows(reader, wanted)
-        where = [*conditions(wanted, reader.server_now), *collected_ids(wanted), *_of_workflows(workflows)]
+        where = [*conditions(wanted), *collected_ids(wanted), *_of_workflows(workflows)]
         return await _reply(reader, [*where, *_of_statuses(wanted.statuses), runs.run_id.in_(ids)])
 
 
@@ -102,22 +106,20 @@ async def count_runs(engine: AsyncEngine, wanted: RunFilter) -> Reply[RunCounts]
         workflows = await find_workflows(reader, every)
         if workflows.none_match:
             return Reply(RunCounts({status: Count(0) for status in RUN_STATUSES}), reader.server_now)
-        where = [*conditions(every, reader.server_now), *collected_ids(every), *_of_workflows(workflows)]
-        # In the list's own order, so that counting walks the same index as the list, and stops at the cap.
-        rows = select(runs.status).where(*where).order_by(*every.order.keyset().order()).limit(COUNT_CAP + 1)
+        where = [*conditions(every), *collected_ids(every), *_of_workflows(workflows)]
         together = has_own_index(every, workflows) or is_collected(every) or bool(every.waiting_on)
-        counted = await _count_together(reader, rows) if together else await _count_apart(reader, rows)
-        stuck = rows.where(is_stuck(reader.server_now)).subquery()
-        number = (await reader.rows(select(func.count().label("stuck")).select_from(stuck)))[0].stuck
-        return Reply(RunCounts(counted, _count(number)), reader.server_now)
+        order = every.order.keyset().order()
+        counted = await (_count_together if together else _count_apart)(reader, where, order)
+        [row] = await reader.rows(select(_capped([*where, is_stuck()], every.order.keyset().order()).label("stuck")))
+        return Reply(RunCounts(counted, _count(row.stuck)), reader.server_now)
 
 
 def page_statement(
-    wanted: RunFilter, workflows: Workflows, now: datetime, position: Position | None, *, backwards: bool, limit: int
+    wanted: RunFilter, workflows: Workflows, position: Position | None, *, backwards: bool, limit: int
 ) -> Select[Any]:
     """The statement of one page: a range of one index, or a merge of several ranges."""
     keyset = wanted.order.keyset()
-    where = conditions(wanted, now)
+    where = conditions(wanted)
     if position is not None:
         where.append(keyset.beyond(position, reverse=backwards))
     branches: list[Branch] = []
@@ -133,9 +135,13 @@ def page_statement(
             where += _of_workflows(workflows)
         else:
             branches.append((runs.workflow_id, workflows.ids))
-    page = _collected(wanted, where) if is_collected(wanted) else select(*listed_columns()).where(*where)
-    rows = _merged(page, branches, keyset, backwards, limit).subquery("page")
-    return decorated(rows, now).order_by(*keyset.on(rows).order(reverse=backwards))
+    page = select(*keyset.columns).where(*where)
+    if is_collected(wanted):
+        picked = _collected(page.where(*collected_ids(wanted)), keyset, backwards, limit)
+    else:
+        picked = _merged(page, branches, keyset, backwards, limit)
+    rows = picked.subquery("page")
+    return listed(rows).order_by(*keyset.on(rows).order(reverse=backwards))
 
 
 def _merged(page: Select[Any], branches: Sequence[Branch], keyset: Keyset, backwards: bool, limit: int) -> Select[Any]:
@@ -163,14 +169,13 @@ def _merged(page: Select[Any], branches: Sequence[Branch], keyset: Keyset, backw
     return merged.order_by(*keyset.on(one).order(reverse=backwards)).limit(limit)
 
 
-def _collected(wanted: RunFilter, where: list[ColumnElement[bool]]) -> Select[Any]:
-    """The rows of runs that are few: found by their ids before anything is sorted.
+def _collected(page: Select[Any], keyset: Keyset, backwards: bool, limit: int) -> Select[Any]:
+    """The first ``limit`` rows of runs that are few: found by their ids before anything is sorted.
 
     The fence keeps Postgres from walking the list's own index instead, in the hope to meet one of them soon.
     """
-    ids = collected_ids(wanted)
-    picked = select(runs.run_id).where(*where, *ids).limit(MAX_COLLECTED).cte("picked").prefix_with("MATERIALIZED")
-    return select(*listed_columns()).where(runs.run_id.in_(select(picked.c.run_id)))
+    few = page.limit(MAX_COLLECTED).cte("few").prefix_with("MATERIALIZED")
+    return select(few).order_by(*keyset.on(few).order(reverse=backwards)).limit(limit)
 
 
 def check_limit(limit: int, most: int) -> None:
@@ -179,9 +184,8 @@ def check_limit(limit: int, most: int) -> None:
         raise Invalid("LIMIT_INVALID", f"A page has 1 to {most} rows; {limit} were asked for.", "Ask for fewer.")
 
 
-async def _reply(reader: Reader, where: list[ColumnElement[bool]]) -> Reply[tuple[RunView, ...]]:
-    rows = select(*listed_columns()).where(*where).subquery("page")
-    found = await reader.rows(decorated(rows, reader.server_now))
+async def _reply(reader: Reader, where: Conditions) -> Reply[tuple[RunView, ...]]:
+    found = await reader.rows(listed().where(*where))
     return Reply(tuple(run_view(reader, row) for row in found), reader.server_now)
 
 
@@ -195,23 +199,26 @@ def _of_workflows(workflows: Workflows) -> list[ColumnElement[bool]]:
     return [] if workflows.condition is None else [workflows.condition]
 
 
-async def _count_apart(reader: Reader, rows: Select[Any]) -> dict[str, Count]:
+async def _count_apart(reader: Reader, where: Conditions, order: Order) -> dict[str, Count]:
     """One index range per status."""
-    status = value_table("status", RUN_STATUSES)
-    some = rows.where(runs.status == status.c.value).lateral("some")
-    counted = select(status.c.value, func.count(some.c.status).label("number")).select_from(
-        status.outerjoin(some, true())
-    )
-    return {row.value: _count(row.number) for row in await reader.rows(counted.group_by(status.c.value))}
+    numbers = [_capped([*where, runs.status == status], order).label(status) for status in RUN_STATUSES]
+    [row] = await reader.rows(select(*numbers))
+    return {status: _count(row._mapping[status]) for status in RUN_STATUSES}
 
 
-async def _count_together(reader: Reader, rows: Select[Any]) -> dict[str, Count]:
+async def _count_together(reader: Reader, where: Conditions, order: Order) -> dict[str, Count]:
     """The runs of one value, divided by status. Where there are more than the cap, no status is known exactly."""
-    some = rows.subquery()
+    some = select(runs.status).where(*where).order_by(*order).limit(COUNT_CAP + 1).subquery()
     found = await reader.rows(select(some.c.status, func.count().label("number")).group_by(some.c.status))
     numbers = {row.status: row.number for row in found}
     capped = sum(numbers.values()) > COUNT_CAP
     return {status: Count(min(numbers.get(status, 0), COUNT_CAP), capped) for status in RUN_STATUSES}
+
+
+def _capped(where: Conditions, order: Order) -> ScalarSelect[int]:
+    """How many runs, up to one more than the cap. In the list's own order: then the list's own index is walked."""
+    some = select(runs.run_id).where(*where).order_by(*order).limit(COUNT_CAP + 1).subquery()
+    return select(func.count()).select_from(some).scalar_subquery()
 
 
 def _count(number: int) -> Count:

@@ -35,11 +35,11 @@ class Reader:
     """The server's clock when the reading began, aware UTC."""
     policy: RedactionPolicy
 
-    async def rows(self, query: Select[Any]) -> list[Row[Any]]:
+    async def rows(self, query: Select[*tuple[Any, ...]]) -> list[Row[Any]]:
         """All rows of a query."""
         return list((await self.connection.execute(query)).all())
 
-    async def row(self, query: Select[Any]) -> Row[Any] | None:
+    async def row(self, query: Select[*tuple[Any, ...]]) -> Row[Any] | None:
         """The first row of a query."""
         found: Row[Any] | None = (await self.connection.execute(query)).first()
         return found

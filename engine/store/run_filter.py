@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, literal_column, or_, select, union
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, literal_column, or_, select, union
 
 from engine.errors import Invalid
 from engine.settings import DEFAULT_TENANT
@@ -158,11 +157,11 @@ async def find_workflows(reader: Reader, wanted: RunFilter) -> Workflows:
     return Workflows(tuple(ids))
 
 
-def conditions(wanted: RunFilter, now: datetime) -> list[ColumnElement[bool]]:
+def conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
     """Everything but statuses, workflows and the collected ids, for the WHERE of a list."""
     found: list[ColumnElement[bool]] = [runs.tenant == wanted.tenant]
     if wanted.stuck:
-        found.append(is_stuck(now))
+        found.append(is_stuck())
     if wanted.version is not None:
         found.append(runs.workflow_version == wanted.version)
     if wanted.trigger is not None:
@@ -224,18 +223,18 @@ def without_status(wanted: RunFilter) -> RunFilter:
     return replace(wanted, statuses=frozenset(), stuck=False)
 
 
-def is_stuck(now: datetime, row: ReadOnlyColumnCollection[str, Any] = runs) -> ColumnElement[bool]:
-    """The stuck rule, on the columns of ``workflow_runs`` or of a selection of it.
+def is_stuck() -> ColumnElement[bool]:
+    """The stuck rule, by the server's clock at the beginning of the transaction.
 
     Steps are looked for as well as counted: runs from before the cutover have no count.
     """
     steps = workflow_run_steps.c
     return and_(
-        row.status == literal_column("'RUNNING'"),
-        row.engine == literal_column("'temporal'"),
-        row.step_count == literal_column("0"),
-        row.started_at < now - STUCK_AFTER,
-        ~exists(select(steps.step_id).where(steps.run_id == row.run_id)),
+        runs.status == literal_column("'RUNNING'"),
+        runs.step_count == literal_column("0"),
+        runs.engine == literal_column("'temporal'"),
+        runs.started_at < func.now() - STUCK_AFTER,
+        ~exists(select(steps.step_id).where(steps.run_id == runs.run_id)),
     )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import FromClause, Row, Select, Text, and_, cast, func, select, true
-from sqlalchemy.sql.expression import ColumnElement
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from engine.store.reader import Reader
 from engine.store.run_filter import is_stuck
@@ -28,80 +27,68 @@ _PLAIN: Final = (
 )  # fmt: skip
 
 
-def listed_columns() -> list[ColumnElement[Any]]:
-    """The columns of ``workflow_runs`` a list reads: nothing that may be large."""
-    runs = workflow_runs.c
-    error = runs.error_json
-    return [
-        *(runs[name] for name in _PLAIN),
-        func.left(error["message"].astext, MESSAGE_CHARACTERS).label("error_message"),
-        error["nodePath"].astext.label("error_path"),
-        func.coalesce(error["code"].astext, error["category"].astext).label("error_code"),
-    ]
+_runs = workflow_runs.c
+_AT: Final = func.coalesce(_runs.node_path, _runs.error_json["nodePath"].astext)
 
 
-def decorated(page: FromClause, now: datetime) -> Select[Any]:
-    """The rows of ``page`` (of ``listed_columns``) with the few facts that other tables know about them."""
-    definitions, steps = workflow_definitions.c, workflow_run_steps.c
-    waits, tasks = workflow_run_waits, workflow_human_tasks.c
-    open_wait = (
-        select(
-            waits.c.wait_type,
-            waits.c.created_at,
-            waits.c.event_name,
-            waits.c.key,
-            waits.c.timeout_at,
-            tasks.title,
-        )
-        .select_from(
-            waits.outerjoin(
-                workflow_human_tasks,
-                and_(
-                    waits.c.wait_type == "human",
-                    tasks.run_id == waits.c.run_id,
-                    cast(tasks.task_id, Text) == waits.c.key,
-                ),
-            )
-        )
-        .where(waits.c.run_id == page.c.run_id, waits.c.status == "WAITING")
-        .order_by((waits.c.wait_type == page.c.waiting_on).desc(), waits.c.created_at.desc())
-        .limit(1)
-        .lateral("open_wait")
-    )
-    at = func.coalesce(page.c.node_path, page.c.error_path)
-    step = (
-        select(steps.definition_step_id)
-        .where(steps.run_id == page.c.run_id, steps.step_path == at, page.c.node_step_id.is_(None))
-        .limit(1)
-        .lateral("step")
+def _open_wait_of_run() -> LateralFromClause:
+    """The open wait of a waiting run: the one its row speaks of, else the newest."""
+    waits, tasks = workflow_run_waits, workflow_human_tasks
+    task_of_wait = and_(
+        waits.c.wait_type == "human", tasks.c.run_id == waits.c.run_id, cast(tasks.c.task_id, Text) == waits.c.key
     )
     return (
         select(
-            page,
-            # A run outlives its definition; it is then known by the id alone.
-            func.coalesce(definitions.name, page.c.workflow_id).label("workflow_name"),
-            is_stuck(now, page.c).label("stuck"),
-            func.coalesce(page.c.node_step_id, step.c.definition_step_id).label("step"),
-            at.label("at_path"),
-            open_wait.c.wait_type.label("wait_type"),
-            open_wait.c.created_at.label("wait_since"),
-            open_wait.c.event_name.label("wait_event"),
-            open_wait.c.key.label("wait_key"),
-            open_wait.c.timeout_at.label("wait_until"),
-            open_wait.c.title.label("wait_title"),
+            waits.c.wait_type,
+            waits.c.created_at.label("wait_since"),
+            waits.c.event_name.label("wait_event"),
+            waits.c.key.label("wait_key"),
+            waits.c.timeout_at.label("wait_until"),
+            tasks.c.title.label("wait_title"),
         )
-        .select_from(page)
-        .outerjoin(
-            workflow_definitions,
-            and_(definitions.tenant == page.c.tenant, definitions.workflow_id == page.c.workflow_id),
-        )
-        .outerjoin(open_wait, page.c.status == "WAITING")
-        .outerjoin(step, true())
+        .select_from(waits.outerjoin(tasks, task_of_wait))
+        .where(_runs.status == "WAITING", waits.c.run_id == _runs.run_id, waits.c.status == "WAITING")
+        .order_by((waits.c.wait_type == _runs.waiting_on).desc(), waits.c.created_at.desc())
+        .limit(1)
+        .lateral("open_wait")
     )
 
 
+def _step_of_path() -> LateralFromClause:
+    """The author's id of the step a run is at, for rows that do not name it themselves."""
+    steps = workflow_run_steps.c
+    at_path = (steps.run_id == _runs.run_id, steps.step_path == _AT, _runs.node_step_id.is_(None))
+    return select(steps.definition_step_id).where(*at_path).limit(1).lateral("step")
+
+
+# Built once: putting a statement together costs more than Postgres needs to answer it.
+_OPEN_WAIT: Final = _open_wait_of_run()
+_STEP: Final = _step_of_path()
+_OF_RUN: Final = and_(
+    workflow_definitions.c.tenant == _runs.tenant, workflow_definitions.c.workflow_id == _runs.workflow_id
+)
+_COLUMNS: Final = (
+    *(_runs[name] for name in _PLAIN),
+    func.left(_runs.error_json["message"].astext, MESSAGE_CHARACTERS).label("error_message"),
+    func.coalesce(_runs.error_json["code"].astext, _runs.error_json["category"].astext).label("error_code"),
+    is_stuck().label("stuck"),
+    # A run outlives its definition; it is then known by the id alone.
+    func.coalesce(workflow_definitions.c.name, _runs.workflow_id).label("workflow_name"),
+    func.coalesce(_runs.node_step_id, _STEP.c.definition_step_id).label("step"),
+    _AT.label("at_path"),
+    *_OPEN_WAIT.c,
+)
+
+
+def listed(picked: FromClause | None = None) -> Select[Any]:
+    """What a list shows of runs: of those whose ``run_id`` is in ``picked``, or of all, to be narrowed with ``where``."""
+    source = workflow_runs if picked is None else picked.join(workflow_runs, picked.c.run_id == _runs.run_id)
+    joined = source.outerjoin(workflow_definitions, _OF_RUN).outerjoin(_OPEN_WAIT, true()).outerjoin(_STEP, true())
+    return select(*_COLUMNS).select_from(joined)
+
+
 def run_view(reader: Reader, row: Row[Any]) -> RunView:
-    """One decorated row, redacted."""
+    """One row of ``listed``, redacted."""
     failure = reader.hide({"message": row.error_message, "code": row.error_code})
     shown = failure if isinstance(failure, dict) else {"message": failure, "code": None}
     return RunView(

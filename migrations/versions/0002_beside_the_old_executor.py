@@ -269,6 +269,8 @@ INDEXES = {
     " WHERE last_error_code IS NOT NULL",
     "workflow_runs_list_replay": "workflow_runs (tenant, replay_of_run_id, started_at, run_id)"
     " WHERE replay_of_run_id IS NOT NULL",
+    "workflow_runs_list_stuck": "workflow_runs (tenant, started_at, run_id)"
+    " WHERE status = 'RUNNING' AND step_count = 0",
     "workflow_runs_list_launch": "workflow_runs (tenant, launch_state, started_at, run_id)"
     " WHERE launch_state <> 'started'",
     "workflow_runs_list_child": "workflow_runs (tenant, started_at, run_id) WHERE parent_run_id IS NOT NULL",

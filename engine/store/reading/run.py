@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from engine.errors import NotFound
 from engine.store.payloads import final_scopes_id
 from engine.store.reader import Reader, open_reader, run_id_text, run_not_found
-from engine.store.run_rows import decorated, listed_columns, run_view
+from engine.store.run_rows import listed, run_view
 from engine.store.tables import (
     workflow_definition_versions,
     workflow_event_deliveries,
@@ -165,9 +165,8 @@ async def _one(reader: Reader, condition: ColumnElement[bool]) -> RunView | None
 async def _many(reader: Reader, condition: ColumnElement[bool], most: int) -> tuple[RunView, ...]:
     """Runs of the reader's tenant, newest first."""
     newest = (runs.started_at.desc(), runs.run_id.desc())
-    rows = select(*listed_columns()).where(runs.tenant == reader.tenant, condition).order_by(*newest).limit(most)
-    page = rows.subquery("page")
-    ordered = decorated(page, reader.server_now).order_by(page.c.started_at.desc(), page.c.run_id.desc())
+    picked = select(runs.run_id).where(runs.tenant == reader.tenant, condition).order_by(*newest).limit(most)
+    ordered = listed(picked.subquery("picked")).order_by(*newest)
     return tuple(run_view(reader, row) for row in await reader.rows(ordered))
 
 

@@ -148,6 +148,14 @@ workflow_runs = Table(
         "run_id",
         **_partial("replay_of_run_id IS NOT NULL"),
     ),
+    # A run is in here until its first step, and longer only when it is stuck.
+    Index(
+        "workflow_runs_list_stuck",
+        "tenant",
+        "started_at",
+        "run_id",
+        **_partial("status = 'RUNNING' AND step_count = 0"),
+    ),
     # Launches that are not done, and those that were refused: few.
     Index(
         "workflow_runs_list_launch",
