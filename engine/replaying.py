@@ -178,8 +178,9 @@ class Replaying:
     def _answer(self, effect: fx.AwaitTask) -> fx.Outcome:
         key = key_of(effect.step)
         known, wait = self.run.steps.get(key), self.run.waits.get((*key, "human", 1))
-        if known is not None and known.error is not None and wait is not None and wait.status == "CANCELED":
-            # Somebody closed the task: that was the step's failure.
+        closed = wait is not None and wait.status == "CANCELED" and known is not None and known.status != "CANCELED"
+        if closed and known is not None and known.error is not None:
+            # Somebody closed the task, not the run: that was the step's failure.
             return fx.StepFailed(RunError.from_json(known.error))
         task = self.run.tasks.get(key)
         if task is None:
