@@ -104,7 +104,7 @@ class _Parser:
 
     def _expect(self, kind: str, *, after_operand: bool = False) -> None:
         if self._token.kind != kind:
-            raise Fault(SYNTAX, f"{kind} is expected here, not {_shown(self._token)}.", self._token.position)
+            raise _unexpected(self._token, kind)
         self._advance(after_operand=after_operand)
 
     def _accept(self, kind: str) -> bool:
@@ -120,7 +120,7 @@ class _Parser:
             raise Fault(TOO_LARGE, f"The expression is nested more than {NESTING} levels deep.", token.position)
         start = _STARTS.get(token.kind)
         if start is None:
-            raise Fault(SYNTAX, f"{_shown(token)} cannot begin an expression.", token.position)
+            raise _unexpected(token, "a value")
         self._advance(after_operand=True)
         left = start(self, token)
         if after_dot and isinstance(left, Path) and isinstance(left.steps[0], Name):
@@ -369,9 +369,13 @@ def _is_plain_variable(node: Node) -> bool:
     return isinstance(node, Variable) and not node.predicates and node.group is None
 
 
-def _shown(token: Token) -> str:
+def _unexpected(token: Token, wanted: str) -> Fault:
     if token.kind == lexer.END:
-        return "The end of the expression"
+        return Fault(SYNTAX, f"The expression ends where {wanted} is expected.", token.position)
+    return Fault(SYNTAX, f"{wanted[0].upper()}{wanted[1:]} is expected here, not {_shown(token)}.", token.position)
+
+
+def _shown(token: Token) -> str:
     if token.kind == lexer.STRING:
         return "A text"
     if token.kind == lexer.REGEX:

@@ -1,0 +1,159 @@
+"""Findings about triggers: events and their mappings, one-time and recurring schedules."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from engine.definition.publish_context import PublishContext
+from engine.definition.trigger_checks import cron_problem
+from engine.definition.validate import validate_definition
+
+TARGET = {
+    "type": "object",
+    "properties": {
+        "item": {
+            "type": "object",
+            "properties": {"id": {"type": "string"}, "size": {"type": "integer"}},
+            "required": ["id"],
+        },
+        "name": {"type": "string"},
+    },
+    "required": ["item", "name"],
+}
+SOURCE = {
+    "type": "object",
+    "properties": {"id": {"type": "string"}, "size": {"type": "string"}, "mail": {"type": "string"}},
+}
+SCHEMAS = {"payload.Any.v1": {"type": "object"}, "payload.Item.v1": TARGET, "event.Created.v1": SOURCE}
+
+
+def codes(trigger: Any, ref: str = "payload.Any.v1", **world: Any) -> list[str]:
+    values: dict[str, Any] = {
+        "now": datetime(2026, 1, 1, tzinfo=UTC),
+        "schemas": SCHEMAS,
+        "actions": {},
+        "correlation_paths": {},
+        "timezones": frozenset({"UTC", "Europe/Berlin"}),
+        **world,
+    }
+    source = {"id": "w", "version": 1, "name": "w", "payloadSchemaRef": ref, "trigger": trigger, "steps": []}
+    return [issue.code for issue in validate_definition(source, PublishContext(**values)).issues]
+
+
+def event(mapping: Any = None, **more: Any) -> dict[str, Any]:
+    return {"type": "event", "eventName": "CREATED", **({} if mapping is None else {"payloadMapping": mapping}), **more}
+
+
+def expr(source: str) -> dict[str, str]:
+    return {"$expr": source}
+
+
+WHOLE = {"item.id": expr("event.payload.id"), "name": expr("event.name")}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "catalog", "expected"),
+    [
+        (event(), None, []),
+        (event(), {"CREATED": "payload.Any.v1"}, []),
+        (event(), {"CREATED": "event.Created.v1"}, ["TRIGGER_MAPPING_REQUIRED"]),
+        (event(), {"CREATED": None}, ["UNKNOWN_TRIGGER_SOURCE_SCHEMA_REF"]),
+        (event(), {"CREATE": "x"}, ["UNKNOWN_TRIGGER_EVENT", "UNKNOWN_TRIGGER_SOURCE_SCHEMA_REF"]),
+        (event(sourcePayloadSchemaRef="payload.Any.v1"), {}, []),
+        (
+            event(sourcePayloadSchemaRef="event.Create.v1"),
+            None,
+            ["UNKNOWN_TRIGGER_SOURCE_SCHEMA_REF", "TRIGGER_MAPPING_REQUIRED"],
+        ),
+        (event(WHOLE, sourcePayloadSchemaRef="event.Created.v1"), None, []),
+    ],
+)
+def test_events(trigger: Any, catalog: Any, expected: list[str]) -> None:
+    assert codes(trigger, event_schemas=catalog) == expected
+
+
+@pytest.mark.parametrize(
+    ("mapping", "expected"),
+    [
+        (WHOLE, []),
+        ({"item": expr("event.payload"), "name": "n"}, []),
+        ({"item": {"id": "1"}, "name": "n"}, []),
+        ({"item.size": 1, "name": "n"}, ["TRIGGER_MAPPING_MISSING_REQUIRED_FIELDS"]),
+        ({"name": "n"}, ["TRIGGER_MAPPING_MISSING_REQUIRED_FIELDS"]),
+        ({**WHOLE, "x": expr("payload.id")}, ["TRIGGER_MAPPING_INVALID_ROOT"]),
+        ({**WHOLE, "x": expr("vars.id")}, ["TRIGGER_MAPPING_INVALID_ROOT"]),
+        ({**WHOLE, "x": expr("")}, ["EMPTY_EXPRESSION"]),
+        ({**WHOLE, "x": expr("bad(")}, ["INVALID_EXPRESSION"]),
+        ({**WHOLE, "x": {"$secret": "API_KEY"}}, ["TRIGGER_MAPPING_SECRET"]),
+        ({**WHOLE, "item.size": expr("event.payload.size")}, ["MAPPING_TYPE_INCOMPATIBLE"]),
+        ({**WHOLE, "name": expr("event.payload.colour")}, ["MAPPING_TYPE_UNKNOWN"]),
+        ({**WHOLE, "item.size": expr("event.payload.size & '0'")}, []),
+    ],
+)
+def test_mappings(mapping: Any, expected: list[str]) -> None:
+    assert codes(event(mapping, sourcePayloadSchemaRef="event.Created.v1"), ref="payload.Item.v1") == expected
+
+
+def test_an_inferred_schema_needs_an_event() -> None:
+    assert codes(None, payload_schema_mode="inferred") == ["PAYLOAD_SCHEMA_INFERENCE_UNSUPPORTED_TRIGGER"]
+    assert codes(event(sourcePayloadSchemaRef="event.Created.v1"), payload_schema_mode="inferred") == []
+
+
+@pytest.mark.parametrize(
+    ("run_at", "expected"),
+    [
+        ("2026-01-01T00:00:01Z", []),
+        ("2026-01-01T02:00:01+02:00", []),
+        ("2026-06-01T09:00:00", []),
+        ("2026-01-01T00:00:00Z", ["TIME_TRIGGER_INVALID_RUN_AT"]),
+        ("2025-12-31T23:59:59", ["TIME_TRIGGER_INVALID_RUN_AT"]),
+        ("tomorrow", ["TIME_TRIGGER_INVALID_RUN_AT"]),
+        (" ", ["TIME_TRIGGER_RUN_AT_REQUIRED"]),
+        ("", ["INVALID_WORKFLOW_DEFINITION", "TIME_TRIGGER_RUN_AT_REQUIRED"]),
+    ],
+)
+def test_schedules(run_at: str, expected: list[str]) -> None:
+    assert codes({"type": "schedule", "runAt": run_at}) == expected
+
+
+@pytest.mark.parametrize(
+    "cron", ["0 9 * * 1-5", "*/5 * * * *", "30 6 1,15 * *", "0-30/10 8-18 * 1-6 *", "* 3 * * *", "0 0 * * 7"]
+)
+def test_good_schedules(cron: str) -> None:
+    assert cron_problem(cron) is None
+    assert codes({"type": "recurring", "cron": cron, "timezone": "Europe/Berlin"}) == []
+
+
+BAD_SCHEDULES: list[Any] = [
+    "",
+    " ",
+    "* * * *",
+    "* * * * * *",
+    "@daily",
+    "60 * * * *",
+    "* * * * *",
+    "*/4 * * * *",
+    "0 9 1 * 1",
+    "5-1 * * * *",
+    "*/0 * * * *",
+    "0 9 ? * MON",
+    "1,,2 * * * *",
+    "0 9 0 * *",
+    "0 " + ",".join(["1"] * 70) + " * * *",
+    None,
+    5,
+]
+
+
+@pytest.mark.parametrize("cron", BAD_SCHEDULES)
+def test_bad_schedules(cron: Any) -> None:
+    assert cron_problem(cron)
+
+
+def test_findings_about_recurring_triggers() -> None:
+    trigger = {"type": "recurring", "cron": "* * * * *", "timezone": "Europe/Berlin2"}
+    assert codes(trigger) == ["TIME_TRIGGER_INVALID_CRON", "TIME_TRIGGER_INVALID_TIMEZONE"]
+    assert codes(trigger, timezones=None) == ["TIME_TRIGGER_INVALID_CRON"]
