@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from engine.actions.javascript import text
+from engine.javascript import text
 
 EVERY_EVENT: Final = "*"
 

@@ -7,10 +7,10 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from json.encoder import encode_basestring
 from typing import Final
 
-from engine.actions.javascript import number_text
 from engine.expression.errors import TYPE, Fault
 from engine.expression.limits import CHARACTERS_PER_STEP
 from engine.expression.values import MISSING, FunctionValue, Root, Run, Value
+from engine.javascript import number_text
 
 _FIFTEEN_DIGITS: Final = Context(prec=15, rounding=ROUND_HALF_UP)
 _LONGEST_INTEGER_BITS: Final = 3300

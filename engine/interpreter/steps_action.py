@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from engine.actions.javascript import text
 from engine.definition import plan
 from engine.errors import RunError, StepFailure
 from engine.interpreter.effects import (
@@ -19,6 +18,7 @@ from engine.interpreter.policies import backoff_ms, default_policy, may_repeat
 from engine.interpreter.routing import fail
 from engine.interpreter.run_state import OpenStep, RunState
 from engine.interpreter.times import iso_of
+from engine.javascript import text
 
 CallingStep = plan.ActionCall | plan.Email
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from engine.actions.javascript import text
 from engine.definition import plan
 from engine.errors import CHILD, TIMEOUT, VALIDATION, RunError, StepFailure
 from engine.ids import derived_id
@@ -23,6 +22,7 @@ from engine.interpreter.scopes import Document
 from engine.interpreter.steps_action import try_failed
 from engine.interpreter.steps_control import assign_all, kind_of
 from engine.interpreter.times import LATEST, iso_of, parse_instant
+from engine.javascript import text
 
 TASK_COMPLETED = "HUMAN_TASK_COMPLETED"
 

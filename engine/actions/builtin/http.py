@@ -16,7 +16,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
-from engine.actions import javascript
+from engine import javascript
 from engine.actions.builtin.http_hosts import URL_INVALID, AllowedHosts
 from engine.actions.context import ActionContext
 from engine.actions.declaration import RegisteredAction, action, declarations_of

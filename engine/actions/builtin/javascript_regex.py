@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from engine.actions import javascript
+from engine import javascript
 
 FLAGS: Final = frozenset("dgimsuvy")
 

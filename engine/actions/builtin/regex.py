@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import re2
 from pydantic import Field, FiniteFloat
 
-from engine.actions import javascript
+from engine import javascript
 from engine.actions.builtin.javascript_regex import FLAGS, PatternError, UnsupportedPattern, to_re2
 from engine.actions.context import ActionContext
 from engine.actions.declaration import action

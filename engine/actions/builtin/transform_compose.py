@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 
-from engine.actions import javascript
+from engine import javascript
 from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import WHOLE, CamelModel, issues_of
 from engine.errors import VALIDATION, StepFailure

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from engine.actions import javascript
+from engine import javascript
 from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import WHOLE, ActionModel, CamelModel
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.actions import javascript
+from engine import javascript
 from engine.actions.pure import run_pure
 from engine.errors import StepFailure
 
