@@ -24,12 +24,13 @@ from engine.store.definitions import (
     Workflow,
     ensure_workflow,
     insert_version,
+    load_definition,
     load_version,
     load_workflow,
     lock_workflow,
-    published_versions,
     set_concurrency_limit,
     set_paused,
+    version_numbers,
 )
 from engine.store.json_policy import clean_json
 from engine.store.payload_schemas import load_schemas, register_schemas
@@ -83,7 +84,7 @@ async def publish_definition(
     async with writing(context.store) as connection:
         if schema is not None and isinstance(ref, str) and ref:
             await register_schemas(connection, context.tenant, {ref: schema}, created_by=context.actor.name)
-        world = await publish_context(connection, context.tenant, registry)
+        world = await publish_context(connection, context.tenant, registry, authored)
         known = await load_workflow(connection, context.tenant, workflow_id)
         result = validate_definition(_numbered(authored, known), world)
         if not result.ok:
@@ -160,24 +161,38 @@ async def limit_concurrency(context: OperationContext, workflow_id: str, limit: 
             await context.audit(connection, entry)
 
 
-async def publish_context(connection: Connection, tenant: str, registry: ActionRegistry) -> PublishContext:
-    """The world a definition of this tenant is published into."""
+async def publish_context(
+    connection: Connection, tenant: str, registry: ActionRegistry, definition: Json
+) -> PublishContext:
+    """The world ``definition`` is published into by this tenant."""
     settings = await load_settings(connection, tenant)
     actions: dict[str, dict[int, ActionContract]] = {}
     for action in registry:
         contract = ActionContract(action.input_schema(), action.output_schema())
         actions.setdefault(action.id, {})[action.version] = contract
-    calls: dict[str, dict[int, tuple[Call, ...]]] = {}
-    for published in await published_versions(connection, tenant):
-        calls.setdefault(published.workflow_id, {})[published.version] = calls_of(published.definition)
     return PublishContext(
         now=datetime.now(UTC),
         schemas=await load_schemas(connection, tenant),
         actions=actions,
         correlation_paths=settings.correlation_paths or {},
-        workflows=calls,
+        workflows=await _call_graph(connection, tenant, definition),
         timezones=frozenset(available_timezones()),
     )
+
+
+async def _call_graph(connection: Connection, tenant: str, definition: Json) -> dict[str, dict[int, tuple[Call, ...]]]:
+    """All published versions, with the calls of those that can be reached from ``definition``; only these are read."""
+    numbers = await version_numbers(connection, tenant)
+    graph: dict[str, dict[int, tuple[Call, ...]]] = {name: dict.fromkeys(known, ()) for name, known in numbers.items()}
+    waiting, read = list(calls_of(definition)), set[Call]()
+    while waiting:
+        call = workflow_id, version = waiting.pop()
+        if call in read or version not in graph.get(workflow_id, {}):
+            continue
+        read.add(call)
+        graph[workflow_id][version] = calls_of(await load_definition(connection, tenant, workflow_id, version))
+        waiting += graph[workflow_id][version]
+    return graph
 
 
 def _numbered(authored: dict[str, Json], workflow: Workflow | None) -> dict[str, Json]:

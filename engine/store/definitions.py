@@ -57,15 +57,6 @@ class NewVersion:
     published_by: str
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedVersion:
-    """A version and its definition."""
-
-    workflow_id: str
-    version: int
-    definition: Json
-
-
 async def load_workflow(connection: Connection, tenant: str, workflow_id: str) -> Workflow | None:
     """A workflow and the number of its latest version; None when there is none of this id."""
     latest = (
@@ -178,12 +169,13 @@ async def set_concurrency_limit(
     return await _change(connection, tenant, workflow_id, actor, concurrency_limit=limit)
 
 
-async def published_versions(connection: Connection, tenant: str) -> list[PublishedVersion]:
-    """Every published version of the tenant with its definition: what a call graph is made of."""
-    rows = await connection.execute(
-        select(versions.c.workflow_id, versions.c.version, versions.c.definition_json).where(versions.c.tenant == tenant)
-    )
-    return [PublishedVersion(row.workflow_id, row.version, row.definition_json) for row in rows]
+async def version_numbers(connection: Connection, tenant: str) -> dict[str, list[int]]:
+    """The numbers of all published versions, by workflow id."""
+    numbers: dict[str, list[int]] = {}
+    question = select(versions.c.workflow_id, versions.c.version).where(versions.c.tenant == tenant)
+    for row in await connection.execute(question.order_by(versions.c.workflow_id, versions.c.version)):
+        numbers.setdefault(row.workflow_id, []).append(row.version)
+    return numbers
 
 
 async def _change(connection: Connection, tenant: str, workflow_id: str, actor: str, **values: Any) -> bool:

@@ -168,3 +168,50 @@ async def test_only_an_admin_may_publish(as_user: AsUser, registry: ActionRegist
     async with as_user("runstudio_operator") as operator:
         with pytest.raises(Forbidden, match="LEVEL_TOO_LOW"):
             await publish_definition(operator, request(), registry)
+
+
+def caller(workflow_id: str, *called: tuple[str, int], **changes: Any) -> PublishRequest:
+    steps = [
+        {"id": f"call-{name}", "type": "control.callWorkflow", "workflowId": name, "workflowVersion": version}
+        for name, version in called
+    ]
+    return PublishRequest(definition(workflow_id, steps=steps, **changes))
+
+
+async def test_called_versions_must_exist_and_never_come_back_to_the_caller(
+    context: OperationContext, registry: ActionRegistry
+) -> None:
+    await publish_definition(context, PublishRequest(definition("leaf")), registry)
+    await publish_definition(context, caller("middle", ("leaf", 1)), registry)
+    await publish_definition(context, caller("top", ("middle", 1), ("leaf", 1)), registry)
+    for request, code in (
+        (caller("other", ("leef", 1)), "UNKNOWN_CALLED_WORKFLOW"),
+        (caller("other", ("leaf", 2)), "UNKNOWN_CALLED_VERSION"),
+        (caller("self", ("self", 1)), "CALL_CYCLE"),
+    ):
+        with pytest.raises(Invalid) as caught:
+            await publish_definition(context, request, registry)
+        assert code in {issue["code"] for issue in caught.value.details["issues"]}
+
+
+@pytest.mark.parametrize("ref", ["payload.Any.v1", "payload.Empty.v1", "payload.WorkflowClockTrigger.v1"])
+async def test_built_in_schemas_need_no_registration_and_cannot_be_changed(
+    context: OperationContext, registry: ActionRegistry, query: Query, ref: str
+) -> None:
+    base = definition(payloadSchemaRef=ref)
+    await publish_definition(context, PublishRequest(base), registry)
+    [row] = await query("SELECT payload_schema_json AS schema FROM workflow_definition_versions")
+    assert row["schema"]["type"] == "object"
+    with pytest.raises(Invalid, match="PAYLOAD_SCHEMA_BUILT_IN"):
+        await publish_definition(
+            context, PublishRequest(base, payload_schema={"type": "object", "title": "x"}), registry
+        )
+
+
+async def test_the_built_in_schema_of_an_empty_payload_takes_no_field(
+    context: OperationContext, registry: ActionRegistry
+) -> None:
+    await publish_definition(context, PublishRequest(definition(payloadSchemaRef="payload.Empty.v1")), registry)
+    assert (await launch_published_run(context, LaunchRequest("orders"))).created
+    with pytest.raises(Invalid, match="PAYLOAD_REJECTED"):
+        await launch_published_run(context, LaunchRequest("orders", {"a": 1}))
