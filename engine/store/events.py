@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, and_, case, cast, exists, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import UUID, distinct_on, insert
 
 from engine.ids import derived_id
 from engine.store.tables import workflow_definition_versions as versions
@@ -113,8 +113,8 @@ async def insert_event(connection: Connection, event: NewEvent) -> bool:
         payload_schema_ref=event.payload_schema_ref,
         state="received",
     )
-    done = await connection.execute(row.on_conflict_do_nothing(index_elements=[events.c.tenant, events.c.event_id]))
-    return done.rowcount == 1
+    once = row.on_conflict_do_nothing(index_elements=[events.c.tenant, events.c.event_id])
+    return (await connection.execute(once.returning(events.c.event_id))).first() is not None
 
 
 async def received_events(connection: Connection, limit: int) -> list[StoredEvent] | None:
@@ -150,7 +150,7 @@ async def triggered_workflows(connection: Connection, event: StoredEvent) -> lis
     """Workflows whose latest published version is triggered by this event name, by id."""
     newest = (
         select(versions.c.workflow_id, versions.c.version, versions.c.trigger, versions.c.definition_json)
-        .distinct(versions.c.workflow_id)
+        .ext(distinct_on(versions.c.workflow_id))
         .where(versions.c.tenant == event.tenant)
         .order_by(versions.c.workflow_id, versions.c.version.desc())
         .subquery("newest")
@@ -211,7 +211,8 @@ async def claim_deliveries(connection: Connection, limit: int) -> list[Delivery]
         select(deliveries.c.delivery_id)
         .where(
             deliveries.c.status == "pending",
-            deliveries.c.target_kind != "quota",
+            # Without an event it is the answer to a task, given by hand: the reconciler tells its run.
+            deliveries.c.event_id.is_not(None),
             deliveries.c.next_attempt_at <= func.now(),
             ~blocked,
         )
@@ -255,7 +256,7 @@ async def settle_delivery(
             status=status,
             reason=reason if status == "skipped" else None,
             last_error=reason if status == "failed" else None,
-            run_id=func.coalesce(run_id, deliveries.c.run_id) if run_id else deliveries.c.run_id,
+            run_id=cast(run_id, UUID) if run_id else deliveries.c.run_id,
             settled_at=func.now(),
             updated_at=func.now(),
         )
@@ -270,8 +271,8 @@ async def settle_delivery(
     )
     values: dict[str, Any] = (
         {
-            "matched_run_id": func.coalesce(events.c.matched_run_id, run_id),
-            "matched_wait_id": func.coalesce(events.c.matched_wait_id, wait_id),
+            "matched_run_id": func.coalesce(events.c.matched_run_id, cast(run_id, UUID)),
+            "matched_wait_id": func.coalesce(events.c.matched_wait_id, cast(wait_id, UUID)),
             "error_message": None,
         }
         if done

@@ -32,6 +32,7 @@ from engine.store.schema_version import require_current_schema
 from engine.store.transactions import Store
 from engine.store.workers import WorkerProcess
 from engine.temporal_client import connect_config, connect_temporal
+from engine.worker.event_stream import EventStream
 from engine.worker.health import METRICS_TYPE, Answer, HealthServer, json_answer
 from engine.worker.heartbeat import Heartbeat
 from engine.worker.leftovers import ignored_variables
@@ -76,7 +77,16 @@ class WorkerHost:
             SecretResolver(providers),
             self.process.identity,
         )
-        self._parts = Parts(worker_parts(self._store, self._temporal, dependencies, self.process, sandboxed=sandboxed))
+        self._parts = Parts(
+            worker_parts(
+                self._store,
+                self._temporal,
+                dependencies,
+                self.process,
+                database_url=settings.required_database_url(),
+                sandboxed=sandboxed,
+            )
+        )
         self._heartbeat = Parts(
             (Part("heartbeat", Heartbeat(self._store, self.process, self._parts.to_json).run, fresh_seconds=30.0),)
         )
@@ -167,12 +177,14 @@ def worker_parts(
     dependencies: ActivityDependencies,
     process: WorkerProcess,
     *,
+    database_url: str,
     sandboxed: bool,
 ) -> tuple[Part, ...]:
     """Everything a worker process does, besides saying that it lives."""
     context = OperationContext(store, temporal, Actor(process.identity, process.host, "reconciler"))
     return (
         Part("temporal", Polling(temporal, dependencies, sandboxed=sandboxed).run, fresh_seconds=20.0),
+        Part("eventStream", EventStream(context, database_url).run, fresh_seconds=20.0),
         Part("reconciler", Reconciler(context).run, fresh_seconds=90.0),
     )
 
