@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from engine.expression import ast, fields, filters, grouping, paths, steps
-from engine.expression.check import called_name, function_name
-from engine.expression.errors import NOT_A_FUNCTION, Fault
-from engine.expression.functions import FUNCTION_VALUES, FUNCTIONS, Function
-from engine.expression.operators import OPERATORS, integers, negated, truthy
+from engine.expression.calls import compile_call
+from engine.expression.chains import compile_chain
+from engine.expression.functions import FUNCTION_VALUES
+from engine.expression.operators import integers, negated, truthy
 from engine.expression.reads import literal_index, plain_reads, read, read_indexed
-from engine.expression.text import TextBuilder, add_operand
 from engine.expression.values import (
     MISSING,
     Code,
@@ -21,10 +20,6 @@ from engine.expression.values import (
     Value,
     settled,
 )
-
-_Joint = Callable[[Value, Value, Frame], Value]
-"""What a chain does next: value so far, current value, frame to the new value."""
-_ROOT_NAME: Final = "$"
 
 
 class Compiler:
@@ -100,80 +95,8 @@ class Compiler:
         )
 
     def chain(self, node: ast.Chain) -> Code:
-        """Binary operators from the left; a run of ``&`` builds its text at once."""
-        first = self.code(node.first)
-        joints: list[_Joint] = []
-        links = iter(node.links)
-        link = next(links, None)
-        keep_array = node.first.keep_array
-        while link is not None:
-            if link.operator == "&":
-                operands: list[Code] = []
-                position = link.position
-                while link is not None and link.operator == "&":
-                    operands.append(self.code(link.operand))
-                    link = next(links, None)
-                joints.append(_concatenation(operands, position))
-                keep_array = False
-                continue
-            keep_array = link.operator == "~>" and (keep_array or link.operand.keep_array)
-            joints.append(self._joint(link, keep_array))
-            link = next(links, None)
-        if len(joints) == 1:
-            joint = joints[0]
-            return lambda current, frame: joint(first(current, frame), current, frame)
-
-        def run(current: Value, frame: Frame) -> Value:
-            value = first(current, frame)
-            for joint in joints:
-                value = joint(value, current, frame)
-            return value
-
-        return run
-
-    def _joint(self, link: ast.Link, keep_array: bool) -> _Joint:
-        position = link.position
-        if link.operator == "~>":
-            return self._application(link, keep_array)
-        operand = self.code(link.operand)
-        if link.operator == "and":
-            return lambda value, current, frame: (
-                truthy(value, frame.run, position) and truthy(operand(current, frame), frame.run, position)
-            )
-        if link.operator == "or":
-            return lambda value, current, frame: (
-                truthy(value, frame.run, position) or truthy(operand(current, frame), frame.run, position)
-            )
-        operate = OPERATORS[link.operator]
-        return lambda value, current, frame: operate(value, operand(current, frame), frame.run, position)
-
-    def _application(self, link: ast.Link, keep_array: bool) -> _Joint:
-        """``value ~> function`` and ``value ~> function(more)``."""
-        operand, position = link.operand, link.position
-        arguments: list[ast.Node] = [ast.Placeholder(position=position)]
-        callee = operand
-        if isinstance(operand, ast.Call):
-            callee = operand.callee
-            arguments = operand.arguments if operand.partial else [*arguments, *operand.arguments]
-        function = _function(callee)
-        if function is None:
-            return lambda _value, _current, _frame: _not_callable(operand)
-        codes = [None if isinstance(argument, ast.Placeholder) else self.code(argument) for argument in arguments]
-        applied_name = not isinstance(operand, ast.Call)
-
-        def apply(value: Value, current: Value, frame: Frame) -> Value:
-            if applied_name and isinstance(value, FunctionValue):
-                return FunctionValue("composition")
-            given, values = value, []
-            for code in codes:
-                if code is None:
-                    values.append(given)
-                    given = MISSING
-                else:
-                    values.append(code(current, frame))
-            return settled(function(values, frame.run, position), keep_array)
-
-        return apply
+        """Binary operators, from the left."""
+        return compile_chain(node, self.code)
 
     def condition(self, node: ast.Condition) -> Code:
         """One of two branches, or nothing."""
@@ -276,21 +199,7 @@ class Compiler:
 
     def call(self, node: ast.Call) -> Code:
         """One of the five functions."""
-        function = _function(node.callee)
-        if function is None:
-            return lambda _current, _frame: _not_callable(node)
-        if node.partial:
-            value = FunctionValue("partial application")
-            return lambda _current, _frame: value
-        codes, position = [self.code(argument) for argument in node.arguments], node.position
-
-        def run(current: Value, frame: Frame) -> Value:
-            arguments = []
-            for code in codes:
-                arguments.append(code(current, frame))
-            return function(arguments, frame.run, position)
-
-        return run
+        return compile_call(node, self.code)
 
     # --- paths ---
 
@@ -378,38 +287,6 @@ def _grouped(code: Code, pairs: grouping.Pairs) -> Code:
 
 def _settled(code: Code, keep_array: bool) -> Code:
     return lambda current, frame: settled(code(current, frame), keep_array)
-
-
-def _concatenation(operands: list[Code], position: int) -> _Joint:
-    def join(value: Value, current: Value, frame: Frame) -> str:
-        run = frame.run
-        builder = TextBuilder(run, position)
-        add_operand(value, builder, run, position)
-        for operand in operands:
-            add_operand(operand(current, frame), builder, run, position)
-        return builder.text()
-
-    return join
-
-
-def _function(callee: ast.Node) -> Function | None:
-    """The function of a callee that was checked; None for a name after a dot, which is a field and no function."""
-    name = called_name(callee)
-    if name is None or (isinstance(name, ast.Name) and not name.plain):
-        return None
-    return FUNCTIONS[function_name(name)]
-
-
-def _not_callable(node: ast.Node) -> Value:
-    callee = node.callee if isinstance(node, ast.Call) else node
-    name = called_name(callee)
-    text = "" if name is None else function_name(name)
-    raise Fault(
-        NOT_A_FUNCTION,
-        f"{text} is a field here, not a function; write ${text} to call the function.",
-        node.position,
-        text,
-    )
 
 
 _COMPILERS: Final[dict[type[ast.Node], Callable[[Compiler, Any], Code]]] = {
