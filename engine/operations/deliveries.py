@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 
 from engine.contract import SIGNAL_EVENT, workflow_id_for
 from engine.errors import Conflict, EngineError, Invalid, NotFound
+from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
 from engine.operations.launch import LaunchRequest, launch_published_run
 from engine.operations.tasks import complete_task
@@ -114,8 +115,10 @@ async def _to_wait(context: OperationContext, delivery: Delivery) -> Served:
 
 
 async def _to_task(context: OperationContext, delivery: Delivery) -> Served:
-    await complete_task(context, delivery.target, delivery.event.payload)
-    return Served("done")
+    # Named after the event, so that a repeat by another worker is recognised as one.
+    actor = Actor(f"event {delivery.event.event_id}", source=context.actor.source)
+    closed = await complete_task(replace(context, actor=actor), delivery.target, delivery.event.payload)
+    return Served("done", run_id=closed.run_id)
 
 
 async def _to_launch(context: OperationContext, delivery: Delivery) -> Served:

@@ -353,3 +353,40 @@ class AuditView:
     workflow_id: str | None
     reason: str | None
     details: Json
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task of a person, without its bodies."""
+
+    task_id: str
+    run_id: str
+    workflow_id: str
+    path: str
+    iteration: str
+    task_type: str
+    title: str
+    description: str | None
+    status: str
+    """``pending``, ``claimed``, ``completed``, ``canceled``, or ``expired`` in history."""
+    priority: str | None
+    due_at: datetime | None
+    claimed_by: str | None
+    claimed_at: datetime | None
+    completed_by: str | None
+    completed_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDetail:
+    """A task with what is needed to answer it, and what was answered."""
+
+    row: TaskView
+    context: Document | None
+    form: Json
+    """JSON schema of the answer; None: any object will do."""
+    response: Document | None
+    undelivered: bool
+    """It was answered or canceled, and its run could not be told yet."""
+    delivery_error: str | None

@@ -6,11 +6,13 @@ from engine.store.reading.logs import run_logs
 from engine.store.reading.run import related_runs, run_input, run_output, run_summary
 from engine.store.reading.snapshots import run_snapshots, snapshot_body
 from engine.store.reading.steps import step_body, steps_page
+from engine.store.reading.tasks import TaskFilter, task_detail, tasks_page
 from engine.store.reading.tries import run_tries, try_body
 from engine.store.reading.waits import run_waits
 
 __all__ = [
     "EventFilter",
+    "TaskFilter",
     "audit_page",
     "deliveries_page",
     "event_detail",
@@ -26,5 +28,7 @@ __all__ = [
     "snapshot_body",
     "step_body",
     "steps_page",
+    "task_detail",
+    "tasks_page",
     "try_body",
 ]
