@@ -182,6 +182,12 @@ async def _record(
     }
     known = {name: value for name, value in facts.items() if value not in (None, [])}
     await context.log(connection, run.run_id, LogLine("INFO", "Run started", known))
+    if run.replay_of is not None:
+        reason = {"reason": request.reason}
+        of = {"sourceRunId": run.replay_of, **reason}
+        await context.log(connection, run.run_id, LogLine("INFO", "This run replays another", of))
+        by = {"newRunId": run.run_id, **reason}
+        await context.log(connection, run.replay_of, LogLine("INFO", "Run was replayed", by))
     await context.audit(connection, _audit_entry(request, run, {"payloadSizeBytes": payload.size_bytes}))
 
 

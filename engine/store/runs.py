@@ -68,6 +68,9 @@ class Run:
     waiting_since: datetime | None
     last_error_code: str | None
     step_count: int
+    event_type: str | None
+    source_payload_schema_ref: str | None
+    trigger_mapping_applied: bool
     started_at: datetime
     updated_at: datetime
     cancel_requested_at: datetime | None

@@ -27,7 +27,8 @@ RUN = Run(
     run_id=RUN_ID, tenant="t", workflow_id="orders", workflow_version=1, status="RUNNING", engine="temporal",
     launch_state="started", launch_attempts=0, launch_error=None, next_launch_at=None, temporal_workflow_id=None,
     parent_run_id=None, node_path="root.steps[2]", attempt=1, waiting_on=None, waiting_since=None, last_error_code=None,
-    step_count=3, started_at=ago(600), updated_at=ago(30), cancel_requested_at=None,
+    step_count=3, event_type=None, source_payload_schema_ref=None, trigger_mapping_applied=False, started_at=ago(600),
+    updated_at=ago(30), cancel_requested_at=None,
 )  # fmt: skip
 VIEW = RunView(
     run_id=RUN_ID, workflow_id="orders", workflow_name="Orders", version=1, status="RUNNING", started_at=ago(600),
