@@ -1,39 +1,16 @@
-"""How alembic reaches the database. Every revision is a transaction of its own, or leaves it for an autocommit block.
-
-Only one migration runs at a time: a session-level advisory lock is polled for, because a session that *waits* in a statement
-holds a snapshot, and an index that is built concurrently would wait for it for ever.
-"""
+"""How alembic reaches the database. Every revision is a transaction of its own, or leaves it for an autocommit block."""
 
 from __future__ import annotations
 
-import time
-
 from alembic import context
-from sqlalchemy import Connection, create_engine, func, make_url, select
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from engine.settings import DATABASE_DRIVER
 from engine.store.engine import connect_arguments
 from engine.store.tables import metadata
+from migrations.online import take_turn
 from migrations.roles import grant_roles
-
-LOCK_KEY = 7_305_422_910_336_001
-LOCK_WAIT_SECONDS = 600
-LOCK_POLL_SECONDS = 0.5
-
-
-def _take_turn(connection: Connection) -> None:
-    deadline = time.monotonic() + LOCK_WAIT_SECONDS
-    while True:
-        taken = connection.scalar(select(func.pg_try_advisory_lock(LOCK_KEY)))
-        connection.commit()
-        if taken:
-            return
-        if time.monotonic() > deadline:
-            raise TimeoutError(
-                f"another migration has been running for {LOCK_WAIT_SECONDS} s; look for it and try again"
-            )
-        time.sleep(LOCK_POLL_SECONDS)
 
 
 def _migrate(url: str) -> None:
@@ -43,7 +20,7 @@ def _migrate(url: str) -> None:
         connect_args=connect_arguments("runstudio migrate"),
     )
     with engine.connect() as connection:
-        _take_turn(connection)
+        take_turn(connection)
         context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
         with context.begin_transaction():
             context.run_migrations()

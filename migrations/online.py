@@ -13,12 +13,16 @@ from typing import Any, Final, NoReturn
 
 from alembic import context, op
 from psycopg import errors as postgres_errors
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import OperationalError
 
 LOCK_TIMEOUT: Final = "1s"
 LOCK_ATTEMPTS: Final = 120
 LOCK_PAUSE_SECONDS: Final = 0.5
+TURN_KEY: Final = 7_305_422_910_336_001
+"""Advisory lock of whoever migrates."""
+TURN_SECONDS: Final = 600
+"""How long to wait for another migration of the same database."""
 
 
 def report(message: str) -> None:
@@ -33,6 +37,21 @@ def count(name: str, number: int) -> None:
     counts: dict[str, int] | None = context.config.attributes.get("counts")
     if counts is not None:
         counts[name] = counts.get(name, 0) + number
+
+
+def take_turn(connection: Connection) -> None:
+    """Makes this the only migration of the database, until the connection ends. Raises ``TimeoutError``.
+
+    The lock is polled for, because a session that *waits* in a statement holds a snapshot, and an index that the other one
+    builds concurrently would wait for it for ever.
+    """
+    deadline = time.monotonic() + TURN_SECONDS
+    while not connection.scalar(select(func.pg_try_advisory_lock(TURN_KEY))):
+        connection.commit()
+        if time.monotonic() > deadline:
+            raise TimeoutError("another migration of this database is running")
+        time.sleep(LOCK_PAUSE_SECONDS)
+    connection.commit()
 
 
 @contextmanager

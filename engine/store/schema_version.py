@@ -11,12 +11,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from psycopg import errors as postgres_errors
 from sqlalchemy import Connection, column, create_engine, func, make_url, select, table
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
-from engine.errors import EngineError
+from engine.errors import EngineError, Forbidden, Unavailable
 from engine.settings import DATABASE_DRIVER
 from engine.store.engine import as_unavailable, connect_arguments
 
@@ -82,8 +83,9 @@ def migrate(url: str, progress: Callable[[str], None] = lambda line: None) -> Mi
     """Brings a database to this program's schema and grants the roles. Safe to repeat, and after an interruption.
 
     Blocks for as long as it takes; run it in a thread from async code. ``progress`` is told one line per step. The database
-    may be at work. Raises ``Unavailable`` (POSTGRES_UNREACHABLE), ``SchemaOutdated`` (SCHEMA_NEWER), and the database's own
-    error when a statement fails; then everything before that statement is kept, and the next call goes on from there.
+    may be at work. Raises ``Unavailable`` (POSTGRES_UNREACHABLE, MIGRATION_BLOCKED, MIGRATION_RUNNING), ``Forbidden``
+    (MIGRATION_NOT_ALLOWED), ``SchemaOutdated`` (SCHEMA_NEWER), and the database's own error when a statement fails; then
+    everything before that statement is kept, and the next call goes on from there.
     """
     from alembic import command  # noqa: PLC0415 # a quarter of a second that the studio's start need not pay
     from alembic.config import Config  # noqa: PLC0415 # as above
@@ -100,7 +102,7 @@ def migrate(url: str, progress: Callable[[str], None] = lambda line: None) -> Mi
     config.attributes["counts"] = counts
     try:
         command.upgrade(config, "head")
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, TimeoutError) as error:
         raise _reason(error) from error
     return MigrationResult(before, head_revision(), counts)
 
@@ -129,11 +131,30 @@ def _reason(error: BaseException) -> BaseException:
     """Why a migration stopped. After a lost connection alembic trips over its own clean-up; the loss is underneath."""
     cause: BaseException | None = error
     while cause is not None:
-        refusal = as_unavailable(cause)
-        if refusal is not None:
-            return refusal
+        found = _refusal(cause) or as_unavailable(cause)
+        if found is not None:
+            return found
         cause = cause.__context__
     return error
+
+
+def _refusal(cause: BaseException) -> EngineError | None:
+    original = cause.orig if isinstance(cause, DBAPIError) else cause
+    if isinstance(original, postgres_errors.InsufficientPrivilege):
+        return Forbidden(
+            "MIGRATION_NOT_ALLOWED",
+            f"This database user may not change the schema: {str(original).splitlines()[0]}.",
+            "Migrate as the owner of the tables.",
+        )
+    if isinstance(original, postgres_errors.LockNotAvailable):
+        return Unavailable(
+            "MIGRATION_BLOCKED",
+            "A transaction kept a lock on a table for minutes, so the migration gave up; what was done is kept.",
+            "End that transaction (pg_stat_activity shows it) and migrate again.",
+        )
+    if isinstance(original, TimeoutError):
+        return Unavailable("MIGRATION_RUNNING", "Another migration of this database is running.", "Wait for it.")
+    return None
 
 
 def _missing(found: str | None) -> tuple[Revision, ...]:

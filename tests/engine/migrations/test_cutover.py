@@ -253,3 +253,17 @@ def test_the_guard_waits_for_a_long_transaction_without_stopping_the_others(
 
         assert migrate(history_url, look).counts["runs"] == STRANDED
     assert 0 < slowest < 1
+
+
+def test_a_lock_that_is_never_let_go_ends_the_migration_and_not_the_database(
+    history_url: str, sql: Sql, upgrade_to: Upgrade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade_to(history_url, "0002")
+    monkeypatch.setattr("migrations.online.LOCK_ATTEMPTS", 1)
+    with psycopg.connect(sql.info.dsn) as holder:
+        holder.execute("SELECT 1 FROM workflow_runs LIMIT 1")
+        with pytest.raises(Unavailable, match="MIGRATION_BLOCKED"):
+            migrate(history_url)
+        holder.rollback()
+    assert _number(sql, "SELECT count(*) FROM workflow_runs WHERE error_json ->> 'stage' = 'migration'") == STRANDED
+    assert migrate(history_url).after == "0003"

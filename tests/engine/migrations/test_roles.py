@@ -9,6 +9,7 @@ import pytest
 from psycopg import errors
 
 from engine.devstack.postgres import EmbeddedPostgres
+from engine.errors import Forbidden
 from engine.ids import new_id
 from engine.store.schema_version import migrate
 
@@ -73,6 +74,17 @@ def test_an_owner_who_may_not_create_roles_can_migrate(postgres: EmbeddedPostgre
         postgres.drop_database(f"db_{owner}")
         with _connect(postgres.url()) as sql:
             sql.execute(f"DROP ROLE {owner}")
+
+
+def test_a_user_who_may_not_change_the_schema_is_told_so(empty_database_url: str) -> None:
+    with _connect(empty_database_url) as sql:
+        sql.execute("CREATE ROLE guest LOGIN")
+    try:
+        with pytest.raises(Forbidden, match=r"MIGRATION_NOT_ALLOWED.*owner"):
+            migrate(empty_database_url.replace("postgres@", "guest@"))
+    finally:
+        with _connect(empty_database_url) as sql:
+            sql.execute("DROP ROLE guest")
 
 
 def test_where_the_roles_are_missing_the_migration_says_who_must_create_them(

@@ -30,6 +30,7 @@ from engine.store.schema_version import (
     revisions,
 )
 from engine.store.tables import metadata
+from migrations.online import TURN_KEY
 
 Upgrade = Callable[..., None]
 
@@ -150,6 +151,18 @@ def test_two_migrations_at_once_take_turns(empty_database_url: str, postgres: Em
         assert second.result() == 0
     with psycopg.connect(plain) as connection:
         assert connection.execute("SELECT count(*) FROM pg_index WHERE NOT indisvalid").fetchone() == (0,)
+
+
+def test_a_migration_that_never_ends_is_not_waited_for_for_ever(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("migrations.online.TURN_SECONDS", 0.5)
+    plain = empty_database_url.replace("postgresql+psycopg", "postgresql")
+    with psycopg.connect(plain, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [TURN_KEY])
+        with pytest.raises(Unavailable, match="MIGRATION_RUNNING"):
+            migrate(empty_database_url)
+    assert migrate(empty_database_url).after == head_revision()
 
 
 def _in_another_process(url: str) -> int:
