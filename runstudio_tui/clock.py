@@ -86,8 +86,9 @@ class ManualClock:
             await asyncio.wait({due})
             return event.is_set()
         finally:
-            signal.cancel()
             due.cancel()
+            signal.cancel()
+            await asyncio.gather(signal, return_exceptions=True)
 
     def unique(self) -> str:
         """See Clock: ``key-1``, ``key-2``, ..."""

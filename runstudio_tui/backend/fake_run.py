@@ -44,7 +44,9 @@ class Place:
 class FakeRun:
     """The rows of one run, changed by its script as time goes on."""
 
-    summary: RunSummary
+    row: RunRow
+    details: RunSummary
+    """The rest of the summary; its own ``row`` is the one at the start."""
     payload: Document | None
     output: Document | None = None
     steps: dict[StepRowId, Step] = field(default_factory=dict)
@@ -56,13 +58,13 @@ class FakeRun:
     logs: list[LogLine] = field(default_factory=list)
 
     @property
-    def row(self) -> RunRow:
-        """The list row."""
-        return self.summary.row
+    def summary(self) -> RunSummary:
+        """The summary as it is now."""
+        return replace(self.details, row=self.row)
 
     def change(self, at: datetime, **changes: object) -> None:
         """Set fields of the list row."""
-        self.summary = replace(self.summary, row=replace(self.row, updated_at=at, **changes))  # type: ignore[arg-type]  # names are RunRow's
+        self.row = replace(self.row, updated_at=at, **changes)  # type: ignore[arg-type]  # names are RunRow's
 
     def log(self, at: datetime, level: LogLevel, message: str, path: str | None = None, context: Json = None) -> None:
         """Add a log line."""
@@ -206,7 +208,7 @@ class FakeRun:
             error_message=error.message if error else None,
         )
         self.output = Document(output) if output is not None else None
-        self.summary = replace(self.summary, error=error, has_output=output is not None)
+        self.details = replace(self.details, error=error, has_output=output is not None)
 
 
 def new_run(
@@ -236,7 +238,8 @@ def new_run(
         replay_of=RunId(replay_of) if replay_of else None,
     )
     run = FakeRun(
-        summary=RunSummary(
+        row=row,
+        details=RunSummary(
             row=row,
             tenant=tenant,
             root=RunId(run_id),

@@ -132,7 +132,7 @@ def matches(run: FakeRun, query: RunQuery, now: datetime) -> bool:
         query.event_id is None or query.event_id in _events(run),
         query.replay_of is None or row.replay_of == query.replay_of,
         query.parent is None or row.parent == query.parent,
-        query.root is None or run.summary.root == query.root,
+        query.root is None or run.details.root == query.root,
         query.text.casefold() in row.workflow_name.casefold(),
     )
     return all(checks)
@@ -144,4 +144,4 @@ def _is_workflow(row: RunRow, wanted: str) -> bool:
 
 
 def _events(run: FakeRun) -> set[str | None]:
-    return {run.summary.trigger_event_id, *(wait.matched_event_id for wait in run.waits.values())}
+    return {run.details.trigger_event_id, *(wait.matched_event_id for wait in run.waits.values())}

@@ -70,6 +70,9 @@ class StudioScreen(Screen[None]):
         """Right end of the note line."""
         return ()
 
+    def show_state(self) -> None:
+        """Draw what tells whether the data is live; part of ``show_chrome``."""
+
     def situation(self) -> Situation:
         """What decides which actions work now."""
         return Situation(level=self.studio.level)
@@ -107,6 +110,7 @@ class StudioScreen(Screen[None]):
         if not self.is_attached:
             return
         self.query_one("#title", Bar).show(self._title)
+        self.show_state()
         self.query_one("#note", Bar).show(self._note)
         situation = self.situation()
         self.query_one("#keys", Bar).show(lambda cells: [keys_line(footer(self.SCOPE, situation), cells)])
@@ -132,6 +136,8 @@ class StudioScreen(Screen[None]):
         if self.notice:
             self.notice = ()
             self.call_after_refresh(self.show_chrome)
+
+    # Textual runs the handlers of every class of a hierarchy, so subclasses never call these themselves.
 
     # --- life ---------------------------------------------------------------------------------------------------------
 

@@ -152,6 +152,8 @@ class VirtualList(Painted, can_focus=True):
         self._place = 0
         """Last known place of the cursor: where it stays when its row disappears."""
         self._top = 0
+        self._anchor: str | None = None
+        """Id of the first row on the screen as last drawn: it stays there when rows come in above."""
         self._marks: set[str] = set()
         self._last_mark: str | None = None
         self._to_end = False
@@ -165,8 +167,7 @@ class VirtualList(Painted, can_focus=True):
 
     def show(self, source: RowSource, empty: Line = ()) -> bool:
         """Take over a source whose rows may have changed; ``empty`` stands where there are none. True when it looks different."""
-        anchor = None if self.following or not len(self._source) else self._first_id()
-        anchor_place = self._top
+        anchor, anchor_place = (None if self.following else self._anchor), self._top
         in_view = self._cursor_in_view()
         self._source, self._empty = source, empty
         if anchor is not None:
@@ -191,6 +192,7 @@ class VirtualList(Painted, can_focus=True):
         """Draw the rows on the screen again where they differ: when time went on, or after ``show``."""
         if not self.size.width:
             return False
+        self._anchor = self._source.id_at(self._top) if self._top < len(self._source) else None
         lines: list[Line] = []
         if self._heading is not None:
             lines.append((*self._gutter(False), *self._heading(self.row_width)))
@@ -335,9 +337,6 @@ class VirtualList(Painted, can_focus=True):
 
     def _cursor_in_view(self) -> bool:
         return self._top <= self._place < self._top + self._room()
-
-    def _first_id(self) -> str:
-        return self._source.id_at(min(self._top, len(self._source) - 1))
 
     def _clamp(self) -> None:
         self._top = min(self._top, max(len(self._source) - self._room(), 0))

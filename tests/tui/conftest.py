@@ -55,7 +55,7 @@ def config(tmp_path: Path) -> StudioConfig:
 @pytest.fixture
 def backend(clock: ManualClock) -> FakeBackend:
     """The demo world."""
-    return demo_backend(clock)
+    return demo_backend(clock, past=140)
 
 
 @dataclass
@@ -152,7 +152,7 @@ def studio(clock: ManualClock, config: StudioConfig, backend: FakeBackend) -> Op
         used = on or backend
         app = StudioApp(used, replace(config, **settings), clock, filter_text=filter_text, run_id=run_id)
         written: list[str] = []
-        app._write_sequence = written.append  # type: ignore[method-assign]  # the terminal is not there
+        app._clipboard_out._write = written.append
         async with app.run_test(size=size, notifications=True) as pilot:
             session = Session(app, pilot, clock, used, written)
             if settle:

@@ -15,7 +15,6 @@ from runstudio_tui.clock import Clock
 from runstudio_tui.domain.catalog import HealthPart, PartState
 from runstudio_tui.domain.models import ErrorInfo, LogLevel, RunStatus
 
-_PAST_RUNS: Final = 320
 _NEW_EVERY: Final = 20.0
 _NEW_RUNS: Final = 400
 _OLD_RUNS: Final = 6
@@ -32,9 +31,10 @@ _TIMED_OUT: Final = ErrorInfo(
 )
 
 
-def demo_backend(clock: Clock) -> FakeBackend:
-    """The world of ``runstudio --demo``, beginning now."""
-    world = World(clock)
+def demo_backend(clock: Clock, skew: timedelta = timedelta(0), past: int = 320) -> FakeBackend:
+    """The world of ``runstudio --demo``, beginning now; its server's clock is ``skew`` ahead of ``clock``. ``past``: how many
+    runs ended before."""
+    world = World(clock, skew)
     world.workflows = demo_workflows()
     world.health = (
         HealthPart("postgres", PartState.OK),
@@ -42,7 +42,7 @@ def demo_backend(clock: Clock) -> FakeBackend:
         HealthPart("workers", PartState.DOWN, "none polling; last seen build-7 on app-2, 3m 40s ago"),
     )
     now = world.now()
-    _past(world, now)
+    _past(world, now, past)
     _before_the_cutover(world, now)
     _going_on(world, now)
     _to_come(world, now)
@@ -67,10 +67,10 @@ def _order(world: World, at: datetime, script: Script) -> FakeRun:
     return _run(world, "order-fulfilment", at, script, trigger="event", trigger_event="order.placed")
 
 
-def _past(world: World, now: datetime) -> None:
-    """Three days of runs that ended."""
-    for number in range(_PAST_RUNS):
-        at = now - timedelta(hours=2, minutes=6 * (_PAST_RUNS - number), seconds=number * 7 % 60)
+def _past(world: World, now: datetime, runs: int) -> None:
+    """Runs that ended, one every six minutes until two hours ago."""
+    for number in range(runs):
+        at = now - timedelta(hours=2, minutes=6 * (runs - number), seconds=number * 7 % 60)
         mixed = number * 2_654_435_761 >> 7
         if number % 3 == 0:
             script = Script(took={"push-line": 0.2 + mixed % 9 / 10}, items={"push": 3 + mixed % 5})
@@ -150,7 +150,7 @@ def _going_on(world: World, now: datetime) -> None:
     )
     source = next(row for row in reversed(list(world.runs.values())) if row.row.status is RunStatus.FAILED)
     waiting = _order(world, now - seconds(189), carrier)
-    waiting.summary = replace(waiting.summary, row=replace(waiting.row, replay_of=source.row.run_id))
+    waiting.row = replace(waiting.row, replay_of=source.row.run_id)
     stuck = _order(world, now - seconds(134), Script(pickup=None))
 
     comes = now + seconds(75)

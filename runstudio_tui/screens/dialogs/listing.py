@@ -43,7 +43,6 @@ class ListingDialog(Dialog[None]):
 
     def on_resize(self) -> None:
         """The number of lines may depend on the width."""
-        super().on_resize()
         self.refresh_rows()
 
     def refresh_rows(self) -> None:

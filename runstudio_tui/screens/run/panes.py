@@ -116,14 +116,15 @@ class Panes(Widget):
         self.query_one("#tabs", Bar).show(self._tabs)
 
     def _tabs(self, _: int) -> list[Line]:
+        if self._opened:
+            name = _LETTERS[self.pane][1]
+            return [line(Span(f" {name} ▸ ", "dim"), Span(self._opened, "strong"), Span("   esc", "key"), Span(" back", "dim"))]
         spans: list[Span] = [Span(" ")]
         for pane, (letter, name) in _LETTERS.items():
             chosen = pane is self.pane
             spans.append(Span(letter, "key", pane.value))
             spans.append(Span(f" {name}", "strong" if chosen else "dim", pane.value))
             spans.append(Span("  "))
-        if self._opened:
-            spans.append(Span(f"▸ {self._opened}", "accent"))
         return [tuple(spans)]
 
 

@@ -103,7 +103,6 @@ class RunScreen(StudioScreen):
 
     def on_mount(self) -> None:
         """See StudioScreen."""
-        super().on_mount()
         self._steps.focus()
         self._panes.show_tabs()
         self._fit()
@@ -112,7 +111,6 @@ class RunScreen(StudioScreen):
     async def on_unmount(self) -> None:
         """See StudioScreen."""
         self._contents.stop()
-        await super().on_unmount()
 
     @property
     def _row(self) -> RunRow | None:
@@ -163,7 +161,6 @@ class RunScreen(StudioScreen):
 
     def tick(self) -> None:
         """See StudioScreen: only the header counts seconds; steps and panes follow with every poll."""
-        self._show_header()
         self._show_stuck()
         self.show_chrome()
 
@@ -172,14 +169,14 @@ class RunScreen(StudioScreen):
     def _show(self) -> None:
         if not self.is_attached:
             return
-        self._show_header()
         self._show_stuck()
         self.query_one("#rule", Bar).show(self._rule)
         self._steps.show_run(self.store, self._nothing())
         self._show_pane()
         self.show_chrome()
 
-    def _show_header(self) -> None:
+    def show_state(self) -> None:
+        """See StudioScreen."""
         now, zone = self.studio.time.now(), self.studio.zone
         self.query_one("#header", Bar).show(lambda cells: header_lines(self.store, self._live(), now, zone, cells))
 

@@ -89,7 +89,6 @@ class RunsScreen(StudioScreen):
 
     def on_mount(self) -> None:
         """See StudioScreen."""
-        super().on_mount()
         self._list.focus()
         self._fit_preview()
 
@@ -114,7 +113,6 @@ class RunsScreen(StudioScreen):
         self._preview.stop()
         if self._draft is not None:
             self._draft.cancel()
-        await super().on_unmount()
 
     # --- drawing ------------------------------------------------------------------------------------------------------
 
@@ -125,12 +123,15 @@ class RunsScreen(StudioScreen):
         self._show_list()
         self.show_chrome()
 
+    def show_state(self) -> None:
+        """See StudioScreen."""
+        self.query_one(FilterBar).show(self._filter_line)
+
     def _show_list(self) -> None:
         if not self.is_attached:
             return
         self._list.show(self.store, self._empty_text())
         self.store.on_screen(self._list.visible_keys)
-        self.query_one(FilterBar).show(self._filter_line)
         counts, query = self.store.counts, self.store.filter.query
         self.query_one("#counters", Bar).show(lambda cells: [counters(counts, query, cells)])
         self._preview.show_run(self._preview_run())

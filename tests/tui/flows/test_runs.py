@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
-import pytest
-
+from runstudio_tui.backend.fake import FakeBackend
+from runstudio_tui.backend.worlds.demo import demo_backend
+from runstudio_tui.clock import ManualClock
+from runstudio_tui.domain.catalog import Level
 from runstudio_tui.domain.models import RunStatus
 from runstudio_tui.ports import Unavailable
+
+
+def last_query(backend: FakeBackend) -> Any:
+    """The query of the last page asked for."""
+    return backend.called("page")[-1].arguments[0]
 
 
 async def test_shows_runs_with_state_place_and_age(studio: Any) -> None:
@@ -18,11 +27,288 @@ async def test_shows_runs_with_state_place_and_age(studio: Any) -> None:
         assert "2m 14s" in line
         assert "push-line [17] in 1" in session.line("retry 3")
         assert "match-po: PO_NOT_FOUND" in session.line("✖ failed")
+        assert "▲ 1 stuck" in session.line("● 2 running")
+        assert "local ▸ admin" in session.line("RUN STUDIO")
 
 
-async def test_moves_and_opens(studio: Any) -> None:
+async def test_moves_and_opens_and_comes_back_to_the_same_run(studio: Any) -> None:
     async with studio() as session:
         await session.press("j", "j", "enter")
         assert "▸ stock-sync" in session.line("RUN STUDIO")
         await session.press("escape")
         assert session.line("▌").startswith("▌  ◔ retry 3")
+
+
+async def test_the_cursor_follows_its_run_not_its_row(studio: Any) -> None:
+    async with studio() as session:
+        await session.press("j")
+        assert "event carrier.picked_up" in session.line("▌")
+        await session.pass_time(25)
+        assert "event carrier.picked_up" in session.line("▌")
+        assert "+ 1 new  (g top)" in session.note
+
+
+async def test_new_runs_come_in_above_without_moving_the_view(studio: Any) -> None:
+    async with studio() as session:
+        await session.press("j")
+        before = session.text.split("\n")[4]
+        await session.pass_time(45)
+        assert session.text.split("\n")[4][12:40] == before[12:40]
+        assert "+ 2 new" in session.note
+        await session.press("g")
+        assert "+ 2 new" not in session.note
+        assert "order-fulfilment" in session.line("▌")
+
+
+async def test_following_shows_what_is_new_at_the_top(studio: Any) -> None:
+    async with studio() as session:
+        first = session.app.screen.store.id_at(0)
+        await session.pass_time(25)
+        assert session.app.screen.store.id_at(0) != first
+        assert "new" not in session.note
+        lines = session.text.split("\n")
+        assert lines[5].startswith("▌▲")
+
+
+async def test_filter_is_typed_applied_and_taken_back(studio: Any, backend: FakeBackend) -> None:
+    async with studio() as session:
+        await session.press("slash")
+        await session.type("status:failed")
+        assert last_query(backend).statuses == frozenset()
+        await session.pass_time(0.4)
+        assert last_query(backend).statuses == {RunStatus.FAILED}
+        await session.press("enter")
+        assert "status:failed" in session.text.split("\n")[1]
+        assert "9 of 153" in session.text.split("\n")[1]
+        assert all("✖ failed" in text for text in session.text.split("\n")[4:21] if text.strip())
+        await session.press("escape")
+        assert "all runs" in session.text.split("\n")[1]
+        assert last_query(backend).statuses == frozenset()
+
+
+async def test_escape_out_of_the_input_restores_the_filter(studio: Any, backend: FakeBackend) -> None:
+    async with studio(filter_text="wf:stock") as session:
+        await session.press("slash")
+        await session.type("status:failed")
+        await session.pass_time(0.4)
+        await session.press("escape")
+        assert session.app.screen.store.filter.text == "wf:stock"
+        assert last_query(backend).statuses == frozenset()
+
+
+async def test_a_filter_that_is_not_understood_says_so(studio: Any, backend: FakeBackend) -> None:
+    async with studio() as session:
+        await session.press("slash")
+        await session.type("statsu:failed")
+        asked = len(backend.called("page"))
+        await session.pass_time(0.4)
+        assert len(backend.called("page")) == asked
+        await session.press("enter")
+        assert "did you mean status:?" in session.note
+
+
+async def test_filter_completion(studio: Any) -> None:
+    async with studio() as session:
+        await session.press("slash")
+        await session.type("sta")
+        await session.press("right")
+        await session.type("fa")
+        await session.press("right", "enter")
+        assert session.app.screen.store.filter.text == "status:failed"
+
+
+async def test_single_keys_are_inert_while_typing(studio: Any) -> None:
+    async with studio() as session:
+        await session.press("slash")
+        await session.type("cqnwym")
+        assert session.app.screen.store.filter.text == ""
+        assert type(session.app.screen).__name__ == "RunsScreen"
+
+
+async def test_filtered_to_nothing(studio: Any) -> None:
+    async with studio(filter_text="err:NOPE") as session:
+        assert "No run matches this filter. esc clears it." in session.text
+        await session.press("c")
+        assert "cancel: there is no run here" in session.note
+
+
+async def test_status_range_sort_and_workflow_step_through_the_filter(studio: Any, backend: FakeBackend) -> None:
+    async with studio() as session:
+        await session.press("s")
+        assert session.app.screen.store.filter.text == "status:running,waiting"
+        await session.press("s", "t", "S")
+        assert session.app.screen.store.filter.text == "status:failed since:1h sort:started:desc"
+        await session.press("escape", "j", "W")
+        assert last_query(backend).workflow == "order-fulfilment"
+        await session.press("W")
+        assert last_query(backend).workflow == ""
+
+
+async def test_a_click_on_a_counter_sets_the_status(studio: Any) -> None:
+    async with studio() as session:
+        at = session.text.split("\n")[2].index("✖")
+        await session.pilot.click("#counters", offset=(at, 0))
+        await session.settle()
+        assert session.app.screen.store.filter.text == "status:failed"
+        await session.pilot.click("#counters", offset=(at, 0))
+        await session.settle()
+        assert session.app.screen.store.filter.text == ""
+
+
+async def test_paging_loads_more_at_the_end(studio: Any, backend: FakeBackend) -> None:
+    async with studio() as session:
+        assert len(session.app.screen.store) <= 200
+        await session.press("end")
+        await session.until(lambda: not session.app.screen.store.more)
+        assert len(session.app.screen.store) == 153
+        assert "◇" in session.line("▌")
+
+
+async def test_marks_survive_the_filter_and_are_counted(studio: Any) -> None:
+    async with studio() as session:
+        await session.press("space", "space")
+        assert "2 marked" in session.note
+        assert session.text.count("▪") == 2
+        await session.press("s", "s")
+        assert "2 marked (2 not in view)" in session.note
+        await session.press("escape")
+        assert "marked" not in session.note
+
+
+async def test_span_and_all_marks(studio: Any) -> None:
+    async with studio() as session:
+        await session.press("space", "j", "j", "V")
+        assert "4 marked" in session.note
+        await session.press("asterisk")
+        marked = len(session.app.screen._list.marks)
+        assert marked == len(session.app.screen.store)
+        await session.press("asterisk")
+        assert "marked" not in session.note
+
+
+async def test_copying_writes_the_whole_id(studio: Any) -> None:
+    async with studio() as session:
+        await session.press("y")
+        assert session.written[0].startswith("\x1b]52;c;")
+        assert "copied run id (36 bytes)" in session.note
+        await session.press("Y")
+        assert "copied command" in session.note
+
+
+async def test_preview_follows_the_cursor_after_a_rest(studio: Any, backend: FakeBackend) -> None:
+    async with studio(size=(120, 36)) as session:
+        assert "why: No worker is polling" in session.text
+        asked = len(backend.called("summary"))
+        for _ in range(3):
+            await session.pilot.press("j")
+        await session.settle()
+        assert len(backend.called("summary")) == asked
+        await session.pass_time(0.2)
+        assert len(backend.called("summary")) == asked + 1
+        assert "push-line" in session.text
+
+
+async def test_preview_can_be_hidden_and_needs_room(studio: Any) -> None:
+    async with studio(size=(120, 36)) as session:
+        await session.press("z")
+        assert "│" not in session.text
+        assert "STARTED" in session.text
+        await session.press("tab")
+        assert "preview needs 100 columns" in session.note
+    async with studio(size=(90, 24)) as session:
+        await session.press("z")
+        assert "this terminal has 90" in session.note
+
+
+async def test_old_data_says_how_old_and_why(studio: Any, backend: FakeBackend) -> None:
+    async with studio() as session:
+        assert "old" not in session.note
+        backend.fail_next("page", Unavailable("Postgres", "refused the connection"), times=20)
+        await session.pass_time(4)
+        assert "old" not in session.note
+        assert "○ not current" in session.text
+        await session.pass_time(8)
+        assert "data 12s old, retrying in" in session.note
+        assert "Postgres: refused the connection" in session.note
+        await session.pass_time(1)
+        assert "data 13s old" in session.note
+        assert "order-fulfilment" in session.line("▌")
+        backend._failures["page"].clear()
+        await session.press("ctrl+r", "down")
+        assert "old" not in session.note
+        assert "● live" in session.text
+
+
+async def test_paused_by_hand_says_so_and_reads_nothing(studio: Any, backend: FakeBackend) -> None:
+    async with studio() as session:
+        await session.press("P", "down")
+        asked = len(backend.called("page"))
+        await session.pass_time(30)
+        assert len(backend.called("page")) == asked
+        assert "paused" in session.note
+        assert "‖ paused" in session.text
+        await session.press("P")
+        assert len(backend.called("page")) == asked + 1
+
+
+async def test_hidden_screens_read_nothing(studio: Any, backend: FakeBackend) -> None:
+    async with studio() as session:
+        await session.press("enter")
+        asked = len(backend.called("page"))
+        await session.pass_time(30)
+        assert len(backend.called("page")) == asked
+        await session.press("escape")
+        assert len(backend.called("page")) == asked + 1
+
+
+async def test_change_notices_bring_news_before_the_next_poll(studio: Any, backend: FakeBackend) -> None:
+    async with studio(poll_seconds=60) as session:
+        await session.pass_time(21)
+        await session.pass_time(1.1)
+        assert len(session.app.screen.store) >= 101
+
+
+async def test_the_stuck_mark_appears_and_goes_by_itself(studio: Any) -> None:
+    async with studio() as session:
+        assert "▲" in session.line("not picked up")
+        await session.pass_time(80)
+        assert "not picked up" not in session.text
+
+
+async def test_a_viewer_is_told_what_is_missing(studio: Any, backend: FakeBackend) -> None:
+    backend.world.session = replace(backend.world.session, level=Level.READ)
+    async with studio() as session:
+        keys = session.text.split("\n")[-1]
+        assert "cancel" not in keys
+        assert "start" not in keys
+        await session.press("c")
+        assert "needs the admin level; you have read" in session.note
+
+
+async def test_a_read_only_session_shows_its_lock(studio: Any, backend: FakeBackend) -> None:
+    async with studio(read_only=True) as session:
+        assert "⚿ read-only" in session.line("RUN STUDIO")
+        await session.press("c", "n")
+        assert backend.called("cancel") == []
+        assert "needs the" in session.note
+
+
+async def test_the_viewers_clock_does_not_matter(studio: Any, clock: ManualClock) -> None:
+    async with studio(on=demo_backend(clock, skew=timedelta(hours=-5), past=10)) as session:
+        assert "not picked up for 2m 14s" in session.text
+        assert "05:41:07" in session.line("not picked up")
+
+
+async def test_messages_are_kept(studio: Any) -> None:
+    async with studio() as session:
+        await session.press("y", "m")
+        assert "copied run id" in session.text
+        await session.press("escape")
+        assert type(session.app.screen).__name__ == "RunsScreen"
+
+
+async def test_q_leaves(studio: Any, clock: ManualClock, backend: FakeBackend) -> None:
+    async with studio() as session:
+        await session.press("q")
+        assert session.app._exit
+    assert backend.called("close")
