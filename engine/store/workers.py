@@ -90,7 +90,21 @@ async def load_workers(connection: Connection) -> list[SeenWorker]:
         workers.c.started_at,
         workers.c.last_seen_at,
         workers.c.stopped_at,
-        recent & workers.c.stopped_at.is_(None),
+        (recent & workers.c.stopped_at.is_(None)).label("alive"),
     ).order_by(workers.c.last_seen_at.desc(), workers.c.identity)
     rows = await connection.execute(question)
-    return [SeenWorker(*row[:5], row[5] or {}, *row[6:]) for row in rows]
+    return [
+        SeenWorker(
+            identity=row.identity,
+            host=row.host,
+            pid=row.pid,
+            build=row.build,
+            task_queue=row.task_queue,
+            parts=row.parts_json or {},
+            started_at=row.started_at,
+            last_seen_at=row.last_seen_at,
+            stopped_at=row.stopped_at,
+            alive=row.alive,
+        )
+        for row in rows
+    ]

@@ -18,14 +18,15 @@ def migrate(
     """Apply the migrations to DATABASE_URL. Safe to run again, also after an interruption."""
     from engine.errors import EngineError
     from engine.settings import Settings
-    from engine.store import schema_version
+    from engine.store.schema_version import current_revision, head_revision
+    from engine.store.schema_version import migrate as apply_migrations
 
     try:
         url = Settings.load().required_database_url()
-        current, head = schema_version.current_revision(url), schema_version.head_revision()
+        current, head = current_revision(url), head_revision()
         if not check and current != head:
-            schema_version.migrate(url, progress=say if not as_json else lambda _line: None)
-            current = schema_version.current_revision(url)
+            apply_migrations(url, progress=say if not as_json else lambda _line: None)
+            current = current_revision(url)
     except EngineError as error:
         refuse(error, as_json=as_json)
     if as_json:
