@@ -102,7 +102,7 @@ async def _request(context: OperationContext, run_id: str, reason: str) -> Run:
                 "RUN_ENDED", f"Run {run_id} has already ended as {run.status}.", "Nothing needs doing.",
                 {"status": run.status},
             )  # fmt: skip
-        below = await runs.descendants(connection, run.run_id)
+        below = await runs.descendants(connection, context.tenant, run.run_id)
     client = await context.temporal.client()
     await _cancel_one(context, client, run, reason)
     for child in below:

@@ -14,7 +14,7 @@ from sqlalchemy import func, select, text, tuple_
 from engine.contract import ENGINE
 from engine.store.closing import close_what_is_open
 from engine.store.json_policy import dumps_for_storage
-from engine.store.runs import RUN_COLUMNS, Run, is_active
+from engine.store.runs import RUN_COLUMNS, Run, is_active, is_pending
 from engine.store.tables import workflow_runs as runs
 from engine.store.transactions import Connection
 
@@ -52,7 +52,7 @@ async def pending_launches(connection: Connection, limit: int) -> list[Run]:
     """Active runs whose launch is due to be tried again, the longest overdue first."""
     question = (
         select(*RUN_COLUMNS)
-        .where(runs.c.launch_state == "pending", is_active(), runs.c.engine == ENGINE)
+        .where(is_pending(), is_active(), runs.c.engine == ENGINE)
         .where(runs.c.next_launch_at <= func.now())
         .order_by(runs.c.next_launch_at, runs.c.run_id)
         .limit(limit)

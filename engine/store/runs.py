@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, literal, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from engine.contract import ENGINE, SEMANTICS_VERSION, workflow_id_for
@@ -105,9 +105,18 @@ RUN_COLUMNS: Final = tuple(runs.c[name] for name in Run.__dataclass_fields__)
 """What is selected to make a ``Run`` of a row."""
 
 
+# Conditions of partial indexes are written as literals: with parameters a prepared plan could not use the index.
+_HOLDS_KEYS: Final = runs.c.launch_state != literal_column("'failed'")
+
+
 def is_active() -> ColumnElement[bool]:
     """The condition by which an active run is found with the index of active runs."""
-    return runs.c.status.in_(ACTIVE_RUN_STATUSES)
+    return runs.c.status.in_([literal_column(f"'{status}'") for status in ACTIVE_RUN_STATUSES])
+
+
+def is_pending() -> ColumnElement[bool]:
+    """The condition by which a run whose launch is pending is found with the index of those."""
+    return runs.c.launch_state == literal_column("'pending'")
 
 
 async def insert_run(connection: Connection, run: NewRun) -> bool:
@@ -159,7 +168,7 @@ async def runs_holding_keys(
         runs.c.idempotency_key,
         func.coalesce(runs.c.input_json == bindparam("payload", payload, JSONB), False),
         runs.c.replay_of_run_id,
-    ).where(runs.c.tenant == tenant, runs.c.launch_state != "failed", or_(*held))
+    ).where(runs.c.tenant == tenant, _HOLDS_KEYS, or_(*held))
     return [KeptRun(*row) for row in await connection.execute(question)]
 
 
@@ -187,10 +196,12 @@ async def load_payload(connection: Connection, tenant: str, run_id: str) -> Json
     return (await connection.execute(question)).scalar_one_or_none()
 
 
-async def descendants(connection: Connection, run_id: str) -> list[Run]:
+async def descendants(connection: Connection, tenant: str, run_id: str) -> list[Run]:
     """The active runs below a run, children before their own children."""
-    below = select(runs.c.run_id, literal(1).label("level")).where(runs.c.parent_run_id == run_id).cte(recursive=True)
-    below = below.union_all(select(runs.c.run_id, below.c.level + 1).where(runs.c.parent_run_id == below.c.run_id))
+    ours = select(runs.c.run_id).where(runs.c.tenant == tenant)
+    first = ours.add_columns(literal(1).label("level")).where(runs.c.parent_run_id == run_id)
+    below = first.cte(recursive=True)
+    below = below.union_all(ours.add_columns(below.c.level + 1).where(runs.c.parent_run_id == below.c.run_id))
     question = (
         select(*RUN_COLUMNS)
         .join(below, below.c.run_id == runs.c.run_id)
@@ -227,7 +238,7 @@ async def mark_launch_postponed(connection: Connection, run_id: str, reason: str
     """Record that Temporal could not be asked, and when to ask again."""
     await connection.execute(
         update(runs)
-        .where(runs.c.run_id == run_id, runs.c.launch_state == "pending")
+        .where(runs.c.run_id == run_id, is_pending())
         .values(
             launch_attempts=runs.c.launch_attempts + 1,
             launch_error=reason,
@@ -241,7 +252,7 @@ async def mark_launch_refused(connection: Connection, run_id: str, error: dict[s
     """Close a run that Temporal will never take. False when somebody else started or closed it."""
     statement = (
         update(runs)
-        .where(runs.c.run_id == run_id, runs.c.launch_state == "pending", is_active())
+        .where(runs.c.run_id == run_id, is_pending(), is_active())
         .values(
             status="FAILED",
             launch_state="failed",
