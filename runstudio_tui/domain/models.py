@@ -55,11 +55,12 @@ class StepStatus(StrEnum):
 
 
 class InvocationStatus(StrEnum):
-    """Stored status of one try of an action."""
+    """Stored status of one try of an action. ABANDONED: its worker or its run went away before it could end."""
 
     STARTED = "STARTED"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
+    ABANDONED = "ABANDONED"
 
 
 class WaitStatus(StrEnum):

@@ -29,6 +29,7 @@ _TRY_STATES: Final = {
     InvocationStatus.STARTED: ("●", "running"),
     InvocationStatus.SUCCEEDED: ("✔", "ok"),
     InvocationStatus.FAILED: ("✖", "failed"),
+    InvocationStatus.ABANDONED: ("⊘", "canceled"),
 }
 
 
