@@ -10,6 +10,7 @@ import structlog
 from engine.errors import EngineError
 from engine.operations.context import OperationContext
 from engine.operations.reconcile import close_leftovers, close_recently_ended, close_stranded, relaunch_pending
+from engine.operations.task_answers import tell_due
 from engine.store.exclusive import only_one
 from engine.store.reconciling import Position
 from engine.worker.metrics import RECONCILED
@@ -42,9 +43,9 @@ class Reconciler:
                 await self._pass()
 
     async def _pass(self) -> None:
-        """All four duties, each on its own: what one cannot do now must not keep the others. Raises the first refusal."""
+        """All duties, each on its own: what one cannot do now must not keep the others. Raises the first refusal."""
         refusals: list[EngineError] = []
-        for duty in (self._relaunch, self._recent, self._walk, self._leftovers):
+        for duty in (self._relaunch, self._answers, self._recent, self._walk, self._leftovers):
             try:
                 await duty()
             except EngineError as error:
@@ -60,6 +61,14 @@ class Reconciler:
         if done.pending:
             raise EngineError(
                 "LAUNCHES_PENDING", f"{done.pending} launches wait for Temporal.", "See why it does not answer."
+            )
+
+    async def _answers(self) -> None:
+        done = await tell_due(self._context)
+        self._tell("task answer delivered", done.delivered)
+        if done.pending:
+            raise EngineError(
+                "ANSWERS_PENDING", f"{done.pending} answers to tasks wait for Temporal.", "See why it does not answer."
             )
 
     async def _recent(self) -> None:

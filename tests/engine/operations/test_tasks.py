@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
-from temporalio.service import RPCError
 
 from engine.contract import SIGNAL_HUMAN_TASK, workflow_id_for
 from engine.errors import Conflict, Forbidden, Invalid, NotFound
@@ -19,71 +17,14 @@ from engine.ids import new_id
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
 from engine.operations.forms import form_of, register_form
-from engine.operations.launch import LaunchRequest, launch_published_run
 from engine.operations.task_answers import ToldAll, tell_due
 from engine.operations.tasks import cancel_task, claim_task, complete_task, unclaim_task
-from engine.redaction import PLACEHOLDER
-from engine.store.reading import TaskFilter, task_detail, tasks_page
+from engine.store.reading import task_detail
 from engine.store.transactions import Store
-from tests.engine.operations.conftest import AsUser, Execute, Query, add_version, until
+from tests.engine.operations.asked import FORM, Asked, start, working
+from tests.engine.operations.conftest import AsUser, Execute, Query
 from tests.engine.operations.crashing import unreachable
-from tests.engine.workflow.harness import Bench
 from tests.engine.workflow.steps import ask, assign, attempt
-
-FORM = {
-    "type": "object",
-    "required": ["approved"],
-    "properties": {"approved": {"type": "boolean"}, "note": {"type": "string"}},
-    "additionalProperties": False,
-}
-
-
-@asynccontextmanager
-async def working(store: Store, temporal: Client) -> AsyncIterator[None]:
-    """A worker, for as long as the block lasts."""
-    async with Bench(store, temporal).worker():
-        yield
-
-
-class Asked:
-    """A run that waits for a person."""
-
-    def __init__(self, run_id: str, task_id: str, query: Query) -> None:
-        self.run_id = run_id
-        self.task_id = task_id
-        self._query = query
-
-    async def task(self) -> dict[str, Any]:
-        [row] = await self._query("SELECT * FROM workflow_human_tasks WHERE task_id = :id", id=self.task_id)
-        return row
-
-    async def run(self) -> dict[str, Any]:
-        [row] = await self._query("SELECT * FROM workflow_runs WHERE run_id = :id", id=self.run_id)
-        return row
-
-    async def delivery(self) -> dict[str, Any]:
-        [row] = await self._query("SELECT * FROM workflow_event_deliveries WHERE target = :id", id=self.task_id)
-        return row
-
-    async def ended(self) -> dict[str, Any]:
-        async def closed() -> bool:
-            return (await self.run())["completed_at"] is not None
-
-        await until(closed)
-        return await self.run()
-
-
-async def start(context: OperationContext, query: Query, *steps: dict[str, Any]) -> Asked:
-    """Start a run and let it come to its task."""
-    await add_version(context.store, steps=[*steps] or [ask("approve")])
-    run_id = (await launch_published_run(context, LaunchRequest("orders"))).run_id
-    question = "SELECT task_id FROM workflow_human_tasks WHERE run_id = :id"
-
-    async def asked() -> bool:
-        return bool(await query(question, id=run_id))
-
-    await until(asked)
-    return Asked(run_id, (await query(question, id=run_id))[0]["task_id"], query)
 
 
 @pytest_asyncio.fixture
@@ -334,7 +275,6 @@ class TestWhenTheRunHasEnded:
         self, context: OperationContext, asked: Asked, execute: Execute
     ) -> None:
         other = new_id()
-        await execute("UPDATE workflow_human_tasks SET task_id = task_id")
         await execute(
             "INSERT INTO workflow_runs (run_id, workflow_id, workflow_version, status, waiting_on, engine)"
             " VALUES (:run, 'orders', 1, 'WAITING', 'human', 'temporal')",
@@ -373,8 +313,8 @@ class TestClaiming:
     async def test_a_claimed_task_is_its_claimers(
         self, context: OperationContext, asked: Asked, as_user: AsUser, query: Query
     ) -> None:
-        async with as_user("runstudio_operator") as ada, as_user("runstudio_operator") as bob:
-            ada, bob = replace(ada, actor=Actor("ada")), replace(bob, actor=Actor("bob"))
+        async with as_user("runstudio_operator") as one, as_user("runstudio_operator") as other:
+            ada, bob = replace(one, actor=Actor("ada")), replace(other, actor=Actor("bob"))
             assert (await claim_task(ada, asked.task_id)).claimed_by == "ada"
             assert (await claim_task(ada, asked.task_id)).claimed_by == "ada"
             for refused in (
@@ -497,105 +437,3 @@ class TestForms:
         async with as_user("runstudio_operator") as operator:
             with pytest.raises(Forbidden):
                 await register_form(operator, "approval", FORM)
-
-
-class TestReading:
-    async def test_a_page_and_a_detail_hide_secrets(
-        self, context: OperationContext, temporal: Client, query: Query, store: Store
-    ) -> None:
-        task = ask("approve", '"Approve?"')
-        task["config"]["contextData"] = {"apiKey": {"$expr": '"canary-1"'}, "n": {"$expr": "1"}}
-        async with working(store, temporal):
-            asked = await start(context, query, task)
-            await register_form(context, "approval", FORM | {"additionalProperties": True})
-            page = await tasks_page(store, TaskFilter())
-            [view] = page.rows
-            assert (view.task_id, view.run_id, view.workflow_id) == (asked.task_id, asked.run_id, "orders")
-            assert (view.path, view.title, view.status) == ("root.steps[0]", "Approve?", "pending")
-            detail = (await task_detail(store, context.tenant, asked.task_id)).value
-            assert detail.context is not None
-            assert detail.context.value == {"apiKey": PLACEHOLDER, "n": 1}
-            assert detail.form["required"] == ["approved"]
-            assert (detail.response, detail.undelivered) == (None, False)
-            await complete_task(context, asked.task_id, {"approved": True, "token": "canary-2"})
-            await asked.ended()
-        detail = (await task_detail(store, context.tenant, asked.task_id)).value
-        assert detail.response is not None
-        assert detail.response.value == {"approved": True, "token": PLACEHOLDER}
-        assert (await tasks_page(store, TaskFilter())).rows == ()
-        [done] = (await tasks_page(store, TaskFilter(statuses=frozenset({"completed"})))).rows
-        assert done.completed_by == "tester"
-
-    async def test_pages_follow_each_other_in_both_directions(self, store: Store, execute: Execute) -> None:
-        run = new_id()
-        await execute(
-            "INSERT INTO workflow_runs (run_id, workflow_id, workflow_version, status, engine)"
-            " VALUES (:run, 'orders', 1, 'WAITING', 'temporal')",
-            run=run,
-        )
-        await execute(
-            "INSERT INTO workflow_human_tasks (task_id, run_id, task_type, title, status, created_at)"
-            " SELECT gen_random_uuid(), :run, 'approval', 'T' || n,"
-            "   (ARRAY['pending', 'claimed', 'completed'])[1 + n % 3], now() - (n / 2) * interval '1 minute'"
-            " FROM generate_series(1, 60) AS n",
-            run=run,
-        )
-        pages = [await tasks_page(store, TaskFilter(run_id=run), limit=7)]
-        while pages[-1].next is not None:
-            pages.append(await tasks_page(store, TaskFilter(run_id=run), cursor=pages[-1].next, limit=7))
-        seen = [view for page in pages for view in page.rows]
-        assert len(seen) == 40
-        assert len({view.task_id for view in seen}) == 40
-        keys = [(view.created_at, view.task_id) for view in seen]
-        assert keys == sorted(keys, reverse=True)
-        assert {view.status for view in seen} == {"pending", "claimed"}
-        back = await tasks_page(store, TaskFilter(run_id=run), cursor=pages[-1].previous, backwards=True, limit=7)
-        assert back.rows == pages[-2].rows
-        assert len((await tasks_page(store, TaskFilter(statuses=frozenset()), limit=500)).rows) == 60
-        with pytest.raises(Invalid, match="CURSOR_INVALID"):
-            await tasks_page(store, TaskFilter(), cursor=pages[0].next)
-
-    async def test_a_page_is_read_along_the_index(self, store: Store, execute: Execute, query: Query) -> None:
-        run = new_id()
-        await execute(
-            "INSERT INTO workflow_runs (run_id, workflow_id, workflow_version, status, engine)"
-            " VALUES (:run, 'orders', 1, 'WAITING', 'temporal')",
-            run=run,
-        )
-        await execute(
-            "INSERT INTO workflow_human_tasks (task_id, run_id, task_type, title, status, created_at)"
-            " SELECT gen_random_uuid(), :run, 'approval', 'T', CASE n % 50 WHEN 0 THEN 'pending' ELSE 'completed' END,"
-            " now() - n * interval '1 second' FROM generate_series(1, 20000) AS n",
-            run=run,
-        )
-        await execute("ANALYZE workflow_human_tasks")
-        before = await query(
-            "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'workflow_human_tasks_list'"
-        )
-        assert before == [{"idx_tup_read": 0}]
-        await tasks_page(store, TaskFilter(), limit=20)
-
-        async def counted() -> bool:
-            await execute("SELECT pg_stat_force_next_flush()")
-            [row] = await query(
-                "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'workflow_human_tasks_list'"
-            )
-            return bool(row["idx_tup_read"])
-
-        await until(counted)
-        [read] = await query(
-            "SELECT idx_tup_read, (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'workflow_human_tasks') AS all_rows"
-            " FROM pg_stat_user_indexes WHERE indexrelname = 'workflow_human_tasks_list'"
-        )
-        assert read["idx_tup_read"] <= 42
-
-    async def test_what_is_no_task_is_not_found(self, store: Store, context: OperationContext) -> None:
-        for task_id in ("nonsense", new_id()):
-            with pytest.raises(NotFound, match="TASK_NOT_FOUND"):
-                await task_detail(store, context.tenant, task_id)
-        with pytest.raises(Invalid, match="FILTER_INVALID"):
-            TaskFilter(statuses=frozenset({"open"}))
-
-
-def test_errors_of_temporal_are_the_only_ones_expected() -> None:
-    assert issubclass(RPCError, Exception)
