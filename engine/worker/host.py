@@ -135,6 +135,7 @@ class WorkerHost:
         late += await self._heartbeat.stop(GOODBYE_SECONDS)
         await self.health.close()
         await self._store.dispose()
+        await self._temporal.close()
         _LOG.info("worker stopped", identity=self.process.identity, late=late)
         return late
 

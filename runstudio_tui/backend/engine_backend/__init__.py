@@ -40,3 +40,4 @@ class EngineBackend:
     async def close(self) -> None:
         """See Backend."""
         await self._store.dispose()
+        await self.context.temporal.close()
