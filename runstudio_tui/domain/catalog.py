@@ -141,6 +141,11 @@ class Diagnosis:
     temporal_reachable: bool | None = None
     """None when Temporal was not asked."""
 
+    @property
+    def causes(self) -> tuple[Finding, ...]:
+        """The findings without the mere statement that the run is stuck, unless that is all there is."""
+        return tuple(finding for finding in self.findings if finding.code != "STUCK") or self.findings
+
 
 class PartState(StrEnum):
     """State of one part of the system."""

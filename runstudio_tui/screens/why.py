@@ -33,7 +33,7 @@ def stuck_lines(seconds: float, started: str, diagnosis: Diagnosis | None, cells
     ]
     if diagnosis is None:
         return [*lines, line(Span("   Looking for the reason…", "dim"))]
-    for finding in diagnosis.findings[:2]:
+    for finding in diagnosis.causes[:2]:
         lines += _indented(
             f"{safe(finding.sentence)} {' '.join(safe(part) for part in finding.evidence)}", "text", cells
         )

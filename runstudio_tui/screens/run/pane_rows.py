@@ -83,7 +83,7 @@ def outcome_rows(
     rows += list(_times(step, frame))
     if wait is not None:
         rows += [Row(()), *wait_facts(wait, frame)]
-        for finding in why.findings[:1] if why is not None else ():
+        for finding in why.causes[:1] if why is not None else ():
             rows += fact("why", safe(finding.sentence), frame)
             for evidence in finding.evidence:
                 rows += fact("", safe(evidence), frame, tone="dim")

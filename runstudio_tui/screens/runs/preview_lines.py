@@ -41,8 +41,8 @@ def preview_lines(store: RunStore, why: Diagnosis | None, now: datetime, zone: t
     if failure is not None:
         lines.append(())
         lines.extend(_wrapped("error: ", f"{failure.code or failure.source}: {failure.message}", "failed", cells))
-    if why is not None and why.findings:
-        finding = why.findings[0]
+    if why is not None and why.causes:
+        finding = why.causes[0]
         lines.append(())
         lines.extend(_wrapped("why: ", safe(finding.sentence), "text", cells))
         for evidence in finding.evidence:
