@@ -105,9 +105,14 @@ class StudioScreen(Screen[None]):
 
     # --- drawing ------------------------------------------------------------------------------------------------------
 
+    @property
+    def can_draw(self) -> bool:
+        """Whether the widgets of the screen are there: after compose, before the end."""
+        return self.is_attached and bool(self.children)
+
     def show_chrome(self) -> None:
         """Draw title, note and keys again where they differ."""
-        if not self.is_attached:
+        if not self.can_draw:
             return
         self.query_one("#title", Bar).show(self._title)
         self.show_state()

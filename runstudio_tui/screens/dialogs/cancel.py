@@ -20,9 +20,9 @@ from runstudio_tui.store.flows import CancelFlow, Outcome, Target, reason_proble
 from runstudio_tui.store.session import Studio
 from runstudio_tui.text import safe, short_id
 from runstudio_tui.widgets.bar import Bar
-from runstudio_tui.widgets.cells import pad
+from runstudio_tui.widgets.cells import pad, wrap
 from runstudio_tui.widgets.filter_bar import LineInput
-from runstudio_tui.widgets.line import Line, Span, line
+from runstudio_tui.widgets.line import Line, Span, line, line_width
 from runstudio_tui.widgets.line_list import LineList, Row
 from runstudio_tui.widgets.text_button import TextButton
 
@@ -93,7 +93,6 @@ class CancelDialog(Dialog[bool]):
             self.query_one("#reason", LineInput).focus()
         else:
             self.query_one("#keep", TextButton).focus()
-        self._list.styles.height = min(len(self._flow.targets) + bool(self._lost), _SHOWN)
         self._show()
 
     def _place(self) -> str:
@@ -110,12 +109,17 @@ class CancelDialog(Dialog[bool]):
         if not self.is_attached:
             return
         now, zone = self._studio.time.now(), self._studio.zone
-        rows = [Row(target_line(target, now, zone), copy=target_text(target)) for target in self._flow.targets]
-        if self._lost:
-            rows.append(
-                Row(line(Span(f"   {self._lost} marked runs are not in the list any more and are left alone", "dim")))
-            )
-        self._list.show_rows(lambda _: rows)
+        targets, lost = self._flow.targets, self._lost
+
+        def rows(cells: int) -> list[Row]:
+            made = [row for target in targets for row in target_rows(target, now, zone, cells)]
+            if lost:
+                text = f"  {lost} marked run{' is' if lost == 1 else 's are'} not in the list any more, and left alone"
+                made.append(Row(line(Span(text, "dim"))))
+            return made
+
+        self._list.styles.height = min(len(rows(self._list.size.width or 76)), _SHOWN)
+        self._list.show_rows(rows)
         self._judge()
 
     def _judge(self) -> None:
@@ -212,16 +216,22 @@ class CancelDialog(Dialog[bool]):
         self.tell("copied")
 
 
-def target_line(target: Target, now: datetime, zone: tzinfo) -> Line:
-    """One target: what it is, and what came of it."""
+def target_rows(target: Target, now: datetime, zone: tzinfo, cells: int) -> list[Row]:
+    """One target: what it is, and what came of it, on as many lines as that takes."""
     row, state = target.row, run_state(target.row)
-    told = target.text or f"{state.word}, {where(row, now, zone)}".removesuffix(", ")
-    return line(
+    told = safe(target.text) or f"{state.word}, {where(row, now, zone)}".removesuffix(", ")
+    head = line(
         Span(f"{state.glyph} ", state.tone),
-        Span(pad(safe(row.workflow_name), 20) + " "),
+        Span(pad(safe(row.workflow_name), 18) + " "),
         Span(short_id(row.run_id) + "  ", "dim"),
-        Span(told, _TONES[target.outcome]),
     )
+    indent = line_width(head)
+    parts = wrap(told, max(cells - indent, 20))
+    begins: list[Line] = [head, *[line(" " * indent)] * (len(parts) - 1)]
+    tone = _TONES[target.outcome]
+    return [
+        Row((*begin, Span(part, tone)), copy=target_text(target)) for begin, part in zip(begins, parts, strict=True)
+    ]
 
 
 def target_text(target: Target) -> str:

@@ -118,7 +118,14 @@ class Panes(Widget):
     def _tabs(self, _: int) -> list[Line]:
         if self._opened:
             name = _LETTERS[self.pane][1]
-            return [line(Span(f" {name} ▸ ", "dim"), Span(self._opened, "strong"), Span("   esc", "key"), Span(" back", "dim"))]
+            return [
+                line(
+                    Span(f" {name} ▸ ", "dim"),
+                    Span(self._opened, "strong"),
+                    Span("   esc", "key"),
+                    Span(" back", "dim"),
+                )
+            ]
         spans: list[Span] = [Span(" ")]
         for pane, (letter, name) in _LETTERS.items():
             chosen = pane is self.pane

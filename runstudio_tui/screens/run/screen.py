@@ -167,7 +167,7 @@ class RunScreen(StudioScreen):
     # --- drawing ------------------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        if not self.is_attached:
+        if not self.can_draw:
             return
         self._show_stuck()
         self.query_one("#rule", Bar).show(self._rule)
@@ -217,7 +217,7 @@ class RunScreen(StudioScreen):
         bar.show(lambda cells: stuck_lines(since, started, why, cells))
 
     def _show_pane(self) -> None:
-        if self.is_attached:
+        if self.can_draw:
             step = self._steps.current_step
             self._contents.fill(self._panes, self._steps.current, step)
 

@@ -128,7 +128,7 @@ class RunsScreen(StudioScreen):
         self.query_one(FilterBar).show(self._filter_line)
 
     def _show_list(self) -> None:
-        if not self.is_attached:
+        if not self.can_draw:
             return
         self._list.show(self.store, self._empty_text())
         self.store.on_screen(self._list.visible_keys)

@@ -149,7 +149,9 @@ async def test_payload_is_folded_searched_and_copied_by_value(studio: Any, backe
 
 async def test_waits_logs_and_more(studio: Any, backend: FakeBackend) -> None:
     run_id = waiting_order(backend)
-    backend.world.runs[run_id].log(backend.world.now(), LogLevel.DEBUG, "looking back for early events", "root.steps[4]")
+    backend.world.runs[run_id].log(
+        backend.world.now(), LogLevel.DEBUG, "looking back for early events", "root.steps[4]"
+    )
     async with studio(size=(120, 36), run_id=run_id) as session:
         await session.press("x")
         assert "◔ waiting  root.steps[4]" in session.text
