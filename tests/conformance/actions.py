@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,10 @@ class Journal:
         """Note an execution."""
         path, value = ctx.step_path, given.model_dump(exclude_unset=True)
         self.calls.append({"action": action_id, "path": path, "input": value})
+
+
+JournalOf = Callable[[ActionContext], Journal]
+"""Which case an execution belongs to: one worker may run the actions of many."""
 
 
 class _Input(BaseModel):
@@ -72,18 +77,19 @@ class FlakyOutput(BaseModel):
     attempts: int
 
 
-def conformance_actions(journal: Journal, *, quick: bool = False) -> list[RegisteredAction]:
-    """The four test actions, writing to ``journal``."""
+def conformance_actions(journal_of: JournalOf, *, quick: bool = False) -> list[RegisteredAction]:
+    """The four test actions, writing to the journal of the case they run for."""
 
     @action("test.echo", input=EchoInput, output=EchoOutput, side_effects=False, quick=quick)
     async def echo(given: EchoInput, ctx: ActionContext) -> dict[str, Any]:
         """Answers with its input."""
-        journal.write("test.echo", ctx, given)
+        journal_of(ctx).write("test.echo", ctx, given)
         return {"value": given.value}
 
     @action("test.sideEffect", input=SideEffectInput, output=SideEffectOutput, quick=quick)
     async def side_effect(given: SideEffectInput, ctx: ActionContext) -> dict[str, Any]:
         """Counts its executions within the case."""
+        journal = journal_of(ctx)
         journal.write("test.sideEffect", ctx, given)
         journal.side_effects += 1
         return {"count": journal.side_effects}
@@ -91,7 +97,7 @@ def conformance_actions(journal: Journal, *, quick: bool = False) -> list[Regist
     @action("test.fail", input=FailInput, output=Nothing, quick=quick)
     async def fail(given: FailInput, ctx: ActionContext) -> dict[str, Any]:
         """Always fails: with a plain exception, unless it is told what to fail with."""
-        journal.write("test.fail", ctx, given)
+        journal_of(ctx).write("test.fail", ctx, given)
         if given.category is None and given.code is None and given.details is None:
             raise RuntimeError(given.message)
         raise StepFailure(given.category or ACTION, given.message, code=given.code, details=given.details)
@@ -99,6 +105,7 @@ def conformance_actions(journal: Journal, *, quick: bool = False) -> list[Regist
     @action("test.flaky", input=FlakyInput, output=FlakyOutput, quick=quick)
     async def flaky(given: FlakyInput, ctx: ActionContext) -> dict[str, Any]:
         """Fails so many times per run and key, then answers with the number of executions."""
+        journal = journal_of(ctx)
         journal.write("test.flaky", ctx, given)
         journal.failures[ctx.run_id, given.key] += 1
         attempts = journal.failures[ctx.run_id, given.key]

@@ -72,7 +72,7 @@ class World:
         self.host = MemoryHost(self.clock)
         self.journal = Journal()
         regex = [declared for handler in REGEX_ACTIONS for declared in declarations_of(handler)]
-        self.registry = ActionRegistry([*regex, *conformance_actions(self.journal)])
+        self.registry = ActionRegistry([*regex, *conformance_actions(lambda _ctx: self.journal)])
         self.secrets = CaseSecrets(case.get("secrets") or {})
         self.settings: dict[str, Json] = {key: dict(value) for key, value in (case.get("settings") or {}).items()}
         quota = case.get("quota") or {}

@@ -31,7 +31,7 @@ CORRELATION_PATHS = {"PING": ["id"]}
 
 
 def _context(case: Case) -> PublishContext:
-    registry = ActionRegistry((*builtin_actions(Settings()), *conformance_actions(Journal())))
+    registry = ActionRegistry((*builtin_actions(Settings()), *conformance_actions(lambda _ctx: Journal())))
     secrets, published = case.data.get("knownSecrets"), case.data.get("definitions")
     workflows: dict[str, dict[int, Any]] = {}
     for definition in published or ():
