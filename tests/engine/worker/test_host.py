@@ -17,6 +17,7 @@ import pytest
 from temporalio.client import Client
 
 from engine.contract import TASK_QUEUE
+from engine.devstack.postgres import EmbeddedPostgres
 from engine.devstack.processes import free_port
 from engine.devstack.temporal_server import TemporalServer
 from engine.errors import Conflict, Invalid
@@ -27,6 +28,7 @@ from engine.store.schema_version import SchemaOutdated
 from engine.store.transactions import Store, writing
 from engine.store.workers import SeenWorker, load_workers
 from engine.worker.host import WorkerHost
+from tests.conftest import migrate
 from tests.engine.operations.conftest import Execute, Query, add_version, until
 from tests.engine.operations.crashing import Crash, crashing_before_start
 
@@ -264,3 +266,36 @@ async def launch_slow(context: OperationContext, store: Store, *, seconds: float
 async def started(query: Query) -> bool:
     rows = await query("SELECT status FROM workflow_action_invocations")
     return [row["status"] for row in rows] == ["STARTED"]
+
+
+async def test_a_postgres_that_goes_away_is_waited_for_and_told(temporal_address: str, server_directory: Path) -> None:
+    server = EmbeddedPostgres(server_directory / "own")
+    await asyncio.to_thread(server.start)
+    url = server.create_database("worker")
+    migrate(url)
+    await asyncio.to_thread(server.stop)
+    host, stop = WorkerHost(settings(url, temporal_address)), asyncio.Event()
+    starting = asyncio.create_task(host.start(stop))
+    try:
+
+        async def listens() -> bool:
+            return host.health.port != 0 and (await get(host, "/livez")).status_code == 200
+
+        await until(listens)
+        assert (await get(host, "/readyz")).status_code == 503
+        await asyncio.to_thread(server.start)
+        await ready(host)
+        await asyncio.to_thread(server.stop)
+
+        async def not_ready() -> bool:
+            return (await get(host, "/readyz")).status_code == 503
+
+        await until(not_ready, seconds=40)
+        assert (await get(host, "/livez")).status_code == 200
+        await asyncio.to_thread(server.start)
+        await ready(host)
+    finally:
+        stop.set()
+        await starting
+        await host.stop()
+        await asyncio.to_thread(server.stop)
