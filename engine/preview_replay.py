@@ -6,6 +6,7 @@ same as then; at the first one that is asked something new the preview stops, be
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -45,10 +46,10 @@ class Preview:
     """``{payload, vars, local, meta, error}`` at its end."""
 
 
-def preview_replay(run: RecordedRun, payload: Any) -> Preview:
-    """Run the definition with ``payload`` on the recorded answers of ``run``."""
+def preview_replay(run: RecordedRun, payload: Any, enough: Callable[[], bool] = lambda: False) -> Preview:
+    """Run the definition with ``payload`` on the recorded answers of ``run``, until ``enough`` says to stop."""
     try:
-        replaying = Replaying(run, payload, strict=True)
+        replaying = Replaying(run, payload, strict=True, enough=enough)
     except Stopped as stopped:
         return Preview(None, None, stopped.stop, [], {})
     reached = replaying.go()

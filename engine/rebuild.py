@@ -5,6 +5,7 @@ The values are the run's own, unredacted: redact them at the border.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,11 +40,15 @@ class Ending:
     stop: Stop | None
 
 
-def rebuild_step(run: RecordedRun, step: StepKey) -> Rebuilt:
-    """The state before and after one execution of a step: (path, iteration, visit)."""
+def rebuild_step(run: RecordedRun, step: StepKey, enough: Callable[[], bool] = lambda: False) -> Rebuilt:
+    """The state before and after one execution of a step: (path, iteration, visit).
+
+    ``enough`` is asked before every step of the run; once it says so, the rest stays unknown.
+    """
     watching = _Watching(step)
     try:
-        reached = Replaying(run, run.payload, strict=False, observer=watching).go(lambda: watching.done)
+        replaying = Replaying(run, run.payload, strict=False, observer=watching, enough=enough)
+        reached = replaying.go(lambda: watching.done)
     except Stopped as stopped:
         return Rebuilt(None, None, stopped.stop)
     if watching.done:
@@ -63,7 +68,9 @@ def rebuild_end(run: RecordedRun) -> Ending:
         return Ending(reached.scopes, reached.status, _divergence(run, replaying))
     if run.status == "CANCELED" and reached.code in ("CANCELED", "NOT_RECORDED"):
         canceled = replaying.cancel()
-        return Ending(canceled.scopes, canceled.status, None if reached.code == "CANCELED" else reached)
+        # It was canceled in the middle of a step, or before the first one that is in no record.
+        known = reached.code == "CANCELED" or (reached.step is not None and key_of(reached.step) not in run.steps)
+        return Ending(canceled.scopes, canceled.status, _divergence(run, replaying) if known else reached)
     return Ending(replaying.scopes, None, reached)
 
 

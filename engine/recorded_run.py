@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from engine.interpreter.effects import ActionTraits, EventArrived, RunFacts, TaskCompleted
+from engine.interpreter.effects import EventArrived, RunFacts, TaskCompleted
 from engine.interpreter.ledger import StepKey, WaitKey
 
 TryKey = tuple[str, str, int, int]
 """(path, iteration, visit, attempt)."""
+NOT_KEPT: Final = object()
+"""Stands for a value of a try that was too large to be kept, or is not stored any more; null is a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,9 @@ class RecordedTry:
     """A try of an action, or of a called workflow, that has ended."""
 
     input: Any
-    """Resolved, with secret markers; a child's input for a called workflow."""
+    """Resolved, with secret markers; a child's input for a called workflow. Or NOT_KEPT."""
     output: Any = None
-    """Of an action its output, of a child ``ChildSucceeded.scopes``."""
+    """Of an action its output, of a child ``ChildSucceeded.scopes``. Or NOT_KEPT."""
     error: dict[str, Any] | None = None
     """RunError as JSON when it failed."""
 
@@ -80,8 +82,6 @@ class RecordedRun:
     """The unredacted input."""
     meta: Mapping[str, Any]
     started_at: str
-    traits: Mapping[str, ActionTraits]
-    """By ``id@version``, as they are now."""
     steps: Mapping[StepKey, RecordedStep]
     waits: Mapping[WaitKey, RecordedWait] = field(default_factory=dict)
     tries: Mapping[TryKey, RecordedTry] = field(default_factory=dict)

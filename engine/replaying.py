@@ -12,11 +12,12 @@ from engine.definition.compile import compile_definition
 from engine.definition.parse import parse_definition
 from engine.errors import Invalid, RunError
 from engine.interpreter import effects as fx
-from engine.interpreter.ledger import Ledger, StepKey, key_of
+from engine.interpreter.ledger import Ledger, key_of
 from engine.interpreter.machine import Machine
 from engine.interpreter.run_state import StepObserver
 from engine.memory_host import MemoryHost, VirtualClock
-from engine.recorded_run import RecordedRun, RecordedStep, RecordedTry, RecordedWait
+from engine.recorded_run import NOT_KEPT, RecordedRun, RecordedTry, RecordedWait
+from engine.recorded_traits import recorded_traits
 
 _OVER = ("RESOLVED", "TIMED_OUT")
 _OPEN = ("RUNNING", "WAITING")
@@ -27,7 +28,7 @@ class Stop:
     """Why the machine could not go on."""
 
     code: str
-    """OPEN (the run is here now), CANCELED, NOT_RECORDED, INPUT_CHANGED, SEMANTICS_DIFFER or DEFINITION_UNREADABLE."""
+    """OPEN (the run is here now), CANCELED, NOT_RECORDED, INPUT_CHANGED, SEMANTICS_DIFFER, DEFINITION_UNREADABLE or TOO_LONG."""
     message: str
     step: fx.StepRef | None = None
     recorded: Any = None
@@ -45,17 +46,35 @@ class Stopped(Exception):
 
 
 class Replaying:
-    """One pass of the machine over a recorded run."""
+    """One pass of the machine over a recorded run.
 
-    def __init__(self, run: RecordedRun, payload: Any, *, strict: bool, observer: StepObserver | None = None) -> None:
-        """``strict``: a record is used only for the very input it was made with; else the records are the run's own."""
+    The machine is leased one unit of quota at a time, so that it asks before every step, and every step starts at the very
+    time that is recorded of it, wherever the run's own activations began and ended.
+    """
+
+    def __init__(
+        self,
+        run: RecordedRun,
+        payload: Any,
+        *,
+        strict: bool,
+        observer: StepObserver | None = None,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``strict``: a record is used only for the very input it was made with; else the records are the run's own.
+
+        ``enough`` is asked before every step; once it says so, nothing more is computed.
+        """
         self.run = run
         self.ledger = Ledger()
         self._strict = strict
-        self._order = sorted(run.steps.items(), key=lambda item: item[1].seq)
-        self._place = {key: index for index, (key, _) in enumerate(self._order)}
-        self._clock = VirtualClock(_moment(self._order[0][1].started_at if self._order else run.started_at))
+        self._enough = enough
+        # Not the run's own start: that is Postgres's time, and may be ahead of Temporal's.
+        self._clock = VirtualClock(
+            _moment(min((step.started_at for step in run.steps.values()), default=run.started_at))
+        )
         self._observer = observer
+        self._traits: dict[str, fx.ActionTraits] = {}
         self._machine = self._start(payload)
 
     def go(self, until: Callable[[], bool] = lambda: False) -> fx.Finish | Stop:
@@ -69,7 +88,6 @@ class Replaying:
                 if until():
                     return Stop("OPEN", "The state that was asked for is known.", self._machine.current_step)
                 outcome, at = self._recorded(effect)
-                # The record of a try may be of a time before a pure step's before it: the clock only goes forward.
                 self._clock.move_to(_moment(at))
                 self._machine.resume(outcome)
         except Stopped as stopped:
@@ -82,7 +100,9 @@ class Replaying:
 
     def cancel(self) -> fx.Finish:
         """End the run here, as its cancellation did."""
-        return self._machine.cancel(None)
+        finish = self._machine.cancel(None)
+        self.ledger.add(finish.trace)
+        return finish
 
     def before(self, step: fx.StepRef, scopes: dict[str, Any]) -> None:
         """A step that is in no record is a step the run has not reached, whatever would come of it."""
@@ -111,10 +131,9 @@ class Replaying:
             plan = compile_definition(parse_definition(run.definition, lenient=True))
         except Invalid as refused:
             raise Stopped(Stop("DEFINITION_UNREADABLE", refused.message)) from refused
+        self._labels = [f"{action}@{version}" for action, version in plan.actions]
         host = MemoryHost(self._clock)
-        return Machine.start(
-            plan, run.facts, payload, dict(run.meta), host, run.traits, quota_units=None, observer=self
-        )
+        return Machine.start(plan, run.facts, payload, dict(run.meta), host, self._traits, quota_units=0, observer=self)
 
     # --- records as outcomes ----------------------------------------------------------------------------------------
 
@@ -123,10 +142,10 @@ class Replaying:
         match effect:
             case fx.CallAction():
                 found = self._try(effect.step, effect.attempt, effect.input)
-                return _outcome_of_try(found, child=False), self._after_try(effect.step, effect.attempt, found)
+                return _outcome_of_try(found, child=False), self._after_try(effect, found)
             case fx.StartChild():
                 found = self._try(effect.step, effect.attempt, effect.input)
-                return _outcome_of_try(found, child=True), self._after_try(effect.step, effect.attempt, found)
+                return _outcome_of_try(found, child=True), self._after_try(effect, found)
             case fx.Sleep():
                 return fx.Elapsed(), self._wait(effect.step, "retry", effect.attempt).ended_at or effect.due_at
             case fx.AwaitTime():
@@ -136,20 +155,44 @@ class Replaying:
                 return self._event(effect), self._ended_at(effect.step)
             case fx.AwaitTask():
                 return self._answer(effect), self._ended_at(effect.step)
+            case fx.AwaitQuota():
+                return fx.QuotaGranted(1), self._beginning_of(effect.step)
             case fx.Flush():
-                step = self._machine.current_step
-                known = None if step is None else self.run.steps.get(key_of(step))
-                return fx.Flushed(), self._now if known is None else known.started_at
+                return fx.Flushed(), self._now
         raise TypeError(f"{type(effect).__name__} has no record")
 
-    def _try(self, step: fx.StepRef, attempt: int, given: Any) -> RecordedTry:
+    def _beginning_of(self, step: fx.StepRef) -> str:
+        """Prepare for a step that is about to start; when it did."""
+        if self._enough():
+            raise Stopped(
+                Stop(
+                    "TOO_LONG",
+                    f"It takes too long to compute the run; it was given up before step {step.step_id}.",
+                    step,
+                )
+            )
+        traits = recorded_traits(self.run, step)
+        self._traits.clear()
+        if traits is not None:
+            self._traits.update(dict.fromkeys(self._labels, traits))
         known = self.run.steps.get(key_of(step))
+        return self._now if known is None else known.started_at
+
+    def _try(self, step: fx.StepRef, attempt: int, given: Any) -> RecordedTry:
+        key = key_of(step)
+        known = self.run.steps.get(key)
         if not self._strict and known is not None and known.status == "CANCELED" and attempt >= known.attempt:
             # The try may have ended well; the run was canceled before it took the outcome.
             raise self._stopped(step, "")
-        found = self.run.tries.get((*key_of(step), attempt))
-        if found is None:
+        found = self.run.tries.get((*key, attempt))
+        if found is None or found.output is NOT_KEPT:
             raise self._stopped(step, f"What try {attempt} of step {step.step_id} gave is not recorded.")
+        undecided = known is not None and known.status in ("STARTED", "CANCELED")
+        if found.error is not None and undecided and (*key, "retry", attempt) not in self.run.waits:
+            # The try has failed, and what the run makes of that is not known.
+            raise self._stopped(step, "")
+        if self._strict and found.input is NOT_KEPT:
+            raise self._stopped(step, f"What step {step.step_id} was given is not recorded.")
         if self._strict and found.input != given:
             raise Stopped(
                 Stop("INPUT_CHANGED", f"Step {step.step_id} would get an input it never had.", step, found.input, given)
@@ -212,24 +255,22 @@ class Replaying:
         known = self.run.steps.get(key_of(step))
         return self._now if known is None else known.completed_at or self._now
 
-    def _after_try(self, step: fx.StepRef, attempt: int, found: RecordedTry) -> str:
-        """When the machine took the outcome. A worker's clock wrote the row of the try; the machine's own time is elsewhere:
-        in the error it recorded, in the back-off it began, in the step it started next."""
-        key: StepKey = key_of(step)
+    def _after_try(self, effect: fx.CallAction | fx.StartChild, found: RecordedTry) -> str:
+        """When the machine took the outcome. A worker's clock wrote the row of the try and the end of the step; the machine's
+        own time is in the back-off it began, in the error it recorded, and in the end of a child's step."""
+        key = key_of(effect.step)
         known = self.run.steps.get(key)
-        if known is None:
-            return self._now
-        pause = self.run.waits.get((*key, "retry", attempt))
+        pause = self.run.waits.get((*key, "retry", effect.attempt))
         if pause is not None:
             return pause.opened_at
+        if known is None:
+            return self._now
         if found.error is not None and known.error is not None:
             return str(known.error.get("at") or self._now)
-        following = self._following(key)
-        return following.started_at if following is not None else known.completed_at or self._now
-
-    def _following(self, key: StepKey) -> RecordedStep | None:
-        index = self._place[key] + 1
-        return self._order[index][1] if index < len(self._order) else None
+        if isinstance(effect, fx.StartChild):
+            return known.completed_at or self._now
+        # Nothing looks at the clock between the success of an action and the start of the next step.
+        return self._now
 
 
 def _outcome_of_try(found: RecordedTry, *, child: bool) -> fx.Outcome:

@@ -15,10 +15,15 @@ from engine.actions.builtin.transform_text import TEXT_ACTIONS
 from engine.actions.builtin.transform_value import VALUE_ACTIONS
 from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import parse_input
+from engine.errors import ACTION, StepFailure
+from engine.interpreter.trace import json_size
 
 PURE_ACTIONS: Final[Mapping[tuple[str, int], PureAction]] = MappingProxyType(
     {(action.id, action.version): action for action in (*JSON_ACTIONS, *TEXT_ACTIONS, *VALUE_ACTIONS, *COMPOSE_ACTIONS)}
 )
+
+MAX_OUTPUT_BYTES: Final = 2 * 1024 * 1024
+"""About the largest output a pure action may have."""
 
 
 def is_pure(action_id: str, version: int) -> bool:
@@ -37,9 +42,17 @@ def run_pure(
 ) -> Any:
     """The output of a pure action, a JSON value that may share parts with its input.
 
-    Raises ``StepFailure``: ``ActionError`` (``ACTION_INPUT_INVALID``) when the input does not fit, else what the action says.
-    ``KeyError`` for an action ``is_pure`` does not know.
+    Raises ``StepFailure``: ``ActionError`` (``ACTION_INPUT_INVALID``) when the input does not fit, ``PAYLOAD_TOO_LARGE`` when
+    the output has more than ``MAX_OUTPUT_BYTES``, else what the action says. ``KeyError`` for what ``is_pure`` does not know.
     """
     action = PURE_ACTIONS[action_id, version]
     parsed = parse_input(action.label, action.input_model, action_input)
-    return action.run(parsed, PureScope(step_config, context, now_iso))
+    output = action.run(parsed, PureScope(step_config, context, now_iso))
+    if json_size(output, MAX_OUTPUT_BYTES) > MAX_OUTPUT_BYTES:
+        raise StepFailure(
+            ACTION,
+            f"The output has more than {MAX_OUTPUT_BYTES} bytes.",
+            code="PAYLOAD_TOO_LARGE",
+            details={"limit": MAX_OUTPUT_BYTES},
+        )
+    return output

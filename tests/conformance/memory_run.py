@@ -128,7 +128,6 @@ class Run:
             payload=self.input,
             meta={},
             started_at=iso_of(self.started_ms),
-            traits=self.traits,
             steps={
                 key_of(record.step): RecordedStep(
                     step_id=record.step.step_id,

@@ -119,6 +119,12 @@ def test_a_value_nested_without_end_is_refused_and_not_fatal() -> None:
         run("stringify_json", source=value)
 
 
+def test_an_output_that_is_too_large_is_refused_wherever_the_action_runs() -> None:
+    with pytest.raises(StepFailure) as failed:
+        run("stringify_json", source="x" * 3_000_000)
+    assert (failed.value.code, failed.value.details) == ("PAYLOAD_TOO_LARGE", {"limit": 2 * 1024 * 1024})
+
+
 @given(json_values, st.integers(0, 8))
 def test_what_is_written_parses_back(value: Any, spacing: int) -> None:
     text = run("stringify_json", source=value, spacing=spacing)["text"]

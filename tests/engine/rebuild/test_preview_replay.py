@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.preview_replay import Difference, preview_replay
+from engine.recorded_run import NOT_KEPT
 from tests.engine.rebuild.recording import assign, echo, expr, played
 
 BRANCH = {
@@ -125,3 +126,26 @@ async def test_other_semantics_are_not_previewed() -> None:
     preview = preview_replay(replace(run, facts=replace(run.facts, semantics_version="x")), {})
     assert preview.stop is not None
     assert (preview.stop.code, preview.scopes) == ("SEMANTICS_DIFFER", {})
+
+
+async def test_an_input_that_was_not_kept_cannot_be_compared() -> None:
+    run = (await played([echo("e", "payload.n")], payload={"n": 1})).recorded()
+    key = ("root.steps[0]", "", 1, 1)
+    stop = preview_replay(replace(run, tries={key: replace(run.tries[key], input=NOT_KEPT)}), {"n": 1}).stop
+    assert stop is not None
+    assert (stop.code, stop.message) == ("NOT_RECORDED", "What step e was given is not recorded.")
+
+
+async def test_a_preview_ends_when_it_is_enough() -> None:
+    run = (await played([assign("a", n="1")])).recorded()
+    preview = preview_replay(run, {}, lambda: True)
+    assert preview.stop is not None
+    assert (preview.stop.code, preview.status) == ("TOO_LONG", None)
+
+
+async def test_an_email_step_that_was_never_reached_stops_the_preview() -> None:
+    email = {"id": "m", "type": "email.parseBody", "config": {"text": expr("'x'"), "saveAs": "mail"}}
+    run = (await played([{**BRANCH, "then": [email]}], payload={"big": False})).recorded()
+    stop = preview_replay(run, {"big": True}).stop
+    assert stop is not None
+    assert stop.message == "Step m was never reached."

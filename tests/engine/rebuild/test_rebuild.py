@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from engine.rebuild import rebuild_end, rebuild_step
+from engine.recorded_run import NOT_KEPT, RecordedTry, RecordedWait
 from tests.engine.rebuild.recording import assign, echo, expr, played
 
 FLAKY: dict[str, Any] = {
@@ -71,6 +72,79 @@ async def test_a_value_that_is_gone_is_said_and_what_lies_before_is_still_known(
     assert rebuild_step(gone, ("root.steps[0]", "", 1)).after is not None
     lost = rebuild_step(gone, ("root.steps[2]", "", 1))
     assert (lost.before, lost.after) == (None, None)
+
+
+async def test_an_output_that_was_not_kept_is_said() -> None:
+    run = (await played([echo("e", "1")])).recorded()
+    key = ("root.steps[0]", "", 1, 1)
+    stop = rebuild_end(replace(run, tries={key: replace(run.tries[key], output=NOT_KEPT)})).stop
+    assert stop is not None
+    assert (stop.code, stop.message) == ("NOT_RECORDED", "What try 1 of step e gave is not recorded.")
+
+
+async def test_every_step_starts_at_its_own_time_wherever_the_run_paused() -> None:
+    steps = [assign(f"a{n}", **{f"t{n}": "nowIso()"}) for n in range(4)]
+    run = await played(
+        steps,
+        {"op": "advance", "ms": 5000},
+        {"op": "setQuota", "limit": 9},
+        {"op": "resumeQuota"},
+        quota={"limit": 2},
+    )
+    times = [run.machine.scopes["vars"][f"t{n}"][-7:] for n in range(4)]
+    assert times == ["00.000Z", "00.000Z", "05.000Z", "05.000Z"]
+    assert rebuild_end(run.recorded()).scopes == run.machine.scopes
+
+
+async def test_a_run_canceled_between_two_steps_is_known_to_its_end() -> None:
+    run = await played([assign("a", n="1"), assign("b", n="2")], {"op": "cancel"}, quota={"limit": 1})
+    ending = rebuild_end(run.recorded())
+    assert (ending.status, ending.stop, ending.scopes["vars"]) == ("CANCELED", None, {"n": 1})
+
+
+async def test_how_often_a_step_was_tried_is_taken_from_the_records_not_from_a_registry() -> None:
+    without_policy = {name: value for name, value in FLAKY.items() if name != "retry"}
+    guarded = {"id": "t", "type": "control.tryCatch", "try": [without_policy], "catch": [], "captureErrorAs": "e"}
+    run = (await played([guarded])).recorded()
+    assert rebuild_end(run).scopes["vars"]["e"]["message"] == "transient failure 1"
+    # As if the action had declared then that it is to be tried twice.
+    step, retry = ("root.steps[0].try.steps[0]", "", 1), ("root.steps[0].try.steps[0]", "", 1, "retry", 1)
+    again = replace(
+        run,
+        waits={retry: RecordedWait("RESOLVED", run.steps[step].started_at, "2026-01-01T00:00:01.000Z")},
+        tries={**run.tries, (*step, 2): RecordedTry({"key": "k", "failures": 2}, {"attempts": 7})},
+        steps={**run.steps, step: replace(run.steps[step], status="SUCCEEDED", attempt=2, error=None)},
+    )
+    ending = rebuild_end(again)
+    assert (ending.stop, ending.scopes["vars"]) == (None, {"f": {"attempts": 7}})
+
+
+async def test_a_failed_try_the_run_has_not_decided_about_is_where_the_run_is() -> None:
+    run = (await played([FLAKY])).recorded()
+    undecided = rebuild_end(replace(run, waits={}))
+    assert undecided.stop is not None
+    assert (undecided.stop.code, undecided.stop.message) == ("OPEN", "The run is at step f.")
+
+
+async def test_an_email_step_goes_the_way_it_went() -> None:
+    email = {
+        "id": "m",
+        "type": "email.parseBody",
+        "config": {"text": expr("payload.body"), "saveAs": "mail"},
+    }
+    run = (await played([email], payload={"body": "hello"})).recorded()
+    assert rebuild_end(run).scopes["vars"]["mail"]["sanitizedText"] == "hello"
+    key = ("root.steps[0]", "", 1)
+    parsed = replace(run, tries={(*key, 1): RecordedTry({"text": "hello"}, {"sanitizedText": "parsed"})})
+    assert rebuild_end(parsed).scopes["vars"]["mail"]["sanitizedText"] == "parsed"
+
+
+async def test_computing_ends_when_it_is_enough() -> None:
+    run = (await played([assign("a", n="1"), assign("b", n="2")])).recorded()
+    answers = iter([False, True])
+    rebuilt = rebuild_step(run, ("root.steps[1]", "", 1), lambda: next(answers))
+    assert rebuilt.stop is not None
+    assert (rebuilt.before, rebuilt.stop.code) == (None, "TOO_LONG")
 
 
 async def test_an_event_that_is_gone_is_said() -> None:
