@@ -1,0 +1,54 @@
+"""The quota scan: in every worker, one of them active at a time, every five minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from prometheus_client import Counter
+
+from engine.errors import EngineError
+from engine.operations.context import OperationContext
+from engine.operations.quota import Scanned, resume_paused_runs
+from engine.store.exclusive import only_one
+from engine.worker.metrics import REGISTRY
+from engine.worker.parts import PartReport
+
+SECONDS: Final = 300.0
+AFTER_FAILURE_SECONDS: Final = 15.0
+FRESH_SECONDS: Final = 2 * SECONDS
+"""A scan of very many paused runs takes minutes."""
+
+_ASKED: Final = Counter("runstudio_quota_resumed", "Runs asked to go on after a quota pause.", registry=REGISTRY)
+_LOG: Final = structlog.get_logger("runstudio.quota_scan")
+
+
+class QuotaScan:
+    """A part of the worker process."""
+
+    def __init__(self, context: OperationContext) -> None:
+        self._context = context
+
+    async def run(self, report: PartReport) -> None:
+        """Scan until the process stops."""
+        while not report.stopping.is_set():
+            try:
+                await self.scan(lambda: not report.stopping.is_set())
+            except EngineError as error:
+                report.failed(error.message)
+                await report.pause(AFTER_FAILURE_SECONDS)
+            else:
+                report.succeeded()
+                await report.pause(SECONDS)
+
+    async def scan(self, keep_on: Callable[[], bool] = lambda: True) -> Scanned:
+        """One scan, unless another process is at it. Raises ``Unavailable``."""
+        async with only_one(self._context.store, "quota scan") as ours:
+            if not ours:
+                return Scanned()
+            done = await resume_paused_runs(self._context, keep_on)
+        if done.asked or done.gone:
+            _ASKED.inc(done.asked)
+            _LOG.info("paused runs asked to go on", asked=done.asked, gone=done.gone)
+        return done
