@@ -32,6 +32,7 @@ from engine.store.schema_version import require_current_schema
 from engine.store.transactions import Store
 from engine.store.workers import WorkerProcess
 from engine.temporal_client import connect_config, connect_temporal
+from engine.worker import quota_scan, sweep
 from engine.worker.event_stream import EventStream
 from engine.worker.health import METRICS_TYPE, Answer, HealthServer, json_answer
 from engine.worker.heartbeat import Heartbeat
@@ -40,7 +41,9 @@ from engine.worker.log_lines import log_as_json
 from engine.worker.metrics import SdkRuntime, exposition, sdk_runtime
 from engine.worker.parts import Part, PartReport, Parts
 from engine.worker.polling import Polling
+from engine.worker.quota_scan import QuotaScan
 from engine.worker.reconcile import Reconciler
+from engine.worker.sweep import Sweep
 from engine.worker.temporal_worker import GRACE
 
 _LOG: Final = structlog.get_logger("runstudio.worker")
@@ -186,6 +189,8 @@ def worker_parts(
     return (
         Part("temporal", Polling(temporal, dependencies, sandboxed=sandboxed).run, fresh_seconds=20.0),
         Part("eventStream", EventStream(context, database_url).run, fresh_seconds=20.0),
+        Part("dataStoreSweep", Sweep(store).run, fresh_seconds=sweep.FRESH_SECONDS),
+        Part("quotaScan", QuotaScan(context).run, fresh_seconds=quota_scan.FRESH_SECONDS),
         Part("reconciler", Reconciler(context).run, fresh_seconds=90.0),
     )
 
