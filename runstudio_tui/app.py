@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from textual import events, work
 from textual.app import App, SuspendNotSupported
 from textual.binding import BindingType
-from textual.filter import LineFilter
+from textual.filter import LineFilter, NoColor
 from textual.worker import Worker, WorkerState
 
 from runstudio_tui.actions import Scope, Situation
@@ -108,7 +108,7 @@ class StudioApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """See App: ours comes last."""
-        return [*super().get_line_filters(), self._guard]
+        return [*super().get_line_filters(), *([] if self.config.color else [NoColor()]), self._guard]
 
     # --- life ---------------------------------------------------------------------------------------------------------
 

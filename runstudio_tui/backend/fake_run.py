@@ -245,7 +245,7 @@ def new_run(
             root=RunId(run_id),
             temporal_workflow_id=f"workflow-runtime-v2:run:{run_id}",
             temporal_run_id=f"{run_id[:14]}4{run_id[15:]}",
-            definition_hash=f"sha256:{workflow_id.encode().hex():0<64.64}",
+            definition_hash=f"sha256:{workflow_id.encode(errors='replace').hex():0<64.64}",
             semantics_version="2026-11.1",
             trigger_event_id=f"evt-{run_id[-8:]}" if trigger == "event" else None,
         ),

@@ -69,9 +69,9 @@ def _label(step: dict[str, Any], step_type: str) -> str:
         case "control.if":
             return f"if {_expression(step.get('condition'))}"
         case "control.forEach":
-            return f"for each {_text(step.get('itemVar')) or 'item'}"
+            return safe(f"for each {_text(step.get('itemVar')) or 'item'}")
         case "control.tryCatch":
-            return f"try {_text(step.get('id'))}"
+            return safe(f"try {_text(step.get('id'))}")
         case _:
             return safe(_text(step.get("name")) or _text(step.get("id")) or step_type)
 

@@ -116,6 +116,8 @@ def parse_filter(text: str) -> RunFilter:
 
 def with_value(text: str, key: str, value: str) -> str:
     """The filter line with ``key`` set to ``value``, in its place or at the end; an empty value takes the key out."""
+    if re.search(r"\s", value):
+        value = '"' + " ".join(value.replace('"', "").split()) + '"'
     tokens: list[str] = []
     placed = not value
     for match in _TOKEN.finditer(text):

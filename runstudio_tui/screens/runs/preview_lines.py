@@ -40,7 +40,7 @@ def preview_lines(store: RunStore, why: Diagnosis | None, now: datetime, zone: t
     failure = run_failure(store.summary, _failed_step(store), ())
     if failure is not None:
         lines.append(())
-        lines.extend(_wrapped("error: ", f"{failure.code or failure.source}: {failure.message}", "failed", cells))
+        lines.extend(_wrapped("error: ", safe(f"{failure.code or failure.source}: {failure.message}"), "failed", cells))
     if why is not None and why.causes:
         finding = why.causes[0]
         lines.append(())
