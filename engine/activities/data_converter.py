@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from temporalio.api.common.v1 import Payload
+from temporalio.client import Client
 from temporalio.converter import (
     BinaryNullPayloadConverter,
     CompositePayloadConverter,
@@ -40,3 +41,10 @@ class OrderedJsonPayloads(CompositePayloadConverter):
 def data_converter(store: Store) -> DataConverter:
     """The converter of whoever runs workflows and activities, or reads their large values from Temporal."""
     return DataConverter(payload_converter_class=OrderedJsonPayloads, payload_codec=LargePayloads(store))
+
+
+def speaking_to_runs(client: Client, store: Store) -> Client:
+    """The client with this converter, whatever its own: what it sends a run has the form that the run's own values have."""
+    config = client.config()
+    config["data_converter"] = data_converter(store)
+    return Client(**config)

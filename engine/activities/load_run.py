@@ -36,7 +36,7 @@ class LoadRun:
         answer = self._refusal_or_definition(run)
         if run is not None and "definition" in answer and not request["resumed"]:
             answer["payload"] = run.input
-            answer["meta"] = _meta(run)
+            answer["meta"] = run.meta
         reach("load_run.after")
         return answer
 
@@ -75,15 +75,6 @@ class LoadRun:
         """By ``id@version``. An action that is not registered here is absent; calling it fails with what there is instead."""
         known = ((name, self._actions.find(*name)) for name in plan.actions)
         return {f"{name[0]}@{name[1]}": asdict(found.traits) for name, found in known if found is not None}
-
-
-def _meta(run: LoadedRun) -> dict[str, Any]:
-    meta: dict[str, Any] = {}
-    if run.source_payload_schema_ref is not None:
-        meta["sourcePayloadSchemaRef"] = run.source_payload_schema_ref
-    if run.trigger_mapping_applied:
-        meta["triggerMappingApplied"] = True
-    return meta
 
 
 def _refused(code: str, message: str, details: Any = None) -> LoadRunOutput:

@@ -44,7 +44,9 @@ class OpenWait:
         # The router finds the wait from now on, so an event is either seen by it or by this look back, or by both, and then
         # recognised by its id.
         event = request["event"]
-        early = EarlyEvents(events=[], next=None) if event is None else await self._early(request["run"], event)
+        early = (
+            EarlyEvents(events=[], last=None, more=False) if event is None else await self._early(request["run"], event)
+        )
         reach("open_wait.after")
         return early
 
@@ -54,10 +56,13 @@ class OpenWait:
         return await self._early(request["run"], request["event"])
 
     async def _early(self, run_id: str, event: EventSubscription) -> EarlyEvents:
-        found = await early_events(self._store, run_id, event["name"], event["key"], event["after"])
+        found = await early_events(
+            self._store, run_id, event["name"], event["key"], after=event["after"], recent=event["recent"]
+        )
         return {
             "events": [_wire(early) for early in found],
-            "next": found[-1].arrival if len(found) == EVENTS_PER_PAGE else None,
+            "last": found[-1].arrival if found else None,
+            "more": len(found) == EVENTS_PER_PAGE,
         }
 
 

@@ -20,6 +20,7 @@ from engine.store.projection import Progress, Running, projecting
 from engine.store.single_statement import execute_alone
 from engine.store.trace_rows import DURATION_MS
 from engine.store.transactions import Connection, Store
+from engine.stored_order import as_stored
 
 
 class RunClosed(Exception):
@@ -133,7 +134,7 @@ async def fail(store: Store, attempt: Try, error: dict[str, Any]) -> Settled:
     """
     row = await execute_alone(store, _FAIL, {**_where(attempt), **_error(error)})
     if row is not None and row.settled:
-        return Settled(None, error)
+        return Settled(None, as_stored(error))
     return await _settled_by_another(store, attempt)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, select
@@ -10,7 +11,7 @@ from sqlalchemy import and_, select
 from engine.store.tables import workflow_definition_versions as versions
 from engine.store.tables import workflow_runs as runs
 from engine.store.tables import workflow_settings as settings
-from engine.store.transactions import Store
+from engine.store.transactions import Connection, Store
 
 Json = Any
 
@@ -35,10 +36,28 @@ class LoadedRun:
     is_child: bool
     limited: bool
     """Whether the tenant has a quota."""
+    engine: str | None
+    started_at: datetime
+
+    @property
+    def meta(self) -> dict[str, Json]:
+        """``meta`` of the run's first expression."""
+        meta: dict[str, Json] = {}
+        if self.source_payload_schema_ref is not None:
+            meta["sourcePayloadSchemaRef"] = self.source_payload_schema_ref
+        if self.trigger_mapping_applied:
+            meta["triggerMappingApplied"] = True
+        return meta
 
 
 async def load_run(store: Store, run_id: str) -> LoadedRun | None:
     """The run, or None when there is no such row."""
+    async with store.connect() as connection:
+        return await read_run(connection, run_id)
+
+
+async def read_run(connection: Connection, run_id: str) -> LoadedRun | None:
+    """As ``load_run``, in the caller's transaction."""
     question = (
         select(
             runs.c.tenant,
@@ -54,6 +73,8 @@ async def load_run(store: Store, run_id: str) -> LoadedRun | None:
             runs.c.root_run_id,
             runs.c.parent_run_id,
             settings.c.quota_limit,
+            runs.c.engine,
+            runs.c.started_at,
         )
         .select_from(runs)
         .outerjoin(
@@ -67,8 +88,7 @@ async def load_run(store: Store, run_id: str) -> LoadedRun | None:
         .outerjoin(settings, settings.c.tenant == runs.c.tenant)
         .where(runs.c.run_id == run_id)
     )
-    async with store.connect() as connection:
-        row = (await connection.execute(question)).one_or_none()
+    row = (await connection.execute(question)).one_or_none()
     return row and LoadedRun(
         tenant=row.tenant,
         status=row.status,
@@ -83,4 +103,6 @@ async def load_run(store: Store, run_id: str) -> LoadedRun | None:
         root_run_id=row.root_run_id,
         is_child=row.parent_run_id is not None,
         limited=row.quota_limit is not None,
+        engine=row.engine,
+        started_at=row.started_at,
     )

@@ -15,6 +15,7 @@ from engine.store.json_policy import dumps_for_storage
 from engine.store.single_statement import execute_alone
 from engine.store.tables import workflow_payloads
 from engine.store.transactions import Connection, Store
+from engine.stored_order import as_stored
 
 INLINE_BYTES: Final = 256 * 1024
 """Above this many bytes of JSON a value is kept by reference."""
@@ -38,7 +39,7 @@ class Sized:
     @property
     def value(self) -> Any:
         """The value as a reader of the row will see it."""
-        return json.loads(self.text)
+        return as_stored(json.loads(self.text))
 
     @property
     def large(self) -> bool:

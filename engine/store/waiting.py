@@ -31,7 +31,7 @@ class TaskToCreate:
 
 @dataclass(frozen=True, slots=True)
 class EarlyEvent:
-    """An event published since the run started and not consumed by it."""
+    """An event published since the run started."""
 
     event_id: str
     event_name: str
@@ -56,12 +56,23 @@ async def open_wait(store: Store, progress: Progress, waiting: Waiting, task: Ta
     return row is not None and bool(row[0])
 
 
-async def early_events(store: Store, run_id: str, event_name: str, key: str | None, after: int) -> Sequence[EarlyEvent]:
-    """Events of this name (and key, None: any) the run may still consume, in order of arrival, after ``after``.
+async def early_events(
+    store: Store, run_id: str, event_name: str, key: str | None, *, after: int, recent: bool
+) -> Sequence[EarlyEvent]:
+    """Events of this name (and key, None: any) published since the run started, in order of arrival, after ``after``.
 
-    At most ``EVENTS_PER_PAGE``. To be asked after the wait was committed: whatever arrives later finds the wait.
+    ``recent`` adds those of the last minute before it: an event may be committed after one that arrived later. At most
+    ``EVENTS_PER_PAGE``. What the run has used already is not left out: only its own state knows that for certain, because rows
+    may tell of a workflow task that is being repeated. To be asked after the wait was committed: whatever comes later finds it.
     """
-    parameters = {"run_id": run_id, "name": event_name, "key": key, "after": after, "limit": EVENTS_PER_PAGE}
+    parameters = {
+        "run_id": run_id,
+        "name": event_name,
+        "key": key,
+        "after": after,
+        "recent": recent,
+        "limit": EVENTS_PER_PAGE,
+    }
     async with store.connect() as connection:
         rows = (await connection.execute(_EARLY, parameters)).all()
     return [EarlyEvent(r.event_id, r.event_name, r.key, r.payload, r.created_at, r.arrival) for r in rows]
@@ -95,13 +106,11 @@ _EARLY: Final = text("""
         e.arrival
     FROM workflow_runs AS r
     JOIN workflow_runtime_events AS e
-        ON e.tenant = r.tenant AND e.event_name = :name AND e.created_at >= r.started_at AND e.arrival > :after
+        ON e.tenant = r.tenant AND e.event_name = :name AND e.created_at >= r.started_at
     WHERE r.run_id = CAST(:run_id AS uuid)
+        AND (e.arrival > :after OR (CAST(:recent AS boolean) AND e.created_at > now() - interval '1 minute'))
         AND (CAST(:key AS text) IS NULL OR e.correlation_key = :key
             OR (jsonb_typeof(e.correlation_keys) = 'array' AND e.correlation_keys ? CAST(:key AS text)))
-        AND NOT EXISTS (
-            SELECT FROM workflow_run_waits AS w
-            WHERE w.tenant = r.tenant AND w.matched_event_id = e.event_id AND w.run_id = r.run_id)
     ORDER BY e.arrival
     LIMIT :limit
 """)

@@ -10,7 +10,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from engine.activities.catalog import all_activities
-from engine.activities.data_converter import data_converter
+from engine.activities.data_converter import speaking_to_runs
 from engine.activities.dependencies import ActivityDependencies
 from engine.contract import TASK_QUEUE
 from engine.workflow.run_workflow import RunWorkflow
@@ -31,11 +31,9 @@ def build_worker(client: Client, dependencies: ActivityDependencies, *, sandboxe
 
     ``sandboxed`` re-imports and guards workflow code, at twice the CPU: for tests and replays.
     """
-    config = client.config()
-    config["data_converter"] = data_converter(dependencies.store)
     restrictions = SandboxRestrictions.default.with_passthrough_modules("engine")
     return Worker(
-        Client(**config),
+        speaking_to_runs(client, dependencies.store),
         task_queue=TASK_QUEUE,
         workflows=[RunWorkflow],
         activities=all_activities(dependencies),

@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from engine.contract import WORKFLOW_TYPE, RunInput, workflow_id_for
     from engine.errors import CANCELLATION, CHILD, RunError
     from engine.interpreter.effects import ChildSucceeded, StartChild, StepFailed
+    from engine.stored_order import as_stored
     from engine.workflow.cancellation import stop_if_canceled
 
 FAILURE_TYPE_PREFIX: Final = "WorkflowRuntimeV2."
@@ -51,7 +52,7 @@ async def run_child(effect: StartChild, parent: RunInput) -> ChildSucceeded | St
     except FailureError as failure:
         stop_if_canceled(failure)
         return StepFailed(_failed(effect, _cause(failure)))
-    return ChildSucceeded(result["scopes"])
+    return ChildSucceeded(as_stored(result["scopes"]))
 
 
 def _failed(effect: StartChild, cause: dict[str, Any]) -> RunError:

@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from engine.workflow.calls import project, project_patiently, run_ordinary, run_quick
     from engine.workflow.child import run_child
     from engine.workflow.inbox import Inbox
+    from engine.workflow.lookback import Lookback
     from engine.workflow.pace import Pace
 
 Wait = fx.Sleep | fx.AwaitTime | fx.AwaitEvent | fx.AwaitTask
@@ -26,13 +27,15 @@ Wait = fx.Sleep | fx.AwaitTime | fx.AwaitEvent | fx.AwaitTask
 class Performer:
     """Does effects for one run. Holds what the queries answer: where the run is and what it waits for."""
 
-    def __init__(self, run: RunInput, facts: fx.RunFacts, machine: Machine, inbox: Inbox, seq: int = 0) -> None:
-        """``seq``: of the last record made before this execution."""
+    def __init__(self, run: RunInput, facts: fx.RunFacts, machine: Machine, inbox: Inbox) -> None:
+        """What an earlier execution of the run handed over is in ``run``."""
+        carried = run["checkpoint"] or {}
         self.machine = machine
         self._run = run
         self._facts = facts
         self._inbox = inbox
-        self._seq = seq
+        self._lookback = Lookback(carried.get("lookback"))
+        self._seq: int = carried.get("seq", 0)
         self._unconfirmed: fx.Trace = ()
         self._pace = Pace()
         self.current_path: str | None = None
@@ -90,7 +93,12 @@ class Performer:
     def continue_elsewhere(self) -> NoReturn:
         """Go on as a new execution, with everything the run is and has received."""
         self.take_in_events()
-        checkpoint = {"machine": self.machine.snapshot(), "seq": self._seq, "inbox": self._inbox.to_json()}
+        checkpoint = {
+            "machine": self.machine.snapshot(),
+            "seq": self._seq,
+            "inbox": self._inbox.to_json(),
+            "lookback": self._lookback.to_json(),
+        }
         continuation.continue_with(self._run, checkpoint)
 
     # --- actions ----------------------------------------------------------------------------------------------------
@@ -151,8 +159,9 @@ class Performer:
             correlationKey=effect.key,
             timeoutAt=effect.timeout_at,
         )
-        subscription: wire.EventSubscription = {"name": effect.event_name, "key": effect.key, "after": 0}
-        early: wire.EarlyEvents = await self._open_wait(effect, "event", event=subscription)
+        seen = self._lookback.seen(effect.event_name, effect.key)
+        page: wire.EventSubscription = {"name": effect.event_name, "key": effect.key, "after": seen, "recent": True}
+        early: wire.EarlyEvents = await self._open_wait(effect, "event", event=page)
         found: list[fx.EventArrived] = []
 
         def arrived() -> bool:
@@ -166,10 +175,12 @@ class Performer:
         while True:
             for event_id, name, key, payload, received_at in early["events"]:
                 self.machine.deliver(fx.EventArrived(event_id, name, key, payload, received_at))
-            if early["next"] is None or arrived():
+            if early["last"] is not None:
+                self._lookback.note(effect.event_name, effect.key, early["last"])
+            if arrived() or not early["more"]:
                 break
-            # Filters may have refused a whole page of early events.
-            page = {**subscription, "after": early["next"]}
+            # Filters have refused a whole page of early events.
+            page = {**page, "after": self._lookback.seen(effect.event_name, effect.key), "recent": False}
             early = await project(wire.LOOK_BACK, {"run": self._facts.run_id, "event": page})
         if await self._until(arrived, effect.timeout_at, f"timeout of {effect.step.step_id}"):
             return found[0]

@@ -172,7 +172,7 @@ class RunWorkflow:
             machine = Machine.restore(plan, facts, checkpoint["machine"], host, traits)
         self._is_child = loaded["child"]
         self._system = system_of(facts)
-        return Performer(self._input, facts, machine, self._inbox, checkpoint["seq"] if checkpoint else 0)
+        return Performer(self._input, facts, machine, self._inbox)
 
     def _canceled(self) -> Finish:
         reason = cancellation.reason()

@@ -103,6 +103,8 @@ class EventSubscription(TypedDict):
     name: str
     key: str | None
     after: int
+    recent: bool
+    """Those of the last minute before ``after`` too."""
 
 
 class TaskForm(TypedDict):
@@ -139,8 +141,10 @@ class EarlyEvents(TypedDict):
     """Early events, oldest first: ``[event_id, event_name, key, payload, received_at]``."""
 
     events: list[Wire]
-    next: int | None
-    """Where the next page begins; None after the last one."""
+    last: int | None
+    """Arrival number of the last of them; None when there is none."""
+    more: bool
+    """Whether there may be more after it."""
 
 
 class OpenChildInput(Progress):

@@ -1,0 +1,118 @@
+"""Workers that die with SIGKILL at every point of the protocol, and the next worker that finishes what they began."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+
+import pytest
+
+from engine.activities.fault_points import POINTS
+from tests.engine.workflow.harness import Run
+from tests.engine.workflow.steps import Step, call, call_workflow, for_each, set_state, wait_event
+from tests.faults.world import World
+
+pytestmark = pytest.mark.faults
+
+EVERYTHING: list[Step] = [
+    call("a", "fault.quick"),
+    for_each("l", "payload.items", [set_state("s")]),
+    call("b", "fault.inside"),
+    wait_event("w"),
+    call_workflow("c", "wf.child", outputs={"vars.child": "childRun.vars.q.executions"}),
+    call("d", "fault.quick"),
+]
+ITEMS = 220
+REPEATED = {"run_step.after_action"}
+"""Where the action was done and nobody knows: it is done again, under the same key."""
+
+
+async def everything(world: World, *, limited: bool) -> Run:
+    """A run that does everything, with its event already there."""
+    bench = world.bench
+    if limited:
+        await bench.execute(
+            "INSERT INTO workflow_settings (tenant, quota_limit) VALUES (CAST(:t AS uuid), 1000)", t=bench.tenant
+        )
+    await bench.publish([call("q", "fault.quick")], "wf.child")
+    await bench.publish(EVERYTHING)
+    run = await world.start({"items": list(range(ITEMS))})
+    await bench.execute(
+        "INSERT INTO workflow_runtime_events (tenant, event_id, event_name, payload)"
+        " VALUES (CAST(:t AS uuid), 'early', 'PING', '{\"n\": 1}')",
+        t=bench.tenant,
+    )
+    return run
+
+
+@pytest.mark.parametrize("point", sorted(POINTS))
+async def test_at(world: World, point: str) -> None:
+    # A run that asks for units again and again is never so long without an activity that it has to flush its trace.
+    run = await everything(world, limited=not point.startswith("flush_trace"))
+    async with world.worker("doomed", fault=point) as doomed:
+        assert await asyncio.wait_for(doomed.wait(), 30) == -signal.SIGKILL
+    async with world.worker("heir"):
+        row = await run.ended()
+    assert (row["status"], row["step_count"]) == ("SUCCEEDED", ITEMS + 6)
+    assert row["output_json"]["event"] == {"n": 1}
+    assert await world.executions() == ([1, 1, 2] if point in REPEATED else [1, 1, 1])
+    assert len(await world.bench.rows("SELECT 1 FROM inside")) == 1
+    children = await world.bench.rows("SELECT 1 FROM workflow_runs WHERE parent_run_id IS NOT NULL")
+    assert len(children) == 1
+    await world.balance()
+
+
+async def test_a_dead_worker_delays_a_long_action_by_seconds(world: World) -> None:
+    await world.bench.publish([call("o", "fault.ordinary", seconds=2)])
+    run = await world.start()
+    async with world.worker("doomed", fault="run_step.after_claim") as doomed:
+        await asyncio.wait_for(doomed.wait(), 30)
+    async with world.worker("heir"):
+        await asyncio.wait_for(run.handle.result(), 60)
+    [tried] = await run.tries()
+    assert (tried["status"], tried["attempt"], tried["worker_identity"]) == ("SUCCEEDED", 1, "heir")
+    await world.balance()
+
+
+async def test_a_worker_that_is_asked_to_stop_finishes_what_it_is_doing(world: World) -> None:
+    await world.bench.publish([call("o", "fault.ordinary", seconds=3), call("a", "fault.quick")])
+    run = await world.start()
+    async with world.worker("first") as first:
+
+        async def begun() -> bool:
+            return bool(await run.tries())
+
+        await world.bench.until(begun)
+        first.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(first.wait(), 20) == 0
+    async with world.worker("second"):
+        await run.ended()
+    tries = await run.tries()
+    assert [(t["status"], t["attempt"]) for t in tries] == [("SUCCEEDED", 1), ("SUCCEEDED", 1)]
+    assert tries[0]["worker_identity"] == "first"
+    assert await world.executions() == [1, 1]
+    await world.balance()
+
+
+@pytest.mark.timeout(400)
+async def test_many_runs_survive_many_deaths(world: World) -> None:
+    chance = random.Random(4711)
+    steps = [
+        call("a", "fault.quick"),
+        call("b", "fault.inside"),
+        call("o", "fault.ordinary", seconds=0.05),
+        for_each("l", "[1,2,3]", [call("q", "fault.quick"), set_state("s")]),
+    ]
+    await world.bench.publish(steps)
+    runs = [await world.start() for _ in range(60)]
+    for death in range(4):
+        async with world.worker(f"doomed-{death}") as doomed:
+            await asyncio.sleep(chance.uniform(0.3, 1.5))
+            doomed.kill()
+    async with world.worker("heir"):
+        await asyncio.gather(*(asyncio.wait_for(run.handle.result(), 200) for run in runs))
+    assert len(await world.executions()) == 60 * 5
+    [inside] = await world.bench.rows("SELECT count(*) AS n, count(DISTINCT run_id) AS runs FROM inside")
+    assert (inside["n"], inside["runs"]) == (60, 60)
+    await world.balance()
