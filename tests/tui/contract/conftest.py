@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from temporalio.client import Client
 
+from engine.devstack.postgres import EmbeddedPostgres
+from engine.ids import new_id
 from runstudio_tui.backend.worlds.demo import demo_backend
 from runstudio_tui.clock import ManualClock
 from runstudio_tui.domain.models import Json, RunId, RunStatus
 from runstudio_tui.domain.query import RunQuery
 from runstudio_tui.ports import Backend
+
+from .engine_world import EVENT, FAILURE, KEY, VALID, WORKFLOW, engine_world
 
 
 @dataclass
@@ -72,11 +77,49 @@ async def fake_scenario() -> AsyncIterator[Scenario]:
     await backend.close()
 
 
-SCENARIOS = {"fake": fake_scenario}
+@asynccontextmanager
+async def engine_scenario(database_url: str, temporal: Client) -> AsyncIterator[Scenario]:
+    """The engine, with runs a worker has executed."""
+    async with engine_world(database_url, temporal) as world:
+        yield Scenario(
+            backend=world.backend,
+            workflow_id=WORKFLOW,
+            version=1,
+            valid=VALID,
+            invalid={"order_id": 1},
+            succeeded=RunId(world.succeeded),
+            failed=RunId(world.failed),
+            failed_code=FAILURE,
+            waiting=RunId(world.waiting),
+            waiting_event=EVENT,
+            waiting_key=KEY,
+            masked="/card_token",
+            total=world.total,
+        )
 
 
-@pytest.fixture(params=sorted(SCENARIOS))
-async def scenario(request: pytest.FixtureRequest) -> AsyncIterator[Scenario]:
-    """Each backend in turn."""
-    async with SCENARIOS[request.param]() as made:
+@pytest.fixture(scope="module", params=("engine", "fake"))
+def servers(request: pytest.FixtureRequest) -> Iterator[tuple[str, Client] | None]:
+    """Database and Temporal of the engine; None for the fake, which needs neither."""
+    if request.param == "fake":
+        yield None
+        return
+    postgres: EmbeddedPostgres = request.getfixturevalue("postgres")
+    name = f"contract_{new_id().replace('-', '')}"
+    url = postgres.create_database(name, template=request.getfixturevalue("migrated_template"))
+    yield url, request.getfixturevalue("temporal")
+    postgres.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+async def shared_scenario(servers: tuple[str, Client] | None) -> AsyncIterator[Scenario]:
+    """Each backend in turn, in one world for tests that change nothing."""
+    async with fake_scenario() if servers is None else engine_scenario(*servers) as made:
+        yield made
+
+
+@pytest.fixture
+async def own_scenario(servers: tuple[str, Client] | None) -> AsyncIterator[Scenario]:
+    """Each backend in turn, in a world of this test's own."""
+    async with fake_scenario() if servers is None else engine_scenario(*servers) as made:
         yield made

@@ -16,6 +16,11 @@ from .conftest import Scenario
 NOBODY = RunId("0198c2aa-0000-7000-8000-000000000000")
 
 
+@pytest.fixture
+def scenario(own_scenario: Scenario) -> Scenario:
+    return own_scenario
+
+
 def request(scenario: Scenario, key: str, payload: object = None) -> StartRequest:
     """A start of the scenario's workflow."""
     return StartRequest(scenario.workflow_id, scenario.version, scenario.valid if payload is None else payload, key)
