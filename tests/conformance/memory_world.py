@@ -155,6 +155,7 @@ class World:
                     self._hop(run)
                 effect = run.machine.advance()
                 run.ledger.add(effect.trace)
+                self._note_pure_tries(effect.trace)
                 self._hop(run)
                 run.waiting = effect
                 outcome = await self._answer(run, effect)
@@ -162,6 +163,15 @@ class World:
                     break
                 run.remember(effect, outcome)
                 run.waiting = None
+
+    def _note_pure_tries(self, trace: fx.Trace) -> None:
+        """Tries of pure actions, which the machine makes itself, are tries as any other."""
+        for record in trace:
+            if isinstance(record, fx.StepRecord) and record.call is not None:
+                call = record.call
+                status, shown = "SUCCEEDED" if call.error is None else "FAILED", redact(call.input, BUILT_IN)[0]
+                tried: Json = {"action": call.action_id, "path": record.step.path, "input": shown}
+                self.invocations.append({**tried, "status": status, "output": call.output})
 
     def unblock(self, run: Run, outcome: fx.Outcome) -> None:
         """Answer the effect a run waits on."""
