@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, case, cast, func, select, update
 from sqlalchemy import insert as plain_insert
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from engine.ids import new_id
+from engine.store.json_policy import dumps_for_storage
 from engine.store.tables import workflow_definition_versions as versions
 from engine.store.tables import workflow_definitions as definitions
 from engine.store.transactions import Connection
@@ -57,6 +59,18 @@ class NewVersion:
     published_by: str
 
 
+def authored_columns() -> tuple[ColumnElement[Any], ...]:
+    """What ``as_authored`` needs of a version."""
+    # A text that does not say the same as the JSON was changed by hand, or the JSON was: the hash will tell.
+    same = cast(versions.c.definition_text, JSONB) == versions.c.definition_json
+    return versions.c.definition_json, case((same, versions.c.definition_text)).label("definition_text")
+
+
+def as_authored(row: Any) -> Json:
+    """The definition with its keys in the author's order, in which the entries of an assign map take effect."""
+    return row.definition_json if row.definition_text is None else json.loads(row.definition_text)
+
+
 async def load_workflow(connection: Connection, tenant: str, workflow_id: str) -> Workflow | None:
     """A workflow and the number of its latest version; None when there is none of this id."""
     latest = (
@@ -93,8 +107,9 @@ async def load_version(connection: Connection, tenant: str, workflow_id: str, ve
 
 async def load_definition(connection: Connection, tenant: str, workflow_id: str, version: int) -> Json:
     """The definition of a version as it was published; None when there is none."""
-    question = select(versions.c.definition_json).where(_is_version(tenant, workflow_id, version))
-    return (await connection.execute(question)).scalar_one_or_none()
+    question = select(*authored_columns()).where(_is_version(tenant, workflow_id, version))
+    row = (await connection.execute(question)).one_or_none()
+    return None if row is None else as_authored(row)
 
 
 async def ensure_workflow(connection: Connection, tenant: str, workflow_id: str, draft: Json, *, actor: str) -> bool:
@@ -125,6 +140,7 @@ async def insert_version(connection: Connection, tenant: str, new: NewVersion) -
             workflow_id=new.workflow_id,
             version=new.version,
             definition_json=definition,
+            definition_text=dumps_for_storage(definition),
             definition_hash=new.definition_hash,
             trigger=definition.get("trigger"),
             payload_schema_json=new.payload_schema,

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import and_, select
 
+from engine.store.definitions import as_authored, authored_columns
 from engine.store.tables import workflow_definition_versions as versions
 from engine.store.tables import workflow_runs as runs
 from engine.store.tables import workflow_settings as settings
@@ -65,7 +66,7 @@ async def read_run(connection: Connection, run_id: str) -> LoadedRun | None:
             runs.c.workflow_id,
             runs.c.workflow_version,
             runs.c.input_json,
-            versions.c.definition_json,
+            *authored_columns(),
             runs.c.definition_hash,
             runs.c.runtime_semantics_version,
             runs.c.source_payload_schema_ref,
@@ -95,7 +96,7 @@ async def read_run(connection: Connection, run_id: str) -> LoadedRun | None:
         workflow_id=row.workflow_id,
         workflow_version=row.workflow_version,
         input=row.input_json,
-        definition=row.definition_json,
+        definition=as_authored(row),
         definition_hash=row.definition_hash,
         semantics_version=row.runtime_semantics_version,
         source_payload_schema_ref=row.source_payload_schema_ref,

@@ -153,7 +153,7 @@ TABLES = {
 
 # A constant default is kept in the catalog: no row is rewritten.
 COLUMNS = {
-    "workflow_definition_versions": ("definition_hash text", "trigger jsonb"),
+    "workflow_definition_versions": ("definition_hash text", "definition_text text", "trigger jsonb"),
     "workflow_runs": (
         "node_step_id text",
         "node_iteration text NOT NULL DEFAULT ''",

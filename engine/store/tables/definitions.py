@@ -83,6 +83,9 @@ workflow_definition_versions = Table(
     text_column("workflow_id", nullable=False),
     Column("version", Integer, nullable=False),
     json_column("definition_json", nullable=False),
+    text_column(
+        "definition_text", doc="The JSON as it was authored: jsonb forgets the order of keys, in which assign maps run."
+    ),
     text_column("definition_hash", doc="SHA-256 hex of the canonical JSON; NULL for versions from before the cutover."),
     json_column("trigger", doc="Trigger of this version, as routing compares it; NULL: started by hand."),
     json_column("payload_schema_json"),
