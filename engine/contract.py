@@ -10,6 +10,8 @@ from typing import Any, Final, TypedDict
 TASK_QUEUE: Final = "workflow-runtime-v2"
 WORKFLOW_TYPE: Final = "workflowRuntimeV2RunWorkflow"
 ENGINE: Final = "temporal"
+SCHEDULE_WORKFLOW_TYPE: Final = "workflowRuntimeV2ScheduleFire"
+"""The small workflow a Temporal Schedule starts for each of its occurrences; it launches the run."""
 
 SIGNAL_EVENT: Final = "workflowRuntimeV2Event"
 SIGNAL_HUMAN_TASK: Final = "workflowRuntimeV2HumanTask"
@@ -31,6 +33,18 @@ IGNORED_VARIABLES: Final = (
 def workflow_id_for(run_id: str) -> str:
     """Temporal workflow id of a run (also of a child run): ``workflow-runtime-v2:run:<run_id>``."""
     return f"{TASK_QUEUE}:run:{run_id}"
+
+
+def temporal_schedule_id_for(schedule_id: str) -> str:
+    """Id of the Temporal Schedule of a ``workflow_schedules`` row; the workflows it starts have it as a prefix."""
+    return f"{TASK_QUEUE}:schedule:{schedule_id}"
+
+
+class ScheduleInput(TypedDict):
+    """Argument of the workflow a schedule starts."""
+
+    schedule_id: str
+    """Of the ``workflow_schedules`` row."""
 
 
 class RunInput(TypedDict):

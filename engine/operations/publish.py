@@ -18,6 +18,7 @@ from engine.errors import Invalid, NotFound
 from engine.operations.actor import Level
 from engine.operations.context import OperationContext
 from engine.operations.json_schema import issues_of, schema_problem
+from engine.operations.schedules import sync_schedule
 from engine.store.audit import AuditEntry
 from engine.store.definitions import (
     NewVersion,
@@ -122,6 +123,7 @@ async def publish_definition(
             connection,
             AuditEntry("workflow_publish", "definition", workflow_id, workflow_id=workflow_id, details=details),
         )
+    await sync_schedule(context, workflow_id)
     return PublishResult(workflow_id, version, digest, created=True, warnings=result.warnings)
 
 
@@ -140,6 +142,7 @@ async def pause_workflow(
             operation = "workflow_pause" if paused else "workflow_unpause"
             entry = AuditEntry(operation, "definition", workflow_id, workflow_id=workflow_id, reason=reason)
             await context.audit(connection, entry)
+    await sync_schedule(context, workflow_id)
 
 
 async def limit_concurrency(context: OperationContext, workflow_id: str, limit: int) -> None:

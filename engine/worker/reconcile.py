@@ -10,6 +10,7 @@ import structlog
 from engine.errors import EngineError
 from engine.operations.context import OperationContext
 from engine.operations.reconcile import close_leftovers, close_recently_ended, close_stranded, relaunch_pending
+from engine.operations.schedules import sync_schedules
 from engine.operations.task_answers import tell_due
 from engine.store.exclusive import only_one
 from engine.store.reconciling import Position
@@ -21,6 +22,8 @@ LOOK_BACK: Final = timedelta(minutes=2)
 """How far back Temporal is asked for executions that ended abnormally; more than a pass, because its list is a little behind."""
 PASSES_PER_LEFTOVERS: Final = 20
 """Looking through all open waits is dearer than the rest, and they are closed where they are left: every five minutes."""
+PASSES_PER_SCHEDULES: Final = 4
+"""Publishing tells Temporal of a schedule itself; this is for when it could not."""
 
 _LOG: Final = structlog.get_logger("runstudio.reconciler")
 
@@ -45,7 +48,7 @@ class Reconciler:
     async def _pass(self) -> None:
         """All duties, each on its own: what one cannot do now must not keep the others. Raises the first refusal."""
         refusals: list[EngineError] = []
-        for duty in (self._relaunch, self._answers, self._recent, self._walk, self._leftovers):
+        for duty in (self._relaunch, self._answers, self._recent, self._walk, self._schedules, self._leftovers):
             try:
                 await duty()
             except EngineError as error:
@@ -78,6 +81,10 @@ class Reconciler:
         done = await close_stranded(self._context, self._after)
         self._after = done.next
         self._tell("run closed", done.closed)
+
+    async def _schedules(self) -> None:
+        if self._passes % PASSES_PER_SCHEDULES == 0:
+            self._tell("schedule brought in line", await sync_schedules(self._context))
 
     async def _leftovers(self) -> None:
         if self._passes % PASSES_PER_LEFTOVERS == 0:

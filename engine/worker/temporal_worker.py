@@ -1,4 +1,4 @@
-"""The Temporal worker: the run workflow and its activities on the one task queue."""
+"""The Temporal worker: the run workflow, the launcher that schedules start, and their activities on the one task queue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from engine.activities.catalog import all_activities
 from engine.activities.data_converter import speaking_to_runs
 from engine.activities.dependencies import ActivityDependencies
+from engine.activities.fire_schedule import FireSchedule
 from engine.contract import TASK_QUEUE
+from engine.workflow.launcher import ScheduleLauncher
 from engine.workflow.run_workflow import RunWorkflow
 
 GRACE: Final = timedelta(seconds=20)
@@ -35,8 +37,8 @@ def build_worker(client: Client, dependencies: ActivityDependencies, *, sandboxe
     return Worker(
         speaking_to_runs(client, dependencies.store),
         task_queue=TASK_QUEUE,
-        workflows=[RunWorkflow],
-        activities=all_activities(dependencies),
+        workflows=[RunWorkflow, ScheduleLauncher],
+        activities=[*all_activities(dependencies), FireSchedule(dependencies).fire_schedule],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions)
         if sandboxed
         else UnsandboxedWorkflowRunner(),
