@@ -116,8 +116,10 @@ class StudioApp(App[None]):
         """Begin."""
         for warning in self._warnings:
             self.studio.journal.note(warning, Weight.WARNING)
-        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.terminal_gone)
+        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):  # not on the main thread, as in a browser
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, self.terminal_gone)
+            loop.add_signal_handler(signal.SIGTERM, self.exit)
         self.push_screen(ConnectingScreen(self.studio, self._connected))
 
     async def on_unmount(self) -> None:

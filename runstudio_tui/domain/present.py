@@ -33,6 +33,11 @@ def live_duration(seconds: float) -> str:
     return duration(seconds) if seconds >= 10 else f"{max(int(seconds), 0)}s"
 
 
+def coarse_duration(seconds: float) -> str:
+    """Like ``live_duration``, without the seconds from a minute on: for what stands beside a figure that counts."""
+    return f"{int(seconds) // 60}m" if 60 <= seconds < 3600 else live_duration(seconds)
+
+
 def elapsed(started: datetime | None, ended: datetime | None, now: datetime) -> str:
     """How long something took, or has taken so far."""
     if started is None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from runstudio_tui.clock import ServerTime
+from runstudio_tui.clock import Clock, ServerTime
 from runstudio_tui.domain.definition import definition_tree
 from runstudio_tui.domain.effective import is_stuck
 from runstudio_tui.domain.executions import Executions
@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 _STEP_PAGE: Final = 1000
 _PAGES_AT_ONCE: Final = 5
+WHY_KEPT: Final = 15.0
+"""Seconds a diagnosis is good for: it asks Temporal, and changes slowly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +127,24 @@ class Body(Generic[T]):
 class OnDemand(Generic[T]):
     """Fetches the body of what is looked at now. An answer for something no longer looked at is dropped."""
 
-    def __init__(self, fetch: Callable[[object], Awaitable[T]], changed: Callable[[], None]) -> None:
+    def __init__(
+        self, fetch: Callable[[object], Awaitable[T]], changed: Callable[[], None], *, clock: Clock, keep: float = 0.0
+    ) -> None:
+        """``keep``: seconds for which an answer is good enough, also when it is asked for again."""
         self._fetch = fetch
         self._changed = changed
+        self._clock = clock
+        self._keep = keep
+        self._asked_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self.body: Body[T] | None = None
 
     def look_at(self, key: object, *, again: bool = False) -> None:
         """Show the body of ``key``: fetched when it is another one than before, or when asked for again."""
-        if self.body is not None and self.body.key == key and not again:
+        same = self.body is not None and self.body.key == key
+        if same and (not again or self._clock.monotonic() - self._asked_at < self._keep):
             return
+        self._asked_at = self._clock.monotonic()
         if self.body is None or self.body.key != key:
             self.body = Body(key)
         self.stop()

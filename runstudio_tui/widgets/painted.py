@@ -97,8 +97,9 @@ class Painted(Widget):
             tone = self._tone(span.tone)
             if cursor is not None:
                 tone += cursor
-            if tone == style:
-                text += span.text
+            blank = span.tone != "match" and span.text.isspace()
+            if tone == style or (blank and text):
+                text += span.text  # a colour on blanks would only cost bytes
                 continue
             if text:
                 segments.append(Segment(text, style))

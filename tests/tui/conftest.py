@@ -71,11 +71,10 @@ class Session:
 
     async def settle(self) -> None:
         """Let everything that can happen now happen."""
-        for _ in range(3):
-            await self.pilot.pause()
-            for _ in range(20):
+        for _ in range(2):
+            for _ in range(50):
                 await asyncio.sleep(0)
-        await self.pilot.pause()
+            await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
         """Press keys one after the other, each seen through."""

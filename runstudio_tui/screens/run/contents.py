@@ -22,7 +22,7 @@ from runstudio_tui.ports import PortError
 from runstudio_tui.screens.run.pane_rows import Frame, more_rows, outcome_rows, tries_rows, waits_rows
 from runstudio_tui.screens.run.panes import Pane, Panes, log_rows
 from runstudio_tui.store.logs import LogsStore
-from runstudio_tui.store.run import Body, OnDemand, RunStore
+from runstudio_tui.store.run import WHY_KEPT, Body, OnDemand, RunStore
 from runstudio_tui.store.session import Studio
 from runstudio_tui.widgets.line import Span, line
 from runstudio_tui.widgets.line_list import Row
@@ -38,10 +38,10 @@ class Contents:
         self._store = store
         self._changed = changed
         self._pane = Pane.OUTCOME
-        self._tries: OnDemand[tuple[Invocation, ...]] = OnDemand(self._fetch_tries, changed)
-        self._payload: OnDemand[Document] = OnDemand(self._fetch_payload, changed)
-        self._body: OnDemand[Document] = OnDemand(self._fetch_body, changed)
-        self._why: OnDemand[Diagnosis] = OnDemand(self._fetch_why, changed)
+        self._tries: OnDemand[tuple[Invocation, ...]] = OnDemand(self._fetch_tries, changed, clock=studio.clock)
+        self._payload: OnDemand[Document] = OnDemand(self._fetch_payload, changed, clock=studio.clock)
+        self._body: OnDemand[Document] = OnDemand(self._fetch_body, changed, clock=studio.clock)
+        self._why: OnDemand[Diagnosis] = OnDemand(self._fetch_why, changed, clock=studio.clock, keep=WHY_KEPT)
         self._logs = LogsStore(studio.backend.runs, store.run_id)
         self._log_error = ""
         self._reading: asyncio.Task[None] | None = None

@@ -11,7 +11,7 @@ from typing import Final
 from runstudio_tui.domain.catalog import Diagnosis
 from runstudio_tui.domain.failure import Failure, step_failure
 from runstudio_tui.domain.models import Invocation, InvocationStatus, Json, RunSummary, Step, Wait, WaitKind, WaitStatus
-from runstudio_tui.domain.present import elapsed, full_moment, live_duration, moment, remaining, size_text, step_place
+from runstudio_tui.domain.present import coarse_duration, elapsed, full_moment, moment, remaining, size_text, step_place
 from runstudio_tui.domain.step_tree import TreeLine
 from runstudio_tui.text import safe, safe_block
 from runstudio_tui.widgets.cells import pad, wrap
@@ -80,7 +80,7 @@ def outcome_rows(
         said = {"not taken": "This branch was not taken."}.get(entry.detail, "Not reached yet, or not taken.")
         return [*rows, *fact("state", entry.state.word if entry.label.startswith("[") else said, frame)]
     rows += fact("status", f"{entry.state.glyph} {entry.state.word}", frame, tone=entry.state.tone)
-    rows += list(_times(step, frame))
+    rows += list(_times(step, frame, waits=wait is not None))
     if wait is not None:
         rows += [Row(()), *wait_facts(wait, frame)]
         for finding in why.causes[:1] if why is not None else ():
@@ -95,11 +95,12 @@ def outcome_rows(
     return rows
 
 
-def _times(step: Step, frame: Frame) -> Iterator[Row]:
+def _times(step: Step, frame: Frame, *, waits: bool) -> Iterator[Row]:
     yield from fact("started", full_moment(step.started_at, frame.zone), frame)
     if step.completed_at is not None:
         yield from fact("ended", full_moment(step.completed_at, frame.zone), frame)
-    yield from fact("took", elapsed(step.started_at, step.completed_at, frame.now), frame)
+    if not waits:  # the wait below says since when
+        yield from fact("took", elapsed(step.started_at, step.completed_at, frame.now), frame)
     if step.attempt > 1 or step.tries > 1:
         yield from fact("tries", f"{max(step.attempt, step.tries)} (i shows them)", frame)
 
@@ -134,7 +135,7 @@ def wait_facts(wait: Wait, frame: Frame) -> list[Row]:
     if wait.kind is WaitKind.EVENT:
         rows += fact("key", safe(wait.key) if wait.key else "any", frame, copy=wait.key)
     if wait.status is WaitStatus.WAITING and wait.created_at is not None:
-        waited = live_duration((frame.now - wait.created_at).total_seconds())
+        waited = coarse_duration((frame.now - wait.created_at).total_seconds())
         rows += fact("since", f"{moment(wait.created_at, frame.now, frame.zone)} ({waited})", frame)
         if wait.until is not None:
             label = "gives up" if wait.kind is WaitKind.EVENT else "due"

@@ -12,7 +12,7 @@ from runstudio_tui.domain.catalog import Change, Diagnosis
 from runstudio_tui.domain.models import RunId, RunStatus
 from runstudio_tui.screens.runs.preview_lines import preview_lines
 from runstudio_tui.store.feed import Poller
-from runstudio_tui.store.run import OnDemand, RunAnswer, RunStore
+from runstudio_tui.store.run import WHY_KEPT, OnDemand, RunAnswer, RunStore
 from runstudio_tui.store.session import Studio
 from runstudio_tui.widgets.line_list import LineList, Row
 
@@ -34,7 +34,7 @@ class Preview(Widget):
         self._store: RunStore | None = None
         self._wanted: RunId | None = None
         self._settling: asyncio.Task[None] | None = None
-        self._why: OnDemand[Diagnosis] = OnDemand(self._ask_why, self.redraw)
+        self._why: OnDemand[Diagnosis] = OnDemand(self._ask_why, self.redraw, clock=studio.clock, keep=WHY_KEPT)
         self.lines = LineList(id="preview")
         self.poller: Poller[RunAnswer | None] = Poller(
             clock=studio.clock,

@@ -89,7 +89,7 @@ async def test_a_body_that_is_no_longer_looked_at_is_dropped() -> None:
         await gates[str(key)].wait()
         return f"body of {key}"
 
-    wanted: OnDemand[str] = OnDemand(fetch, lambda: changes.append(1))
+    wanted: OnDemand[str] = OnDemand(fetch, lambda: changes.append(1), clock=ManualClock(START))
     wanted.look_at("slow")
     await asyncio.sleep(0)
     assert wanted.body is not None
@@ -114,7 +114,7 @@ async def test_looking_again_keeps_what_is_there_when_it_fails() -> None:
             raise answer
         return answer
 
-    wanted: OnDemand[str] = OnDemand(fetch, lambda: changes.append(1))
+    wanted: OnDemand[str] = OnDemand(fetch, lambda: changes.append(1), clock=ManualClock(START))
     for _ in range(3):
         wanted.look_at("key", again=True)
         for _ in range(5):
