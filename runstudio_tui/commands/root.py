@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from runstudio_tui.commands import bundle, dev, doctor, events, migrate, publish, runs, start, worker
+from runstudio_tui.commands import bundle, dev, doctor, events, migrate, publish, quota, runs, start, tasks, worker
 from runstudio_tui.commands.studio import StudioOptions, open_studio
 
 app = typer.Typer(
@@ -43,6 +43,8 @@ def run(
 app.add_typer(runs.app, name="runs")
 app.add_typer(events.app, name="events")
 app.add_typer(bundle.app, name="bundle")
+app.add_typer(tasks.app, name="tasks")
+app.add_typer(quota.app, name="quota")
 app.add_typer(dev.app, name="dev")
 app.command()(start.start)
 app.command()(publish.publish)

@@ -1,0 +1,95 @@
+"""``runstudio quota ...``: how many steps this month, how many may be, and runs that wait for more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runstudio_tui.commands.connection import open_backend
+from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say
+
+if TYPE_CHECKING:
+    from engine.store.quota_usage import QuotaUsage
+
+app = typer.Typer(no_args_is_help=True, help="Show and set the step quota, and let paused runs go on.")
+
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+
+
+@app.command()
+def show(as_json: Json = False) -> None:
+    """Show what was used this month, the limit, and how many runs wait."""
+
+    async def work() -> None:
+        from engine.operations.quota import quota_summary
+
+        async with open_backend() as backend:
+            usage = await quota_summary(backend.context)
+        _tell(usage, as_json=as_json)
+
+    run_command(work, as_json=as_json)
+
+
+@app.command()
+def resume(
+    run_ids: Annotated[list[str], typer.Argument(help="Ids of runs that wait for quota.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Ask paused runs to go on, each on its own. Exit code 4 when one was refused: used up, or not paused."""
+
+    async def work() -> Exit:
+        from engine.errors import EngineError
+        from engine.operations.quota import resume_from_quota
+
+        results: list[dict[str, object]] = []
+        async with open_backend() as backend:
+            for run_id in run_ids:
+                try:
+                    await resume_from_quota(backend.context, run_id)
+                    results.append({"run": run_id, "result": "asked"})
+                except EngineError as error:
+                    if len(run_ids) == 1:
+                        raise
+                    refused = {"code": error.code, "message": error.message, "details": error.details}
+                    results.append({"run": run_id, "result": "refused", **refused})
+        if as_json:
+            print_json({"results": results})
+        else:
+            print_table(("RUN", "RESULT"), [(str(r["run"]), str(r.get("message") or r["result"])) for r in results])
+        return Exit.CONFLICT if any(result["result"] == "refused" for result in results) else Exit.DONE
+
+    run_command(work, as_json=as_json)
+
+
+@app.command("set")
+def set_limit(
+    limit: Annotated[str, typer.Argument(help="Steps per calendar month (UTC), or `none`.", show_default=False)],
+    reason: Annotated[str | None, typer.Option(help="Why; it is audited.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Set the limit. Paused runs that may go on then are asked by a worker within five minutes."""
+
+    async def work() -> None:
+        from engine.errors import Invalid
+        from engine.operations.quota import set_quota_limit
+
+        if limit != "none" and not (limit.isascii() and limit.isdigit() and len(limit) <= 10):
+            raise Invalid("QUOTA_LIMIT_INVALID", f"{limit[:40]} is no limit.", "Use a number of steps, or `none`.")
+        async with open_backend() as backend:
+            steps = None if limit == "none" else int(limit)
+            usage = await set_quota_limit(backend.context, steps, reason=reason)
+        _tell(usage, as_json=as_json)
+
+    run_command(work, as_json=as_json)
+
+
+def _tell(usage: QuotaUsage, *, as_json: bool) -> None:
+    facts = usage.to_json()
+    if as_json:
+        print_json({**facts, "exhausted": usage.exhausted})
+        return
+    limit = "no limit" if usage.effective_limit is None else f"of {usage.effective_limit}, {usage.remaining} left"
+    say(f"used     {usage.used_count} {limit}")
+    say(f"period   {facts['periodStart']} to {facts['periodEnd']}")
+    say(f"waiting  {usage.paused_runs} runs")

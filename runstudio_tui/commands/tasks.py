@@ -1,0 +1,187 @@
+"""``runstudio tasks ...``: what runs ask of people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runstudio_tui.commands.connection import open_backend
+from runstudio_tui.commands.output import Exit, print_json, print_table, progress, run_command, say
+from runstudio_tui.commands.start import read_json
+
+if TYPE_CHECKING:
+    from engine.operations.tasks import TaskClosed
+
+app = typer.Typer(no_args_is_help=True, help="List, show, claim, complete and cancel human tasks.")
+
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+TaskArgument = Annotated[str, typer.Argument(help="Task id.", show_default=False)]
+
+
+@app.command("list")
+def list_tasks(
+    status: Annotated[
+        list[str] | None,
+        typer.Option("--status", help="pending, claimed, completed, canceled or expired; several are joined with OR."),
+    ] = None,
+    run_id: Annotated[str | None, typer.Option("--run", help="Only tasks of this run.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Rows at most.")] = 50,
+    after: Annotated[str | None, typer.Option(help="Cursor of an earlier answer (`next`).")] = None,
+    as_json: Json = False,
+) -> None:
+    """List tasks, newest first; without --status those that are open."""
+
+    async def work() -> None:
+        from engine.store.reading.tasks import TaskFilter, tasks_page
+        from runstudio_tui.config import load_config
+        from runstudio_tui.domain.present import NOTHING, moment
+
+        async with open_backend() as backend:
+            tenant = backend.context.tenant
+            wanted = TaskFilter(tenant, run_id=run_id)
+            if status is not None:
+                wanted = TaskFilter(tenant, frozenset(status), run_id)
+            page = await tasks_page(backend.context.store, wanted, cursor=after, limit=limit)
+        if as_json:
+            print_json({"tasks": page.rows, "next": page.next, "serverNow": page.server_now})
+            return
+        zone = load_config({}).config.zone()
+        print_table(
+            ("TASK", "STATUS", "TYPE", "TITLE", "BY", "ASKED", "RUN"),
+            [
+                (
+                    row.task_id,
+                    row.status,
+                    row.task_type,
+                    row.title,
+                    row.completed_by or row.claimed_by or NOTHING,
+                    moment(row.created_at, page.server_now, zone),
+                    row.run_id,
+                )
+                for row in page.rows
+            ],
+        )
+        if page.next:
+            say(f"\nMore: --after {page.next}")
+
+    run_command(work, as_json=as_json)
+
+
+@app.command()
+def show(task_id: TaskArgument, as_json: Json = False) -> None:
+    """Show one task: its context, the form an answer must fit, and the answer."""
+
+    async def work() -> None:
+        import json
+
+        from engine.store.reading.tasks import task_detail
+
+        async with open_backend() as backend:
+            reply = await task_detail(backend.context.store, backend.context.tenant, task_id)
+        detail = reply.value
+        if as_json:
+            print_json({"task": detail, "serverNow": reply.server_now})
+            return
+        say(f"{detail.row.title}  ({detail.row.task_type}, {detail.row.status})")
+        if detail.row.description:
+            say(detail.row.description)
+        say(f"run {detail.row.run_id}  {detail.row.workflow_id} {detail.row.path}")
+        bodies = {
+            "context": detail.context and detail.context.value,
+            "form": detail.form,
+            "response": detail.response and detail.response.value,
+        }
+        for name, body in bodies.items():
+            if body is not None:
+                say(f"\n{name}\n{json.dumps(body, ensure_ascii=False, indent=2)}")
+        if detail.undelivered:
+            say(f"\nThe run has not been told yet: {detail.delivery_error or 'it is about to be.'}")
+
+    run_command(work, as_json=as_json)
+
+
+@app.command()
+def claim(
+    task_id: TaskArgument,
+    release: Annotated[bool, typer.Option("--release", help="Give it back instead.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Reserve a task: only you, or an admin, can complete it then."""
+
+    async def work() -> None:
+        from engine.operations.tasks import claim_task, unclaim_task
+
+        async with open_backend() as backend:
+            result = await (unclaim_task if release else claim_task)(backend.context, task_id)
+        if as_json:
+            print_json(result)
+        else:
+            say(f"claimed by {result.claimed_by}" if result.claimed_by else "free")
+
+    run_command(work, as_json=as_json)
+
+
+@app.command()
+def complete(
+    task_id: TaskArgument,
+    response: Annotated[
+        str | None, typer.Option("--response", "-r", help="JSON file, or - for stdin. Without it: {}.")
+    ] = None,
+    *,
+    event_name: Annotated[
+        str | None, typer.Option("--event", help="What the definition sees as vars.eventName.")
+    ] = None,
+    override: Annotated[bool, typer.Option("--override", help="Accept what the form refuses; for admins.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why; it is audited. Needed with --override.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a task. Exit code 2 when the answer does not fit its form: the run goes on waiting. 7: the run is told later."""
+
+    async def work() -> Exit:
+        from engine.errors import Invalid
+        from engine.operations.tasks import TASK_COMPLETED, complete_task
+
+        if override and reason is None:
+            raise Invalid("REASON_TOO_SHORT", "An override needs a reason.", "Give it with --reason; it is audited.")
+        value = read_json(response) if response is not None else {}
+        async with open_backend() as backend:
+            try:
+                closed = await complete_task(
+                    backend.context, task_id, value, event_name or TASK_COMPLETED, override, reason=reason
+                )
+            except Invalid as refusal:
+                if not as_json:
+                    for issue in refusal.details.get("issues", ()):
+                        progress(f"{issue['pointer'] or '/'}: {issue['message']}")
+                raise
+        return _closed(closed, as_json=as_json)
+
+    run_command(work, as_json=as_json)
+
+
+@app.command()
+def cancel(
+    task_id: TaskArgument,
+    reason: Annotated[str, typer.Option(help="Why, at least 3 characters; it is audited.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Close a task without an answer: its step fails with TASK_CANCELED, which the definition may catch."""
+
+    async def work() -> Exit:
+        from engine.operations.tasks import cancel_task
+
+        async with open_backend() as backend:
+            closed = await cancel_task(backend.context, task_id, reason)
+        return _closed(closed, as_json=as_json)
+
+    run_command(work, as_json=as_json)
+
+
+def _closed(closed: TaskClosed, *, as_json: bool) -> Exit:
+    if as_json:
+        print_json(closed)
+    else:
+        before = " (it was before; nothing changed)" if closed.repeated else ""
+        say(closed.message or f"{closed.status}{before}; run {closed.run_id} goes on")
+    return Exit.DONE if closed.delivered else Exit.ACCEPTED
