@@ -13,7 +13,9 @@ from runstudio_tui.commands.start import read_json
 if TYPE_CHECKING:
     from engine.operations.tasks import TaskClosed
 
-app = typer.Typer(no_args_is_help=True, help="List, show, claim, complete and cancel human tasks.")
+app = typer.Typer(
+    no_args_is_help=True, help="List, show, claim, complete and cancel human tasks, and register their forms."
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 TaskArgument = Annotated[str, typer.Argument(help="Task id.", show_default=False)]
@@ -176,6 +178,34 @@ def cancel(
         return _closed(closed, as_json=as_json)
 
     run_command(work, as_json=as_json)
+
+
+@app.command()
+def form(
+    task_type: Annotated[str, typer.Argument(help="The taskType of human.task steps.", show_default=False)],
+    schema: Annotated[
+        str | None, typer.Option("--schema", help="JSON schema file of the answers, or - for stdin. Without it: show.")
+    ] = None,
+) -> None:
+    """Show the form of a task type as JSON, or give it another one: answers are checked against it from then on."""
+
+    async def work() -> None:
+        from engine.errors import NotFound
+        from engine.operations.forms import form_of, register_form
+
+        async with open_backend() as backend:
+            if schema is not None:
+                changed = await register_form(backend.context, task_type, read_json(schema))
+                say(f"{task_type}: {'registered' if changed else 'the same as before'}")
+                return
+            found = await form_of(backend.context, task_type)
+        if found is None:
+            raise NotFound(
+                "FORM_NOT_FOUND", f"{task_type[:60]} has no form; any object will do.", "Give it one: --schema."
+            )
+        print_json(found)
+
+    run_command(work)
 
 
 def _closed(closed: TaskClosed, *, as_json: bool) -> Exit:

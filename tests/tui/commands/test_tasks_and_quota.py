@@ -112,6 +112,15 @@ async def test_a_task_is_found_claimed_and_completed(
     assert asked.task_id in closed.out
 
 
+async def test_a_form_is_registered_and_shown(runstudio: Command) -> None:
+    assert (await runstudio("tasks", "form", "approval")).code == 3
+    given = await runstudio("tasks", "form", "approval", "--schema", "-", stdin=json.dumps(FORM))
+    assert (given.code, given.out) == (0, "approval: registered\n")
+    assert (await runstudio("tasks", "form", "approval")).json == FORM
+    wrong = await runstudio("tasks", "form", "approval", "--schema", "-", stdin='{"type": 7}')
+    assert (wrong.code, "FORM_SCHEMA_INVALID" in wrong.err) == (2, True)
+
+
 async def test_an_override_needs_a_reason(runstudio: Command, context: OperationContext, asked: Asked) -> None:
     await register_form(context, "approval", FORM)
     refused = await runstudio("tasks", "complete", asked.task_id, "--override")
