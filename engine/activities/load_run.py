@@ -12,7 +12,7 @@ from engine.activities.dependencies import ActivityDependencies
 from engine.activities.fault_points import reach
 from engine.definition.hash import definition_hash
 from engine.definition.plan import Plan
-from engine.errors import CORRUPTION, EngineError
+from engine.errors import CORRUPTION, EngineError, Invalid
 from engine.store.closing import earlier_end
 from engine.store.loading import LoadedRun, load_run
 from engine.workflow.plans import plan_of
@@ -30,7 +30,10 @@ class LoadRun:
     async def load_run(self, request: LoadRunInput) -> LoadRunOutput:
         """What the run needs to begin or to go on; ``refused`` when it can never run, ``closed`` when it is over."""
         reach("load_run.before")
-        run = await load_run(self._store, request["run"])
+        try:
+            run = await load_run(self._store, request["run"])
+        except Invalid as problem:
+            return _refused(problem.code, problem.message)
         if run is not None and run.status not in ("RUNNING", "WAITING"):
             return await self._closed(request["run"])
         answer = self._refusal_or_definition(run)
@@ -52,16 +55,17 @@ class LoadRun:
         version = f"Version {run.workflow_version} of workflow {run.workflow_id}"
         if run.definition is None:
             return _refused("DEFINITION_NOT_FOUND", f"{version} does not exist.")
-        if run.definition_hash is not None and definition_hash(run.definition) != run.definition_hash:
-            return _refused("DEFINITION_HASH_MISMATCH", f"{version} is not what it was when the run was started.")
-        text = json.dumps(run.definition, separators=(",", ":"), ensure_ascii=False)
         try:
+            found = definition_hash(run.definition)
+            if run.definition_hash not in (None, found):
+                return _refused("DEFINITION_HASH_MISMATCH", f"{version} is not what it was when the run was started.")
+            text = json.dumps(run.definition, separators=(",", ":"), ensure_ascii=False)
             plan = plan_of(text)
         except EngineError as problem:
             return _refused("DEFINITION_INVALID", f"{version} cannot be read: {problem.message}", problem.details)
         return {
             "definition": text,
-            "hash": run.definition_hash or definition_hash(run.definition),
+            "hash": found,
             "workflow": run.workflow_id,
             "version": run.workflow_version,
             "tenant": run.tenant,

@@ -11,6 +11,7 @@ import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from engine.activities.data_converter import speaking_to_runs
 from engine.contract import SIGNAL_EVENT, workflow_id_for
 from engine.errors import Conflict, EngineError, Invalid, NotFound
 from engine.operations.actor import Actor
@@ -101,7 +102,8 @@ async def _to_wait(context: OperationContext, delivery: Delivery) -> Served:
         "payload": event.payload,
         "receivedAt": _iso(event),
     }
-    handle = client.get_workflow_handle(workflow_id_for(delivery.run_id))
+    # The run sees the payload as it would if the event had come before its wait: as it is stored.
+    handle = speaking_to_runs(client, context.store).get_workflow_handle(workflow_id_for(delivery.run_id))
     try:
         await handle.signal(SIGNAL_EVENT, signal, rpc_timeout=RPC_TIMEOUT)
     except RPCError as error:

@@ -91,7 +91,7 @@ async def replay_run(
     """
     await context.require(Level.ADMIN)
     said = checked_reason(reason)
-    run, payload, changed = await _input_of(context, run_id, replay_input)
+    run, payload, changed = await input_of(context, run_id, replay_input)
     kind: Literal["original", "override", "patch"] = "original"
     if changed:
         kind = "override" if isinstance(replay_input, Override) else "patch"
@@ -144,8 +144,8 @@ async def replay_runs(
     return list(await asyncio.gather(*(one(run_id) for run_id in targets)))
 
 
-async def _input_of(context: OperationContext, run_id: str, replay_input: ReplayInput) -> tuple[Run, Json, list[str]]:
-    """The run, the input of its replay, and where that differs from the stored one."""
+async def input_of(context: OperationContext, run_id: str, replay_input: ReplayInput) -> tuple[Run, Json, list[str]]:
+    """The run, the input of its replay, and where that differs from the stored one. Raises as ``replay_run`` does."""
     match replay_input:
         case Original():
             run, original, _ = await _stored(context, run_id)

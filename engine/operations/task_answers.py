@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from engine.activities.data_converter import data_converter
+from engine.activities.data_converter import speaking_to_runs
 from engine.contract import SIGNAL_HUMAN_TASK, workflow_id_for
 from engine.errors import EngineError, Unavailable
 from engine.operations.context import OperationContext
@@ -92,9 +92,7 @@ async def _signal(client: Client, context: OperationContext, answer: Answer) -> 
     else:
         signal |= {"eventName": answer.event_name, "payload": answer.response}
     # A large response goes by reference, as every large value of a run does.
-    config = client.config()
-    config["data_converter"] = data_converter(context.store)
-    handle = Client(**config).get_workflow_handle(workflow_id_for(answer.run_id))
+    handle = speaking_to_runs(client, context.store).get_workflow_handle(workflow_id_for(answer.run_id))
     await handle.signal(SIGNAL_HUMAN_TASK, signal, rpc_timeout=RPC_TIMEOUT)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import and_, select
 
+from engine.errors import Invalid
 from engine.store.definitions import as_authored, authored_columns
 from engine.store.tables import workflow_definition_versions as versions
 from engine.store.tables import workflow_runs as runs
@@ -39,6 +40,8 @@ class LoadedRun:
     """Whether the tenant has a quota."""
     engine: str | None
     started_at: datetime
+    seq: int
+    """Of the last record of the run's trace that was written."""
 
     @property
     def meta(self) -> dict[str, Json]:
@@ -52,7 +55,7 @@ class LoadedRun:
 
 
 async def load_run(store: Store, run_id: str) -> LoadedRun | None:
-    """The run, or None when there is no such row."""
+    """The run, or None when there is no such row. Raises ``Invalid`` (``ROW_UNREADABLE``)."""
     async with store.connect() as connection:
         return await read_run(connection, run_id)
 
@@ -76,6 +79,7 @@ async def read_run(connection: Connection, run_id: str) -> LoadedRun | None:
             settings.c.quota_limit,
             runs.c.engine,
             runs.c.started_at,
+            runs.c.seq,
         )
         .select_from(runs)
         .outerjoin(
@@ -89,7 +93,15 @@ async def read_run(connection: Connection, run_id: str) -> LoadedRun | None:
         .outerjoin(settings, settings.c.tenant == runs.c.tenant)
         .where(runs.c.run_id == run_id)
     )
-    row = (await connection.execute(question)).one_or_none()
+    try:
+        row = (await connection.execute(question)).one_or_none()
+    except (RecursionError, ValueError) as problem:
+        # Postgres keeps deeper lists and longer numbers than Python reads. Nothing of ours writes such a value.
+        raise Invalid(
+            "ROW_UNREADABLE",
+            f"The run's input or its definition is stored as JSON that cannot be read ({type(problem).__name__}).",
+            "Correct the row of the run or of its version; it was written past the engine.",
+        ) from problem
     return row and LoadedRun(
         tenant=row.tenant,
         status=row.status,
@@ -106,4 +118,5 @@ async def read_run(connection: Connection, run_id: str) -> LoadedRun | None:
         limited=row.quota_limit is not None,
         engine=row.engine,
         started_at=row.started_at,
+        seq=row.seq,
     )

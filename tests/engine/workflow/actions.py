@@ -92,6 +92,17 @@ def actions_of(counts: Counts) -> list[RegisteredAction]:
             raise StepFailure("TransientError", f"not yet, try {ctx.attempt}", code="NOT_YET")
         return {"value": ctx.attempt}
 
+    @action(
+        "test.patient",
+        input=Anything,
+        output=Result,
+        quick=True,
+        retry={"maxAttempts": 3, "backoffMs": 10, "retryOn": ["TransientError"]},
+    )
+    async def patient(given: Any, ctx: ActionContext) -> dict[str, Any]:
+        """As ``test.flaky``, and declares by itself that it is to be tried again."""
+        return await flaky(given, ctx)
+
     @action("test.writes", input=Anything, output=Result, quick=True, transaction=True)
     async def writes(given: Any, ctx: ActionContext) -> dict[str, Any]:
         """Counts a row up in our database, in the step's own transaction; fails afterwards when it is told to."""
@@ -118,7 +129,7 @@ def actions_of(counts: Counts) -> list[RegisteredAction]:
         note(given, ctx)
         return {"value": "a\x00b\ud800c"}
 
-    handlers = (quick, ordinary, pause, gated, fails, flaky, writes, sized, nasty)
+    handlers = (quick, ordinary, pause, gated, fails, flaky, patient, writes, sized, nasty)
     return [declared for handler in handlers for declared in declarations_of(handler)]
 
 
