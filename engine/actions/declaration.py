@@ -9,9 +9,11 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic.json_schema import JsonSchemaMode
 
 from engine.actions.context import StepIdentity
 from engine.actions.schema import issues_of
@@ -58,12 +60,18 @@ class RegisteredAction:
         return self.handler is None
 
     def input_schema(self) -> dict[str, Any]:
-        """JSON schema of the input, with the names a definition uses."""
-        return self.input_model.model_json_schema(by_alias=True, mode="validation")
+        """JSON schema of the input, with the names a definition uses. Shared: not to be changed."""
+        return _schema_of(self.input_model, "validation")
 
     def output_schema(self) -> dict[str, Any]:
-        """JSON schema of the output."""
-        return self.output_model.model_json_schema(by_alias=True, mode="serialization")
+        """JSON schema of the output. Shared: not to be changed."""
+        return _schema_of(self.output_model, "serialization")
+
+
+@lru_cache(maxsize=4096)
+def _schema_of(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
+    # Every publish asks for the schemas of all actions, and one takes milliseconds to make.
+    return model.model_json_schema(by_alias=True, mode=mode)
 
 
 def action(
