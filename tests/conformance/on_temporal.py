@@ -17,7 +17,7 @@ from tests.conformance.memory_world import CaseSecrets
 from tests.conformance.observed import Checkpoint, Json, Observed
 from tests.conformance.settling import PATIENCE_SECONDS, settled
 from tests.conformance.stored_case import StoredRun, StoredWait, stored_case
-from tests.conformance.temporal_observing import observed_run, translated_remains, unknown_scopes
+from tests.conformance.temporal_observing import final_scopes, observed_run, translated_remains, wanted_scopes
 from tests.conformance.temporal_script import LOOK_AGAIN_SECONDS, ScriptOperations
 from tests.conformance.temporal_world import TemporalWorld
 
@@ -179,9 +179,6 @@ class TemporalHost:
         self._runs, remains = await stored_case(world.store, self._tenant, clock.server_time)
         self._time.follow(self._runs)
         self._require_not_overtaken("the end of the script")
-        main = next((run for run in self._runs if run.id == observed.aliases.get("main")), None)
-        if unknown := unknown_scopes(self._case["expect"], main):
-            raise NotRunnable(f"nothing tells {' and '.join(unknown)} of a run that is not SUCCEEDED")
         since, until = began - _MARGIN_MS, await clock.now() + _MARGIN_MS
 
         def translate(value: Any) -> Any:
@@ -189,9 +186,14 @@ class TemporalHost:
 
         remains = translated_remains(remains, translate)
         for run in sorted(self._runs, key=self._order):
-            # A refused launch leaves a row, so that it can be looked at, but starts no run.
-            if run.launch_state != "failed":
-                observed.runs.append(await observed_run(world, self._time, run, remains, translate))
+            if run.launch_state == "failed":
+                # A refused launch leaves a row, so that it can be looked at, but starts no run.
+                continue
+            scopes = await final_scopes(world, self._tenant, run)
+            wanted = wanted_scopes(self._case["expect"]) if run.id == observed.aliases.get("main") else []
+            if scopes.unknown is not None and wanted:
+                raise NotRunnable(f"{' and '.join(wanted)} cannot be known: {scopes.unknown}")
+            observed.runs.append(observed_run(self._time, run, scopes, remains, translate))
         observed.calls = translate(world.journals[self._tenant].calls)
         observed.tasks = remains.tasks
         observed.invocations = remains.invocations

@@ -1,11 +1,14 @@
-"""What the Temporal host saw of a case: from the tables, from the executions' results, and from the journal of the actions."""
+"""What the Temporal host saw of a case: rows of the tables, results of the executions, and what is computed from both."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from engine.rebuild import rebuild_end
+from engine.store.reader import open_reader
+from engine.store.recorded import load_recorded
 from tests.conformance.case_time import CaseTime
 from tests.conformance.observed import Json, ObservedRun
 from tests.conformance.stored_case import Remains, StoredRun, StoredWait
@@ -14,18 +17,36 @@ from tests.conformance.temporal_world import TemporalWorld
 Translate = Callable[[Any], Any]
 """Times of the server's clock inside a value become times of the case."""
 
-_OF_RUNS = ("vars", "varsSubset", "varsAbsent", "payload", "meta")
+_SCOPES = ("vars", "varsSubset", "varsAbsent", "payload", "meta")
 """Expectations about the scopes of the main run."""
 
 
-async def observed_run(
-    world: TemporalWorld, time: CaseTime, run: StoredRun, remains: Remains, translate: Translate
-) -> ObservedRun:
-    """One run as the checks look at it. An execution's result has all scopes; other ends leave only the vars."""
-    scopes: Json = {"vars": run.vars or {}}
+@dataclass(frozen=True, slots=True)
+class FinalScopes:
+    """The scopes of a run at its end, or where it waits."""
+
+    values: Json
+    unknown: str | None = None
+    """Why they are not all there."""
+
+
+async def final_scopes(world: TemporalWorld, tenant: str, run: StoredRun) -> FinalScopes:
+    """From the execution's result; of a run without one, computed from its records. The row's vars are the run's."""
+    stored: Json = {} if run.vars is None else {"vars": run.vars}
     if run.status == "SUCCEEDED":
         result = await world.handle(run.id).result()
-        scopes = {**result["scopes"], **({} if run.vars is None else {"vars": run.vars})}
+        return FinalScopes({**result["scopes"], **stored})
+    async with open_reader(world.store, tenant) as reader:
+        recorded = await load_recorded(reader, run.id)
+    ending = rebuild_end(recorded)
+    known = ending.stop is None or (run.active and ending.stop.code == "OPEN")
+    return FinalScopes({**ending.scopes, **stored}, None if known or ending.stop is None else ending.stop.message)
+
+
+def observed_run(
+    time: CaseTime, run: StoredRun, scopes: FinalScopes, remains: Remains, translate: Translate
+) -> ObservedRun:
+    """One run as the checks look at it."""
     return ObservedRun(
         run_id=run.id,
         workflow_id=run.workflow_id,
@@ -36,9 +57,9 @@ async def observed_run(
         steps=remains.steps.get(run.id, []),
         waits=[_observed_wait(time, wait) for wait in run.waits],
         timers=[(time.due(wait) or 0) - time.opened(wait) for wait in run.waits if _slept(time, wait)],
-        vars=translate(scopes["vars"]),
-        payload=translate(scopes.get("payload", {})),
-        meta=translate(scopes.get("meta", {})),
+        vars=translate(scopes.values.get("vars", {})),
+        payload=translate(scopes.values.get("payload", {})),
+        meta=translate(scopes.values.get("meta", {})),
         error=None if run.active else translate(run.error),
         parent=run.parent,
         root=run.root,
@@ -47,12 +68,9 @@ async def observed_run(
     )
 
 
-def unknown_scopes(expect: Json, main: StoredRun | None) -> list[str]:
-    """What a case expects of a run's scopes that no table and no result tells."""
-    if main is None or main.status == "SUCCEEDED":
-        return []
-    known = () if main.active else ("vars", "varsSubset", "varsAbsent")
-    return [name for name in _OF_RUNS if name in expect and name not in known]
+def wanted_scopes(expect: Json) -> list[str]:
+    """What a case expects of the scopes of its main run."""
+    return [name for name in _SCOPES if name in expect]
 
 
 def translated_remains(remains: Remains, translate: Translate) -> Remains:
