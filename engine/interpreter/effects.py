@@ -283,6 +283,8 @@ class EventArrived:
     key: str | None
     payload: Json
     received_at: str
+    stored: bool = False
+    """Whether ``workflow_runtime_events`` has it. One that came past the router is kept with the wait that took it."""
 
 
 @dataclass(frozen=True, slots=True)

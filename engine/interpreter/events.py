@@ -51,6 +51,7 @@ class EventBuffer:
                     "key": event.key,
                     "payload": event.payload,
                     "receivedAt": event.received_at,
+                    "stored": event.stored,
                 }
                 for event in self._waiting
             ],
@@ -68,6 +69,7 @@ class EventBuffer:
                 key=event["key"],
                 payload=event["payload"],
                 received_at=event["receivedAt"],
+                stored=event.get("stored", False),
             )
             for event in state["waiting"]
         ]

@@ -241,8 +241,8 @@ class RunState:
         )
         self.trace.append(opened.wait)
 
-    def end_wait(self, status: str, matched_event_id: str | None = None) -> None:
-        """Close the open wait, if there is one."""
+    def end_wait(self, status: str, matched_event_id: str | None = None, payload: Any = None) -> None:
+        """Close the open wait, if there is one. ``payload`` is added to what its row has."""
         opened = self.open
         if opened is None or opened.wait is None:
             return
@@ -254,7 +254,7 @@ class RunState:
                 status=status,
                 at=self.now_iso,
                 matched_event_id=matched_event_id,
-                payload=None,
+                payload=payload,
             )
         )
         opened.wait = None

@@ -122,7 +122,8 @@ def run_event_wait(state: RunState, step: plan.EventWait) -> None:
 
 def event_arrived(state: RunState, step: plan.EventWait, event: EventArrived) -> None:
     """The event the wait was for."""
-    state.end_wait("RESOLVED", event.event_id)
+    unstored = None if event.stored else {"event": {"name": event.event_name, "payload": event.payload}}
+    state.end_wait("RESOLVED", event.event_id, unstored)
     _resumed_by(state, event.event_name, event.payload)
     assign_all(state, step.assign)
     outcome = {"eventName": event.event_name, "key": event.key, "matchedEventId": event.event_id}

@@ -101,6 +101,7 @@ async def _to_wait(context: OperationContext, delivery: Delivery) -> Served:
         "correlationKey": delivery.key,
         "payload": event.payload,
         "receivedAt": _iso(event),
+        "stored": True,
     }
     # The run sees the payload as it would if the event had come before its wait: as it is stored.
     handle = speaking_to_runs(client, context.store).get_workflow_handle(workflow_id_for(delivery.run_id))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import Text, and_, cast, func, select
+from sqlalchemy import Text, and_, cast, func, or_, select
 
 from engine.contract import ENGINE
 from engine.definition.hash import definition_hash
@@ -146,24 +146,34 @@ async def _waits(reader: Reader, run_id: str) -> dict[WaitKey, RecordedWait]:
 
 
 async def _events(reader: Reader, run_id: str) -> dict[StepKey, EventArrived]:
-    """The event that resolved each wait for one."""
+    """The event that resolved each wait for one: from the table of events, or, if it came past that, from the wait itself."""
     same = and_(events.tenant == waits.tenant, events.event_id == waits.matched_event_id)
+    own = waits.payload["event"]
     question = (
         select(
             *position(waits),
             func.coalesce(waits.key, events.correlation_key).label("key"),
+            waits.matched_event_id,
+            waits.resolved_at,
+            own.label("own"),
             events.event_id,
             events.event_name,
             events.payload,
             events.created_at,
         )
-        .select_from(workflow_run_waits.join(workflow_runtime_events, same))
+        .select_from(workflow_run_waits.outerjoin(workflow_runtime_events, same))
         .where(of_run(waits, reader, run_id), waits.wait_type == "event", waits.status == "RESOLVED")
+        .where(or_(own.is_not(None), events.event_id.is_not(None)))
     )
-    return {
-        step_key(row): EventArrived(row.event_id, row.event_name, row.key, row.payload, iso(row.created_at))
-        for row in await reader.rows(question)
-    }
+    found = {}
+    for row in await reader.rows(question):
+        if row.own is None:
+            event = EventArrived(row.event_id, row.event_name, row.key, row.payload, iso(row.created_at), stored=True)
+        else:
+            at = iso(row.resolved_at)
+            event = EventArrived(row.matched_event_id, row.own["name"], row.key, row.own["payload"], at)
+        found[step_key(row)] = event
+    return found
 
 
 async def _tasks(reader: Reader, run_id: str) -> dict[StepKey, RecordedTask]:

@@ -44,6 +44,7 @@ class Inbox:
                 key=_text(signal.get("correlationKey")),
                 payload=payload if isinstance(payload, dict) else {},
                 received_at=_text(signal.get("receivedAt")) or iso_of(milliseconds_of(workflow.now())),
+                stored=signal.get("stored") is True,
             )
         )
 

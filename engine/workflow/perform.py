@@ -174,7 +174,7 @@ class Performer:
 
         while True:
             for event_id, name, key, payload, received_at in early["events"]:
-                self.machine.deliver(fx.EventArrived(event_id, name, key, payload, received_at))
+                self.machine.deliver(fx.EventArrived(event_id, name, key, payload, received_at, stored=True))
             if early["last"] is not None:
                 self._lookback.note(effect.event_name, effect.key, early["last"])
             if arrived() or not early["more"]:

@@ -70,7 +70,7 @@ class RunWorkflow:
 
     @workflow.signal(name=SIGNAL_EVENT)
     def on_event(self, signal: Any) -> None:
-        """``{eventId, eventName, correlationKey, payload, receivedAt}``."""
+        """``{eventId, eventName, correlationKey, payload, receivedAt, stored?}``; see ``EventArrived``."""
         self._inbox.put_event(signal)
 
     @workflow.signal(name=SIGNAL_HUMAN_TASK)

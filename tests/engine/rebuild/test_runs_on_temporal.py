@@ -104,6 +104,32 @@ async def test_steps_of_every_kind(bench: Bench) -> None:
     await assert_rebuilds(bench.store, bench.tenant, str(child["run_id"]))
 
 
+async def test_an_event_that_came_past_the_router(bench: Bench) -> None:
+    wait = wait_event("w", filters=[{"path": "n", "op": "exists"}])
+    await bench.publish([wait, wait_event("x"), assign("seen", n="vars.event.n")])
+    run = await bench.start()
+    await run.waiting("event")
+    await run.send_event("PING", {"n": 1, "token": "t"})
+    await run.handle.signal("workflowRuntimeV2Event", {"eventName": "PING", "payload": {"n": 2}})
+    await run.ended()
+    assert (await rebuilds(run))["output_json"]["n"] == 2
+    assert [wait["payload"] for wait in await run.waits()] == [
+        {"filters": [{"path": "n", "op": "exists"}], "event": {"name": "PING", "payload": {"n": 1, "token": "t"}}},
+        {"event": {"name": "PING", "payload": {"n": 2}}},
+    ]
+
+
+async def test_an_event_of_the_router_is_not_kept_twice(bench: Bench) -> None:
+    await bench.publish([wait_event("w", key="'k'"), wait_event("x", "EARLY", key="'k'")])
+    run = await bench.start()
+    await run.waiting("event")
+    await publish_event(bench, "EARLY", {"n": 2})
+    await publish_event(bench, "PING", {"n": 1})
+    await run.ended()
+    assert (await rebuilds(run))["output_json"]["event"] == {"n": 2}
+    assert [wait["payload"] for wait in await run.waits()] == [None, None]
+
+
 async def test_a_run_that_failed(bench: Bench) -> None:
     loop = for_each("l", "[1, 2]", [assign("a", n="item"), {**FAILS, "id": "g"}], onItemError="continue")
     row = await rebuilds(await bench.play([loop, later("one"), for_each("m", "[7]", [FAILS])]))
