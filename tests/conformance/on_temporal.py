@@ -50,8 +50,8 @@ class TemporalHost:
     def __init__(self, world: TemporalWorld, case: Json) -> None:
         self._world = world
         self._case = case
-        self._tenant = new_id()
-        self._context = world.context(self._tenant)
+        self.tenant = new_id()
+        self._context = world.context(self.tenant)
         self._time = CaseTime()
         self._runs: list[StoredRun] = []
         self._first_seen: dict[str, int] = {}
@@ -65,7 +65,7 @@ class TemporalHost:
 
     async def _play(self) -> Observed:
         secrets = CaseSecrets(self._case.get("secrets") or {})
-        self._world.secrets.of_tenant[self._tenant] = secrets
+        self._world.secrets.of_tenant[self.tenant] = secrets
         case, written = moved(self._case, await self._day_of_the_case())
         self._time = CaseTime(written)
         await prepare(self._world, self._context, case)
@@ -97,7 +97,7 @@ class TemporalHost:
         return tomorrow
 
     async def _settle(self) -> None:
-        self._runs = await settled(self._world, self._tenant)
+        self._runs = await settled(self._world, self.tenant)
         self._time.follow(self._runs)
 
     async def _clean_up(self) -> None:
@@ -176,7 +176,7 @@ class TemporalHost:
 
     async def _observe(self, observed: Observed, began: int) -> None:
         world, clock = self._world, self._world.clock
-        self._runs, remains = await stored_case(world.store, self._tenant, clock.server_time)
+        self._runs, remains = await stored_case(world.store, self.tenant, clock.server_time)
         self._time.follow(self._runs)
         self._require_not_overtaken("the end of the script")
         since, until = began - _MARGIN_MS, await clock.now() + _MARGIN_MS
@@ -189,12 +189,12 @@ class TemporalHost:
             if run.launch_state == "failed":
                 # A refused launch leaves a row, so that it can be looked at, but starts no run.
                 continue
-            scopes = await final_scopes(world, self._tenant, run)
+            scopes = await final_scopes(world, self.tenant, run)
             wanted = wanted_scopes(self._case["expect"]) if run.id == observed.aliases.get("main") else []
             if scopes.unknown is not None and wanted:
                 raise NotRunnable(f"{' and '.join(wanted)} cannot be known: {scopes.unknown}")
             observed.runs.append(observed_run(self._time, run, scopes, remains, translate))
-        observed.calls = translate(world.journals[self._tenant].calls)
+        observed.calls = translate(world.journals[self.tenant].calls)
         observed.tasks = remains.tasks
         observed.invocations = remains.invocations
         observed.events = remains.events
