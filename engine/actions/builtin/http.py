@@ -118,7 +118,8 @@ async def _exchange(call: RequestInput, ctx: ActionContext, hosts: AllowedHosts)
             call.method,
             call.url,
             params={name: javascript.text(value) for name, value in call.query.items()} or None,
-            headers=_headers(call, ctx),
+            # The bytes of a header are Latin-1; httpx takes text for ASCII unless it is told.
+            headers=httpx.Headers(_headers(call, ctx), encoding="latin-1"),
             content=_content(call),
         )
         for _ in range(MAX_REDIRECTS + 1):

@@ -134,7 +134,7 @@ async def test_what_is_sent(request_: Request, service: Service) -> None:
         "/json",
         method="POST",
         query={"q": "a b&", "n": 1, "yes": True},
-        headers={"X-Trace": "7"},
+        headers={"X-Trace": "7", "X-Name": "grüß"},
         json={"a": [1.0, "ü"]},
     )
     await request_("/json", method="PUT", text="grüß")
@@ -147,6 +147,7 @@ async def test_what_is_sent(request_: Request, service: Service) -> None:
     )
     assert post["headers"]["content-type"] == "application/json"
     assert post["headers"]["x-trace"] == "7"
+    assert post["headers"]["x-name"] == "grüß"
     assert post["headers"]["idempotency-key"] == "key-1"
     assert (put["body"], put["headers"]["content-type"]) == ("grüß", "text/plain; charset=utf-8")
     assert patch["body"] == "null"
