@@ -47,6 +47,8 @@ class RegisteredAction:
     handler: Handler | None
     """None for a pure action: it runs inside the workflow, see ``engine.actions.pure``."""
     idempotency_key: KeyFunction | None = None
+    stores_input: bool = False
+    """Whether what it is given is kept where people read it; it is then given no secrets."""
     description: str = ""
 
     @property
@@ -86,6 +88,7 @@ def action(
     timeout: float | None = None,
     retry: Mapping[str, Any] | None = None,
     idempotency_key: KeyFunction | None = None,
+    stores_input: bool = False,
 ) -> Callable[[AnyHandler], AnyHandler]:
     """Declares ``handler(input, ctx)`` as version ``version`` of an action. The function itself is unchanged.
 
@@ -93,6 +96,7 @@ def action(
     ``transaction``: works on the engine's database through ``ctx.transaction``, in one commit with its outcome; only for quick
     async actions. ``timeout``: seconds, 600 by default. ``retry``: default policy in the language's own shape,
     ``{"maxAttempts": 3, "backoffMs": 500}``; a step's own policy wins. ``idempotency_key``: see ``engine.actions.idempotency``.
+    ``stores_input``: keeps what it is given where people read it, so a step that gives it a secret fails.
     The docstring's first line is the description. Raises ``Invalid`` (``ACTION_DECLARATION_INVALID``).
     """
 
@@ -111,6 +115,7 @@ def action(
             ),
             handler=handler,
             idempotency_key=idempotency_key,
+            stores_input=stores_input,
             description=(inspect.getdoc(handler) or "").partition("\n")[0],
         )
         problems = problems_of(declared)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -17,7 +19,7 @@ from engine.actions.declaration import RegisteredAction
 from engine.actions.pure import PURE_ACTIONS
 from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import output_json, parse_input
-from engine.actions.secrets import scrub, scrub_failure
+from engine.actions.secrets import NOT_ACCEPTED, scrub, scrub_failure
 from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, EngineError, StepFailure, Unavailable
 from engine.store.engine import as_unavailable
 
@@ -36,14 +38,18 @@ _pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="runstudio-action")
 async def invoke(
     registered: RegisteredAction, raw_input: Any, ctx: ActionContext, secrets: tuple[str, ...] = ()
 ) -> Any:
-    """Runs the action once and returns its output as a JSON value, with ``secrets`` scrubbed from it.
+    """Runs the action once and returns its output as a JSON value, with ``secrets`` scrubbed from it and from its heartbeats.
 
     ``raw_input`` has its secrets already resolved. Raises ``StepFailure``, scrubbed too: a StepFailure of the handler as it is;
-    ``ActionError`` with code ``ACTION_INPUT_INVALID`` (the handler has not run), ``ACTION_OUTPUT_INVALID``, or
-    ``INTERNAL_ERROR`` for any other exception; ``TimeoutError`` with code ``ACTION_TIMEOUT``. Cancellation passes.
+    ``ActionError`` with code ``ACTION_INPUT_INVALID`` or ``SECRET_NOT_ACCEPTED`` (the handler has not run),
+    ``ACTION_OUTPUT_INVALID``, or ``INTERNAL_ERROR`` for any other exception; ``TimeoutError`` with code ``ACTION_TIMEOUT``.
+    Cancellation passes.
     Raises ``Unavailable`` when the database of a transactional action cannot go on: that is no failure of the step, and the whole
     transaction is to be repeated. After any error the caller rolls the transaction back.
     """
+    if secrets:
+        _require_discretion(registered)
+        ctx = replace(ctx, heartbeat=_discreet(ctx.heartbeat, secrets))
     try:
         parsed = parse_input(registered.label, registered.input_model, raw_input)
         output = await _run(registered, parsed, ctx)
@@ -53,6 +59,24 @@ async def invoke(
         # Without a cause: it may quote a secret, and tracebacks end up in logs.
         raise scrub_failure(failure, secrets) from None
     return scrub(output, secrets)
+
+
+def _require_discretion(registered: RegisteredAction) -> None:
+    if registered.stores_input:
+        raise StepFailure(
+            ACTION,
+            f"{registered.label} keeps what it is given where people can read it, so it is given no secret.",
+            code=NOT_ACCEPTED,
+        )
+
+
+def _discreet(heartbeat: Callable[..., None], secrets: tuple[str, ...]) -> Callable[..., None]:
+    """Heartbeats are kept by Temporal and written to logs."""
+
+    def beat(*details: Any) -> None:
+        heartbeat(*scrub(list(details), secrets))
+
+    return beat
 
 
 async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) -> Any:

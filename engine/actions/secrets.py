@@ -25,6 +25,7 @@ VARIABLE_PREFIX: Final = "RUNSTUDIO_SECRET_"
 
 NOT_FOUND: Final = "SECRET_NOT_FOUND"
 NAME_INVALID: Final = "SECRET_NAME_INVALID"
+NOT_ACCEPTED: Final = "SECRET_NOT_ACCEPTED"
 
 _MARK: Final = "__runstudio_secret_provider__"
 

@@ -139,6 +139,29 @@ async def test_an_output_does_not_hold_the_secret(make_context: Callable[..., Ac
     assert await invoke(registered, {"token": CANARY}, make_context(), (CANARY,)) == {"token": f"used {PLACEHOLDER}"}
 
 
+async def test_a_heartbeat_does_not_hold_the_secret(make_context: Callable[..., ActionContext]) -> None:
+    async def beats(call: Token, ctx: ActionContext) -> Token:
+        ctx.heartbeat(f"trying {call.token}", {"sent": call.token})
+        return call
+
+    beaten: list[Any] = []
+    registered = declarations_of(action("test.beats", input=Token, output=Token)(beats))[0]
+    context = make_context(heartbeat=lambda *details: beaten.extend(details))
+    await invoke(registered, {"token": CANARY}, context, (CANARY,))
+    assert beaten == [f"trying {PLACEHOLDER}", {"sent": PLACEHOLDER}]
+
+
+async def test_an_action_that_stores_its_input_is_given_no_secret(make_context: Callable[..., ActionContext]) -> None:
+    async def keeps(call: Token, ctx: ActionContext) -> Token:
+        return call
+
+    registered = declarations_of(action("test.keeps", input=Token, output=Token, stores_input=True)(keeps))[0]
+    with pytest.raises(StepFailure) as failed:
+        await invoke(registered, {"token": CANARY}, make_context(), (CANARY,))
+    assert failed.value.code == "SECRET_NOT_ACCEPTED"
+    assert (await invoke(registered, {"token": "plain"}, make_context()))["token"] == "plain"
+
+
 @pytest.mark.parametrize("way", ["exception", "failure", "bad output"])
 async def test_an_error_does_not_hold_the_secret(make_context: Callable[..., ActionContext], way: str) -> None:
     async def leak(call: Token, ctx: ActionContext) -> Any:
