@@ -7,6 +7,7 @@ A test names its case with ``record_property("conformance", (host, case id))``; 
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in reports:
             if not isinstance(report, pytest.TestReport) or report.when != "call":
                 continue
-            facts = dict(report.user_properties)
+            facts: dict[str, Any] = dict(report.user_properties)
             if "conformance" not in facts:
                 continue
             host, case_id = facts["conformance"]
