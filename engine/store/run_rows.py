@@ -55,9 +55,12 @@ def _open_wait_of_run() -> LateralFromClause:
 
 
 def _step_of_path() -> LateralFromClause:
-    """The author's id of the step a run is at, for rows that do not name it themselves."""
+    """The author's id of the step a run is at, for rows that do not name it themselves.
+
+    A run that is at no step is not looked up at all: where one run has most of the steps, Postgres would read them all.
+    """
     steps = workflow_run_steps.c
-    at_path = (steps.run_id == _runs.run_id, steps.step_path == _AT, _runs.node_step_id.is_(None))
+    at_path = (steps.run_id == _runs.run_id, steps.step_path == _AT, _AT.is_not(None), _runs.node_step_id.is_(None))
     return select(steps.definition_step_id).where(*at_path).limit(1).lateral("step")
 
 
