@@ -146,7 +146,9 @@ async def delete(call: WriteInput, ctx: ActionContext) -> dict[str, Any]:
     return {"deleted": await data_store.remove(ctx.transaction, _slot(call, ctx))}
 
 
-@action("store.increment", input=IncrementInput, output=IncrementOutput, quick=True, transaction=True, stores_input=True)
+@action(
+    "store.increment", input=IncrementInput, output=IncrementOutput, quick=True, transaction=True, stores_input=True
+)
 async def increment(call: IncrementInput, ctx: ActionContext) -> dict[str, Any]:
     """Add to a number, atomically; the first time it is initial + by."""
     try:
