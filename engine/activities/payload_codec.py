@@ -12,36 +12,22 @@ from collections.abc import Sequence
 from typing import Final
 
 from temporalio.api.common.v1 import Payload
-from temporalio.converter import (
-    PayloadCodec,
-    SerializationContext,
-    WithSerializationContext,
-)
+from temporalio.converter import PayloadCodec
 
-from engine.contract import workflow_id_for
 from engine.store.payloads import INLINE_BYTES, put_text, read_text
 from engine.store.transactions import Store
 
 ENCODING: Final = b"json/runstudio-reference"
 _PLAIN: Final = b"json/plain"
-_RUN_PREFIX: Final = workflow_id_for("")
 
 
-class LargePayloads(PayloadCodec, WithSerializationContext):
+class LargePayloads(PayloadCodec):
     """Replaces large JSON payloads by ``{"payload_id": ..., "bytes": ...}`` and back; leaves all others alone."""
 
     def __init__(self, store: Store, run_id: str | None = None) -> None:
         """``run_id``: the run whose payloads these are; without one nothing is stored, only read."""
         self._store = store
         self._run_id = run_id
-
-    def with_context(self, context: SerializationContext) -> LargePayloads:
-        """The codec for one run's payloads."""
-        workflow_id: str = getattr(context, "workflow_id", None) or ""
-        if not workflow_id.startswith(_RUN_PREFIX):
-            return self
-        run_id = workflow_id.removeprefix(_RUN_PREFIX)
-        return self if run_id == self._run_id else LargePayloads(self._store, run_id)
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """See the class."""

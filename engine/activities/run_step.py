@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,9 +97,20 @@ class RunStep:
         # Raises for an action that is not registered, and says what is registered instead.
         registered = self._dependencies.actions.get(request["action"], request["version"])
         resolved = await self._dependencies.secrets.resolve(request["input"], request["secrets"], request["tenant"])
+        identity = step.identity
         optional: dict[str, Any] = {} if beat is None else {"heartbeat": beat}
         context = ActionContext(
-            **asdict(step.identity), idempotency_key=step.attempt.key, connection=connection, **optional
+            tenant=identity.tenant,
+            run_id=identity.run_id,
+            workflow_id=identity.workflow_id,
+            workflow_version=identity.workflow_version,
+            step_path=identity.step_path,
+            iteration=identity.iteration,
+            visit=identity.visit,
+            attempt=identity.attempt,
+            idempotency_key=step.attempt.key,
+            connection=connection,
+            **optional,
         )
         return await invoke(registered, resolved.value, context, resolved.secrets)
 

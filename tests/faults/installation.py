@@ -36,7 +36,7 @@ from engine.settings import Settings
 from engine.store.engine import create_store_engine
 from engine.store.schema_version import migrate
 from tests.engine.workflow.harness import Bench, Run
-from tests.faults import ledger
+from tests.faults import ledger, rude_actions
 from tests.faults.ledger import Entry, read_entries
 
 REPOSITORY = Path(__file__).parents[2]
@@ -180,7 +180,7 @@ class Installation:
 
         ``before``: Python statements that make it another build than the one of this repository.
         """
-        arguments = ["worker", "--actions", ledger.__name__]
+        arguments = ["worker", "--actions", ledger.__name__, "--actions", rude_actions.__name__]
         main = f"from runstudio_tui.cli import main; main({arguments!r})"
         start = ["-c", f"{before}\n{main}"] if before else ["-m", "runstudio_tui.cli", *arguments]
         port, log = free_port(), self.directory / f"{name}.log"

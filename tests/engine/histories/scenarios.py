@@ -51,8 +51,8 @@ async def waits(bench: Bench) -> Run:
     """An event, a deadline, a time, a person."""
     await bench.publish([
         wait_event("w", key='"k"', filters=[{"path": "n", "op": ">", "value": 1}]),
-        attempt("t", [wait_event("late", timeoutMs=20)], [set_state("late")]),
-        wait_time("time", 20),
+        attempt("t", [wait_event("late", timeoutMs=500)], [set_state("late")]),
+        wait_time("time", 500),
         ask("person"),
         quick("q", value="=vars.event.ok"),
     ])  # fmt: skip

@@ -65,7 +65,7 @@ async def test_control_and_pure_steps_cost_nothing(bench: Bench) -> None:
 
 
 async def test_a_time_wait_costs_a_marker_a_timer_and_a_workflow_task(bench: Bench) -> None:
-    run = await bench.play([wait_time("w", 50)])
+    run = await bench.play([wait_time("w", 400)])
     assert await total(run) == FRAME_EVENTS + 1 + 2 + 3
 
 

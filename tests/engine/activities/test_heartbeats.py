@@ -1,0 +1,66 @@
+"""A long action gives signs of life, from whatever thread it runs in, and learns that nobody wants it any more."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from engine.activities import heartbeats
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beat at once."""
+    monkeypatch.setattr(heartbeats, "FIRST_AFTER_SECONDS", 0.02)
+    monkeypatch.setattr(heartbeats, "EVERY_SECONDS", 0.02)
+
+
+async def test_an_action_that_takes_long_beats_until_it_ends() -> None:
+    beats: list[tuple[object, ...]] = []
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *details: beats.append(details)
+    enough = asyncio.Event()
+
+    async def long_action() -> None:
+        async with heartbeats.beating():
+            while len(beats) < 3:  # noqa: ASYNC110 - the beats are what is waited for
+                await asyncio.sleep(0.005)
+        enough.set()
+
+    await asyncio.wait_for(environment.run(long_action), 5)
+    seen = len(beats)
+    await asyncio.sleep(0.1)
+    assert enough.is_set()
+    assert len(beats) == seen
+
+
+async def test_a_plain_function_beats_from_its_thread() -> None:
+    beats: list[tuple[object, ...]] = []
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *details: beats.append(details)
+
+    async def threaded() -> None:
+        async with heartbeats.beating() as beat:
+            await asyncio.to_thread(beat, "42 of 100")
+            await asyncio.sleep(0)
+
+    await asyncio.wait_for(environment.run(threaded), 5)
+    assert ("42 of 100",) in beats
+
+
+async def test_a_local_activity_has_no_heartbeat() -> None:
+    beats: list[tuple[object, ...]] = []
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *details: beats.append(details)
+    environment.info = dataclasses.replace(environment.info, is_local=True)
+
+    async def quick() -> None:
+        async with heartbeats.beating() as beat:
+            beat("nobody listens")
+            await asyncio.sleep(0.06)
+
+    await environment.run(quick)
+    assert beats == []
