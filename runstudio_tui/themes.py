@@ -29,6 +29,7 @@ THEMES: Final = (
         boost="ansi_default",
         ansi=True,
         variables={
+            "tone-rule": "ansi_bright_black",
             "tone-dim": "ansi_default",
             "tone-dim-style": "dim",
             "tone-accent": "ansi_cyan",
@@ -65,6 +66,7 @@ THEMES: Final = (
         surface="#16191d",
         panel="#1f242b",
         variables={
+            "tone-rule": "#39424d",
             "tone-dim": "#7d8794",
             "tone-dim-style": "none",
             "tone-accent": "#56b6c2",
@@ -92,6 +94,7 @@ THEMES: Final = (
         panel="#eeeeec",
         dark=False,
         variables={
+            "tone-rule": "#cfd4d9",
             "tone-dim": "#6a7178",
             "tone-dim-style": "none",
             "tone-accent": "#0b7285",

@@ -210,6 +210,9 @@ def _acts(row: Step) -> bool:
 def _row_detail(row: Step, node: DefinitionNode | None) -> str:
     outcome = row.outcome if isinstance(row.outcome, dict) else {}
     parts: list[str] = []
+    if row.error is not None:
+        said = safe(row.error.code or row.error.category)
+        parts.append(f"{said}, handled" if row.handled_by else said)
     if row.visit > 1:
         parts.append(f"visit {row.visit}")
     if row.step_type == BRANCH and outcome.get("branch"):
@@ -220,9 +223,6 @@ def _row_detail(row: Step, node: DefinitionNode | None) -> str:
         parts.append(node.detail)
     elif node is None:
         parts.append(safe(row.step_type))
-    if row.error is not None:
-        said = safe(row.error.code or row.error.category)
-        parts.append(f"{said}, handled" if row.handled_by else said)
     return " · ".join(parts)
 
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Horizontal
 from textual.screen import Screen
 
 from runstudio_tui.actions import BY_ID, Scope, Situation, footer, refusal
 from runstudio_tui.bindings import bindings_of
 from runstudio_tui.domain.catalog import Change
-from runstudio_tui.screens.chrome import HIDDEN, PAUSED, freshness_note, keys_line, place_span
+from runstudio_tui.screens.chrome import HIDDEN, PAUSED, WIDE_TITLE, freshness_note, keys_line, place_span
 from runstudio_tui.store.feed import Freshness, Poller
 from runstudio_tui.store.journal import Weight
 from runstudio_tui.store.session import Studio
 from runstudio_tui.widgets.bar import Bar
-from runstudio_tui.widgets.line import Line, Span, justify, line
+from runstudio_tui.widgets.line import Line, Span, justify, line, line_width
 
 if TYPE_CHECKING:
     from runstudio_tui.app import StudioApp
@@ -34,6 +36,7 @@ class StudioScreen(Screen[None]):
     AUTO_FOCUS = ""
     DEFAULT_CSS = """
     StudioScreen { layout: vertical; }
+    #top { height: 1; }
     #note { height: 1; }
     """
 
@@ -41,6 +44,8 @@ class StudioScreen(Screen[None]):
         super().__init__()
         self.studio = studio
         self.notice: Line = ()
+        self.as_of: datetime | None = None
+        """Server's time at which what is shown last changed."""
         self._stop_listening: Callable[[], None] | None = None
         self._ticker: asyncio.Task[None] | None = None
 
@@ -53,7 +58,9 @@ class StudioScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Title, body, note line, line of keys."""
-        yield Bar(id="title")
+        with Horizontal(id="top"):
+            yield Bar(id="title")
+            yield Bar(id="place")
         yield from self.body()
         yield Bar(id="note")
         yield Bar(id="keys")
@@ -114,15 +121,15 @@ class StudioScreen(Screen[None]):
         """Draw title, note and keys again where they differ."""
         if not self.can_draw:
             return
-        self.query_one("#title", Bar).show(self._title)
+        self.query_one("#title", Bar).show(lambda _: [(Span(" RUN STUDIO  ", "strong"), *self.where())])
+        shown = place_span(self.studio, self.as_of if self.size.width >= WIDE_TITLE else None)
+        place = self.query_one("#place", Bar)
+        place.styles.width = line_width(shown)
+        place.show(lambda _: [shown])
         self.show_state()
         self.query_one("#note", Bar).show(self._note)
         situation = self.situation()
         self.query_one("#keys", Bar).show(lambda cells: [keys_line(footer(self.SCOPE, situation), cells)])
-
-    def _title(self, cells: int) -> list[Line]:
-        left = (Span(" RUN STUDIO  ", "strong"), *self.where())
-        return [justify(left, place_span(self.studio), cells)]
 
     def _note(self, cells: int) -> list[Line]:
         fresh: Freshness | None = next((poller.freshness for poller in self.pollers()), None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
 
 from runstudio_tui.actions import Action, footer_keys
 from runstudio_tui.domain.present import live_duration
@@ -11,17 +13,22 @@ from runstudio_tui.store.session import Studio
 from runstudio_tui.text import safe
 from runstudio_tui.widgets.line import Line, Span, line, line_width
 
+WIDE_TITLE: Final = 100
+"""Columns from which the title has room for a time."""
 HIDDEN = "hidden"
 PAUSED = "paused by hand"
 UNFOCUSED = "paused while the terminal is not looked at"
 
 
-def place_span(studio: Studio) -> Line:
-    """Right end of the title: which deployment, as whom, and whether nothing can be changed."""
+def place_span(studio: Studio, as_of: datetime | None) -> Line:
+    """Right end of the title: which deployment, as whom, whether nothing can be changed, and the zone of all times, with the
+    time at which what is shown last changed where there is room for it."""
     if studio.who is None:
         return line(Span("connecting ", "dim"))
     lock = Span("⚿ read-only  ", "attention") if studio.read_only else Span("")
-    return line(lock, Span(f"{safe(studio.who.place)} ▸ {safe(studio.who.actor)} ", "dim"))
+    now = studio.time.now().astimezone(studio.zone)
+    at = f"{as_of.astimezone(studio.zone).strftime('%H:%M:%S')} " if as_of is not None else ""
+    return line(lock, Span(f"{safe(studio.who.place)} ▸ {safe(studio.who.actor)}   {at}{now.tzname() or ''} ", "dim"))
 
 
 def keys_line(actions: Sequence[Action], cells: int) -> Line:

@@ -80,12 +80,8 @@ class Choice(Painted, can_focus=True):
         """See Painted."""
         self._redraw()
 
-    def on_focus(self) -> None:
-        """See Widget."""
-        self._redraw()
-
-    def on_blur(self) -> None:
-        """See Widget."""
+    def focus_changed(self) -> None:
+        """See Painted."""
         self._redraw()
 
     def on_click(self, event: events.Click) -> None:

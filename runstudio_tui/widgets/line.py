@@ -18,7 +18,9 @@ TONES: Final = (
     "failed",
     "canceled",
     "attention",
+    "rule",
     "key",
+    "focus",
     "match",
 )
 """Every tone a span may have. The theme gives each a colour; ``dim`` and ``strong`` also work without any."""

@@ -31,7 +31,9 @@ class Painted(Widget):
         & > .tone--failed { color: $tone-failed; }
         & > .tone--canceled { color: $tone-canceled; }
         & > .tone--attention { color: $tone-attention; text-style: bold; }
+        & > .tone--rule { color: $tone-rule; }
         & > .tone--key { color: $tone-accent; text-style: bold; }
+        & > .tone--focus { color: $tone-accent; text-style: bold reverse; }
         & > .tone--match { color: $tone-attention; text-style: reverse; }
         & > .tone--cursor { background: $tone-cursor; text-style: $tone-cursor-style; }
     }
@@ -97,7 +99,7 @@ class Painted(Widget):
             tone = self._tone(span.tone)
             if cursor is not None:
                 tone += cursor
-            blank = span.tone != "match" and span.text.isspace()
+            blank = span.tone not in ("match", "focus") and span.text.isspace()
             if tone == style or (blank and text):
                 text += span.text  # a colour on blanks would only cost bytes
                 continue
@@ -119,6 +121,14 @@ class Painted(Widget):
         self._tones.clear()
         self._strips.clear()
         super().notify_style_update()
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """See Widget: the keyboard came or went."""
+        super().watch_has_focus(has_focus)
+        self.focus_changed()
+
+    def focus_changed(self) -> None:
+        """The keyboard came or went; widgets that show it override this."""
 
     def on_resize(self, event: events.Resize) -> None:
         """Other width: every line is drawn anew."""

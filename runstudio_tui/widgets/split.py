@@ -12,7 +12,7 @@ class Split(Widget):
     DEFAULT_CSS = """
     Split { layout: horizontal; height: 1fr; }
     Split > .-left { width: 13fr; }
-    Split > .-right { width: 8fr; border-left: solid $tone-dim; }
+    Split > .-right { width: 8fr; border-left: solid $tone-rule; }
     """
 
     def __init__(self, left: Widget, right: Widget) -> None:

@@ -53,19 +53,15 @@ class TextButton(Painted, can_focus=True):
     def redraw(self) -> None:
         """Draw it as it stands."""
         key = Span(f"{self._key} ", "dim") if self._key else Span("")
-        tone = "dim" if not self._enabled else "match" if self.has_focus else "strong"
+        tone = "dim" if not self._enabled else "focus" if self.has_focus else "strong"
         self.put_lines([line(key, Span(f"[ {self._label} ]", tone))])
 
     def resized(self) -> None:
         """See Painted."""
         self.redraw()
 
-    def on_focus(self) -> None:
-        """See Widget."""
-        self.redraw()
-
-    def on_blur(self) -> None:
-        """See Widget."""
+    def focus_changed(self) -> None:
+        """See Painted."""
         self.redraw()
 
     def on_click(self, event: events.Click) -> None:

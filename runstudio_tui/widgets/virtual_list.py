@@ -229,12 +229,8 @@ class VirtualList(Painted, can_focus=True):
         self._show_cursor()
         self.redraw()
 
-    def on_focus(self) -> None:
-        """See Widget."""
-        self.redraw()
-
-    def on_blur(self) -> None:
-        """See Widget."""
+    def focus_changed(self) -> None:
+        """See Painted."""
         self.redraw()
 
     @property

@@ -171,8 +171,3 @@ def picture(snapshot: SnapshotAssertion) -> Callable[[Session, str], None]:
         assert drawn == snapshot(name=name, extension_class=SVGImageExtension)
 
     return compare
-
-    """Fails when a test leaves tasks of the studio behind."""
-    yield
-    left = [task for task in asyncio.all_tasks() if not task.done() and "runstudio_tui" in repr(task.get_coro())]
-    assert not left

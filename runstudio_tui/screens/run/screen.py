@@ -185,7 +185,7 @@ class RunScreen(StudioScreen):
         if not self.has_class("-narrow"):
             at = self._steps.outer_size.width
             across = f"{across[:at]}┬{across[at + 1 :]}"
-        return [line(Span(across, "dim"))]
+        return [line(Span(across, "rule"))]
 
     def _live(self) -> Line:
         fresh = self._poller.freshness

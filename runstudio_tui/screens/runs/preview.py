@@ -33,6 +33,8 @@ class Preview(Widget):
         self._studio = studio
         self._store: RunStore | None = None
         self._wanted: RunId | None = None
+        self._focused = False
+        """True once the tree was opened at what matters."""
         self._settling: asyncio.Task[None] | None = None
         self._why: OnDemand[Diagnosis] = OnDemand(self._ask_why, self.redraw, clock=studio.clock, keep=WHY_KEPT)
         self.lines = LineList(id="preview")
@@ -83,6 +85,7 @@ class Preview(Widget):
     async def _settle(self, run_id: RunId) -> None:
         await self._studio.clock.wait(asyncio.Event(), _SETTLE)
         self._store = RunStore(self._studio.backend.runs, self._studio.time, run_id)
+        self._focused = False
         self.lines.action_act("list.top")
         self.redraw()
         self.poller.go_on(_NOTHING)
@@ -96,6 +99,11 @@ class Preview(Widget):
         if store is None or answer is None:
             return
         store.apply(answer)
+        if not self._focused and store.complete:
+            self._focused = True
+            focus = store.executions.focus()
+            if focus is not None:
+                store.tree.reveal(focus)
         waits = store.summary is not None and store.summary.row.status is RunStatus.WAITING
         if waits or store.stuck:
             self._why.look_at(store.run_id, again=True)

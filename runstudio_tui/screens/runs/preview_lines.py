@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, tzinfo
 
 from runstudio_tui.domain.catalog import Diagnosis
-from runstudio_tui.domain.effective import mark_of, run_state
+from runstudio_tui.domain.effective import STEP_STATES, mark_of, run_state
 from runstudio_tui.domain.failure import run_failure
 from runstudio_tui.domain.models import Step, StepStatus, Wait, WaitKind, WaitStatus
 from runstudio_tui.domain.present import elapsed, remaining, trigger_text, until
@@ -34,7 +35,7 @@ def preview_lines(store: RunStore, why: Diagnosis | None, now: datetime, zone: t
     if mark is not None:
         lines.append(line(" ", Span(f"{mark.glyph} {mark.word}", mark.tone)))
     lines.append(())
-    for tree_line in store.tree.lines(now, lambda step: store.open_wait_of(step) is not None):
+    for tree_line in _compact(store.tree.lines(now, lambda step: store.open_wait_of(step) is not None)):
         lines.append(step_line(tree_line, cells))
         lines.extend(_below(store, tree_line, now, zone, cells))
     failure = run_failure(store.summary, _failed_step(store), ())
@@ -62,6 +63,31 @@ def step_line(tree_line: TreeLine, cells: int) -> Line:
         Span(f"  {tree_line.detail}" if tree_line.detail else "", "dim"),
     )
     return justify(left, line(Span(right, "dim")), cells)
+
+
+def _compact(entries: list[TreeLine]) -> list[TreeLine]:
+    """Iterations that went well and are not looked into, several in a row, on one line."""
+    made: list[TreeLine] = []
+    for entry in entries:
+        last = made[-1] if made else None
+        if (
+            last is not None
+            and _quiet(entry)
+            and _quiet(last)
+            and entry.path == last.path
+            and entry.depth == last.depth
+        ):
+            first = last.label.split(" … ")[0]
+            made[-1] = replace(last, label=f"{first} … {entry.label}")
+        else:
+            made.append(entry)
+    return made
+
+
+def _quiet(entry: TreeLine) -> bool:
+    return (
+        entry.row_id is None and entry.foldable and not entry.open and entry.state == STEP_STATES[StepStatus.SUCCEEDED]
+    )
 
 
 def wait_lines(wait: Wait, now: datetime, zone: tzinfo) -> list[str]:

@@ -47,21 +47,23 @@ def titles(placed: Placed) -> Line:
 
 
 def row_line(row: RunRow, placed: Placed, marked: bool, now: datetime, zone: tzinfo) -> Line:
-    """One run. What ended more than a minute ago is dim; the stuck and the failed stand out."""
+    """One run. What ended well more than a minute ago is dim; the stuck and the failed stand out."""
     state, mark = run_state(row), mark_of(row, now)
     attention = mark is not None and mark.glyph == STUCK_GLYPH
-    old = row.status.ended and row.completed_at is not None and now - row.completed_at > _FRESH
+    ended = row.status.ended and row.status is not RunStatus.FAILED
+    old = ended and row.completed_at is not None and now - row.completed_at > _FRESH
     quiet = "dim" if old else "text"
+    figures = "dim" if row.status.ended else "text"
     status_tone = Tone.DIM if old and row.status is RunStatus.SUCCEEDED else state.tone
     cells = {
         "status": Cell(f"{state.glyph} {state.word}", status_tone),
         "workflow": Cell(safe(row.workflow_name), quiet),
         "version": Cell(f"v{row.version}", "dim"),
         "where": Cell(where(row, now, zone), _where_tone(row, attention, quiet)),
-        "try": Cell(str(row.attempt) if row.attempt else NOTHING, _try_tone(row, quiet)),
+        "try": Cell(str(row.attempt) if row.attempt else NOTHING, _try_tone(row, figures)),
         "trigger": Cell(trigger_text(row), "dim"),
         "started": Cell(moment(row.started_at, now, zone), "dim"),
-        "for": Cell(elapsed(row.started_at, row.completed_at, now), quiet),
+        "for": Cell(elapsed(row.started_at, row.completed_at, now), figures),
         "id": Cell(short_id(row.run_id), "dim"),
     }
     return line(
@@ -77,8 +79,8 @@ def _where_tone(row: RunRow, attention: bool, quiet: str) -> str:
     return "failed" if row.status is RunStatus.FAILED and quiet == "text" else quiet
 
 
-def _try_tone(row: RunRow, quiet: str) -> str:
-    return "attention" if row.attempt and row.attempt > 3 and not row.status.ended else quiet
+def _try_tone(row: RunRow, figures: str) -> str:
+    return "attention" if row.attempt and row.attempt > 3 and not row.status.ended else figures
 
 
 _COUNTED: Final = (RunStatus.RUNNING, RunStatus.WAITING, RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELED)

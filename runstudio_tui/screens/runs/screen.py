@@ -130,12 +130,14 @@ class RunsScreen(StudioScreen):
     def _show_list(self) -> None:
         if not self.can_draw:
             return
-        self._list.show(self.store, self._empty_text())
+        changed = self._list.show(self.store, self._empty_text())
         self.store.on_screen(self._list.visible_keys)
         counts, query = self.store.counts, self.store.filter.query
-        self.query_one("#counters", Bar).show(lambda cells: [counters(counts, query, cells)])
+        changed |= self.query_one("#counters", Bar).show(lambda cells: [counters(counts, query, cells)])
         self._preview.show_run(self._preview_run())
         self._preview.redraw()
+        if changed:
+            self.as_of = self.studio.time.now()
 
     def _row(self, key: str, cells: int, state: RowState) -> Line:
         row = self.store.get(key)
@@ -360,7 +362,8 @@ class RunsScreen(StudioScreen):
         return RunId(found)
 
     def _cancel(self) -> None:
-        marked = [row for row in (self.store.get(key) for key in sorted(self._list.marks)) if row is not None]
+        marks = sorted(self._list.marks, key=lambda key: self.store.index_of(key) or 0)
+        marked = [row for row in (self.store.get(key) for key in marks) if row is not None]
         lost = len(self._list.marks) - len(marked)
         rows = marked if self._list.marks else [row for row in (self.current,) if row is not None]
         self.studio_app.cancel_runs(rows, lost, self._after_action)

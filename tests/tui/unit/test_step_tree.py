@@ -110,7 +110,7 @@ def test_a_catch_that_was_entered_is_shown_under_its_name() -> None:
         step("root.steps[3].try.steps[0]", status=StepStatus.FAILED, error=error, handled_by="tryCatch"),
         step("root.steps[3].catch.steps[0]"),
     )
-    assert "  ✖ risky | y@1 · BROKEN, handled" in shown(tree)
+    assert "  ✖ risky | BROKEN, handled · y@1" in shown(tree)
     assert "  · catch" in shown(tree)
     assert "  ✔ mend | z@1" in shown(tree)
 
@@ -131,7 +131,7 @@ def test_iterations_are_closed_until_opened() -> None:
     assert focus.visit == 2
     key = tree.reveal(focus)
     assert key == line_key(leaf, "1.2", 2)
-    assert "        ✖ leaf | visit 2 · x@2 · ActionError" in shown(tree)
+    assert "        ✖ leaf | ActionError · visit 2 · x@2" in shown(tree)
     assert tree.set_open("root.steps[1]##1", False)
     assert not any("[1]" in line for line in shown(tree))
 
