@@ -4,38 +4,41 @@ In a case, time moves only by ``advance``; on a real server it also passes while
 computed from what the run recorded: a wait opens where the one before it ended, a timer goes off its own length later, and
 everything else happens at the moment of the operation that caused it. All times are whole milliseconds, those of the case
 since its start, those of the server since 1970.
+
+A case may be played in slow motion, with all its durations longer by one factor; what is told of it is made shorter again.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from engine.interpreter.times import iso_of, milliseconds_of, parse_instant
-from tests.conformance.observed import Json
 from tests.conformance.stored_case import StoredRun, StoredWait
 
 CASE_START = datetime(2026, 1, 1, tzinfo=UTC)
 _START = milliseconds_of(CASE_START)
-_TOKEN = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
+DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
 """A date or a time inside a text."""
-_INPUTS = ("definition", "definitions", "workflows", "payload", "script")
-"""Parts of a case in which its author may name a date."""
 _FOREVER = 1 << 62
 
 
 class CaseTime:
-    """Follows the runs of one case. ``now`` is moved by whoever plays the script."""
+    """Follows the runs of one case. ``now`` is moved by whoever plays the script.
 
-    def __init__(self, written: dict[str, str] | None = None) -> None:
+    Times are those of the case as it is played.
+    """
+
+    def __init__(self, written: dict[str, str] | None = None, slowness: int = 1) -> None:
         """``written``: dates of the moved case, and what its author wrote."""
         self.now = 0
         self._written = written or {}
+        self._slowness = slowness
         self._instants: dict[int, int] = {}
         for moved, original in self._written.items():
-            self._instants[parse_instant(moved)] = parse_instant(original) - _START
+            self._instants[parse_instant(moved)] = (parse_instant(original) - _START) * slowness
         self._known = dict(self._instants)
         self._began: dict[str, int] = {}
         self._opened: dict[str, int] = {}
@@ -88,16 +91,8 @@ class CaseTime:
         if due in self._instants:
             return self._instants[due]
         if wait.type == "quota":
-            return self._months_later(wait)
+            return _months_later(wait) * self._slowness
         return opened + due - wait.opened
-
-    @staticmethod
-    def _months_later(wait: StoredWait) -> int:
-        """The end of a quota's period: a month begins as many months after the case's start as after the wait's."""
-        began = datetime.fromtimestamp(wait.opened / 1000, UTC)
-        ends = datetime.fromtimestamp((wait.due or 0) / 1000, UTC)
-        months = (ends.year - began.year) * 12 + ends.month - began.month
-        return milliseconds_of(CASE_START.replace(year=2026 + months // 12, month=1 + months % 12)) - _START
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -118,14 +113,18 @@ class CaseTime:
         waits = (wait for run in runs for wait in run.waits)
         return next((wait for wait in waits if ended_by_its_timer(wait) and not self.passed(wait)), None)
 
+    def length(self, wait: StoredWait) -> int:
+        """How long the wait was to last, as the author of the case meant it."""
+        return ((self.due(wait) or 0) - self.opened(wait)) // self._slowness
+
     def text_of(self, milliseconds: int | None) -> str | None:
-        """A time of the case in ISO-8601."""
-        return None if milliseconds is None else iso_of(_START + milliseconds)
+        """A time of the case in ISO-8601, as its author meant it."""
+        return None if milliseconds is None else iso_of(_START + milliseconds // self._slowness)
 
     def translated(self, value: Any, since: int, until: int) -> Any:
         """The value with each time the server's clock showed between ``since`` and ``until`` replaced by the case's."""
         if isinstance(value, str):
-            return _TOKEN.sub(lambda found: self._translated_token(found.group(), since, until), value)
+            return DATE.sub(lambda found: self._translated_token(found.group(), since, until), value)
         if isinstance(value, list):
             return [self.translated(item, since, until) for item in value]
         if isinstance(value, dict):
@@ -144,7 +143,15 @@ class CaseTime:
         known = self._known.get(instant)
         if known is None and since <= instant <= until:
             known = next((time for begin, end, time in self._stood_still if begin <= instant <= end), None)
-        return token if known is None else iso_of(_START + known)
+        return self.text_of(known) or token
+
+
+def _months_later(wait: StoredWait) -> int:
+    """The end of a quota's period: a month begins as many months after the case's start as after the wait's."""
+    began = datetime.fromtimestamp(wait.opened / 1000, UTC)
+    ends = datetime.fromtimestamp((wait.due or 0) / 1000, UTC)
+    months = (ends.year - began.year) * 12 + ends.month - began.month
+    return milliseconds_of(CASE_START.replace(year=2026 + months // 12, month=1 + months % 12)) - _START
 
 
 def ended_by_its_timer(wait: StoredWait) -> bool:
@@ -154,57 +161,3 @@ def ended_by_its_timer(wait: StoredWait) -> bool:
         "retry",
         "event",
     )
-
-
-# --- dates that the author of a case wrote --------------------------------------------------------------------------------
-
-
-def waits_for_a_date(case: Json) -> bool:
-    """Whether a step of the case waits until a date that is not over when the case starts."""
-    inputs = [case[name] for name in _INPUTS if name in case]
-    return _contains(inputs, "mode", "until") and any(parse_instant(token) > _START for token in _dates(inputs))
-
-
-def moved(case: Json, start: datetime) -> tuple[Json, dict[str, str]]:
-    """The case as if it were written for ``start``, a midnight; and for each of its dates what the author had written."""
-    days = start - CASE_START
-    written: dict[str, str] = {}
-
-    def move(value: Any) -> Any:
-        if isinstance(value, str):
-            return _TOKEN.sub(lambda found: move_token(found.group()), value)
-        if isinstance(value, list):
-            return [move(item) for item in value]
-        if isinstance(value, dict):
-            return {name: move(item) for name, item in value.items()}
-        return value
-
-    def move_token(token: str) -> str:
-        if not _is_instant(token):
-            return token
-        later = (date.fromisoformat(token[:10]) + timedelta(days=days.days)).isoformat() + token[10:]
-        written[later] = token
-        return later
-
-    return {name: move(value) if name in _INPUTS else value for name, value in case.items()}, written
-
-
-def _dates(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [token for token in _TOKEN.findall(value) if _is_instant(token)]
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [token for item in items for token in _dates(item)]
-
-
-def _is_instant(token: str) -> bool:
-    try:
-        parse_instant(token)
-    except ValueError:
-        return False
-    return True
-
-
-def _contains(value: Any, name: str, wanted: str) -> bool:
-    if isinstance(value, dict):
-        return value.get(name) == wanted or any(_contains(item, name, wanted) for item in value.values())
-    return isinstance(value, list) and any(_contains(item, name, wanted) for item in value)

@@ -11,8 +11,9 @@ from sqlalchemy import text
 from temporalio.service import RPCError
 
 from engine.ids import new_id
+from tests.conformance.case_changes import moved, slowed, waits_for_a_date
 from tests.conformance.case_publishing import prepare
-from tests.conformance.case_time import CASE_START, CaseTime, moved, waits_for_a_date
+from tests.conformance.case_time import CASE_START, CaseTime
 from tests.conformance.memory_world import CaseSecrets
 from tests.conformance.observed import Checkpoint, Json, Observed
 from tests.conformance.settling import PATIENCE_SECONDS, settled
@@ -35,7 +36,7 @@ class NotRunnable(Exception):
 
 
 class Overtaken(NotRunnable):
-    """The clock ran faster than the script; another time it may not."""
+    """The clock ran faster than the script."""
 
 
 def needs_skipping(case: Json) -> bool:
@@ -47,9 +48,11 @@ def needs_skipping(case: Json) -> bool:
 class TemporalHost:
     """One play of one case, as a tenant of its own."""
 
-    def __init__(self, world: TemporalWorld, case: Json) -> None:
+    def __init__(self, world: TemporalWorld, case: Json, slowness: int = 1) -> None:
+        """``slowness``: by how much longer than its author wrote the case is to last."""
         self._world = world
-        self._case = case
+        self._case = slowed(case, slowness)
+        self._slowness = slowness
         self.tenant = new_id()
         self._context = world.context(self.tenant)
         self._time = CaseTime()
@@ -67,7 +70,7 @@ class TemporalHost:
         secrets = CaseSecrets(self._case.get("secrets") or {})
         self._world.secrets.of_tenant[self.tenant] = secrets
         case, written = moved(self._case, await self._day_of_the_case())
-        self._time = CaseTime(written)
+        self._time = CaseTime(written, self._slowness)
         await prepare(self._world, self._context, case)
         operations = ScriptOperations(self._world, self._context, case)
         observed = Observed(aliases=operations.aliases)
@@ -111,7 +114,7 @@ class TemporalHost:
         """Before anything that a run which went on by itself would meet in another state than the case means."""
         wait = self._time.overtaken_by(self._runs)
         if wait is not None:
-            length = (self._time.due(wait) or 0) - self._time.opened(wait)
+            length = self._time.length(wait)
             raise Overtaken(f"on a clock that runs, a {wait.type} wait of {length} ms is over before {operation}")
 
     def _checkpoint(self, main: str | None) -> Checkpoint | None:

@@ -56,7 +56,7 @@ def observed_run(
         input=translate(run.input),
         steps=remains.steps.get(run.id, []),
         waits=[_observed_wait(time, wait) for wait in run.waits],
-        timers=[(time.due(wait) or 0) - time.opened(wait) for wait in run.waits if _slept(time, wait)],
+        timers=[time.length(wait) for wait in run.waits if _slept(time, wait)],
         vars=translate(scopes.values.get("vars", {})),
         payload=translate(scopes.values.get("payload", {})),
         meta=translate(scopes.values.get("meta", {})),

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from engine.interpreter.times import milliseconds_of
-from tests.conformance.case_time import CASE_START, CaseTime, moved, waits_for_a_date
+from tests.conformance.case_changes import moved, slowed, waits_for_a_date
+from tests.conformance.case_time import CASE_START, CaseTime
 from tests.conformance.stored_case import StoredRun, StoredWait
 
 NOW = milliseconds_of(datetime(2031, 5, 17, 10, 0, tzinfo=UTC))
@@ -123,3 +124,18 @@ def test_a_date_that_is_over_or_not_waited_for_moves_nothing() -> None:
     assert not waits_for_a_date(
         {"definition": {"mode": "duration"}, "payload": "2026-07-01", "expect": {"mode": "until"}}
     )
+
+
+def test_in_slow_motion_everything_lasts_longer_and_is_told_as_it_was_meant() -> None:
+    step = {"type": "event.wait", "config": {"timeoutMs": 5}, "retry": {"backoffMs": 2, "maxAttempts": 3}}
+    echo = {"type": "action.call", "config": {"inputMapping": {"value": {"durationMs": 5}}}}
+    script = [{"op": "advance", "ms": 7}, {"op": "publishEvent", "payload": {"timeoutMs": 1}}]
+    slow = slowed({"definition": {"steps": [step, echo]}, "payload": {"ms": 1}, "script": script}, 10)
+    longer = {"type": "event.wait", "config": {"timeoutMs": 50}, "retry": {"backoffMs": 20, "maxAttempts": 3}}
+    assert slow["definition"]["steps"] == [longer, echo]
+    assert (slow["payload"], slow["script"]) == ({"ms": 1}, [{"op": "advance", "ms": 70}, script[1]])
+    time = CaseTime(slowness=10)
+    listening = wait(0, "event", "WAITING", 40, 90, None)
+    time.follow([run("a", listening)])
+    assert (time.due(listening), time.length(listening)) == (50, 5)
+    assert time.text_of(time.due(listening)) == "2026-01-01T00:00:00.005Z"
