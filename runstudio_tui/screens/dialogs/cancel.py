@@ -59,6 +59,8 @@ class CancelDialog(Dialog[bool]):
         self._flow = CancelFlow(studio, rows, self._show)
         self._working: asyncio.Task[None] | None = None
         self._sent = False
+        self._tried = False
+        """True once it was confirmed: from then on what is missing is said loudly."""
         self._discard_asked = False
         self._list = LineList()
 
@@ -139,7 +141,7 @@ class CancelDialog(Dialog[bool]):
         elif self._sent and not failed:
             self.tell("done · ctrl+y copies the results")
         else:
-            self.tell(problem, "attention")
+            self.tell(problem, "attention" if self._tried else "dim")
 
     def _problem(self) -> str:
         eligible = self._flow.eligible
@@ -175,6 +177,7 @@ class CancelDialog(Dialog[bool]):
         if self._working is not None and not self._working.done():
             return
         problem = self._problem()
+        self._tried = True
         if problem or not self._flow.eligible:
             self.tell(problem or "nothing is left to cancel", "attention")
             return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runstudio_tui.actions import ACTIONS, BY_ID, Level, Scope, Situation, footer, of_scope, refusal
+from runstudio_tui.actions import ACTIONS, BY_ID, Scope, Situation, footer, of_scope, refusal
+from runstudio_tui.domain.catalog import Level
 from runstudio_tui.domain.models import RunId, RunRow, RunStatus
 from runstudio_tui.screens.palette import ranked
 
