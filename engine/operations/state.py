@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from engine.errors import Conflict, EngineError, NotFound
@@ -26,7 +25,7 @@ from engine.store.definitions import load_version
 from engine.store.json_policy import storable_text
 from engine.store.reader import Reader, open_reader
 from engine.store.recorded import load_recorded
-from engine.store.views import Document, ErrorView
+from engine.store.views import Document, ErrorView, Reply
 
 Json = Any
 
@@ -67,7 +66,6 @@ class StepState:
     """None as long as the step has not ended, and when its end cannot be computed."""
     missing: Reason | None
     """Why there is no ``after``."""
-    server_now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +101,11 @@ class ReplayPreview:
     stop: PreviewStop | None
     state: Document
     """``{payload, vars, local, meta, error}`` where the preview ends, redacted."""
-    server_now: datetime
 
 
-async def state_at(context: OperationContext, run_id: str, step: str, iteration: str = "", visit: int = 1) -> StepState:
+async def state_at(
+    context: OperationContext, run_id: str, step: str, iteration: str = "", visit: int = 1
+) -> Reply[StepState]:
     """The state before and after one execution of a step; ``step`` is its path, or its id in the definition.
 
     Raises ``NotFound`` (RUN_NOT_FOUND, STEP_NOT_FOUND, DEFINITION_NOT_FOUND), ``Conflict`` where it cannot be computed
@@ -124,7 +123,7 @@ async def state_at(context: OperationContext, run_id: str, step: str, iteration:
     if rebuilt.before is None:
         raise _unknowable(rebuilt.stop)
     known = recorded.steps[key]
-    return StepState(
+    found = StepState(
         run_id=recorded.facts.run_id,
         path=key[0],
         iteration=key[1],
@@ -135,13 +134,13 @@ async def state_at(context: OperationContext, run_id: str, step: str, iteration:
         before=_shown(reader, rebuilt.before),
         after=None if rebuilt.after is None else _shown(reader, rebuilt.after),
         missing=None if rebuilt.stop is None else Reason(rebuilt.stop.code, rebuilt.stop.message),
-        server_now=reader.server_now,
     )
+    return Reply(found, reader.server_now)
 
 
 async def preview_replay_of(
     context: OperationContext, run_id: str, replay_input: ReplayInput | None = None
-) -> ReplayPreview:
+) -> Reply[ReplayPreview]:
     """What a replay of the same version with this input would do, None being the original. Nothing is executed or written.
 
     Raises what ``state_at`` raises but STEP_NOT_FOUND, and ``Invalid`` (PAYLOAD_NOT_OBJECT, PAYLOAD_TOO_LARGE,
@@ -157,7 +156,7 @@ async def preview_replay_of(
     preview = await asyncio.to_thread(preview_replay, recorded, payload.value, _deadline())
     if preview.stop is not None and not preview.scopes:
         raise _unknowable(preview.stop)
-    return ReplayPreview(
+    found = ReplayPreview(
         run_id=run.run_id,
         changed_paths=tuple(changed),
         issues=issues,
@@ -166,8 +165,8 @@ async def preview_replay_of(
         differences=tuple(preview.differences),
         stop=_stop(reader, preview),
         state=_shown(reader, preview.scopes),
-        server_now=reader.server_now,
     )
+    return Reply(found, reader.server_now)
 
 
 def _execution(recorded: RecordedRun, step: str, iteration: str, visit: int) -> StepKey:

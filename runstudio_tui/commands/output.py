@@ -64,9 +64,21 @@ def plain(value: Any) -> Any:
     return value
 
 
+def json_text(value: Any) -> str:
+    """``value`` as a JSON document to read; in its texts, what could drive a terminal is escaped, as JSON allows."""
+    text = json.dumps(plain(value), ensure_ascii=False, indent=2)
+    unsafe = {sign for sign in set(text) if sign != "\n" and safe(sign) != sign}
+    return text.translate({ord(sign): _escaped(sign) for sign in unsafe}) if unsafe else text
+
+
+def _escaped(sign: str) -> str:
+    units = sign.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    print(json.dumps(plain(value), ensure_ascii=False, indent=2))
+    print(json_text(value))
 
 
 def say(text: str = "") -> None:
@@ -91,7 +103,7 @@ def refuse(error: EngineError, *, as_json: bool) -> NoReturn:
     """Say why an operation was refused, on standard error, and end with its exit code."""
     if as_json:
         answer = {"error": {"code": error.code, "message": error.message, "hint": error.hint, "details": error.details}}
-        print(json.dumps(plain(answer), ensure_ascii=False, indent=2), file=sys.stderr)
+        print(json_text(answer), file=sys.stderr)
     else:
         print(safe(f"{error.code}: {error.message}"), file=sys.stderr)
         if error.hint:

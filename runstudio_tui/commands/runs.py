@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from runstudio_tui.commands import run_state
 from runstudio_tui.commands.connection import open_backend
 from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say
 
-app = typer.Typer(no_args_is_help=True, help="List, show, explain and cancel runs.")
+app = typer.Typer(no_args_is_help=True, help="List, show, explain, cancel and replay runs.")
 
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 RunArgument = Annotated[str, typer.Argument(help="Run id.", show_default=False)]
@@ -141,3 +142,7 @@ def cancel(
         return Exit.ACCEPTED if CancelResult.REQUESTED.value in outcomes else Exit.DONE
 
     run_command(work, as_json=as_json)
+
+
+app.command()(run_state.state)
+app.command()(run_state.replay)

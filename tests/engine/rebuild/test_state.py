@@ -11,8 +11,8 @@ import pytest
 from engine.errors import Conflict, EngineError, Invalid, NotFound
 from engine.operations import state
 from engine.operations.json_changes import Change
-from engine.operations.replay import Override, Patch, replay_base
-from engine.operations.state import preview_replay_of, state_at
+from engine.operations.replay import Override, Patch, ReplayInput, replay_base
+from engine.operations.state import ReplayPreview, StepState, preview_replay_of, state_at
 from engine.redaction import PLACEHOLDER
 from tests.engine.rebuild.operating import operator, publish_event
 from tests.engine.workflow.harness import SECRETS, Bench
@@ -27,9 +27,17 @@ async def refusal(work: Any) -> EngineError:
     return refused.value
 
 
+async def at(bench: Bench, run_id: str, step: str, iteration: str = "") -> StepState:
+    return (await state_at(operator(bench), run_id, step, iteration)).value
+
+
+async def previewed(bench: Bench, run_id: str, replay_input: ReplayInput | None = None) -> ReplayPreview:
+    return (await preview_replay_of(operator(bench), run_id, replay_input)).value
+
+
 async def test_the_state_before_and_after_a_step(bench: Bench) -> None:
     run = await bench.play([assign("a", n="payload.n"), quick("q", value="=n + 1"), assign("b", n="9")], {"n": 1})
-    found = await state_at(operator(bench), run.id, PATH)
+    found = await at(bench, run.id, PATH)
     assert (found.path, found.step_id, found.step_type, found.status) == (PATH, "q", "action.call", "SUCCEEDED")
     assert found.before.value == {"payload": {"n": 1}, "vars": {"n": 1}, "local": {}, "meta": {}, "error": None}
     assert found.after is not None
@@ -39,7 +47,7 @@ async def test_the_state_before_and_after_a_step(bench: Bench) -> None:
 
 async def test_a_step_may_be_named_by_its_id_and_an_iteration_must_be_named(bench: Bench) -> None:
     run = await bench.play([for_each("l", "[7, 8]", [assign("a", n="item")])])
-    found = await state_at(operator(bench), run.id, "a", "1")
+    found = await at(bench, run.id, "a", "1")
     assert (found.before.value["vars"]["n"], found.before.value["local"]["item"]) == (7, 8)
     missing = await refusal(state_at(operator(bench), run.id, "a"))
     assert (missing.code, missing.hint, missing.details) == (
@@ -63,7 +71,7 @@ async def test_the_tenants_policy_masks_every_scope_from_its_own_root(bench: Ben
     ]
     given = {"person": {"name": "Ada", "iban": "DE02"}, "apiKey": "k", "marker": {"$secret": "OTHER"}}
     run = await bench.play(steps, given)
-    found = await state_at(operator(bench), run.id, "s")
+    found = await at(bench, run.id, "s")
     assert found.before.value["payload"] == {
         "person": {"name": PLACEHOLDER, "iban": PLACEHOLDER},
         "apiKey": PLACEHOLDER,
@@ -80,7 +88,7 @@ async def test_the_tenants_policy_masks_every_scope_from_its_own_root(bench: Ben
     }
     told = json.dumps([found.before.value, found.after and found.after.value])
     assert not [hidden for hidden in ("Ada", "DE02", "OTHER", *SECRETS.values()) if hidden in told]
-    preview = await preview_replay_of(operator(bench), run.id)
+    preview = await previewed(bench, run.id)
     assert not [hidden for hidden in ("Ada", "DE02", "OTHER") if hidden in json.dumps(preview.state.value)]
 
 
@@ -88,16 +96,16 @@ async def test_where_the_run_is_now_there_is_no_after(bench: Bench) -> None:
     await bench.publish([assign("a", n="1"), wait_event("w"), quick("q")])
     run = await bench.start()
     await run.waiting("event")
-    found = await state_at(operator(bench), run.id, "w")
+    found = await at(bench, run.id, "w")
     assert (found.before.value["vars"], found.after, found.missing and found.missing.code) == ({"n": 1}, None, "OPEN")
     assert (await refusal(state_at(operator(bench), run.id, "q"))).code == "STEP_NOT_FOUND"
 
 
 async def test_a_value_that_is_gone_is_said(bench: Bench) -> None:
     run = await bench.play([call("big", "test.sized", characters=300_000), assign("a", n="len(big.value)")])
-    assert (await state_at(operator(bench), run.id, "a")).after is not None
+    assert (await at(bench, run.id, "a")).after is not None
     await bench.execute("DELETE FROM workflow_payloads WHERE run_id = CAST(:run AS uuid)", run=run.id)
-    at_it = await state_at(operator(bench), run.id, "big")
+    at_it = await at(bench, run.id, "big")
     assert (at_it.before.value["vars"], at_it.after) == ({}, None)
     assert at_it.missing is not None
     assert (at_it.missing.code, at_it.missing.message) == (
@@ -114,7 +122,7 @@ async def test_an_event_that_is_gone_is_said(bench: Bench) -> None:
     await run.waiting("event")
     await publish_event(bench, "PING", {"n": 1})
     await run.ended()
-    assert (await state_at(operator(bench), run.id, "a")).before.value["vars"]["event"] == {"n": 1}
+    assert (await at(bench, run.id, "a")).before.value["vars"]["event"] == {"n": 1}
     await bench.execute("DELETE FROM workflow_runtime_events")
     gone = await refusal(state_at(operator(bench), run.id, "a"))
     assert (gone.code, gone.message) == ("STATE_NOT_RECORDED", "The event that step w took is not stored any more.")
@@ -163,7 +171,7 @@ async def test_computing_for_too_long_is_given_up(bench: Bench, monkeypatch: pyt
     run = await bench.play([assign("a", n="1")])
     monkeypatch.setattr(state, "PATIENCE_SECONDS", -1.0)
     assert (await refusal(state_at(operator(bench), run.id, "a"))).code == "TOO_LONG"
-    preview = await preview_replay_of(operator(bench), run.id)
+    preview = await previewed(bench, run.id)
     assert preview.stop is not None
     assert (preview.stop.code, preview.status) == ("TOO_LONG", None)
 
@@ -179,7 +187,7 @@ GIVEN = {"n": 1, "items": [1], "password": "hidden"}
 
 async def test_a_preview_of_the_original_input_ends_as_the_run_did(bench: Bench) -> None:
     run = await bench.play(BRANCHES, GIVEN)
-    preview = await preview_replay_of(operator(bench), run.id)
+    preview = await previewed(bench, run.id)
     assert (preview.status, preview.stop, preview.differences, preview.changed_paths) == ("SUCCEEDED", None, (), ())
     assert preview.state.value["payload"]["password"] == PLACEHOLDER
     assert preview.state.value["vars"]["done"] is True
@@ -188,7 +196,7 @@ async def test_a_preview_of_the_original_input_ends_as_the_run_did(bench: Bench)
 async def test_a_preview_tells_what_would_be_different_and_executes_nothing(bench: Bench) -> None:
     run = await bench.play(BRANCHES, GIVEN)
     before = (len(await bench.rows("SELECT 1 FROM workflow_runs")), bench.counts.ran["o"])
-    preview = await preview_replay_of(operator(bench), run.id, Override({**GIVEN, "n": 11, "items": [1, 2]}))
+    preview = await previewed(bench, run.id, Override({**GIVEN, "n": 11, "items": [1, 2]}))
     assert (len(await bench.rows("SELECT 1 FROM workflow_runs")), bench.counts.ran["o"]) == before
     assert [(found.step_id, found.kind, found.recorded, found.now) for found in preview.differences] == [
         ("i", "branch", "else", "then"),
@@ -211,7 +219,7 @@ async def test_a_preview_of_an_edit_keeps_what_was_hidden(bench: Bench) -> None:
     run = await bench.play(BRANCHES, GIVEN)
     base = await replay_base(operator(bench), run.id)
     patch = Patch(base.digest, (Change("replace", "/items", [1, 2]),))
-    preview = await preview_replay_of(operator(bench), run.id, patch)
+    preview = await previewed(bench, run.id, patch)
     assert (preview.status, preview.stop) == ("SUCCEEDED", None)
     assert [found.kind for found in preview.differences] == ["items", "added"]
     hidden = await refusal(preview_replay_of(operator(bench), run.id, Override({**GIVEN, "password": PLACEHOLDER})))
@@ -222,7 +230,7 @@ async def test_a_preview_says_what_the_schema_would_refuse(bench: Bench) -> None
     await bench.publish([assign("a", n="1")], payload_schema={"type": "object", "required": ["name"]})
     run = await bench.start({"name": "x"})
     await run.ended()
-    preview = await preview_replay_of(operator(bench), run.id, Override({}))
+    preview = await previewed(bench, run.id, Override({}))
     assert [issue.keyword for issue in preview.issues] == ["required"]
     wrong = await refusal(preview_replay_of(operator(bench), run.id, Override([])))
     assert wrong.code == "PAYLOAD_NOT_OBJECT"

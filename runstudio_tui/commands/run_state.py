@@ -1,0 +1,188 @@
+"""``runstudio runs state`` and ``runstudio runs replay``: what a run's data was at a step, and doing a run again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runstudio_tui.commands.connection import open_backend
+from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say
+from runstudio_tui.commands.start import read_json
+
+if TYPE_CHECKING:
+    from engine.operations.replay import ReplayInput, ReplayOutcome
+    from engine.operations.state import ReplayPreview, StepState
+    from engine.store.views import Document
+
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+
+
+def state(
+    run_id: Annotated[str, typer.Argument(help="Run id.", show_default=False)],
+    step: Annotated[str, typer.Option(help="Path of a step, or its id in the definition.", show_default=False)],
+    iteration: Annotated[str, typer.Option(help="Loop indexes from the outside in, as in 0.3.")] = "",
+    visit: Annotated[int, typer.Option(min=1, help="Which of several executions there.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Show payload, vars, loop scope and error before and after a step, computed again from the records."""
+
+    async def work() -> None:
+        from engine.operations.state import state_at
+
+        async with open_backend() as backend:
+            reply = await state_at(backend.context, run_id, step, iteration, visit)
+        if as_json:
+            print_json({"state": reply.value, "serverNow": reply.server_now})
+        else:
+            _say_state(reply.value)
+
+    run_command(work, as_json=as_json)
+
+
+def replay(
+    run_ids: Annotated[list[str], typer.Argument(help="Run ids.", show_default=False)],
+    *,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only say what would be different; execute nothing.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why, at least 3 characters; it is audited.")] = "",
+    payload: Annotated[
+        str | None, typer.Option("--payload", "-p", help="JSON file, or - for stdin. Without it: the original input.")
+    ] = None,
+    version: Annotated[int | None, typer.Option(min=1, help="Published version; the run's own without it.")] = None,
+    key: Annotated[str | None, typer.Option("--idempotency-key", help="The same key starts a run only once.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Start a new run with the input of an old one, and print its id; several runs each with their own original input."""
+
+    async def work() -> Exit:
+        from engine.errors import Invalid
+        from engine.operations.replay import Original, Override
+
+        if len(run_ids) > 1 and (preview or payload is not None or version is not None):
+            raise Invalid(
+                "ONE_RUN_ONLY",
+                "--preview, --payload and --version are for one run.",
+                "Name one run, or leave them out to replay all of them as they were.",
+            )
+        if preview and (reason or version is not None or key is not None):
+            raise Invalid(
+                "PREVIEW_STARTS_NOTHING",
+                "A preview starts no run: it takes no --reason, --version or --idempotency-key.",
+                "Leave out --preview to replay the run.",
+            )
+        replay_input = Original() if payload is None else Override(read_json(payload))
+        if preview:
+            return await _preview(run_ids[0], replay_input, as_json=as_json)
+        if len(run_ids) == 1:
+            return await _replay_one(run_ids[0], reason, replay_input, version, key, as_json=as_json)
+        return await _replay_many(run_ids, reason, key, as_json=as_json)
+
+    run_command(work, as_json=as_json)
+
+
+async def _preview(run_id: str, replay_input: ReplayInput, *, as_json: bool) -> Exit:
+    from engine.operations.state import preview_replay_of
+
+    async with open_backend() as backend:
+        reply = await preview_replay_of(backend.context, run_id, replay_input)
+    if as_json:
+        print_json({"preview": reply.value, "serverNow": reply.server_now})
+    else:
+        _say_preview(reply.value)
+    return Exit.DONE
+
+
+async def _replay_one(
+    run_id: str, reason: str, replay_input: ReplayInput, version: int | None, key: str | None, *, as_json: bool
+) -> Exit:
+    from engine.ids import new_id
+    from engine.operations.replay import replay_run
+
+    async with open_backend() as backend:
+        result = await replay_run(
+            backend.context, run_id, reason, replay_input, version=version, idempotency_key=key or new_id()
+        )
+    pending = result.launch_state == "pending"
+    if as_json:
+        print_json(
+            {
+                "runId": result.run_id,
+                "version": result.workflow_version,
+                "created": result.created,
+                "pending": pending,
+                "replayOf": run_id,
+            }
+        )
+    else:
+        say(result.run_id)
+    return Exit.ACCEPTED if pending else Exit.DONE
+
+
+async def _replay_many(run_ids: list[str], reason: str, key: str | None, *, as_json: bool) -> Exit:
+    from engine.operations.replay import replay_runs
+
+    async with open_backend() as backend:
+        outcomes = await replay_runs(backend.context, run_ids, reason, idempotency_key=key)
+    results = [_told(outcome) for outcome in outcomes]
+    if as_json:
+        print_json({"results": results})
+    else:
+        print_table(("RUN", "NEW RUN"), [(told["run"], told.get("message") or told["runId"]) for told in results])
+    if any(outcome.error is not None for outcome in outcomes):
+        return Exit.REFUSED
+    pending = any(outcome.result is not None and outcome.result.launch_state == "pending" for outcome in outcomes)
+    return Exit.ACCEPTED if pending else Exit.DONE
+
+
+def _told(outcome: ReplayOutcome) -> dict[str, Any]:
+    if outcome.error is not None:
+        return {"run": outcome.run_id, "code": outcome.error.code, "message": str(outcome.error)}
+    result = outcome.result
+    if result is None:
+        raise RuntimeError("an outcome is a result or an error")
+    pending = result.launch_state == "pending"
+    return {"run": outcome.run_id, "runId": result.run_id, "created": result.created, "pending": pending}
+
+
+def _say_state(found: StepState) -> None:
+    where = f" [{found.iteration}]" if found.iteration else ""
+    say(f"{found.step_id}{where}  {found.step_type}  {found.status}  {found.path}")
+    _say_document("before", found.before)
+    if found.after is not None:
+        _say_document("after", found.after)
+    elif found.missing is not None:
+        say(f"\nafter\nnot known: {found.missing.message}")
+
+
+def _say_preview(found: ReplayPreview) -> None:
+    for issue in found.issues:
+        say(f"the schema refuses this input: {issue.pointer or '/'} {issue.message}")
+    if found.changed_paths:
+        say(f"input differs at {', '.join(found.changed_paths)}")
+    for difference in found.differences:
+        where = f" [{difference.iteration}]" if difference.iteration else ""
+        change = {
+            "added": f"would be executed: {difference.now}",
+            "dropped": f"would not be executed (was {difference.recorded})",
+        }.get(difference.kind, f"{difference.kind}: {difference.recorded} -> {difference.now}")
+        say(f"{difference.step_id}{where}  {change}")
+    if not found.differences:
+        say("Up to here every step goes the same way." if found.stop else "Every step goes the same way.")
+    if found.stop is not None:
+        say(f"\nThe preview ends here: {found.stop.message}")
+        if found.stop.recorded is not None:
+            _say_document("then", found.stop.recorded)
+        if found.stop.now is not None:
+            _say_document("now", found.stop.now)
+        return
+    failure = f": {found.error.category}: {found.error.message}" if found.error else ""
+    say(f"\nIt would end as {found.status}{failure}")
+
+
+def _say_document(heading: str, document: Document) -> None:
+    say(f"\n{heading}\n{json.dumps(document.value, ensure_ascii=False, indent=2)}")
+    if document.masked:
+        say(f"hidden: {', '.join(sorted(document.masked))}")

@@ -1,0 +1,63 @@
+"""``runstudio simulate``: a dry run of a definition, with fixtures instead of the world."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from runstudio_tui.commands.output import Exit, print_json, run_command, say
+from runstudio_tui.commands.start import read_json
+
+
+def simulate(
+    definition: Annotated[str, typer.Argument(help="JSON file, or - for stdin.", show_default=False)],
+    *,
+    payload: Annotated[str | None, typer.Option("--payload", "-p", help="JSON file. Without it: {}.")] = None,
+    fixtures: Annotated[
+        str | None,
+        typer.Option(help="JSON file with an object: what steps, actions, events and tasks would answer."),
+    ] = None,
+    actions: Annotated[
+        list[str] | None,
+        typer.Option("--actions", help="Python module with actions of your own; may be given several times."),
+    ] = None,
+    max_steps: Annotated[int, typer.Option(min=1, max=5000, help="Steps at most.")] = 500,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+) -> None:
+    """Run a definition on a virtual clock; nothing is called and nothing is written. Exit code 1 when the run would fail."""
+
+    async def work() -> Exit:
+        from datetime import UTC, datetime
+
+        from engine.actions.registry import load_actions
+        from engine.errors import Invalid
+        from engine.settings import Settings
+        from engine.simulate import SimulationOptions
+        from engine.simulate import simulate as dry_run
+
+        settings = Settings.load()
+        body = read_json(definition)
+        given = read_json(payload) if payload is not None else {}
+        answers = read_json(fixtures) if fixtures is not None else {}
+        if not isinstance(answers, dict):
+            raise Invalid(
+                "FIXTURES_NOT_OBJECT",
+                f"{fixtures} is no JSON object.",
+                "Its keys are step ids, action ids, event names and task types; see docs/cli.md.",
+            )
+        found = await dry_run(
+            body,
+            given,
+            registry=load_actions((*settings.action_modules, *(actions or ())), settings),
+            now=datetime.now(UTC),
+            fixtures=answers,
+            options=SimulationOptions(max_steps=max_steps),
+        )
+        if as_json:
+            print_json(found.to_json())
+        else:
+            say(found.to_tree())
+        return Exit.REFUSED if found.status == "failed" else Exit.DONE
+
+    run_command(work, as_json=as_json)
