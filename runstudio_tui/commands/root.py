@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from runstudio_tui.commands import bundle, dev, doctor, events, migrate, publish, quota, runs, start, tasks, worker
+from runstudio_tui.commands import (
+    bundle,
+    dev,
+    doctor,
+    events,
+    migrate,
+    publish,
+    quota,
+    runs,
+    simulate,
+    start,
+    tasks,
+    worker,
+)
 from runstudio_tui.commands.studio import StudioOptions, open_studio
 
 app = typer.Typer(
@@ -48,6 +61,7 @@ app.add_typer(quota.app, name="quota")
 app.add_typer(dev.app, name="dev")
 app.command()(start.start)
 app.command()(publish.publish)
+app.command()(simulate.simulate)
 app.command()(worker.worker)
 app.command()(migrate.migrate)
 app.command()(doctor.doctor)
