@@ -13,6 +13,7 @@ from engine.activities.fault_points import reach
 from engine.definition.hash import definition_hash
 from engine.definition.plan import Plan
 from engine.errors import CORRUPTION, EngineError, Invalid
+from engine.store.child_runs import record_execution
 from engine.store.closing import earlier_end
 from engine.store.loading import LoadedRun, load_run
 from engine.workflow.plans import plan_of
@@ -40,6 +41,8 @@ class LoadRun:
         if run is not None and "definition" in answer and not request["resumed"]:
             answer["payload"] = run.input
             answer["meta"] = run.meta
+            if run.is_child:
+                await record_execution(self._store, request["run"], activity.info().workflow_run_id or "")
         reach("load_run.after")
         return answer
 

@@ -20,6 +20,7 @@ from engine.activities.dependencies import ActivityDependencies
 from engine.activities.errors import error_of, run_closed
 from engine.activities.fault_points import reach
 from engine.activities.heartbeats import beating
+from engine.activities.persistence import persistently
 from engine.activities.tried_step import TriedStep, checked, read_request
 from engine.errors import StepFailure
 from engine.store import invocations
@@ -59,14 +60,17 @@ class RunStep:
         reach("run_step.after_claim")
         if earlier is not None:
             return earlier
+        async with beating() as beat:
+            return await self._run_and_settle(step, beat)
+
+    async def _run_and_settle(self, step: TriedStep, beat: Beat) -> Settled:
         try:
-            async with beating() as beat:
-                output = checked(await self._run(step, None, beat), "output", self._dependencies.max_value_bytes)
+            output = checked(await self._run(step, None, beat), "output", self._dependencies.max_value_bytes)
         except StepFailure as failure:
             reach("run_step.after_action")
             return await self._failed(step, failure)
         reach("run_step.after_action")
-        settled = await invocations.succeed(self._store, step.attempt, output)
+        settled = await persistently(lambda: invocations.succeed(self._store, step.attempt, output))
         reach("run_step.after_settle")
         return settled
 
@@ -116,7 +120,7 @@ class RunStep:
 
     async def _failed(self, step: TriedStep, failure: StepFailure) -> Settled:
         error = error_of(failure, step.attempt.step.path, _now())
-        settled = await invocations.fail(self._store, step.attempt, error)
+        settled = await persistently(lambda: invocations.fail(self._store, step.attempt, error))
         reach("run_step.after_settle")
         return settled
 

@@ -11,7 +11,8 @@ from engine.contract import ENGINE, SEMANTICS_VERSION, workflow_id_for
 from engine.store.json_policy import dumps_for_storage
 from engine.store.projection import Progress, Waiting, projecting
 from engine.store.runs import FIRST_STEP
-from engine.store.transactions import Connection
+from engine.store.single_statement import execute_alone
+from engine.store.transactions import Connection, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ async def open_child(connection: Connection, progress: Progress, waiting: Waitin
     return bool((await connection.execute(statement, parameters)).scalar_one())
 
 
+async def record_execution(store: Store, child_run_id: str, temporal_run_id: str) -> None:
+    """Note which execution a child runs as: for other runs the launch does that, but a child is started by its parent."""
+    await execute_alone(store, _EXECUTION, {"child": child_run_id, "temporal_run_id": temporal_run_id})
+
+
 def _parameters(progress: Progress, waiting: Waiting, child: NewChild) -> dict[str, Any]:
     log = {
         "workflowId": child.workflow_id,
@@ -77,6 +83,10 @@ def _parameters(progress: Progress, waiting: Waiting, child: NewChild) -> dict[s
     }
 
 
+_EXECUTION: Final = text("""
+    UPDATE workflow_runs SET temporal_run_id = :temporal_run_id
+    WHERE run_id = CAST(:child AS uuid) AND temporal_run_id IS NULL
+""")
 _PARENT: Final = text("""
     SELECT p.tenant::text AS tenant, p.depth,
         EXISTS (SELECT FROM workflow_runs AS c WHERE c.run_id = CAST(:child AS uuid)) AS child_exists

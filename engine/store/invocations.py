@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - statements are put together from our own fragments; every value is a bound parameter
 """Tries of actions: claimed before the action runs, settled after it, each in one statement.
 
 A try is one row, found by (run, path, iteration, visit, attempt). Its idempotency key is held while the row is STARTED or
@@ -8,17 +7,17 @@ SUCCEEDED, so two tries with one key never run at once, and the second learns wh
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row
 
 from engine.interpreter.effects import Record, StepRecord, StepRef
+from engine.store import invocation_statements as sql
 from engine.store import payloads
 from engine.store.json_policy import dumps_for_storage, storable_text
 from engine.store.payloads import Placed, Sized
 from engine.store.projection import Progress, Running, projecting
 from engine.store.single_statement import execute_alone
-from engine.store.trace_rows import DURATION_MS
 from engine.store.transactions import Connection, Store
 from engine.stored_order import as_stored
 
@@ -61,7 +60,7 @@ async def claim(store: Store, attempt: Try, progress: Progress) -> Settled | Non
     Raises ``RunClosed`` and ``KeyHeld``.
     """
     move = Running(attempt.step, attempt.attempt)
-    statement, parameters = projecting(progress, move, beside=_CLAIM, query=_CLAIMED)
+    statement, parameters = projecting(progress, move, beside=sql.CLAIM, query=sql.CLAIMED)
     parameters |= _identity(attempt)
     if attempt.input.large:
         async with store.begin() as connection:
@@ -84,7 +83,7 @@ async def claim_in(connection: Connection, attempt: Try) -> Settled | None:
     """
     placed = await payloads.place(connection, attempt.run_id, attempt.input)
     parameters = {**_identity(attempt), **_input(placed)}
-    if (await connection.execute(_CLAIM_ONLY, parameters)).scalar_one():
+    if (await connection.execute(sql.CLAIM_ONLY, parameters)).scalar_one():
         return None
     return await _resolve(connection, attempt)
 
@@ -97,10 +96,10 @@ async def succeed(store: Store, attempt: Try, output: Sized) -> Settled:
     if output.large:
         async with store.begin() as connection:
             placed = await payloads.place(connection, attempt.run_id, output)
-            row = (await connection.execute(_SUCCEED, {**_where(attempt), **_output(placed)})).first()
+            row = (await connection.execute(sql.SUCCEED, {**_where(attempt), **_output(placed)})).first()
     else:
         placed = Placed(output.text, None, output.size)
-        row = await execute_alone(store, _SUCCEED, {**_where(attempt), **_output(placed)})
+        row = await execute_alone(store, sql.SUCCEED, {**_where(attempt), **_output(placed)})
     if row is not None and row.settled:
         return Settled(output.value, None)
     return await _settled_by_another(store, attempt)
@@ -113,7 +112,7 @@ async def succeed_in(
     placed = await payloads.place(connection, attempt.run_id, output)
     trace = tuple(_with_success(record, attempt.step, completed_at) for record in progress.trace)
     move = Running(attempt.step, attempt.attempt)
-    statement, parameters = projecting(replace(progress, trace=trace), move, beside=_SUCCESS)
+    statement, parameters = projecting(replace(progress, trace=trace), move, beside=sql.SUCCESS)
     parameters |= {**_where(attempt), **_output(placed)}
     if not (await connection.execute(statement, parameters)).scalar_one():
         raise RunClosed(attempt.run_id)
@@ -132,7 +131,7 @@ async def fail(store: Store, attempt: Try, error: dict[str, Any]) -> Settled:
 
     Gives what stands, and raises, as ``succeed`` does.
     """
-    row = await execute_alone(store, _FAIL, {**_where(attempt), **_error(error)})
+    row = await execute_alone(store, sql.FAIL, {**_where(attempt), **_error(error)})
     if row is not None and row.settled:
         return Settled(None, as_stored(error))
     return await _settled_by_another(store, attempt)
@@ -140,7 +139,7 @@ async def fail(store: Store, attempt: Try, error: dict[str, Any]) -> Settled:
 
 async def _settled_by_another(store: Store, attempt: Try) -> Settled:
     async with store.begin() as connection:
-        own = (await connection.execute(_OWN, _where(attempt))).first()
+        own = (await connection.execute(sql.OWN, _where(attempt))).first()
         if own is None or own.status not in ("SUCCEEDED", "FAILED"):
             raise RunClosed(attempt.run_id)
         return await _settled(connection, own)
@@ -148,26 +147,26 @@ async def _settled_by_another(store: Store, attempt: Try) -> Settled:
 
 async def _resolve(connection: Connection, attempt: Try) -> Settled | None:
     """The claim met a row that was there already; find out which."""
-    own = (await connection.execute(_OWN, _where(attempt))).first()
+    own = (await connection.execute(sql.OWN, _where(attempt))).first()
     if own is not None and own.status in ("SUCCEEDED", "FAILED"):
         return await _settled(connection, own)
-    run = (await connection.execute(_RUN_STATUS, {"run_id": attempt.run_id})).first()
+    run = (await connection.execute(sql.RUN_STATUS, {"run_id": attempt.run_id})).first()
     if run is None or run.status not in ("RUNNING", "WAITING"):
         raise RunClosed(attempt.run_id)
-    holder = (await connection.execute(_HOLDER, _key(attempt))).first()
+    holder = (await connection.execute(sql.HOLDER, _key(attempt))).first()
     if holder is not None and (own is None or holder.invocation_id != own.invocation_id):
         if holder.status == "SUCCEEDED":
             return await _reuse(connection, attempt, holder, own)
         if not _abandoned(holder, attempt):
             raise KeyHeld(attempt.key)
-        await connection.execute(_ABANDON, {"invocation_id": holder.invocation_id})
+        await connection.execute(sql.ABANDON, {"invocation_id": holder.invocation_id})
     if own is not None:
         # The worker of this very try died in the middle of it.
-        await connection.execute(_TAKE_OVER, {"invocation_id": own.invocation_id, "worker": attempt.worker})
+        await connection.execute(sql.TAKE_OVER, {"invocation_id": own.invocation_id, "worker": attempt.worker})
         return None
     placed = await payloads.place(connection, attempt.run_id, attempt.input)
     parameters = {**_identity(attempt), **_input(placed)}
-    if not (await connection.execute(_CLAIM_ONLY, parameters)).scalar_one():
+    if not (await connection.execute(sql.CLAIM_ONLY, parameters)).scalar_one():
         raise KeyHeld(attempt.key)
     return None
 
@@ -189,8 +188,8 @@ async def _reuse(connection: Connection, attempt: Try, holder: Row[Any], own: Ro
     step = attempt.step
     note = f"{attempt.key} (used by {attempt.run_id}:{step.path}:{step.iteration}:{step.visit})"
     parameters = {**_identity(attempt), "key": note, "holder": holder.invocation_id}
-    await connection.execute(_REUSED if own is None else _REUSED_BY_OWN, parameters)
-    await connection.execute(_STEP_SUCCEEDED, _where(attempt))
+    await connection.execute(sql.REUSED if own is None else sql.REUSED_BY_OWN, parameters)
+    await connection.execute(sql.STEP_SUCCEEDED, _where(attempt))
     return await _settled(connection, holder)
 
 
@@ -239,94 +238,3 @@ def _error(error: dict[str, Any]) -> dict[str, Any]:
         "message": storable_text(str(error.get("message", ""))),
         "code": error.get("code") or error.get("category"),
     }
-
-
-_CLAIM: Final = """claim AS (
-        INSERT INTO workflow_action_invocations
-            (run_id, tenant, step_path, iteration, visit, attempt, action_id, action_version, idempotency_key, status,
-             worker_identity, input_json, input_ref, input_bytes, started_at)
-        SELECT live.run_id, live.tenant, :path, :iteration, :visit, :attempt, :action_id, :action_version, :key, 'STARTED',
-            :worker, CAST(:input AS jsonb), CAST(:input_ref AS uuid), :input_bytes, clock_timestamp()
-        FROM live
-        ON CONFLICT DO NOTHING
-        RETURNING 1
-    )"""
-_CLAIMED: Final = "SELECT count(*) AS claimed FROM claim"
-
-_LIVE: Final = """live AS (
-        SELECT r.run_id, r.tenant FROM workflow_runs AS r
-        WHERE r.run_id = CAST(:run_id AS uuid) AND r.status IN ('RUNNING', 'WAITING')"""
-_CLAIM_ONLY: Final = text(f"WITH {_LIVE}), {_CLAIM} {_CLAIMED}")
-
-_THE_TRY: Final = """i.run_id = CAST(:run_id AS uuid) AND i.step_path = :path AND i.iteration = :iteration
-        AND i.visit = :visit AND i.attempt = :attempt AND i.visit > 0"""
-_THE_STEP: Final = """s.run_id = CAST(:run_id AS uuid) AND s.step_path = :path AND s.iteration = :iteration
-        AND s.visit = :visit AND s.visit > 0 AND s.status = 'STARTED'"""
-_SUCCESS: Final = f"""settled AS (
-        UPDATE workflow_action_invocations AS i
-        SET status = 'SUCCEEDED', output_json = CAST(:output AS jsonb), output_ref = CAST(:output_ref AS uuid),
-            output_bytes = :output_bytes, completed_at = clock_timestamp()
-        WHERE {_THE_TRY} AND i.status = 'STARTED'
-        RETURNING 1
-    )"""
-_STEP_SUCCESS: Final = f"""UPDATE workflow_run_steps AS s
-        SET status = 'SUCCEEDED', error_json = NULL, completed_at = clock_timestamp(),
-            duration_ms = {DURATION_MS}"""
-_SUCCEED: Final = text(
-    f"WITH {_SUCCESS}, step AS ({_STEP_SUCCESS} FROM settled WHERE {_THE_STEP}) SELECT count(*) AS settled FROM settled"
-)
-_STEP_SUCCEEDED: Final = text(f"{_STEP_SUCCESS} WHERE {_THE_STEP}")
-
-
-_FAIL: Final = text(f"""WITH failed AS (
-        UPDATE workflow_action_invocations AS i
-        SET status = 'FAILED', error_json = CAST(:error AS jsonb), error_message = :message,
-            completed_at = clock_timestamp()
-        WHERE {_THE_TRY} AND i.status = 'STARTED'
-        RETURNING run_id
-    ), step AS (
-        UPDATE workflow_run_steps AS s SET error_json = CAST(:error AS jsonb) FROM failed WHERE {_THE_STEP}
-    ), run AS (
-        UPDATE workflow_runs AS r SET last_error_code = :code, updated_at = now()
-        FROM failed WHERE r.run_id = failed.run_id AND r.status IN ('RUNNING', 'WAITING')
-    ) SELECT count(*) AS settled FROM failed
-""")
-
-_COLUMNS: Final = "invocation_id, status, output_json, output_ref, error_json"
-_OWN: Final = text(f"SELECT {_COLUMNS} FROM workflow_action_invocations AS i WHERE {_THE_TRY} FOR UPDATE")
-_RUN_STATUS: Final = text("SELECT status FROM workflow_runs WHERE run_id = CAST(:run_id AS uuid)")
-_HOLDER: Final = text("""
-    SELECT i.invocation_id, i.status, i.output_json, i.output_ref, i.error_json,
-        i.run_id, i.step_path, i.iteration, i.visit,
-        (SELECT r.status FROM workflow_runs AS r WHERE r.run_id = i.run_id) AS run_status
-    FROM workflow_action_invocations AS i
-    WHERE i.tenant = CAST(:tenant AS uuid) AND i.action_id = :action_id AND i.action_version = :action_version
-        AND i.idempotency_key = :key AND i.status IN ('STARTED', 'SUCCEEDED')
-    FOR UPDATE OF i
-""")
-_ABANDON: Final = text("""
-    UPDATE workflow_action_invocations SET status = 'ABANDONED', completed_at = clock_timestamp()
-    WHERE invocation_id = CAST(:invocation_id AS uuid)
-""")
-_TAKE_OVER: Final = text("""
-    UPDATE workflow_action_invocations
-    SET status = 'STARTED', worker_identity = :worker, started_at = clock_timestamp(), completed_at = NULL
-    WHERE invocation_id = CAST(:invocation_id AS uuid)
-""")
-_REUSED: Final = text("""
-    INSERT INTO workflow_action_invocations
-        (run_id, tenant, step_path, iteration, visit, attempt, action_id, action_version, idempotency_key, status,
-         input_json, input_ref, input_bytes, output_json, output_ref, output_bytes, started_at, completed_at)
-    SELECT CAST(:run_id AS uuid), h.tenant, :path, :iteration, :visit, :attempt, h.action_id, h.action_version, :key,
-        'SUCCEEDED', h.input_json, h.input_ref, h.input_bytes, h.output_json, h.output_ref, h.output_bytes,
-        clock_timestamp(), clock_timestamp()
-    FROM workflow_action_invocations AS h WHERE h.invocation_id = CAST(:holder AS uuid)
-    ON CONFLICT DO NOTHING
-""")
-_REUSED_BY_OWN: Final = text(f"""
-    UPDATE workflow_action_invocations AS i
-    SET status = 'SUCCEEDED', idempotency_key = :key, output_json = h.output_json, output_ref = h.output_ref,
-        output_bytes = h.output_bytes, completed_at = clock_timestamp()
-    FROM workflow_action_invocations AS h
-    WHERE h.invocation_id = CAST(:holder AS uuid) AND {_THE_TRY}
-""")

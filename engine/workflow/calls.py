@@ -32,9 +32,11 @@ _PROJECTION_TIMEOUT: Final = timedelta(seconds=5)
 _PATIENT_TIMEOUT: Final = timedelta(seconds=60)
 """The same as an ordinary activity, which holds nothing."""
 _HEARTBEAT_TIMEOUT: Final = timedelta(seconds=30)
-_SLACK: Final = timedelta(seconds=30)
-"""What claiming and settling may take beyond the action's own time."""
-_QUICK_SLACK: Final = timedelta(seconds=2)
+_SLACK: Final = timedelta(minutes=5)
+"""What claiming and settling may take beyond the action's own time: an outcome is not dropped because Postgres is away."""
+_QUICK_SLACK: Final = timedelta(seconds=3)
+_ALL_LOCAL_TRIES: Final = timedelta(seconds=8)
+"""After this long a local activity is given up, so that the workflow task can end."""
 
 
 async def project(activity: str, argument: Mapping[str, Any]) -> Any:
@@ -44,7 +46,11 @@ async def project(activity: str, argument: Mapping[str, Any]) -> Any:
     """
     try:
         return await workflow.execute_local_activity(
-            activity, argument, start_to_close_timeout=_PROJECTION_TIMEOUT, retry_policy=_FEW_TIMES
+            activity,
+            argument,
+            start_to_close_timeout=_PROJECTION_TIMEOUT,
+            schedule_to_close_timeout=_ALL_LOCAL_TRIES,
+            retry_policy=_FEW_TIMES,
         )
     except FailureError as failure:
         stop_if_canceled(failure)
@@ -63,6 +69,7 @@ async def run_quick(activity: str, argument: Mapping[str, Any], seconds: float, 
             activity,
             argument,
             start_to_close_timeout=timedelta(seconds=seconds) + _QUICK_SLACK,
+            schedule_to_close_timeout=max(timedelta(seconds=seconds) + _QUICK_SLACK, _ALL_LOCAL_TRIES),
             retry_policy=_FEW_TIMES,
         )
     except FailureError as failure:

@@ -18,6 +18,7 @@ from engine.activities.run_step import RunStep
 from engine.ids import new_id
 from engine.interpreter.effects import StepRecord, StepRef
 from engine.settings import DEFAULT_TENANT
+from engine.store import invocations
 from engine.store.invocations import KeyHeld
 from engine.store.transactions import Store
 from engine.workflow.wire import RunStepInput, RunStepOutput, encode_step, encode_trace
@@ -264,6 +265,27 @@ async def test_an_outcome_that_comes_after_the_end_of_the_run_is_dropped(world: 
     with pytest.raises(ApplicationError):
         await running
     assert [status for _, _, status in await world.tries()] == ["ABANDONED"]
+
+
+@pytest.mark.parametrize(("action", "write"), [("test.quick", "succeed"), ("test.fails", "fail")])
+async def test_an_outcome_in_hand_waits_for_postgres(
+    world: World, monkeypatch: pytest.MonkeyPatch, action: str, write: str
+) -> None:
+    original = getattr(invocations, write)
+    away = [3]
+
+    async def at_first_away(*arguments: Any) -> Any:
+        if away[0]:
+            away[0] -= 1
+            raise ConnectionRefusedError("Postgres is restarting")
+        return await original(*arguments)
+
+    monkeypatch.setattr(invocations, write, at_first_away)
+    fails = {"category": "ActionError", "message": "no", "code": "E1"}
+    answer = await run_step(world.activity(), request(await world.run(), action, **fails))
+    assert ("ok" in answer) == (write == "succeed")
+    assert away == [0]
+    assert world.counts.ran["x"] == 1
 
 
 async def test_a_repeat_with_an_older_trace_moves_nothing_back(world: World) -> None:

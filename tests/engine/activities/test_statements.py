@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.interpreter.effects import StepRecord, StepRef
-from engine.store import invocations
+from engine.store.invocation_statements import CLAIM, SUCCESS
 from engine.store.projection import Progress, Running, Waiting, projecting
 
 DRIVERS_LIMIT = 4096
@@ -14,7 +14,7 @@ STEP = StepRef("root.steps[0]", "", 1, "s", "action.call")
 PROGRESS = Progress("r", (StepRecord(1, STEP, "STARTED", 1, AT),), 1, 1)
 
 
-@pytest.mark.parametrize("beside", [invocations._CLAIM, invocations._SUCCESS])
+@pytest.mark.parametrize("beside", [CLAIM, SUCCESS])
 def test_a_claim_and_a_success(beside: str) -> None:
     statement, _ = projecting(PROGRESS, Running(STEP), beside=beside)
     # Parameters are longer in the driver's spelling: %(name)s for :name.

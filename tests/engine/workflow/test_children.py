@@ -44,6 +44,7 @@ async def test_a_child_runs_and_its_outputs_are_mapped(bench: Bench) -> None:
     assert (child["status"], child["input_json"], child["trigger_type"]) == ("SUCCEEDED", {"n": 21}, "child")
     assert (str(child["root_run_id"]), child["depth"], child["launch_state"]) == (run.id, 1, "started")
     assert child["temporal_workflow_id"] == workflow_id_for(str(child["run_id"]))
+    assert child["temporal_run_id"] == (await Run(bench, str(child["run_id"])).handle.describe()).run_id
     assert [(w["wait_type"], w["key"], w["status"]) for w in await run.waits()] == [
         ("child", str(child["run_id"]), "RESOLVED")
     ]

@@ -1,0 +1,39 @@
+"""An outcome in hand is not given up because Postgres is away: what was done would have to be done again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from temporalio import activity
+
+from engine.store.engine import as_unavailable
+
+Written = TypeVar("Written")
+
+ORDINARY_PATIENCE_SECONDS: Final = 240.0
+"""An ordinary activity holds nothing but its own slot, and heartbeats meanwhile."""
+LOCAL_PATIENCE_SECONDS: Final = 1.5
+"""A local one holds its workflow task."""
+_FIRST_DELAY: Final = 0.1
+_LONGEST_DELAY: Final = 2.0
+
+
+async def persistently(write: Callable[[], Awaitable[Written]]) -> Written:
+    """Do ``write`` again until Postgres takes it, within the activity's patience; then its error is raised.
+
+    Anything but an unreachable Postgres is raised at once.
+    """
+    patience = LOCAL_PATIENCE_SECONDS if activity.info().is_local else ORDINARY_PATIENCE_SECONDS
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience
+    delay = _FIRST_DELAY
+    while True:
+        try:
+            return await write()
+        except Exception as error:
+            if as_unavailable(error) is None or loop.time() + delay > deadline:
+                raise
+        await asyncio.sleep(delay)
+        delay = min(2 * delay, _LONGEST_DELAY)
