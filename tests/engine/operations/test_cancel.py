@@ -174,7 +174,7 @@ async def test_a_run_from_before_the_cutover_is_read_only(
     [
         (None, "  no ", "REASON_TOO_SHORT"),
         (None, "x" * 1001, "REASON_TOO_LONG"),
-        (new_id(), "good reason", "RUN_NOT_FOUND"),
+        ("01980000-0000-7000-8000-00000000dead", "good reason", "RUN_NOT_FOUND"),
         ("'; DROP TABLE workflow_runs; --", "good reason", "RUN_NOT_FOUND"),
         ("\x00\ud800", "good reason", "RUN_NOT_FOUND"),
     ],

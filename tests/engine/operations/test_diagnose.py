@@ -339,7 +339,7 @@ async def test_a_run_from_before_the_cutover(context: OperationContext, execute:
     assert (codes(diagnosis), diagnosis.temporal_reachable) == (["READ_ONLY"], None)
 
 
-@pytest.mark.parametrize("run_id", [new_id(), "no id", "\x00"])
+@pytest.mark.parametrize("run_id", ["01980000-0000-7000-8000-00000000dead", "no id", "\x00"])
 async def test_a_run_that_does_not_exist(context: OperationContext, run_id: str) -> None:
     with pytest.raises(NotFound):
         await diagnose_run(context, run_id)
