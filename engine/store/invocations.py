@@ -216,7 +216,7 @@ def _key(attempt: Try) -> dict[str, Any]:
         "tenant": attempt.tenant,
         "action_id": attempt.action_id,
         "action_version": attempt.action_version,
-        "key": attempt.key,
+        "key": storable_text(attempt.key),
     }
 
 
@@ -236,5 +236,5 @@ def _error(error: dict[str, Any]) -> dict[str, Any]:
     return {
         "error": dumps_for_storage(error),
         "message": storable_text(str(error.get("message", ""))),
-        "code": error.get("code") or error.get("category"),
+        "code": storable_text(str(error.get("code") or error.get("category"))),
     }

@@ -17,7 +17,7 @@ from typing import Any, Final
 from sqlalchemy import TextClause, text
 
 from engine.interpreter.effects import Record, StepRef
-from engine.store.json_policy import dumps_for_storage
+from engine.store.json_policy import dumps_for_storage, storable_text
 from engine.store.single_statement import execute_alone
 from engine.store.trace_rows import TRACE_CTES, trace_rows
 from engine.store.transactions import Connection, Store
@@ -123,7 +123,7 @@ def _move_parameters(progress: Progress, move: Move) -> dict[str, Any]:
             parameters |= {
                 "status": move.status,
                 "error": error and dumps_for_storage(error),
-                "code": error and (error.get("code") or error.get("category")),
+                "code": error and storable_text(str(error.get("code") or error.get("category"))),
                 "node_path": (error or {}).get("nodePath") or None if move.status == "FAILED" else None,
                 "output": move.output,
             }

@@ -67,8 +67,8 @@ async def early_events(
     """
     parameters = {
         "run_id": run_id,
-        "name": event_name,
-        "key": key,
+        "name": storable_text(event_name),
+        "key": None if key is None else storable_text(key),
         "after": after,
         "recent": recent,
         "limit": EVENTS_PER_PAGE,

@@ -24,7 +24,6 @@ from tests.engine.workflow.steps import (
     wait_time,
 )
 
-
 SEEN_SECONDS = 6.0
 """Two seconds, on a machine that does something else too. Without an end to their workflow tasks the chains take a minute."""
 

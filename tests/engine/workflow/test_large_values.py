@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
+from engine.contract import SIGNAL_HUMAN_TASK
 from tests.engine.workflow.harness import Bench, Run
-from tests.engine.workflow.steps import assign, attempt, call, set_state
+from tests.engine.workflow.steps import ask, assign, attempt, call, set_state, wait_event
 
 
 async def largest_payload(run: Run) -> int:
@@ -83,3 +84,26 @@ async def test_what_postgres_cannot_hold_is_replaced_for_the_run_too(bench: Benc
     assert row["output_json"]["text"] == {"value": "a\ufffdb\ufffdc"}
     assert row["output_json"]["len"] == {"value": "a\ufffdb\ufffdc"}
     assert (await run.result())["scopes"]["vars"] == row["output_json"]
+
+
+async def test_texts_that_postgres_cannot_hold_stop_no_run(bench: Bench) -> None:
+    late = wait_event("late", key="vars.raw", timeoutMs=10)
+    await bench.publish([
+        wait_event("w"),
+        assign("raw", raw="vars.event.raw"),
+        attempt("t", [late], [set_state("late")]),
+        attempt("u", [call("keyed", "test.ordinary", key="vars.raw", value="=vars.raw")], [set_state("refused")]),
+        ask("person", title="vars.raw"),
+        call("f", "test.fails", category="ActionError", message="=vars.raw", code="=vars.raw"),
+    ])  # fmt: skip
+    run = await bench.start()
+    await run.waiting("event")
+    await run.send_event("PING", {"raw": "a\x00b\ud800c"})
+    await run.waiting("human")
+    [task] = await bench.rows("SELECT task_id, title FROM workflow_human_tasks")
+    assert task["title"] == "a\ufffdb\ufffdc"
+    await run.handle.signal(SIGNAL_HUMAN_TASK, {"taskId": str(task["task_id"]), "payload": {"ok": 1}})
+    row = await run.ended()
+    assert (row["status"], row["last_error_code"]) == ("FAILED", "a\ufffdb\ufffdc")
+    assert row["error_json"]["message"] == "a\ufffdb\ufffdc"
+    assert [w["status"] for w in await run.waits()] == ["RESOLVED", "TIMED_OUT", "RESOLVED"]
