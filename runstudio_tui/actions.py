@@ -37,6 +37,7 @@ class Situation:
     preview: bool = False
     can_fold: bool = False
     finding: bool = False
+    timeline: bool = False
     paused: bool = False
 
 
@@ -72,6 +73,14 @@ def _has_preview(now: Situation) -> str:
 
 def _finding(now: Situation) -> str:
     return "" if now.finding else "search first: /"
+
+
+def _tree(now: Situation) -> str:
+    return "not in the timeline: d goes back to the steps" if now.timeline else ""
+
+
+def _timeline(now: Situation) -> str:
+    return "" if now.timeline else "only in the timeline: d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +189,24 @@ ACTIONS: Final = (
     # --- one run
     Action("run.steps", ("up", "down"), "step", "Choose a step.", Scope.RUN, 10, palette=False),
     Action(
-        "run.fold", ("left", "right"), "fold", "Close or open a block or an iteration.", Scope.RUN, 20, palette=False
+        "run.fold",
+        ("left", "right"),
+        "fold",
+        "Close or open a block or an iteration.",
+        Scope.RUN,
+        20,
+        when=_tree,
+        palette=False,
     ),
+    Action("run.timeline", ("d",), "timeline", "Show when each step ran, or the steps again.", Scope.RUN, 30),
+    Action(
+        "run.pan", ("left", "right"), "move", "Timeline: earlier, later.", Scope.RUN, 20, when=_timeline, palette=False
+    ),
+    Action(
+        "run.zoom_in", ("plus", "equals_sign"), "closer", "Timeline: twice as close.", Scope.RUN, 21, when=_timeline
+    ),
+    Action("run.zoom_out", ("minus",), "wider", "Timeline: half as close.", Scope.RUN, 22, when=_timeline),
+    Action("run.zoom_fit", ("0",), "fit", "Timeline: the whole run.", Scope.RUN, 23, when=_timeline),
     Action(
         "run.open", ("enter",), "panes", "Go to the panes of the step, or open what is under the cursor.", Scope.RUN, 25
     ),
@@ -322,6 +347,9 @@ _KEY_NAMES: Final = {
     "space": "space",
     "question_mark": "?",
     "asterisk": "*",
+    "plus": "+",
+    "equals_sign": "=",
+    "minus": "-",
     "full_stop": ".",
     "left_square_bracket": "[",
     "right_square_bracket": "]",

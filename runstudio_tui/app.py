@@ -7,10 +7,12 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from rich.text import Text
 from textual import events, work
 from textual.app import App, SuspendNotSupported
 from textual.binding import BindingType
@@ -23,6 +25,7 @@ from runstudio_tui.clock import Clock, ServerTime, SystemClock
 from runstudio_tui.config import StudioConfig
 from runstudio_tui.domain.models import RunId, RunRow
 from runstudio_tui.editor import edit_text
+from runstudio_tui.logfile import log_to
 from runstudio_tui.ports import Backend, PortError
 from runstudio_tui.screens.base import StudioScreen
 from runstudio_tui.screens.chrome import UNFOCUSED
@@ -47,6 +50,7 @@ from runstudio_tui.widgets.line_list import Row
 BackendFactory = Callable[[], Backend]
 MIN_WIDTH: Final = 60
 MIN_HEIGHT: Final = 15
+EXIT_BUG: Final = 70
 _GRACE: Final = 2.0
 """Seconds to close connections after the terminal is gone, before the process ends anyway."""
 
@@ -69,6 +73,7 @@ class StudioApp(App[None]):
         filter_text: str = "",
         run_id: str | None = None,
         warnings: Sequence[str] = (),
+        log_path: Path | None = None,
     ) -> None:
         self.config = config
         self._guard = LastGuard(ascii_only=config.glyphs == "ascii")
@@ -89,6 +94,7 @@ class StudioApp(App[None]):
             read_only=config.read_only,
         )
         self.paused = False
+        self._log_path = log_path
         self._first_filter = filter_text
         self._first_run = RunId(run_id) if run_id else None
         self._warnings = tuple(warnings)
@@ -116,7 +122,9 @@ class StudioApp(App[None]):
         """Begin."""
         for warning in self._warnings:
             self.studio.journal.note(warning, Weight.WARNING)
-        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):  # not on the main thread, as in a browser
+        with contextlib.suppress(
+            NotImplementedError, ValueError, RuntimeError
+        ):  # not on the main thread, as in a browser
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, self.terminal_gone)
             loop.add_signal_handler(signal.SIGTERM, self.exit)
@@ -137,6 +145,15 @@ class StudioApp(App[None]):
         """The terminal was closed: leave quietly, and in any case soon, for nobody reads what is written any more."""
         asyncio.get_running_loop().call_later(_GRACE, os._exit, 0)
         self.exit()
+
+    def _fatal_error(self) -> None:
+        """See App: a bug that nothing caught. One line for the operator instead of Textual's traceback, which shows the values
+        of local variables; the rest is in the log file."""
+        kind = sys.exc_info()[0]
+        _log.critical("the studio ended because of a bug", exc_info=True)
+        where = f" Details: {self._log_path}" if self._log_path is not None else ""
+        self._return_code = EXIT_BUG
+        self.panic(Text(f"Run Studio ended because of a bug in it ({kind.__name__ if kind else 'unknown'}).{where}"))
 
     def report_bug(self, error: Exception) -> None:
         """Something is wrong with the studio itself: told in one line here, in full in the log file."""
@@ -287,6 +304,9 @@ def run_studio(
 
     ``backend_factory`` only makes the backend; it is opened, and opened again on ``r``, inside the studio.
     """
-    app = StudioApp(backend_factory(), config, clock, filter_text=filter_text, run_id=run_id, warnings=warnings)
+    log_path = log_to(Path(config.state_dir))
+    app = StudioApp(
+        backend_factory(), config, clock, filter_text=filter_text, run_id=run_id, warnings=warnings, log_path=log_path
+    )
     app.run(mouse=config.mouse and not config.low_bandwidth)
     return app.return_code or 0

@@ -17,6 +17,7 @@ from runstudio_tui.screens.run.contents import Contents
 from runstudio_tui.screens.run.finding import Finder
 from runstudio_tui.screens.run.header import header_lines
 from runstudio_tui.screens.run.panes import Pane, Panes
+from runstudio_tui.screens.run.timeline import TimelineList
 from runstudio_tui.screens.run.tree import StepList
 from runstudio_tui.screens.why import stuck_lines
 from runstudio_tui.store.feed import Poller
@@ -50,6 +51,9 @@ class RunScreen(StudioScreen):
     RunScreen.-narrow Split > Panes { display: none; border-left: none; }
     RunScreen.-narrow.-panes Split > Panes { display: block; }
     RunScreen.-narrow.-panes Split > StepList { display: none; }
+    RunScreen > TimelineList { display: none; }
+    RunScreen.-timeline > TimelineList { display: block; }
+    RunScreen.-timeline Split { display: none; }
     RunScreen #find { display: none; }
     RunScreen.-finding #find { display: block; }
     """
@@ -59,7 +63,8 @@ class RunScreen(StudioScreen):
         self.run_id = run_id
         self.store = RunStore(studio.backend.runs, studio.time, run_id)
         self._neighbour = neighbour
-        self._steps = StepList(studio.time)
+        self._tree = StepList(studio.time)
+        self._timeline = TimelineList(studio)
         self._panes = Panes()
         self._contents = Contents(studio, self.store, self._show_pane)
         self._finder = Finder()
@@ -83,7 +88,8 @@ class RunScreen(StudioScreen):
         yield Bar(id="header")
         yield Bar(id="stuck")
         yield Bar(id="rule")
-        yield Split(self._steps, self._panes)
+        yield Split(self._tree, self._panes)
+        yield self._timeline
         yield LineInput(id="find", placeholder="find", select_on_focus=False)
 
     def where(self) -> Line:
@@ -116,12 +122,18 @@ class RunScreen(StudioScreen):
     def _row(self) -> RunRow | None:
         return self.store.summary.row if self.store.summary is not None else None
 
+    @property
+    def _steps(self) -> StepList:
+        """The steps in the form that is shown: tree or timeline."""
+        return self._timeline if self.has_class("-timeline") else self._tree
+
     def situation(self) -> Situation:
         """See StudioScreen."""
         return Situation(
             level=self.studio.level,
             run=self._row,
             finding=bool(self._finder.wanted),
+            timeline=self.has_class("-timeline"),
             rows=len(self.store.executions),
         )
 
@@ -182,7 +194,7 @@ class RunScreen(StudioScreen):
 
     def _rule(self, cells: int) -> list[Line]:
         across = "─" * cells
-        if not self.has_class("-narrow"):
+        if not self.has_class("-narrow") and not self.has_class("-timeline"):
             at = self._steps.outer_size.width
             across = f"{across[:at]}┬{across[at + 1 :]}"
         return [line(Span(across, "rule"))]
@@ -224,6 +236,8 @@ class RunScreen(StudioScreen):
     def note_right(self) -> Line:
         """See StudioScreen: the path in a document, the place in a search."""
         parts: list[str | Span] = []
+        if self.has_class("-timeline"):
+            parts.append(Span(f"{self._timeline.figures} ", "dim"))
         if self._finder.wanted:
             parts.append(Span(f"{self._finder.place_text}  ", "accent"))
         if self._panes.shown is self._panes.document:
@@ -242,7 +256,18 @@ class RunScreen(StudioScreen):
     def _fit(self) -> None:
         self.set_class(self.size.width < WIDE, "-narrow")
 
+    def _toggle_timeline(self) -> None:
+        key = self._steps.cursor
+        self.toggle_class("-timeline")
+        self._show()
+        if key is not None:
+            self._steps.move_to(key)
+        self._to_steps()
+        self.show_chrome()
+
     def _to_panes(self) -> None:
+        if self.has_class("-timeline"):
+            self._toggle_timeline()
         self.add_class("-panes")
         self._panes.shown.focus()
 
@@ -283,6 +308,11 @@ class RunScreen(StudioScreen):
         return {
             "run.steps": self._to_steps,
             "run.fold": self._to_steps,
+            "run.timeline": self._toggle_timeline,
+            "run.pan": self._to_steps,
+            "run.zoom_in": lambda: self._timeline.zoom(1),
+            "run.zoom_out": lambda: self._timeline.zoom(-1),
+            "run.zoom_fit": lambda: self._timeline.zoom(0),
             "run.open": self._open,
             "run.cancel": lambda: app.cancel_runs(
                 [row] if (row := self._row) is not None else [], 0, self._poller.refresh_now
@@ -318,6 +348,8 @@ class RunScreen(StudioScreen):
             self._show_pane()
         elif self._in_panes:
             self._to_steps()
+        elif self.has_class("-timeline"):
+            self._toggle_timeline()
         else:
             self.dismiss()
         self.show_chrome()
@@ -406,7 +438,7 @@ class RunScreen(StudioScreen):
         self.show_chrome()
 
     def _seek(self, wanted: str) -> None:
-        for found in (self._steps, self._panes.rows, self._panes.document):
+        for found in (self._tree, self._timeline, self._panes.rows, self._panes.document):
             found.seek(wanted if found is self._finder.list else "")
 
     def _go_to_match(self, by: int) -> None:

@@ -25,8 +25,8 @@ class StepList(VirtualList):
         Binding("right", "fold(False)", "unfold", show=False),
     ]
 
-    def __init__(self, time: ServerTime) -> None:
-        super().__init__(self._line_of, heading=self._titles, id="steps")
+    def __init__(self, time: ServerTime, *, id: str = "steps") -> None:
+        super().__init__(self._line_of, heading=self._titles, id=id)
         self._time = time
         self._store: RunStore | None = None
         self._tree: dict[str, TreeLine] = {}

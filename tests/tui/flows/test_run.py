@@ -303,3 +303,32 @@ async def test_growing_loops_keep_the_cursor_on_its_step(studio: Any, backend: F
         assert session.line("▌").split()[2] == line.split()[2] == "push-line"
         await session.press("up")
         assert "[142]" in session.line("▌") or "▾" in session.line("▌")
+
+
+async def test_the_timeline_keeps_the_step_and_zooms(studio: Any, backend: FakeBackend) -> None:
+    async with studio(size=(120, 36), run_id=waiting_order(backend)) as session:
+        await session.press("plus")
+        assert "only in the timeline" in session.note
+        await session.press("d")
+        assert "TIMELINE  whole run" in session.text
+        assert "10:40:12 ──" in session.text
+        assert "░" in session.line("charge-card")
+        assert session.line("▌").rstrip().endswith("▶")
+        assert "await-carrier: began 10:40:19, took 3m 0" in session.note
+        await session.press("up", "up")
+        assert "gift: began" in session.note
+        await session.press("plus", "plus")
+        assert "TIMELINE  x4" in session.text
+        before = session.line("TIMELINE")
+        await session.press("right")
+        assert session.line("TIMELINE") != before
+        await session.press("minus", "0")
+        assert "whole run" in session.text
+        await session.press("d")
+        assert "STEPS" in session.text
+        assert "gift" in session.line("▌")
+        await session.press("d", "enter")
+        assert "STEPS" in session.text
+        assert session.app.focused.id == "rows"
+        await session.press("escape", "d", "escape", "escape")
+        assert type(session.screen).__name__ == "RunsScreen"

@@ -79,7 +79,7 @@ def terminal() -> Callable[..., Any]:
     """``with terminal(world, size) as t`` starts the studio there."""
 
     @contextmanager
-    def start(world: str, size: tuple[int, int] = (80, 24), theme: str = "terminal") -> Iterator[Terminal]:
+    def start(world: str, size: tuple[int, int] = (80, 24), theme: str = "terminal", *more: str) -> Iterator[Terminal]:
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         command_out, command_in = os.pipe()
@@ -90,7 +90,7 @@ def terminal() -> Callable[..., Any]:
         }
         environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TZ": "UTC", "LANG": "C.UTF-8"}
         process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), world, theme, str(command_out), str(answer_in)],
+            [sys.executable, str(PROGRAM), world, theme, str(command_out), str(answer_in), *more],
             stdin=slave,
             stdout=slave,
             stderr=slave,

@@ -12,6 +12,7 @@ import os
 import sys
 import termios
 from datetime import UTC, datetime
+from pathlib import Path
 
 from runstudio_tui.app import StudioApp
 from runstudio_tui.backend.fake import FakeBackend
@@ -20,6 +21,7 @@ from runstudio_tui.clock import Clock, ManualClock, SystemClock
 from runstudio_tui.config import StudioConfig
 from runstudio_tui.domain.models import RunStatus
 from runstudio_tui.domain.query import RunQuery
+from runstudio_tui.logfile import log_to
 
 NOW = datetime(2026, 1, 15, 10, 43, 21, tzinfo=UTC)
 
@@ -62,18 +64,26 @@ def main() -> None:
     clock: Clock = SystemClock() if real else ManualClock(NOW)
     config = StudioConfig(theme=theme, glyphs="unicode", timezone="UTC", multiplexer="none", state_dir="/nonexistent")
     run_id = None
-    backend = world("demo" if name in ("run", "real") else name, clock)
+    backend = world("quiet" if name == "quiet" else "demo", clock)
     if name == "run":
         run_id = backend.world.select(RunQuery(workflow="order", statuses=frozenset({RunStatus.WAITING})))[0].run_id
-    app = StudioApp(backend, config, clock, run_id=run_id)
+    log_path = log_to(Path(sys.argv[5])) if len(sys.argv) > 5 else None
+    app = StudioApp(backend, config, clock, run_id=run_id, log_path=log_path)
     tasks: list[asyncio.Task[None]] = []
 
     def begin() -> None:
         if isinstance(clock, ManualClock):
             tasks.append(asyncio.create_task(obey(clock, app, commands, answers)))
 
+    def break_down() -> None:
+        secret = "canary-value"
+        raise ZeroDivisionError(len(secret))
+
     app.call_later(begin)
+    if name == "broken":
+        app.call_later(break_down)
     app.run()
+    sys.exit(app.return_code or 0)
 
 
 if __name__ == "__main__":

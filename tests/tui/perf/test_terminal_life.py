@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from pathlib import Path
 from typing import Any
 
 
@@ -58,3 +59,17 @@ def test_term_ends_it_and_gives_the_terminal_back(terminal: Any) -> None:
         session.process.send_signal(signal.SIGTERM)
         session.process.wait(10)
         assert b"\x1b[?1049l" in session.read()
+
+
+def test_a_bug_that_nothing_caught_is_one_line_and_a_log(terminal: Any, tmp_path: Path) -> None:
+    with terminal("broken", (80, 24), "terminal", str(tmp_path)) as session:
+        session.process.wait(20)
+        written = session.read()
+        assert session.process.returncode == 70
+        after = written.rpartition(b"\x1b[?1049l")[2]
+        assert b"Run Studio ended because of a bug in it (ZeroDivisionError)." in after
+        assert b"Traceback" not in written
+        assert b"canary-value" not in written
+        log = tmp_path / "studio.log"
+        assert "ZeroDivisionError" in log.read_text()
+        assert log.stat().st_mode & 0o777 == 0o600

@@ -246,3 +246,11 @@ async def test_too_small(studio: Any, picture: Picture) -> None:
     async with studio(size=(52, 12), settle=False) as session:
         await session.settle()
         picture(session, "small")
+
+
+@sizes
+async def test_run_timeline(studio: Any, picture: Picture, backend: FakeBackend, size: tuple[int, int]) -> None:
+    """Lanes under the time; retry gaps dotted; idle stretches short and labelled; what goes on has an arrow."""
+    async with studio(size=size, run_id=waiting(backend)) as session:
+        await session.press("d")
+        picture(session, "timeline")
