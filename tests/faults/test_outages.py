@@ -17,7 +17,7 @@ from engine.operations.diagnose import diagnose_run
 from engine.operations.events import EventRequest, submit_event
 from engine.operations.launch import LaunchRequest, LaunchResult, launch_published_run
 from tests.engine.workflow.harness import Run
-from tests.engine.workflow.steps import call, for_each, wait_event
+from tests.engine.workflow.steps import call, wait_event
 from tests.faults.installation import Installation
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from engine.operations.diagnose import diagnose_run
-
 from engine.operations.actor import Level as EngineLevel
 from engine.operations.context import OperationContext
+from engine.operations.diagnose import diagnose_run
 from engine.operations.health import system_health
 from engine.settings import Settings
 from engine.store.reader import open_reader
