@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, cast, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, cast, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import UUID, distinct_on, insert
 
 from engine.ids import derived_id
@@ -197,6 +198,12 @@ async def claim_deliveries(connection: Connection, limit: int) -> list[Delivery]
 
     A delivery waits for the earlier ones of the same name and key to the same target: they arrive in order.
     """
+    return [_delivery(row) for row in (await connection.execute(_claim_of(limit))).all()]
+
+
+@lru_cache(maxsize=8)
+def _claim_of(limit: int) -> Select[Any]:
+    """The statement of ``claim_deliveries``, put together once: that costs more than Postgres needs to answer it."""
     earlier = deliveries.alias("earlier")
     blocked = exists().where(
         earlier.c.tenant == deliveries.c.tenant,
@@ -231,12 +238,11 @@ async def claim_deliveries(connection: Connection, limit: int) -> list[Delivery]
         .returning(deliveries)
         .cte("claimed")
     )
-    query = (
+    return (
         select(claimed, *(column.label(f"of_event_{column.name}") for column in _EVENT_COLUMNS))
         .join_from(claimed, events, and_(events.c.tenant == claimed.c.tenant, events.c.event_id == claimed.c.event_id))
         .order_by(claimed.c.arrival)
     )
-    return [_delivery(row) for row in (await connection.execute(query)).all()]
 
 
 async def settle_delivery(
