@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import sys
 import time
 from types import ModuleType
 
 from tests.bench import control, latency, lists, pure, studio, throughput, worker
 from tests.bench.measuring import Measurement
-from tests.bench.report import as_text
+from tests.bench.report import PAGE, RESULT, as_json, as_markdown, as_text
 from tests.bench.servers import Servers, started, use_nobodys_environment
 
-MEASUREMENTS: tuple[ModuleType, ...] = (pure, studio, lists, latency, control, worker, throughput)
+MEASUREMENTS: tuple[ModuleType, ...] = (throughput, control, latency, worker, pure, lists, studio)
 
 
 async def _measure(modules: list[ModuleType], servers: Servers, *, quick: bool) -> list[Measurement]:
@@ -41,7 +42,14 @@ def main() -> int:
     use_nobodys_environment()
     chosen = [module for module in MEASUREMENTS if not arguments.only or module.NAME in arguments.only]
     with started() as servers:
-        asyncio.run(_measure(chosen, servers, quick=arguments.quick))
+        results = asyncio.run(_measure(chosen, servers, quick=arguments.quick))
+        result = as_json(results, servers.settings())
+    if arguments.only or arguments.quick:
+        return 0
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    PAGE.write_text(as_markdown(result), encoding="utf-8")
+    print(f"\nwritten: {PAGE}")
     return 0
 
 

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import sys
+import traceback
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -100,5 +101,6 @@ async def _obey(made: Contender, answers: Any) -> None:
         try:
             answer = {"value": await getattr(made, method)(**arguments)}
         except Exception as error:  # noqa: BLE001 - told to the other side, which stops
+            traceback.print_exc()
             answer = {"failed": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(answer) + "\n")

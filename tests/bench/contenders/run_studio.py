@@ -16,6 +16,7 @@ from engine.activities.data_converter import data_converter
 from engine.contract import workflow_id_for
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
+from engine.operations.correlation_paths import set_correlation_paths
 from engine.operations.events import EventRequest, submit_event
 from engine.operations.launch import LaunchRequest, launch_published_run
 from engine.operations.publish import PublishRequest, publish_definition
@@ -52,6 +53,7 @@ class RunStudio:
         self._context = OperationContext(
             self._store, TemporalConnection.from_client(self._client), Actor("bench", source="api")
         )
+        await set_correlation_paths(self._context, {"GO": ["order"]})
         async with asyncio.timeout(READY_SECONDS):
             while not self._worker.ready:  # noqa: ASYNC110 - the worker tells nobody
                 await asyncio.sleep(0.05)
@@ -98,7 +100,7 @@ class RunStudio:
             run_id = await self._start(workflow)
             await self._waiting(run_id)
             began = time.perf_counter()
-            await submit_event(self._context, EventRequest("GO", {"n": 1}, correlation_key=run_id))
+            await submit_event(self._context, EventRequest("GO", {"order": run_id}))
             await self._result(run_id)
             found.append((RAN_AT[run_id] - began) * 1000)
         return found
@@ -125,7 +127,7 @@ class RunStudio:
     async def idle_kilobytes(self, runs: int, payload_characters: int) -> float:
         """Memory per run that waits for an event and is kept in the worker's cache."""
         workflow = await self._publish("bench.idle", [*_chain("quick", 3), _wait("idle")])
-        payload = {"text": "x" * payload_characters}
+        payload = {"value": "x" * payload_characters}
         await self._many_waiting(workflow, payload, runs // 5)
         before = _resident_kilobytes()
         await self._many_waiting(workflow, payload, runs)
@@ -166,6 +168,7 @@ class RunStudio:
                 [row] = (await runs_by_id(self._store, self._context.tenant, [run_id])).value
                 if row.status == "WAITING":
                     return
+                assert row.status == "RUNNING", f"{row.status}: {row.error_message}"
                 await asyncio.sleep(0.01)
 
 
