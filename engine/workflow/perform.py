@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from temporalio import workflow
 
@@ -20,6 +21,8 @@ with workflow.unsafe.imports_passed_through():
     from engine.workflow.inbox import Inbox
     from engine.workflow.lookback import Lookback
     from engine.workflow.pace import Pace
+
+_A_MOMENT_SECONDS: Final = 0.001
 
 Wait = fx.Sleep | fx.AwaitTime | fx.AwaitEvent | fx.AwaitTask
 
@@ -90,8 +93,13 @@ class Performer:
         for event in self._inbox.take_events():
             self.machine.deliver(event)
 
-    def continue_elsewhere(self) -> NoReturn:
-        """Go on as a new execution, with everything the run is and has received."""
+    async def continue_elsewhere(self) -> NoReturn:
+        """Go on as a new execution, with everything the run is and has received.
+
+        A task tells its signals first, and only then the cancel that came with them. A run that went on at once would leave
+        that cancel behind; while it waits for a timer, it is told. Raises ``asyncio.CancelledError`` then.
+        """
+        await asyncio.sleep(_A_MOMENT_SECONDS)
         self.take_in_events()
         checkpoint = {
             "machine": self.machine.snapshot(),
@@ -223,7 +231,7 @@ class Performer:
             if remaining is not None and remaining <= 0:
                 return False
             if continuation.due():
-                self.continue_elsewhere()
+                await self.continue_elsewhere()
             # What comes together with the timer is seen by the next turn of the loop.
             with suppress(TimeoutError):
                 await workflow.wait_condition(

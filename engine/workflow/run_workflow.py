@@ -138,7 +138,7 @@ class RunWorkflow:
         while True:
             performer.take_in_events()
             if machine.at_boundary and continuation.due():
-                performer.continue_elsewhere()
+                await performer.continue_elsewhere()
             effect = machine.advance()
             if isinstance(effect, Finish):
                 return effect

@@ -149,6 +149,21 @@ async def test_a_large_state_is_carried_by_reference(bench: Bench) -> None:
     assert scopes["vars"]["length"] == 300_000
 
 
+async def test_a_cancel_in_the_task_that_would_continue_is_not_left_behind(idle_bench: Bench) -> None:
+    await idle_bench.publish([wait_event("w", filters=[{"path": "n", "op": "=", "value": 99}])])
+    async with idle_bench.worker():
+        run = await idle_bench.start()
+        await run.waiting("event")
+    # They come together, and signals are told first: by then the history is long enough.
+    for n in range(45):
+        await run.send_event("PING", {"n": n}, event_id=f"e{n}")
+    await run.handle.cancel()
+    async with idle_bench.worker():
+        row = await run.ended()
+    assert row["status"] == "CANCELED"
+    assert (await run.handle.describe()).status == WorkflowExecutionStatus.CANCELED
+
+
 async def test_a_cancel_after_continuing_closes_everything(bench: Bench) -> None:
     await bench.publish([for_each("l", "[1,2,3,4,5,6,7,8]", [ordinary("o")]), wait_event("w")])
     run = await bench.start()
