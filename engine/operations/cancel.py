@@ -34,7 +34,7 @@ MAX_TARGETS: Final = 1000
 _AT_ONCE: Final = 8
 _FIRST_LOOK_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 0.5
-_ASK_TEMPORAL_AFTER_SECONDS: Final = 2.0
+_ASK_TEMPORAL_EVERY_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ async def _close(context: OperationContext, client: Client, run: Run, reason: st
 async def _settled(context: OperationContext, run_ids: Sequence[str], seconds: float) -> list[CancelOutcome]:
     """Watch the rows until all have ended or the time is over."""
     began = time.monotonic()
-    pause, asked = _FIRST_LOOK_SECONDS, False
+    pause, ask_at = _FIRST_LOOK_SECONDS, _ASK_TEMPORAL_EVERY_SECONDS
     while True:
         async with writing(context.store) as connection:
             found = {run.run_id: run for run in await runs.load_runs(connection, run_ids)}
@@ -158,10 +158,11 @@ async def _settled(context: OperationContext, run_ids: Sequence[str], seconds: f
         still_active = [run for run in found.values() if run.active]
         if not still_active or waited >= seconds:
             return [_outcome(found[run_id]) for run_id in run_ids]
-        if waited >= _ASK_TEMPORAL_AFTER_SECONDS and not asked:
-            # Temporal accepts the cancel of an execution that is over; then no clean-up will ever come.
-            asked = True
+        if waited >= ask_at:
+            # An execution may end, or have ended, without the run's own clean-up; then only Temporal knows.
+            ask_at = waited + _ASK_TEMPORAL_EVERY_SECONDS
             await _settle_ended(context, still_active)
+            continue
         await asyncio.sleep(min(pause, max(0.0, seconds - waited)))
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
