@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import insert
 
@@ -11,6 +11,8 @@ from engine.ids import new_id
 from engine.store.json_policy import storable_text
 from engine.store.tables import workflow_audit_log
 from engine.store.transactions import Connection
+
+_INSERT: Final = insert(workflow_audit_log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +35,18 @@ async def insert_audit(
     connection: Connection, entry: AuditEntry, *, tenant: str, actor: str, actor_source: str | None, actor_level: str
 ) -> None:
     """Write one entry."""
-    await connection.execute(
-        insert(workflow_audit_log).values(
-            audit_id=new_id(),
-            tenant=tenant,
-            actor=storable_text(actor),
-            actor_source=actor_source,
-            actor_level=actor_level,
-            operation=entry.operation,
-            target_kind=entry.target_kind,
-            target_id=storable_text(entry.target_id),
-            run_id=entry.run_id,
-            workflow_id=entry.workflow_id,
-            reason=None if entry.reason is None else storable_text(entry.reason),
-            details_json=entry.details,
-        )
-    )
+    row = {
+        "audit_id": new_id(),
+        "tenant": tenant,
+        "actor": storable_text(actor),
+        "actor_source": actor_source,
+        "actor_level": actor_level,
+        "operation": entry.operation,
+        "target_kind": entry.target_kind,
+        "target_id": storable_text(entry.target_id),
+        "run_id": entry.run_id,
+        "workflow_id": entry.workflow_id,
+        "reason": None if entry.reason is None else storable_text(entry.reason),
+        "details_json": entry.details,
+    }
+    await connection.execute(_INSERT, row)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, case, cast, func, select, update
+from sqlalchemy import ColumnElement, bindparam, case, cast, func, select, update
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
@@ -73,19 +73,7 @@ def as_authored(row: Any) -> Json:
 
 async def load_workflow(connection: Connection, tenant: str, workflow_id: str) -> Workflow | None:
     """A workflow and the number of its latest version; None when there is none of this id."""
-    latest = (
-        select(func.max(versions.c.version))
-        .where(versions.c.tenant == definitions.c.tenant, versions.c.workflow_id == definitions.c.workflow_id)
-        .scalar_subquery()
-    )
-    question = select(
-        definitions.c.workflow_id,
-        definitions.c.name,
-        definitions.c.is_paused,
-        func.coalesce(definitions.c.concurrency_limit, 0),
-        latest,
-    ).where(_is(tenant, workflow_id))
-    row = (await connection.execute(question)).one_or_none()
+    row = (await connection.execute(_WORKFLOW, {"of_tenant": tenant, "of_workflow": workflow_id})).one_or_none()
     return None if row is None else Workflow(*row)
 
 
@@ -98,10 +86,8 @@ async def lock_workflow(connection: Connection, tenant: str, workflow_id: str) -
 
 async def load_version(connection: Connection, tenant: str, workflow_id: str, version: int) -> Version | None:
     """One published version."""
-    question = select(versions.c.version, versions.c.definition_hash, versions.c.payload_schema_json).where(
-        _is_version(tenant, workflow_id, version)
-    )
-    row = (await connection.execute(question)).one_or_none()
+    named = {"of_tenant": tenant, "of_workflow": workflow_id, "of_version": version}
+    row = (await connection.execute(_VERSION, named)).one_or_none()
     return None if row is None else Version(*row)
 
 
@@ -210,3 +196,20 @@ def _is(tenant: str, workflow_id: str) -> Any:
 
 def _is_version(tenant: str, workflow_id: str, version: int) -> Any:
     return (versions.c.tenant == tenant) & (versions.c.workflow_id == workflow_id) & (versions.c.version == version)
+
+
+# Asked by every launch, and put together once: that costs as much as asking.
+_WORKFLOW: Final = select(
+    definitions.c.workflow_id,
+    definitions.c.name,
+    definitions.c.is_paused,
+    func.coalesce(definitions.c.concurrency_limit, 0),
+    select(func.max(versions.c.version))
+    .where(versions.c.tenant == definitions.c.tenant, versions.c.workflow_id == definitions.c.workflow_id)
+    .scalar_subquery(),
+).where(definitions.c.tenant == bindparam("of_tenant"), definitions.c.workflow_id == bindparam("of_workflow"))
+_VERSION: Final = select(versions.c.version, versions.c.definition_hash, versions.c.payload_schema_json).where(
+    versions.c.tenant == bindparam("of_tenant"),
+    versions.c.workflow_id == bindparam("of_workflow"),
+    versions.c.version == bindparam("of_version"),
+)

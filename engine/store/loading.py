@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, bindparam, select
 
 from engine.errors import Invalid
 from engine.store.definitions import as_authored, authored_columns
@@ -62,39 +62,8 @@ async def load_run(store: Store, run_id: str) -> LoadedRun | None:
 
 async def read_run(connection: Connection, run_id: str) -> LoadedRun | None:
     """As ``load_run``, in the caller's transaction."""
-    question = (
-        select(
-            runs.c.tenant,
-            runs.c.status,
-            runs.c.workflow_id,
-            runs.c.workflow_version,
-            runs.c.input_json,
-            *authored_columns(),
-            runs.c.definition_hash,
-            runs.c.runtime_semantics_version,
-            runs.c.source_payload_schema_ref,
-            runs.c.trigger_mapping_applied,
-            runs.c.root_run_id,
-            runs.c.parent_run_id,
-            settings.c.quota_limit,
-            runs.c.engine,
-            runs.c.started_at,
-            runs.c.seq,
-        )
-        .select_from(runs)
-        .outerjoin(
-            versions,
-            and_(
-                versions.c.tenant == runs.c.tenant,
-                versions.c.workflow_id == runs.c.workflow_id,
-                versions.c.version == runs.c.workflow_version,
-            ),
-        )
-        .outerjoin(settings, settings.c.tenant == runs.c.tenant)
-        .where(runs.c.run_id == run_id)
-    )
     try:
-        row = (await connection.execute(question)).one_or_none()
+        row = (await connection.execute(_QUESTION, {"of_run": run_id})).one_or_none()
     except (RecursionError, ValueError) as problem:
         # Postgres keeps deeper lists and longer numbers than Python reads. Nothing of ours writes such a value.
         raise Invalid(
@@ -120,3 +89,37 @@ async def read_run(connection: Connection, run_id: str) -> LoadedRun | None:
         started_at=row.started_at,
         seq=row.seq,
     )
+
+
+# Asked at the beginning of every run, and put together once: that costs as much as asking.
+_QUESTION: Final = (
+    select(
+        runs.c.tenant,
+        runs.c.status,
+        runs.c.workflow_id,
+        runs.c.workflow_version,
+        runs.c.input_json,
+        *authored_columns(),
+        runs.c.definition_hash,
+        runs.c.runtime_semantics_version,
+        runs.c.source_payload_schema_ref,
+        runs.c.trigger_mapping_applied,
+        runs.c.root_run_id,
+        runs.c.parent_run_id,
+        settings.c.quota_limit,
+        runs.c.engine,
+        runs.c.started_at,
+        runs.c.seq,
+    )
+    .select_from(runs)
+    .outerjoin(
+        versions,
+        and_(
+            versions.c.tenant == runs.c.tenant,
+            versions.c.workflow_id == runs.c.workflow_id,
+            versions.c.version == runs.c.workflow_version,
+        ),
+    )
+    .outerjoin(settings, settings.c.tenant == runs.c.tenant)
+    .where(runs.c.run_id == bindparam("of_run"))
+)

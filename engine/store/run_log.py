@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import insert
 
@@ -11,6 +11,8 @@ from engine.ids import new_id
 from engine.store.json_policy import storable_text
 from engine.store.tables import workflow_run_logs
 from engine.store.transactions import Connection
+
+_INSERT: Final = insert(workflow_run_logs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +26,13 @@ class LogLine:
 
 async def insert_log_line(connection: Connection, tenant: str, run_id: str, source: str, line: LogLine) -> None:
     """Append a line to a run's log. ``source`` is where it came from: api, cli, ui, worker or reconciler."""
-    await connection.execute(
-        insert(workflow_run_logs).values(
-            log_id=new_id(),
-            run_id=run_id,
-            tenant=tenant,
-            level=line.level,
-            message=storable_text(line.message),
-            context_json=line.context,
-            source=source,
-        )
-    )
+    row = {
+        "log_id": new_id(),
+        "run_id": run_id,
+        "tenant": tenant,
+        "level": line.level,
+        "message": storable_text(line.message),
+        "context_json": line.context,
+        "source": source,
+    }
+    await connection.execute(_INSERT, row)

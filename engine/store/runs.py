@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, case, func, literal, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Interval,
+    Text,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from engine.contract import ENGINE, SEMANTICS_VERSION, workflow_id_for
@@ -121,15 +133,14 @@ def is_pending() -> ColumnElement[bool]:
 
 async def insert_run(connection: Connection, run: NewRun) -> bool:
     """Create a run whose launch is pending. False, and nothing is written, when another run holds one of its keys."""
-    statement = insert(runs).values(
+    row = {
         **_values(run),
-        status="RUNNING",
-        node_path=FIRST_STEP,
-        launch_state="pending",
-        next_launch_at=_in_seconds(run.next_launch_seconds),
-    )
-    inserted = await connection.execute(statement.on_conflict_do_nothing().returning(runs.c.run_id))
-    return inserted.first() is not None
+        "status": "RUNNING",
+        "node_path": FIRST_STEP,
+        "launch_state": "pending",
+        "launch_after": timedelta(seconds=run.next_launch_seconds),
+    }
+    return (await connection.execute(_INSERT_RUN, row)).first() is not None
 
 
 async def insert_refused_run(connection: Connection, run: NewRun, error: dict[str, Json]) -> None:
@@ -219,18 +230,8 @@ async def count_steps(connection: Connection, run_id: str) -> int:
 
 async def mark_launched(connection: Connection, run_id: str, temporal_run_id: str | None) -> str | None:
     """Record that Temporal has the run. Its status now: a run canceled meanwhile is for the caller to cancel in Temporal."""
-    statement = (
-        update(runs)
-        .where(runs.c.run_id == run_id)
-        .values(
-            launch_state="started",
-            launch_error=None,
-            next_launch_at=None,
-            temporal_workflow_id=workflow_id_for(run_id),
-            temporal_run_id=func.coalesce(temporal_run_id, runs.c.temporal_run_id),
-        )
-    )
-    status: str | None = (await connection.execute(statement.returning(runs.c.status))).scalar_one_or_none()
+    row = {"of_run": run_id, "in_temporal": workflow_id_for(run_id), "execution": temporal_run_id}
+    status: str | None = (await connection.execute(_MARK_LAUNCHED, row)).scalar_one_or_none()
     return status
 
 
@@ -301,3 +302,24 @@ def _values(run: NewRun) -> dict[str, Any]:
 
 def _in_seconds(seconds: float) -> ColumnElement[datetime]:
     return func.now() + timedelta(seconds=seconds)
+
+
+# The two statements of every launch, put together once: that costs as much as asking.
+_INSERT_RUN: Final = (
+    insert(runs)
+    .values(next_launch_at=func.now() + bindparam("launch_after", type_=Interval))
+    .on_conflict_do_nothing()
+    .returning(runs.c.run_id)
+)
+_MARK_LAUNCHED: Final = (
+    update(runs)
+    .where(runs.c.run_id == bindparam("of_run"))
+    .values(
+        launch_state="started",
+        launch_error=None,
+        next_launch_at=None,
+        temporal_workflow_id=bindparam("in_temporal"),
+        temporal_run_id=func.coalesce(bindparam("execution", type_=Text), runs.c.temporal_run_id),
+    )
+    .returning(runs.c.status)
+)
