@@ -1,0 +1,107 @@
+"""``runstudio publish`` and ``runstudio start``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.engine.cli.conftest import Stack
+from tests.engine.cli.steps import assign, echo
+
+SCHEMA = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
+
+
+def definition(workflow_id: str, *steps: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": workflow_id,
+        "version": 1,
+        "name": workflow_id,
+        "payloadSchemaRef": "payload.Any.v1",
+        "steps": steps or [assign("a", n="1")],
+    }
+
+
+@pytest.fixture(scope="module")
+def picky(runstudio: Stack) -> str:
+    """A workflow whose payload must have a name."""
+    file = runstudio.file("picky.json", {**definition("cli.picky"), "payloadSchemaRef": "payload.Picky.v1"})
+    schema = runstudio.file("picky.schema.json", SCHEMA)
+    published = runstudio.answer("publish", file, "--payload-schema", schema)
+    assert (published["workflow_id"], published["version"]) == ("cli.picky", 1)
+    return "cli.picky"
+
+
+def test_publish_makes_the_next_version(runstudio: Stack) -> None:
+    first = runstudio.answer("publish", runstudio.file("twice.json", definition("cli.twice")))
+    assert {"workflow_id", "version", "warnings"} <= first.keys()
+    changed = definition("cli.twice", assign("a", n="2"))
+    second = runstudio("publish", "-", stdin=json.dumps(changed))
+    assert (second.code, second.out.splitlines()[-1]) == (0, "cli.twice version 2")
+
+
+def test_publish_tells_every_finding(runstudio: Stack) -> None:
+    wrong = definition("cli.wrong", assign("a", n="payload."), echo("a", "1"))
+    refused = runstudio("publish", "-", "--json", stdin=json.dumps(wrong))
+    assert (refused.code, refused.out, refused.refusal["code"]) == (2, "", "DEFINITION_INVALID")
+    assert len(refused.refusal["details"]["issues"]) >= 2
+    assert runstudio.rows("SELECT 1 FROM workflow_definition_versions WHERE workflow_id = 'cli.wrong'") == []
+
+
+def test_publish_refuses_what_is_no_json(runstudio: Stack) -> None:
+    refused = runstudio("publish", "-", "--json", stdin='{"id": \n nope}')
+    assert (refused.code, refused.refusal["code"]) == (2, "JSON_INVALID")
+    assert "line 2" in refused.refusal["message"]
+    assert runstudio("publish").code == 2
+
+
+def test_start_tells_the_run(runstudio: Stack, picky: str) -> None:
+    started = runstudio.answer("start", picky, "-p", "-", stdin='{"name": "Ada"}')
+    assert started.keys() == {"runId", "version", "created", "pending"}
+    assert (started["version"], started["created"], started["pending"]) == (1, True, False)
+    assert runstudio.ended(started["runId"]) == "SUCCEEDED"
+
+
+def test_start_prints_nothing_but_the_id_for_scripts(runstudio: Stack, picky: str) -> None:
+    started = runstudio("start", picky, "-p", runstudio.file("ada.json", {"name": "Ada"}), "--version", "1")
+    assert started.code == 0
+    assert runstudio.ended(started.out.strip()) == "SUCCEEDED"
+
+
+def test_the_same_key_starts_once(runstudio: Stack, picky: str) -> None:
+    file = runstudio.file("ada.json", {"name": "Ada"})
+    arguments = ("start", picky, "--payload", file, "--idempotency-key", "order-1")
+    first, second = runstudio.answer(*arguments), runstudio.answer(*arguments)
+    assert (first["runId"], first["created"], second["created"]) == (second["runId"], True, False)
+    other = runstudio("start", picky, "-p", "-", "--idempotency-key", "order-1", "--json", stdin='{"name": "Bob"}')
+    assert (other.code, other.refusal["code"]) == (4, "IDEMPOTENCY_KEY_REUSED")
+
+
+def test_start_is_refused(runstudio: Stack, without_database: Stack, picky: str) -> None:
+    for arguments, stdin, code, word in (
+        ((picky,), "{}", 2, "PAYLOAD_REJECTED"),
+        ((picky,), "[1]", 2, "PAYLOAD_NOT_OBJECT"),
+        ((picky,), '{"n": NaN}', 2, "JSON_NUMBER_NOT_FINITE"),
+        ((picky, "--version", "9"), '{"name": "Ada"}', 3, "VERSION_NOT_FOUND"),
+        (("cli.nobody",), "{}", 3, "WORKFLOW_NOT_FOUND"),
+    ):
+        refused = runstudio("start", *arguments, "-p", "-", "--json", stdin=stdin)
+        assert (refused.code, refused.out, refused.refusal["code"]) == (code, "", word), arguments
+    away = without_database("start", picky, "--json")
+    assert (away.code, away.refusal["code"]) == (5, "POSTGRES_UNREACHABLE")
+
+
+def test_start_of_a_paused_workflow_is_a_conflict(runstudio: Stack) -> None:
+    runstudio.publish("cli.paused", assign("a", n="1"))
+    runstudio.rows("UPDATE workflow_definitions SET is_paused = true WHERE workflow_id = 'cli.paused'")
+    refused = runstudio("start", "cli.paused", "--json")
+    assert (refused.code, refused.refusal["code"]) == (4, "WORKFLOW_PAUSED")
+
+
+def test_start_while_temporal_is_away_is_accepted_and_done_later(runstudio: Stack, offline: Stack) -> None:
+    runstudio.publish("cli.later", assign("a", n="1"))
+    accepted = offline("start", "cli.later", "--json")
+    assert (accepted.code, accepted.json["pending"], accepted.json["created"]) == (7, True, True)
+    # Nobody starts it again; a worker does.
+    assert runstudio.ended(accepted.json["runId"]) == "SUCCEEDED"
