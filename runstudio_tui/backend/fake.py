@@ -6,6 +6,7 @@ Tests can make the next calls fail (``fail_next``), hold them (``hold``), and re
 from __future__ import annotations
 
 import asyncio
+import operator
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from runstudio_tui.backend.fake_diagnosis import diagnose
 from runstudio_tui.backend.fake_run import FakeRun, new_run
-from runstudio_tui.backend.fake_world import World
+from runstudio_tui.backend.fake_world import World, list_place
 from runstudio_tui.clock import Clock
 from runstudio_tui.domain.catalog import (
     CancelRequest,
@@ -162,16 +163,14 @@ class FakeBackend:
         """See RunsPort."""
         await self._enter("page", query, after, limit)
         rows = self.world.select(query)
-        start = 0
         if after is not None:
-            places = {_cursor(row): place for place, row in enumerate(rows)}
-            if after not in places:
-                raise Invalid(
-                    "Bad cursor", "This page cannot be continued; read it from its beginning.", code="BAD_CURSOR"
-                )
-            start = places[after] + 1
-        chosen = tuple(rows[start : start + limit])
-        return Page(chosen, _cursor(chosen[-1]) if start + limit < len(rows) else None, self.world.now())
+            at, _, run_id = after.partition("~")
+            there, sort = (at, run_id), query.sort
+            beyond = operator.lt if sort.descending else operator.gt
+            rows = [row for row in rows if beyond(list_place(row, sort), there)]
+        chosen = tuple(rows[:limit])
+        following = "~".join(list_place(chosen[-1], query.sort)) if limit < len(rows) else None
+        return Page(chosen, following, self.world.now())
 
     async def matching(self, query: RunQuery, run_ids: Sequence[RunId]) -> Reply[tuple[RunRow, ...]]:
         """See RunsPort."""
@@ -428,7 +427,3 @@ class FakeBackend:
                 yield Change(ChangeKind.RUN)
             for run_id in touched:
                 yield Change(ChangeKind.RUN, run_id)
-
-
-def _cursor(row: RunRow) -> str:
-    return row.run_id

@@ -97,12 +97,13 @@ class World:
     def select(self, query: RunQuery) -> list[RunRow]:
         """Rows a query matches, in its order."""
         rows = [run.row for run in self.runs.values() if matches(run, query, self.now())]
-        by_update = query.sort in (Sort.UPDATED_DESC, Sort.UPDATED_ASC)
-        rows.sort(
-            key=lambda row: (str(row.updated_at if by_update else row.started_at), row.run_id),
-            reverse=query.sort in (Sort.STARTED_DESC, Sort.UPDATED_DESC),
-        )
+        rows.sort(key=lambda row: list_place(row, query.sort), reverse=query.sort.descending)
         return rows
+
+
+def list_place(row: RunRow, sort: Sort) -> tuple[str, str]:
+    """What a list is ordered by: a time, and the run id where times are equal."""
+    return (str(row.updated_at if sort.by_update else row.started_at), row.run_id)
 
 
 def _happen(run: FakeRun, happening: Callable[[FakeRun, datetime], None], due: datetime) -> Callable[[], None]:

@@ -17,6 +17,16 @@ class Sort(StrEnum):
     UPDATED_DESC = "updated:desc"
     UPDATED_ASC = "updated:asc"
 
+    @property
+    def descending(self) -> bool:
+        """Newest first."""
+        return self in (Sort.STARTED_DESC, Sort.UPDATED_DESC)
+
+    @property
+    def by_update(self) -> bool:
+        """By the time of the last change instead of the start."""
+        return self in (Sort.UPDATED_DESC, Sort.UPDATED_ASC)
+
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
