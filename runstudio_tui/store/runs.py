@@ -6,10 +6,12 @@ place in the list never moves because of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Final
+from typing import Final, TypeAlias
 
 from runstudio_tui.clock import ServerTime
 from runstudio_tui.domain.filter_text import RunFilter
@@ -19,6 +21,9 @@ from runstudio_tui.ports import Page, Reply, RunsPort
 
 PAGE_SIZE: Final = 100
 _REREAD: Final = 200
+
+SortKey: TypeAlias = tuple[datetime, str]
+"""What a row is ordered by: a time, and its id where times are equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,13 @@ class RunsStore:
         self.loading_more = False
         self._rows: dict[RunId, RunRow] = {}
         self._order: list[RunId] = []
-        self._places: dict[RunId, int] = {}
+        """Sorted by ``_placed``, always: places are found by bisection, and no poll costs what the list has."""
+        self._placed: dict[RunId, SortKey] = {}
+        """What each row was ordered by when it got its place. A row re-read since then can be newer."""
+        self._sort = Sort.STARTED_DESC
         self._next: str | None = None
+        self._last_page: str | None = None
+        """Cursor by which the last page was read."""
         self._shown: tuple[RunId, ...] = ()
         self._generation = 0
 
@@ -66,7 +76,8 @@ class RunsStore:
 
     def index_of(self, key: str) -> int | None:
         """The place of an id, None when it is not loaded."""
-        return self._places.get(RunId(key))
+        placed = self._placed.get(RunId(key))
+        return self._place(placed) if placed is not None else None
 
     def get(self, key: str | None) -> RunRow | None:
         """The row with that id, None when it is not loaded."""
@@ -77,8 +88,9 @@ class RunsStore:
         self._generation += 1
         self.filter = filter_
         self.loaded = False
-        self._rows, self._next = {}, None
-        self._reorder([])
+        self._sort = filter_.query.sort
+        self._next = self._last_page = None
+        self._rows, self._order, self._placed = {}, [], {}
 
     def on_screen(self, ids: Sequence[str]) -> None:
         """Tell which rows are looked at, so that polls re-read them even far down the list."""
@@ -100,68 +112,87 @@ class RunsStore:
         self.counts = answer.counts.value
         first = not self.loaded
         self.loaded = True
-        head = [row.run_id for row in answer.page.rows]
-        tail = self._tail_after(answer, set(head))
-        if not tail:
+        rows = answer.page.rows
+        new = 0 if first else sum(1 for row in rows if row.run_id not in self._rows)
+        if self._replace_head(rows, self._tail_start(answer)) == 0:
             self._next = answer.page.next
-        new = 0 if first else sum(1 for key in head if key not in self._rows)
-        rows = {row.run_id: row for row in answer.page.rows}
-        rows.update((key, self._rows[key]) for key in tail)
+            self._last_page = None
+        elif self._next is None and not self._sort.descending:
+            self._next = self._last_page  # in these orders the list grows at its end: its last page is read again
         if answer.matching is not None:
             still = {row.run_id: row for row in answer.matching.value}
-            gone = {key for key in answer.asked if key not in still}
-            tail = [key for key in tail if key not in gone]
-            rows.update((key, row) for key, row in still.items() if key in rows)
-        self._rows = {key: rows[key] for key in (*head, *tail)}
-        self._reorder([*head, *tail])
+            self._rows.update((key, row) for key, row in still.items() if key in self._rows)
+            self._remove([key for key in answer.asked if key not in still])
         return new
+
+    def _replace_head(self, rows: Sequence[RunRow], start: int) -> int:
+        """Put ``rows`` in the place of everything before ``start``; returns how many loaded rows follow them."""
+        self._remove([row.run_id for row in rows if (self.index_of(row.run_id) or 0) >= start])
+        self._forget(self._order[:start])
+        self._order[:start] = [row.run_id for row in rows]
+        self._take(rows)
+        return len(self._order) - len(rows)
 
     async def load_more(self) -> bool:
         """Read the page after the last loaded row; False when there was nothing to do. Raises PortError."""
         if self._next is None or self.loading_more or not self.loaded:
             return False
-        generation = self._generation
+        generation, cursor = self._generation, self._next
         query = self.filter.resolve(self._time.now(), self._zone)
         self.loading_more = True
         try:
-            page = await self._port.page(query, self._next, PAGE_SIZE)
+            page = await self._port.page(query, cursor, PAGE_SIZE)
         finally:
             self.loading_more = False
-        if generation != self._generation:
-            return False
-        self._next = page.next
-        added = [row for row in page.rows if row.run_id not in self._rows]
-        self._rows.update((row.run_id, row) for row in added)
-        self._reorder([*self._order, *(row.run_id for row in added)])
+        if generation != self._generation or cursor != self._next:
+            return False  # asked for a list that has begun anew since
+        self._last_page, self._next = cursor, page.next
+        for row in page.rows:
+            place = self._sort_key(row)
+            if self._placed.get(row.run_id) != place:
+                self._remove((row.run_id,))
+                self._order.insert(self._place(place), row.run_id)
+            self._take((row,))
         return True
 
     def _may_change(self, key: RunId) -> bool:
         row = self._rows.get(key)
         return row is not None and not row.status.ended
 
-    def _tail_after(self, answer: RunsAnswer, head: set[RunId]) -> list[RunId]:
-        """Loaded rows that come after the head page. Empty when the page is all there is, or does not join what was loaded."""
-        rows = answer.page.rows
-        if answer.page.next is None or not self._order:
-            return []
-        sort = answer.query.sort
-        last = _sort_key(rows[-1], sort)
-        descending = sort in (Sort.STARTED_DESC, Sort.UPDATED_DESC)
+    def _tail_start(self, answer: RunsAnswer) -> int:
+        """Place of the first loaded row that comes after the head page. The end, when the page is all there is, or does not
+        join what was loaded."""
+        if answer.page.next is None:
+            return len(self._order)
+        last = self._sort_key(answer.page.rows[-1])
+        start = self._place(last)
+        if start < len(self._order) and self._placed[self._order[start]] == last:
+            start += 1
+        # none: more arrived than one page holds, between it and what was loaded there are rows unknown
+        return start or len(self._order)
 
-        def after(key: RunId) -> bool:
-            mine = _sort_key(self._rows[key], sort)
-            return mine < last if descending else mine > last
+    def _sort_key(self, row: RunRow) -> SortKey:
+        at = row.updated_at if self._sort.by_update else row.started_at
+        return (at or datetime.min.replace(tzinfo=UTC), row.run_id)
 
-        if after(self._order[0]):
-            return []  # more arrived than one page holds: between the page and what was loaded there are rows unknown
-        return [key for key in self._order if key not in head and after(key)]
+    def _place(self, wanted: SortKey) -> int:
+        """How many loaded rows come before ``wanted``."""
+        before = operator.gt if self._sort.descending else operator.lt
+        return bisect_left(self._order, True, key=lambda key: not before(self._placed[key], wanted))
 
-    def _reorder(self, order: list[RunId]) -> None:
-        if order != self._order:
-            self._order = order
-            self._places = {key: place for place, key in enumerate(order)}
+    def _take(self, rows: Iterable[RunRow]) -> None:
+        self._rows.update((row.run_id, row) for row in rows)
+        self._placed.update((row.run_id, self._sort_key(row)) for row in rows)
 
+    def _remove(self, keys: Iterable[RunId]) -> None:
+        """Take those out of the list that are in it."""
+        for key in keys:
+            place = self.index_of(key)
+            if place is not None:
+                self._forget(self._order[place : place + 1])
+                del self._order[place]
 
-def _sort_key(row: RunRow, sort: Sort) -> tuple[datetime, str]:
-    at = row.started_at if sort in (Sort.STARTED_DESC, Sort.STARTED_ASC) else row.updated_at
-    return (at or datetime.min.replace(tzinfo=UTC), row.run_id)
+    def _forget(self, keys: Iterable[RunId]) -> None:
+        for key in keys:
+            del self._rows[key]
+            del self._placed[key]

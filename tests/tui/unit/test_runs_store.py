@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from runstudio_tui.backend.fake import FakeBackend
 from runstudio_tui.backend.fake_run import FakeRun, new_run
 from runstudio_tui.backend.fake_world import World
 from runstudio_tui.clock import ManualClock, ServerTime
 from runstudio_tui.domain.filter_text import parse_filter
-from runstudio_tui.domain.models import RunId, RunStatus
-from runstudio_tui.store.runs import PAGE_SIZE, RunsStore
+from runstudio_tui.domain.models import RunId, RunRow, RunStatus
+from runstudio_tui.domain.query import Sort
+from runstudio_tui.store.runs import PAGE_SIZE, RunsAnswer, RunsStore
 
 START = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
@@ -30,12 +35,12 @@ class Case:
         for _ in range(number):
             self.add()
 
-    def add(self, status: RunStatus = RunStatus.RUNNING) -> FakeRun:
-        """One more run, newer than all before."""
+    def add(self, status: RunStatus = RunStatus.RUNNING, updated: datetime | None = None) -> FakeRun:
+        """One more run, newer than all before; changed when it was started, or later."""
         self.made += 1
         at = START - timedelta(hours=1) + timedelta(seconds=self.made)
         run = new_run(f"run-{self.made:06d}", "w", 1, at, {})
-        run.change(at, status=status)
+        run.change(updated or at, status=status)
         self.world.runs[RunId(run.row.run_id)] = run
         return run
 
@@ -158,14 +163,27 @@ async def test_a_page_for_an_old_filter_is_dropped() -> None:
     case = Case(250)
     await case.poll()
     gate = case.backend.hold("page")
-    import asyncio
-
     loading = asyncio.create_task(case.store.load_more())
     await asyncio.sleep(0)
     case.store.set_filter(parse_filter("status:failed"))
     gate.set()
     assert not await loading
     assert case.ids == []
+
+
+async def test_a_page_of_a_list_that_began_anew_is_dropped() -> None:
+    case = Case(250)
+    await case.poll()
+    gate = case.backend.hold("page")
+    loading = asyncio.create_task(case.store.load_more())
+    await asyncio.sleep(0)
+    for _ in range(PAGE_SIZE + 5):
+        case.add()
+    polling = asyncio.create_task(case.poll())
+    gate.set()
+    await polling
+    await loading
+    assert case.ids == case.expected[: len(case.ids)]
 
 
 async def test_times_move_with_the_servers_clock() -> None:
@@ -176,3 +194,124 @@ async def test_times_move_with_the_servers_clock() -> None:
     case.store.set_filter(replace(parse_filter("since:2h")))
     await case.poll()
     assert len(case.ids) == 3
+
+
+class Model:
+    """What the list must hold, kept as a set of places that is sorted whenever somebody looks."""
+
+    def __init__(self, case: Case, sort: Sort) -> None:
+        self.case, self.sort = case, sort
+        self.places: dict[str, tuple[datetime, str]] = {}
+        self.next: str | None = None
+        self.last_page: str | None = None
+
+    def ids(self) -> list[str]:
+        return sorted(self.places, key=self.places.__getitem__, reverse=self.sort.descending)
+
+    def of(self, rows: tuple[RunRow, ...]) -> dict[str, tuple[datetime, str]]:
+        return {
+            row.run_id: (assumed(row.updated_at if self.sort.by_update else row.started_at), row.run_id) for row in rows
+        }
+
+    def poll(self, answer: RunsAnswer) -> int:
+        head = self.of(answer.page.rows)
+        last = (min if self.sort.descending else max)(head.values())
+        new = len(head.keys() - self.places.keys())
+        after = {
+            key: place
+            for key, place in self.places.items()
+            if answer.page.next and (place < last if self.sort.descending else place > last)
+        }
+        tail = {key: place for key, place in after.items() if key not in head}
+        if len(after) == len(self.places):
+            tail = {}
+        if not tail:
+            self.next, self.last_page = answer.page.next, None
+        elif self.next is None and not self.sort.descending:
+            self.next = self.last_page
+        gone = set(answer.asked) - {row.run_id for row in answer.matching.value} if answer.matching else set()
+        self.places = {key: place for key, place in {**tail, **head}.items() if key not in gone}
+        return new
+
+    async def more(self) -> None:
+        if self.next is not None:
+            query = self.case.store.filter.resolve(START, UTC)
+            page = await self.case.backend.page(query, self.next, PAGE_SIZE)
+            self.last_page, self.next = self.next, page.next
+            self.places |= self.of(page.rows)
+
+
+def assumed(at: datetime | None) -> datetime:
+    assert at is not None
+    return at
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.integers(1, 120)),
+        st.tuples(st.just("end"), st.integers(0, 10_000)),
+        st.tuples(st.just("touch"), st.integers(0, 10_000)),
+        st.tuples(st.just("vanish"), st.integers(0, 10_000)),
+        st.tuples(st.just("more"), st.just(0)),
+        st.tuples(st.just("poll"), st.integers(0, 10_000)),
+        st.tuples(st.just("slow poll"), st.integers(0, 10_000)),
+    ),
+    max_size=20,
+)
+FILTERS = ["", "status:running", "sort:started:asc", "sort:updated:desc", "status:running sort:updated:asc"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(STEPS, st.sampled_from(FILTERS), st.integers(0, 3))
+def test_whatever_happens_the_list_is_that_of_a_simple_model(
+    steps: list[tuple[str, int]], filter_text: str, pages: int
+) -> None:
+    async def play() -> None:
+        case = Case(330)
+        case.store.set_filter(parse_filter(filter_text))
+        model = Model(case, case.store.filter.query.sort)
+
+        async def poll(seen: Sequence[str], *, slow: bool) -> None:
+            case.store.on_screen(seen)
+            gate = case.backend.hold("matching")
+            reading = asyncio.create_task(case.store.fetch())
+            await asyncio.sleep(0)
+            if slow and seen:  # it changes after the page was read and before the rows on screen are
+                case.world.runs[RunId(seen[-1])].change(at, attempt=2)
+            gate.set()
+            answer = await reading
+            first = not case.store.loaded
+            new = model.poll(answer)
+            assert case.store.apply(answer) == (0 if first else new)
+
+        at = START
+        await poll((), slow=False)
+        for what, how in [*[("more", 0)] * pages, *steps, ("poll", 0)]:
+            keys = list(case.world.runs)
+            at += timedelta(seconds=1)
+            match what:
+                case "add":
+                    for _ in range(how):
+                        case.add(updated=at)
+                case "end":
+                    case.world.runs[keys[how % len(keys)]].change(at, status=RunStatus.SUCCEEDED)
+                case "touch":
+                    case.world.runs[keys[how % len(keys)]].change(at, attempt=3)
+                case "vanish":
+                    del case.world.runs[keys[how % len(keys)]]
+                case "more":
+                    await case.store.load_more()
+                    await model.more()
+                case _:
+                    place = how % max(len(case.store), 1)
+                    seen = [key for key in case.ids[place : place + 20] if key in case.world.runs]
+                    await poll(seen, slow=what == "slow poll")
+            assert case.ids == model.ids()
+            assert case.store.more == (model.next is not None)
+            assert [case.store.index_of(key) for key in case.ids] == list(range(len(case.store)))
+            assert all(case.store.get(key) is not None for key in case.ids)
+        while case.store.more:
+            await case.store.load_more()
+        assert set(case.expected) <= set(case.ids)
+
+    asyncio.run(play())
