@@ -42,6 +42,7 @@ from runstudio_tui.screens.too_small import TooSmallScreen
 from runstudio_tui.screens.why import why_rows
 from runstudio_tui.store.feed import ChangeFeed, Poller
 from runstudio_tui.store.journal import Journal, Weight
+from runstudio_tui.store.read_only import ReadOnlyBackend
 from runstudio_tui.store.session import Studio
 from runstudio_tui.text import short_id
 from runstudio_tui.themes import DEFAULT_TONES, THEMES, LastGuard
@@ -81,6 +82,8 @@ class StudioApp(App[None]):
         if config.low_bandwidth:
             self.animation_level = "none"
         now = clock or SystemClock()
+        if config.read_only:
+            backend = ReadOnlyBackend(backend)
         self.studio = Studio(
             backend=backend,
             clock=now,

@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from runstudio_tui.backend.fake import FakeBackend
 from runstudio_tui.backend.worlds.demo import demo_backend
 from runstudio_tui.clock import ManualClock
 from runstudio_tui.domain.catalog import Level
 from runstudio_tui.domain.models import RunStatus
-from runstudio_tui.ports import Unavailable
+from runstudio_tui.ports import Forbidden, Unavailable
 
 
 def last_query(backend: FakeBackend) -> Any:
@@ -289,8 +291,12 @@ async def test_a_read_only_session_shows_its_lock(studio: Any, backend: FakeBack
     async with studio(read_only=True) as session:
         assert "⚿ read-only" in session.line("RUN STUDIO")
         await session.press("c", "n")
-        assert backend.called("cancel") == []
         assert "needs the" in session.note
+        control = session.app.studio.backend.control
+        for call in (control.cancel(None), control.start(None)):
+            with pytest.raises(Forbidden):
+                await call
+        assert backend.called("cancel") == backend.called("start") == []
 
 
 async def test_the_viewers_clock_does_not_matter(studio: Any, clock: ManualClock) -> None:
