@@ -27,6 +27,7 @@ WAYS: dict[str, list[str]] = {
     "waiting run": ["down", "enter", "o", "i", "p", "x", "l", "v"],
     "failed run": ["down", "down", "enter", "o", "i", "tab", *["down"] * 4, "enter", "escape", "l", "p", "minus"],
     "finished run": ["end", "enter", "home", "down", "right", "down", "right", "down", "i", "v"],
+    "timeline": ["down", "enter", "d", "up", "plus", "right"],
     "why": ["w", "escape", "down", "w"],
     "cancel": ["asterisk", "c", "a", "b", "c", "ctrl+s"],
     "start": ["n", "enter", "tab", "ctrl+s", "escape"],
