@@ -25,6 +25,12 @@ class Pace:
         self._task_began = workflow.time()
         self._first_ended: float | None = None
         self._last_ended = 0.0
+        self.undecided = False
+        """The run has gone on because something has not come, and the server does not know that yet.
+
+        It could come still, before the task ends. Then the task is repeated, and the run goes the other way. So nothing may be
+        done before the task has ended, or a run would leave traces, and effects, on both ways.
+        """
 
     def quick_step_ended(self, at: float) -> None:
         """A quick step ended at ``at``, Unix seconds on the clock of its worker."""
@@ -36,8 +42,11 @@ class Pace:
         """The run has waited for something: the next chain begins with a task of its own."""
         self._task_began = workflow.time()
         self._first_ended = None
+        self.undecided = False
 
     def task_should_end(self) -> bool:
-        """Whether the chain has lasted long enough."""
+        """Whether the chain has lasted long enough, or what comes next must not be done twice in different ways."""
+        if self.undecided:
+            return True
         by_tries = 0.0 if self._first_ended is None else self._last_ended - self._first_ended
         return max(workflow.time() - self._task_began, by_tries) >= MAX_CHAIN_SECONDS

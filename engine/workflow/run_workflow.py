@@ -190,7 +190,8 @@ class RunWorkflow:
             "scopes": self._final_scopes(finish),
             "keep_scopes": self._is_child,
         }
-        earlier: wire.EarlierEnd | None = await project(wire.FINISH_RUN, request)
+        call = self._running.project if self._running else project
+        earlier: wire.EarlierEnd | None = await call(wire.FINISH_RUN, request)
         if earlier is not None:
             raise EndedEarlier(earlier)
 

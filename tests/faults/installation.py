@@ -143,9 +143,9 @@ class Installation:
         return int(row["n"])
 
     async def all_ended(self, seconds: float) -> None:
-        """Wait until every run is over, and everything that was to be delivered is."""
+        """Wait until every run is over, in its row and in Temporal, and everything that was to be delivered is."""
 
-        async def over() -> bool:
+        async def settled() -> bool:
             if await self.active():
                 return False
             [row] = await self.bench.rows(
@@ -154,7 +154,22 @@ class Installation:
             )
             return row["n"] == 0
 
-        await self.until(over, seconds)
+        async with asyncio.timeout(seconds):
+            await self.until(settled, seconds)
+            runs = await self.bench.rows("SELECT run_id FROM workflow_runs")
+            free = asyncio.Semaphore(10)
+            await asyncio.gather(*(self._closed(str(run["run_id"]), free) for run in runs))
+
+    async def _closed(self, run_id: str, free: asyncio.Semaphore) -> None:
+        async def closed() -> bool:
+            async with free:
+                return await self.execution(run_id) is not WorkflowExecutionStatus.RUNNING
+
+        await self.until(closed, START_SECONDS)
+
+    async def execution(self, run_id: str) -> WorkflowExecutionStatus | None:
+        """How Temporal has the run."""
+        return (await self.bench.client.get_workflow_handle(workflow_id_for(run_id)).describe()).status
 
     # --- servers ----------------------------------------------------------------------------------------------------
 
@@ -224,23 +239,16 @@ class Installation:
         rows = await self.bench.rows("SELECT run_id, status, parent_run_id FROM workflow_runs")
         statuses = {str(row["run_id"]): row["status"] for row in rows}
         assert {run.id for run in runs} == {str(row["run_id"]) for row in rows if row["parent_run_id"] is None}
-        await asyncio.gather(*(self._ended_alike(run_id, status) for run_id, status in statuses.items()))
+        for run_id, status in statuses.items():
+            execution = await self.execution(run_id)
+            assert execution is SAME_END[status], f"{run_id} is {status} and {execution}"
         for table, condition in LEFT_OPEN.items():
-            assert await self.bench.rows(f"SELECT * FROM {table} WHERE {condition}") == [], table
+            left = await self.bench.rows(f"SELECT * FROM {table} WHERE {condition}")
+            assert left == [], f"{table}: {left}"
         await self._counted()
         await self._once_per_key(executed, inside)
         counted = [statuses[run.id] for run in runs]
         return {status: counted.count(status) for status in set(counted)}
-
-    async def _ended_alike(self, run_id: str, status: str) -> None:
-        """Temporal says of the run what its row says."""
-        handle = self.bench.client.get_workflow_handle(workflow_id_for(run_id))
-
-        async def closed() -> WorkflowExecutionStatus | None:
-            found = (await handle.describe()).status
-            return None if found is WorkflowExecutionStatus.RUNNING else found
-
-        assert await self.until(closed, 30) is SAME_END[status], run_id
 
     async def _counted(self) -> None:
         """Every step was counted once, and no leased unit is left."""
@@ -249,23 +257,23 @@ class Installation:
             " (SELECT count(*) FROM workflow_run_steps) AS steps,"
             " coalesce(sum(step_count), 0) AS counted, coalesce(sum(quota_leased), 0) AS leased FROM workflow_runs"
         )
-        assert sums["used"] == sums["counted"] == sums["steps"]
-        assert sums["leased"] == 0
+        assert sums["used"] == sums["counted"] == sums["steps"], sums
+        assert sums["leased"] == 0, sums
 
     async def _once_per_key(self, executed: int, inside: int) -> None:
         """A step has one key, nothing is executed again once its outcome is known, and nothing is missing."""
         entries = self.entries()
         steps = {(entry.run_id, entry.step_path, entry.iteration): entry.key for entry in entries}
-        assert len(steps) == len({entry.key for entry in entries}) == executed
+        assert len(steps) == len({entry.key for entry in entries}) == executed, f"{len(steps)} steps were executed"
         tries = await self.bench.rows(
             "SELECT idempotency_key AS key, attempt, extract(epoch FROM completed_at)::float AS at"
             " FROM workflow_action_invocations WHERE status IN ('SUCCEEDED', 'FAILED')"
         )
         known = {(row["key"], row["attempt"]): row["at"] for row in tries}
         late = [entry for entry in entries if entry.at > known.get((entry.key, entry.attempt), entry.at)]
-        assert late == [], "executed although the outcome was recorded"
+        assert late == [], f"executed although the outcome was recorded: {late}"
         [rows] = await self.bench.rows("SELECT count(*) AS n, count(DISTINCT key) AS keys FROM ledger_inside")
-        assert (rows["n"], rows["keys"]) == (inside, inside)
+        assert (rows["n"], rows["keys"]) == (inside, inside), rows
 
 
 @pytest.fixture(scope="session")

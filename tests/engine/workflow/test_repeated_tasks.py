@@ -10,7 +10,7 @@ import pytest
 
 from engine.activities import fault_points
 from tests.engine.workflow.harness import Bench, Run
-from tests.engine.workflow.steps import Step, call, call_workflow, for_each, quick, set_state, wait_event
+from tests.engine.workflow.steps import Step, attempt, call, call_workflow, for_each, quick, set_state, wait_event
 
 ALL_IN_ONE_TASK: list[Step] = [
     quick("a", value=1),
@@ -65,6 +65,17 @@ async def test_a_signal_at_the_very_end(idle_bench: Bench, limited: bool) -> Non
     assert [(w["status"], w["matched_event_id"]) for w in await run.waits() if w["wait_type"] == "event"] == [
         ("RESOLVED", "early")
     ]
+
+
+async def test_a_run_that_went_on_without_an_event_does_not_turn_back_when_it_comes(bench: Bench) -> None:
+    await bench.publish([attempt("t", [wait_event("w", timeoutMs=300), quick("in-time")], [quick("late")])])
+    run = await bench.start()
+    with fault_points.installed(at_the_very_end(lambda: run.send_event("PING", event_id="too-late"))):
+        row = await run.ended()
+        await run.result()
+    assert row["status"] == "SUCCEEDED"
+    assert (bench.counts.ran["late"], bench.counts.ran["in-time"]) == (1, 0)
+    assert [wait["status"] for wait in await run.waits()] == ["TIMED_OUT"]
 
 
 async def test_a_cancel_at_the_very_end_comes_too_late(idle_bench: Bench) -> None:
