@@ -9,6 +9,7 @@ from engine.activities.dependencies import ActivityDependencies
 from engine.activities.finish_run import FinishRun
 from engine.activities.flush_trace import FlushTrace
 from engine.activities.load_run import LoadRun
+from engine.activities.next_task import next_task
 from engine.activities.open_child import OpenChild
 from engine.activities.open_wait import OpenWait
 from engine.activities.reserve_quota import ReserveQuota
@@ -26,5 +27,6 @@ def all_activities(dependencies: ActivityDependencies) -> list[Callable[..., Any
         OpenChild(dependencies).open_child,
         ReserveQuota(dependencies).reserve_quota,
         FlushTrace(dependencies).flush_trace,
+        next_task,
         FinishRun(dependencies).finish_run,
     ]

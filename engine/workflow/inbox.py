@@ -25,6 +25,8 @@ class Inbox:
         state = carried or {}
         self.quota_resumed: bool = state.get("quotaResumed", False)
         """A resume was asked for since the run was last denied units, wherever the run was then."""
+        self.signals = 0
+        """How many signals this execution was told."""
         self._events: list[EventArrived] = []
         self._answers: dict[str, TaskCompleted | StepFailed] = {
             task_id: TaskCompleted(event_name, response)

@@ -19,6 +19,7 @@ LOOK_BACK: Final = "look_back"
 OPEN_CHILD: Final = "open_child"
 RESERVE_QUOTA: Final = "reserve_quota"
 FLUSH_TRACE: Final = "flush_trace"
+NEXT_TASK: Final = "next_task"
 FINISH_RUN: Final = "finish_run"
 
 Wire = list[Any]

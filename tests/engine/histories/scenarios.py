@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from unittest.mock import patch
 
 from engine.contract import SIGNAL_HUMAN_TASK, SIGNAL_QUOTA_RESUME
+from engine.workflow import continuation
 from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.steps import (
     ask,
@@ -120,6 +122,34 @@ async def long_chain(bench: Bench) -> Run:
     ], {"items": list(range(450))})  # fmt: skip
 
 
+async def continued(bench: Bench) -> Run:
+    """The last execution of a run that went on as a new one, with an event it had not used yet."""
+    with patch.object(continuation, "MAX_EVENTS", 40):
+        await bench.publish([
+            wait_event("gate", "GATE"),
+            for_each("l", "[1, 2, 3, 4, 5, 6]", [ordinary("o", value="=item")]),
+            wait_event("w"),
+            quick("q", value="=vars.event.n"),
+        ])  # fmt: skip
+        run = await bench.start()
+        await run.waiting("event")
+        await run.send_event("PING", {"n": 1}, event_id="e1")
+        await run.send_event("GATE", event_id="gate")
+        await run.ended()
+        return run
+
+
 SCENARIOS: dict[str, Scenario] = {
-    scenario.__name__: scenario for scenario in (steps, retries, waits, children, quota, canceled, failed, long_chain)
+    scenario.__name__: scenario
+    for scenario in (
+        steps,
+        retries,
+        waits,
+        children,
+        quota,
+        canceled,
+        failed,
+        long_chain,
+        continued,
+    )
 }

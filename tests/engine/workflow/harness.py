@@ -118,13 +118,13 @@ class Run:
         config["data_converter"] = data_converter(self.bench.store)
         return Client(**config).get_workflow_handle(workflow_id_for(self.id))
 
-    async def result(self) -> Any:
+    async def result(self, seconds: float = PATIENCE_SECONDS) -> Any:
         """What the execution returned; raises what it failed with."""
-        return await asyncio.wait_for(self.handle.result(), PATIENCE_SECONDS)
+        return await asyncio.wait_for(self.handle.result(), seconds)
 
-    async def ended(self) -> dict[str, Any]:
+    async def ended(self, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """The row, once the run is over in Temporal too."""
-        await asyncio.gather(self.result(), return_exceptions=True)
+        await asyncio.gather(self.result(seconds), return_exceptions=True)
         row = await self.row()
         assert row["status"] in ("SUCCEEDED", "FAILED", "CANCELED"), row
         return row

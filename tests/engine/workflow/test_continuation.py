@@ -7,7 +7,8 @@ from temporalio.client import WorkflowExecutionStatus
 
 from engine.contract import SIGNAL_HUMAN_TASK, SIGNAL_QUOTA_RESUME
 from engine.workflow import continuation
-from tests.engine.workflow.harness import Bench, Run
+from tests.engine.workflow.executions import executions
+from tests.engine.workflow.harness import Bench
 from tests.engine.workflow.steps import (
     ask,
     assign,
@@ -26,20 +27,6 @@ from tests.engine.workflow.steps import (
 def short_histories(monkeypatch: pytest.MonkeyPatch) -> None:
     """Continue as new after a few dozen events."""
     monkeypatch.setattr(continuation, "MAX_EVENTS", 40)
-
-
-async def executions(run: Run) -> int:
-    """How many executions the run has had so far."""
-    count = 1
-    description = await run.handle.describe()
-    current = description.run_id
-    while True:
-        history = await run.bench.client.get_workflow_handle(run.handle.id, run_id=current).fetch_history()
-        continued = history.events[0].workflow_execution_started_event_attributes.continued_execution_run_id
-        if not continued:
-            return count
-        current = continued
-        count += 1
 
 
 async def test_a_loop_in_a_try_goes_on_where_it_was(bench: Bench) -> None:
