@@ -14,9 +14,9 @@ def main(arguments: list[str] | None = None) -> None:
 
         print(f"runstudio {__version__}")
         return
-    from runstudio_tui.commands.root import app
+    from runstudio_tui.commands.entry import run
 
-    app(args=words, prog_name="runstudio")
+    run(words)
 
 
 if __name__ == "__main__":

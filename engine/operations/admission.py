@@ -17,6 +17,8 @@ Json = Any
 
 MAX_PAYLOAD_BYTES: Final = 512 * 1024
 """Longest payload, as canonical JSON in UTF-8."""
+MAX_VERSION: Final = 2**31 - 1
+"""Highest version number a row can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ async def admit(
     wanted = version if version is not None else workflow.latest_version
     if wanted is None:
         raise Conflict("NOT_PUBLISHED", f"The workflow {workflow_id} has no published version.", "Publish it first.")
-    found = await load_version(connection, tenant, workflow_id, wanted)
+    found = await load_version(connection, tenant, workflow_id, wanted) if 0 < wanted <= MAX_VERSION else None
     if found is None:
         raise NotFound(
             "VERSION_NOT_FOUND",

@@ -16,21 +16,32 @@ from engine.store.transactions import writing
 _PATH = re.compile(r"[^.\s\0][^\s\0]{0,199}")
 
 
+async def correlation_paths(context: OperationContext) -> dict[str, list[str]]:
+    """The tenant's paths: event name, or ``*`` for every event, to dotted payload paths. Needs the level read.
+
+    Raises ``Forbidden``, ``Unavailable``.
+    """
+    await context.require(Level.READ)
+    async with writing(context.store) as connection:
+        return (await load_settings(connection, context.tenant)).correlation_paths or {}
+
+
 async def set_correlation_paths(context: OperationContext, paths: Mapping[str, Sequence[str]]) -> None:
     """Replace the tenant's paths: event name, or ``*`` for every event, to dotted payload paths. Needs the level admin.
 
     Setting what is set already writes nothing. Raises ``Invalid`` (CORRELATION_PATH_INVALID), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN)
-    wanted = {name: list(values) for name, values in paths.items()}
-    for name, values in wanted.items():
-        for path in values:
-            if not name.strip() or not isinstance(path, str) or not _PATH.fullmatch(path):
-                raise Invalid(
-                    "CORRELATION_PATH_INVALID",
-                    f"{name!r}: {path!r} is no path.",
-                    "Use dotted names of the payload, such as order.id.",
-                )
+    if not isinstance(paths, Mapping):
+        raise _invalid("The paths are no JSON object.")
+    wanted: dict[str, list[str]] = {}
+    for name, values in paths.items():
+        if not name.strip() or not isinstance(values, list | tuple):
+            raise _invalid(f"{name[:60]!r} has no list of paths.")
+        wrong = next((path for path in values if not isinstance(path, str) or not _PATH.fullmatch(path)), None)
+        if wrong is not None or None in values:
+            raise _invalid(f"{name[:60]!r}: {str(wrong)[:60]!r} is no path.")
+        wanted[name] = list(values)
     async with writing(context.store) as connection:
         settings = await load_settings(connection, context.tenant)
         if settings.correlation_paths == wanted:
@@ -39,3 +50,8 @@ async def set_correlation_paths(context: OperationContext, paths: Mapping[str, S
         await save_settings(connection, context.tenant, changed, updated_by=context.actor.name)
         entry = AuditEntry("correlation_paths_set", "settings", context.tenant, details={"eventNames": sorted(wanted)})
         await context.audit(connection, entry)
+
+
+def _invalid(message: str) -> Invalid:
+    hint = 'Write {"EVENT": ["order.id"]}: dotted names of the payload, by event name or * for all.'
+    return Invalid("CORRELATION_PATH_INVALID", message, hint)

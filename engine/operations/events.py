@@ -11,6 +11,7 @@ from engine.ids import new_id
 from engine.operations.actor import Level
 from engine.operations.admission import MAX_PAYLOAD_BYTES
 from engine.operations.context import OperationContext
+from engine.operations.run_access import checked_reason, is_run_id
 from engine.store.audit import AuditEntry
 from engine.store.events import NewEvent, insert_event, redeliver
 from engine.store.json_policy import clean_json, size_bytes
@@ -50,8 +51,8 @@ class EventReceipt:
 async def submit_event(context: OperationContext, request: EventRequest) -> EventReceipt:
     """Store an event for routing. Needs the level operate.
 
-    Raises, with nothing written: ``Invalid`` (EVENT_NAME_INVALID, EVENT_ID_INVALID, KEY_INVALID, PAYLOAD_NOT_OBJECT,
-    PAYLOAD_TOO_LARGE, JSON_*), ``Forbidden``, ``Unavailable``.
+    Raises, with nothing written: ``Invalid`` (EVENT_NAME_INVALID, EVENT_ID_INVALID, KEY_INVALID, SCHEMA_REF_INVALID,
+    PAYLOAD_NOT_OBJECT, PAYLOAD_TOO_LARGE, JSON_*), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.OPERATE)
     _check_text("name", request.name, MAX_NAME_CHARACTERS, "EVENT_NAME_INVALID")
@@ -59,6 +60,8 @@ async def submit_event(context: OperationContext, request: EventRequest) -> Even
         _check_text("event id", request.event_id, MAX_ID_CHARACTERS, "EVENT_ID_INVALID")
     if (request.correlation_key or "").strip():
         _check_text("correlation key", request.correlation_key or "", MAX_ID_CHARACTERS, "KEY_INVALID")
+    if request.payload_schema_ref is not None:
+        _check_text("schema's name", request.payload_schema_ref, MAX_NAME_CHARACTERS, "SCHEMA_REF_INVALID")
     payload = _payload(request.payload)
     event_id = request.event_id or new_id()
     async with writing(context.store) as connection:
@@ -77,17 +80,19 @@ async def submit_event(context: OperationContext, request: EventRequest) -> Even
 async def redeliver_event(context: OperationContext, delivery_id: str, reason: str) -> None:
     """Make a failed delivery again. Needs the level admin.
 
-    Raises ``Conflict`` (DELIVERY_NOT_FAILED), ``Forbidden``, ``Unavailable``.
+    Raises ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG), ``Conflict`` (DELIVERY_NOT_FAILED, also for what is no id),
+    ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN)
+    said = checked_reason(reason)
     async with writing(context.store) as connection:
-        if not await redeliver(connection, context.tenant, delivery_id):
+        if not is_run_id(delivery_id) or not await redeliver(connection, context.tenant, delivery_id):
             raise Conflict(
                 "DELIVERY_NOT_FAILED",
                 "There is no failed delivery of that id.",
                 "Only failed deliveries are made again; look at it once more.",
             )
-        await context.audit(connection, AuditEntry("event_redeliver", "delivery", delivery_id, reason=reason))
+        await context.audit(connection, AuditEntry("event_redeliver", "delivery", delivery_id, reason=said))
 
 
 def _payload(value: Json) -> dict[str, Json]:

@@ -15,7 +15,7 @@ from engine.operations.schedules import fire_key_of, sync_schedule
 from engine.operations.temporal import unavailable
 from engine.operations.temporal_schedules import is_due_within, next_time
 from engine.store import schedules
-from engine.store.schedules import Fire, FireStatus, Published, Schedule
+from engine.store.schedules import MISSED, Fire, FireStatus, Published, Schedule
 from engine.store.transactions import writing
 
 Json = Any
@@ -111,7 +111,7 @@ async def _mistake(context: OperationContext, occurrence: _Occurrence) -> str | 
 async def _outcome(context: OperationContext, occurrence: _Occurrence, key: str) -> _Outcome:
     row, due, now = occurrence.row, occurrence.due, occurrence.now
     if row.run_at is None and now - due > LATE and await _is_due_within(context, row, due + _ONE_SECOND, now):
-        return _Outcome("skipped", "It was missed, and a later occurrence has come due since.")
+        return _Outcome("skipped", MISSED)
     try:
         launched = await launch_published_run(context, _request(occurrence, key))
     except Unavailable:

@@ -24,6 +24,8 @@ Json = Any
 FireStatus = Literal["started", "skipped", "failed"]
 
 TIME_TRIGGERS: Final = frozenset({"schedule", "recurring"})
+MISSED: Final = "It was missed, and a later occurrence has come due since."
+"""Reason of a skipped occurrence that came when nothing was running."""
 
 
 @dataclass(frozen=True, slots=True)

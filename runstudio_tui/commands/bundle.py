@@ -7,14 +7,17 @@ from typing import Annotated
 import typer
 
 from runstudio_tui.commands.connection import open_backend
+from runstudio_tui.commands.json_input import read_json
 from runstudio_tui.commands.output import print_json, run_command, say
-from runstudio_tui.commands.start import read_json
 
 app = typer.Typer(no_args_is_help=True, help="Export and import workflows with all their versions.")
 
 
 @app.command("export")
-def export(workflows: Annotated[list[str], typer.Argument(help="Workflow ids.", show_default=False)]) -> None:
+def export(
+    workflows: Annotated[list[str], typer.Argument(help="Workflow ids.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Tell refusals as JSON too; a bundle always is.")] = False,
+) -> None:
     """Print the bundle of these workflows as JSON."""
 
     async def work() -> None:
@@ -23,7 +26,7 @@ def export(workflows: Annotated[list[str], typer.Argument(help="Workflow ids.", 
         async with open_backend() as backend:
             print_json(await export_bundle(backend.context, workflows))
 
-    run_command(work, as_json=True)
+    run_command(work, as_json=as_json)
 
 
 @app.command("import")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import tzinfo
 from typing import TYPE_CHECKING
 
 from engine.settings import Settings
@@ -38,9 +39,20 @@ def settings_in_use() -> Settings:
     return settings
 
 
+def display_zone() -> tzinfo:
+    """The time zone in which times are shown to people. Raises ``Invalid`` (CONFIG_INVALID)."""
+    from engine.errors import Invalid as Refused
+    from runstudio_tui.config import ConfigError, load_config
+
+    try:
+        return load_config({}).config.zone()
+    except ConfigError as error:
+        raise Refused("CONFIG_INVALID", str(error), "Correct the configuration.") from error
+
+
 @asynccontextmanager
 async def open_backend() -> AsyncIterator[EngineBackend]:
-    """The engine behind the studio's ports. Its refusals leave as ``EngineError``, as every other command's do."""
+    """The engine behind the studio's ports. Its refusals leave as ``EngineError``, as every other command's do; bugs as bugs."""
     from runstudio_tui.backend.engine_backend import EngineBackend
 
     backend = EngineBackend(settings_in_use())
@@ -48,7 +60,8 @@ async def open_backend() -> AsyncIterator[EngineBackend]:
         await backend.open()
         yield backend
     except PortError as error:
-        raise as_engine_error(error) from error
+        # What the ports translated for the studio is told as the engine said it, with its details.
+        raise error.__cause__ or as_engine_error(error) from error
     finally:
         await backend.close()
 

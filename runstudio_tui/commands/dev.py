@@ -96,6 +96,7 @@ def status(as_json: Json = False) -> None:
 def logs(
     part: Annotated[str, typer.Argument(help="postgres, temporal or worker.")] = "worker",
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Lines from the end.")] = 50,
+    as_json: Json = False,
 ) -> None:
     """Print the end of a part's log and where the file is."""
 
@@ -107,11 +108,14 @@ def logs(
             raise Invalid("PART_UNKNOWN", f"The stack has no part {part}.", f"Parts: {', '.join(PARTS)}.")
         path = dev_stack().logs(part)
     except EngineError as error:
-        refuse(error, as_json=False)
+        refuse(error, as_json=as_json)
+    end = path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:] if path.exists() else []
+    if as_json:
+        print_json({"part": part, "path": path, "lines": end})
+        return
     progress(str(path))
-    if path.exists():
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]:
-            say(line)
+    for line in end:
+        say(line)
 
 
 @app.command()

@@ -66,7 +66,7 @@ def plain(value: Any) -> Any:
 
 def json_text(value: Any) -> str:
     """``value`` as a JSON document to read; in its texts, what could drive a terminal is escaped, as JSON allows."""
-    text = json.dumps(plain(value), ensure_ascii=False, indent=2)
+    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=2)
     unsafe = {sign for sign in set(text) if sign != "\n" and safe(sign) != sign}
     return text.translate({ord(sign): _escaped(sign) for sign in unsafe}) if unsafe else text
 
@@ -101,6 +101,11 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def refuse(error: EngineError, *, as_json: bool) -> NoReturn:
     """Say why an operation was refused, on standard error, and end with its exit code."""
+    raise SystemExit(print_refusal(error, as_json=as_json))
+
+
+def print_refusal(error: EngineError, *, as_json: bool) -> int:
+    """Say why an operation was refused, on standard error; the exit code of that refusal."""
     if as_json:
         answer = {"error": {"code": error.code, "message": error.message, "hint": error.hint, "details": error.details}}
         print(json_text(answer), file=sys.stderr)
@@ -108,7 +113,7 @@ def refuse(error: EngineError, *, as_json: bool) -> NoReturn:
         print(safe(f"{error.code}: {error.message}"), file=sys.stderr)
         if error.hint:
             print(safe(error.hint), file=sys.stderr)
-    raise SystemExit(int(exit_code(error)))
+    return int(exit_code(error))
 
 
 def run_command(work: Callable[[], Coroutine[Any, Any, Exit | None]], *, as_json: bool = False) -> NoReturn:

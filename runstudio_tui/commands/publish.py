@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from runstudio_tui.commands.connection import open_backend
+from runstudio_tui.commands.json_input import read_json, read_object
 from runstudio_tui.commands.output import Exit, print_json, run_command, say
-from runstudio_tui.commands.start import read_json
 
 
 def publish(
@@ -26,7 +26,7 @@ def publish(
         from engine.operations.publish import PublishRequest, publish_definition
         from runstudio_tui.commands.connection import settings_in_use
 
-        body = read_json(definition)
+        body = read_object(definition, "DEFINITION_NOT_OBJECT", "definition")
         payload_schema = read_json(schema) if schema is not None else None
         payloads = {path: read_json(path) for path in example or ()}
         settings = settings_in_use()

@@ -15,10 +15,12 @@ from runstudio_tui.commands import (
     publish,
     quota,
     runs,
+    schedules,
     simulate,
     start,
     tasks,
     worker,
+    workflows,
 )
 from runstudio_tui.commands.studio import StudioOptions, open_studio
 
@@ -54,6 +56,8 @@ def run(
 
 
 app.add_typer(runs.app, name="runs")
+app.add_typer(workflows.app, name="workflows")
+app.add_typer(schedules.app, name="schedules")
 app.add_typer(events.app, name="events")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(tasks.app, name="tasks")

@@ -9,10 +9,10 @@ import typer
 
 from runstudio_tui.commands.connection import open_backend
 from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say
-from runstudio_tui.commands.start import read_json
+from runstudio_tui.commands.replay_input import GivenInput
 
 if TYPE_CHECKING:
-    from engine.operations.replay import ReplayInput, ReplayOutcome
+    from engine.operations.replay import ReplayOutcome
     from engine.operations.state import ReplayPreview, StepState
     from engine.store.views import Document
 
@@ -51,6 +51,13 @@ def replay(
     payload: Annotated[
         str | None, typer.Option("--payload", "-p", help="JSON file, or - for stdin. Without it: the original input.")
     ] = None,
+    patch: Annotated[
+        str | None,
+        typer.Option(help="JSON Patch file, or - for stdin: changes to the original input, see `runs input`."),
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Digest of the input that --patch changes; refused when it is another one now.")
+    ] = None,
     version: Annotated[int | None, typer.Option(min=1, help="Published version; the run's own without it.")] = None,
     key: Annotated[str | None, typer.Option("--idempotency-key", help="The same key starts a run only once.")] = None,
     as_json: Json = False,
@@ -59,12 +66,12 @@ def replay(
 
     async def work() -> Exit:
         from engine.errors import Invalid
-        from engine.operations.replay import Original, Override
 
-        if len(run_ids) > 1 and (preview or payload is not None or version is not None):
+        given = GivenInput(payload, patch, base)
+        if len(run_ids) > 1 and (preview or not given.original or version is not None):
             raise Invalid(
                 "ONE_RUN_ONLY",
-                "--preview, --payload and --version are for one run.",
+                "--preview, --payload, --patch and --version are for one run.",
                 "Name one run, or leave them out to replay all of them as they were.",
             )
         if preview and (reason or version is not None or key is not None):
@@ -73,21 +80,20 @@ def replay(
                 "A preview starts no run: it takes no --reason, --version or --idempotency-key.",
                 "Leave out --preview to replay the run.",
             )
-        replay_input = Original() if payload is None else Override(read_json(payload))
         if preview:
-            return await _preview(run_ids[0], replay_input, as_json=as_json)
+            return await _preview(run_ids[0], given, as_json=as_json)
         if len(run_ids) == 1:
-            return await _replay_one(run_ids[0], reason, replay_input, version, key, as_json=as_json)
+            return await _replay_one(run_ids[0], reason, given, version, key, as_json=as_json)
         return await _replay_many(run_ids, reason, key, as_json=as_json)
 
     run_command(work, as_json=as_json)
 
 
-async def _preview(run_id: str, replay_input: ReplayInput, *, as_json: bool) -> Exit:
+async def _preview(run_id: str, given: GivenInput, *, as_json: bool) -> Exit:
     from engine.operations.state import preview_replay_of
 
     async with open_backend() as backend:
-        reply = await preview_replay_of(backend.context, run_id, replay_input)
+        reply = await preview_replay_of(backend.context, run_id, await given.of(backend.context, run_id))
     if as_json:
         print_json({"preview": reply.value, "serverNow": reply.server_now})
     else:
@@ -96,12 +102,13 @@ async def _preview(run_id: str, replay_input: ReplayInput, *, as_json: bool) -> 
 
 
 async def _replay_one(
-    run_id: str, reason: str, replay_input: ReplayInput, version: int | None, key: str | None, *, as_json: bool
+    run_id: str, reason: str, given: GivenInput, version: int | None, key: str | None, *, as_json: bool
 ) -> Exit:
     from engine.ids import new_id
     from engine.operations.replay import replay_run
 
     async with open_backend() as backend:
+        replay_input = await given.of(backend.context, run_id)
         result = await replay_run(
             backend.context, run_id, reason, replay_input, version=version, idempotency_key=key or new_id()
         )

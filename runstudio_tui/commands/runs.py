@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from runstudio_tui.commands import run_state
-from runstudio_tui.commands.connection import open_backend
+from runstudio_tui.commands import replay_input, run_state
+from runstudio_tui.commands.connection import display_zone, open_backend
 from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say
+
+if TYPE_CHECKING:
+    from engine.operations.cancel import CancelOutcome
 
 app = typer.Typer(no_args_is_help=True, help="List, show, explain, cancel and replay runs.")
 
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+ENDED_BEFORE: Final = "RUN_ENDED"
+"""Canceling what has ended already is no failure: nothing is left to be done."""
 RunArgument = Annotated[str, typer.Argument(help="Run id.", show_default=False)]
 
 
@@ -30,14 +35,13 @@ def list_runs(
     async def work() -> None:
         from engine.errors import Invalid
         from runstudio_tui.commands.run_text import HEADINGS, columns
-        from runstudio_tui.config import load_config
         from runstudio_tui.domain.filter_text import parse_filter
 
         wanted = parse_filter(filter_text)
         if wanted.problems:
             said = " ".join(f"{problem.token}: {problem.message}" for problem in wanted.problems)
             raise Invalid("FILTER_INVALID", said, "The words of the filter are in docs/cli.md.")
-        zone = load_config({}).config.zone()
+        zone = display_zone()
         async with open_backend() as backend:
             now = (await backend.system.session()).server_now
             page = await backend.runs.page(wanted.resolve(now, zone), after, limit)
@@ -57,7 +61,6 @@ def show(run_id: RunArgument, as_json: Json = False) -> None:
 
     async def work() -> None:
         from runstudio_tui.commands.run_text import lines
-        from runstudio_tui.config import load_config
         from runstudio_tui.domain.models import RunId, Step
 
         async with open_backend() as backend:
@@ -79,7 +82,7 @@ def show(run_id: RunArgument, as_json: Json = False) -> None:
                 }
             )
             return
-        zone = load_config({}).config.zone()
+        zone = display_zone()
         for line in lines(summary.value, tuple(steps.values()), waits.value, summary.server_now, zone):
             say(line)
 
@@ -114,35 +117,37 @@ def cancel(
     reason: Annotated[str, typer.Option(help="Why, at least 3 characters; it is audited.", show_default=False)],
     as_json: Json = False,
 ) -> None:
-    """Cancel runs, each on its own. Exit code 0 when all are canceled, 7 when some are still cleaning up."""
+    """Cancel runs and the runs below them, each on its own. Exit code 0 when all have ended, 7 when some still clean up."""
 
     async def work() -> Exit:
-        from engine.ids import new_id
-        from runstudio_tui.domain.catalog import CancelRequest, CancelResult
-        from runstudio_tui.domain.models import RunId
-        from runstudio_tui.ports import PortError
+        from engine.operations.cancel import cancel_runs
 
-        results: list[dict[str, str]] = []
         async with open_backend() as backend:
-            for run_id in run_ids:
-                try:
-                    reply = await backend.control.cancel(CancelRequest(RunId(run_id), reason, new_id()))
-                    results.append({"run": run_id, "result": reply.value.value})
-                except PortError as error:
-                    if len(run_ids) == 1:
-                        raise
-                    results.append({"run": run_id, "result": "failed", "code": error.code, "message": str(error)})
+            outcomes = await cancel_runs(backend.context, run_ids, reason)
+        if len(outcomes) == 1 and outcomes[0].error is not None and outcomes[0].error.code != ENDED_BEFORE:
+            raise outcomes[0].error
+        results = [_canceled(outcome) for outcome in outcomes]
         if as_json:
             print_json({"results": results})
         else:
             print_table(("RUN", "RESULT"), [(r["run"], r.get("message") or r["result"]) for r in results])
-        outcomes = {result["result"] for result in results}
-        if "failed" in outcomes:
+        words = {result["result"] for result in results}
+        if "failed" in words:
             return Exit.REFUSED
-        return Exit.ACCEPTED if CancelResult.REQUESTED.value in outcomes else Exit.DONE
+        return Exit.ACCEPTED if "requested" in words else Exit.DONE
 
     run_command(work, as_json=as_json)
 
 
+def _canceled(outcome: CancelOutcome) -> dict[str, str]:
+    error = outcome.error
+    if error is None:
+        return {"run": outcome.run_id, "result": "already ended" if outcome.outcome == "ended" else outcome.outcome}
+    if error.code == ENDED_BEFORE:
+        return {"run": outcome.run_id, "result": "already ended"}
+    return {"run": outcome.run_id, "result": "failed", "code": error.code, "message": str(error)}
+
+
+app.command("input")(replay_input.show_input)
 app.command()(run_state.state)
 app.command()(run_state.replay)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from runstudio_tui.commands.json_input import read_json, read_object
 from runstudio_tui.commands.output import Exit, print_json, run_command, say
-from runstudio_tui.commands.start import read_json
 
 
 def simulate(
@@ -31,21 +31,14 @@ def simulate(
         from datetime import UTC, datetime
 
         from engine.actions.registry import load_actions
-        from engine.errors import Invalid
         from engine.settings import Settings
         from engine.simulate import SimulationOptions
         from engine.simulate import simulate as dry_run
 
         settings = Settings.load()
         body = read_json(definition)
-        given = read_json(payload) if payload is not None else {}
-        answers = read_json(fixtures) if fixtures is not None else {}
-        if not isinstance(answers, dict):
-            raise Invalid(
-                "FIXTURES_NOT_OBJECT",
-                f"{fixtures} is no JSON object.",
-                "Its keys are step ids, action ids, event names and task types; see docs/cli.md.",
-            )
+        given = read_object(payload, "PAYLOAD_NOT_OBJECT", "payload") if payload is not None else {}
+        answers = read_object(fixtures, "FIXTURES_NOT_OBJECT", "set of fixtures") if fixtures is not None else {}
         found = await dry_run(
             body,
             given,

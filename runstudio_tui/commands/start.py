@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from runstudio_tui.commands.connection import open_backend
+from runstudio_tui.commands.json_input import read_json
 from runstudio_tui.commands.output import Exit, print_json, run_command, say
-
-
-def read_json(source: str) -> Any:
-    """JSON from a file, or from standard input for ``-``. Raises ``Invalid`` with line and column."""
-    import sys
-
-    from engine.errors import Invalid
-
-    try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(
-            "FILE_UNREADABLE", f"{source} cannot be read: {error}.", "Name a UTF-8 JSON file, or - for stdin."
-        ) from error
-    try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        place = (
-            f"line {error.lineno}, column {error.colno}: {error.msg}"
-            if isinstance(error, json.JSONDecodeError)
-            else "too deep"
-        )
-        raise Invalid(
-            "JSON_INVALID", f"{source} is not valid JSON: {place}.", "Correct it; nothing was sent."
-        ) from error
 
 
 def start(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runstudio_tui.commands.connection import open_backend
+from runstudio_tui.commands.connection import display_zone, open_backend
+from runstudio_tui.commands.json_input import read_json
 from runstudio_tui.commands.output import Exit, print_json, print_table, progress, run_command, say
-from runstudio_tui.commands.start import read_json
 
 if TYPE_CHECKING:
     from engine.operations.tasks import TaskClosed
@@ -36,7 +36,6 @@ def list_tasks(
 
     async def work() -> None:
         from engine.store.reading.tasks import TaskFilter, tasks_page
-        from runstudio_tui.config import load_config
         from runstudio_tui.domain.present import NOTHING, moment
 
         async with open_backend() as backend:
@@ -48,7 +47,7 @@ def list_tasks(
         if as_json:
             print_json({"tasks": page.rows, "next": page.next, "serverNow": page.server_now})
             return
-        zone = load_config({}).config.zone()
+        zone = display_zone()
         print_table(
             ("TASK", "STATUS", "TYPE", "TITLE", "BY", "ASKED", "RUN"),
             [
@@ -186,6 +185,7 @@ def form(
     schema: Annotated[
         str | None, typer.Option("--schema", help="JSON schema file of the answers, or - for stdin. Without it: show.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Show the form of a task type as JSON, or give it another one: answers are checked against it from then on."""
 
@@ -196,7 +196,10 @@ def form(
         async with open_backend() as backend:
             if schema is not None:
                 changed = await register_form(backend.context, task_type, read_json(schema))
-                say(f"{task_type}: {'registered' if changed else 'the same as before'}")
+                if as_json:
+                    print_json({"taskType": task_type, "changed": changed})
+                else:
+                    say(f"{task_type}: {'registered' if changed else 'the same as before'}")
                 return
             found = await form_of(backend.context, task_type)
         if found is None:
@@ -205,7 +208,7 @@ def form(
             )
         print_json(found)
 
-    run_command(work)
+    run_command(work, as_json=as_json)
 
 
 def _closed(closed: TaskClosed, *, as_json: bool) -> Exit:

@@ -4,6 +4,7 @@ from engine.store.reading.audit import audit_page
 from engine.store.reading.events import EventFilter, deliveries_page, event_detail, events_page
 from engine.store.reading.logs import run_logs
 from engine.store.reading.run import related_runs, run_input, run_output, run_summary
+from engine.store.reading.schedules import fires_page, schedule_detail, schedules_page
 from engine.store.reading.snapshots import run_snapshots, snapshot_body
 from engine.store.reading.steps import step_body, steps_page
 from engine.store.reading.tasks import TaskFilter, task_detail, tasks_page
@@ -17,6 +18,7 @@ __all__ = [
     "deliveries_page",
     "event_detail",
     "events_page",
+    "fires_page",
     "related_runs",
     "run_input",
     "run_logs",
@@ -25,6 +27,8 @@ __all__ = [
     "run_summary",
     "run_tries",
     "run_waits",
+    "schedule_detail",
+    "schedules_page",
     "snapshot_body",
     "step_body",
     "steps_page",

@@ -51,7 +51,7 @@ def test_publish_tells_every_finding(runstudio: Stack) -> None:
 
 def test_publish_refuses_what_is_no_json(runstudio: Stack) -> None:
     refused = runstudio("publish", "-", "--json", stdin='{"id": \n nope}')
-    assert (refused.code, refused.refusal["code"]) == (2, "JSON_INVALID")
+    assert (refused.code, refused.refusal["code"]) == (2, "JSON_SYNTAX")
     assert "line 2" in refused.refusal["message"]
     assert runstudio("publish").code == 2
 

@@ -76,7 +76,7 @@ def test_what_cannot_be_run_at_all_is_refused(alone: Stack) -> None:
     wrong = alone("simulate", "-", "--json", stdin=json.dumps({"id": "x"}))
     assert (wrong.code, wrong.out, wrong.refusal["code"]) == (2, "", "INVALID_WORKFLOW_DEFINITION")
     syntax = alone("simulate", "-", "--json", stdin="{")
-    assert (syntax.code, syntax.refusal["code"]) == (2, "JSON_INVALID")
+    assert (syntax.code, syntax.refusal["code"]) == (2, "JSON_SYNTAX")
     missing = alone("simulate", "/nowhere.json", "--json")
     assert (missing.code, missing.refusal["code"]) == (2, "FILE_UNREADABLE")
     file = alone.file("one.json", definition(echo("e", "1")))
