@@ -87,11 +87,10 @@ async def test_within_a_chain_of_quick_steps_is_seen_within_two_seconds(bench: B
         return bench.counts.ran["p"] >= 5
 
     await bench.until(under_way)
-    asked = time.monotonic()
+    before = bench.counts.ran["p"]
     await run.handle.cancel()
     await canceled(run)
-    assert time.monotonic() - asked < SEEN_SECONDS
-    assert bench.counts.ran["p"] < 100
+    assert bench.counts.ran["p"] - before <= 2 / 0.05, "each step is a twentieth of a second"
 
 
 async def test_within_a_chain_of_pure_steps(bench: Bench) -> None:
