@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from math import isfinite
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -61,13 +64,32 @@ def output_json(label: str, model: type[BaseModel], value: Any) -> Any:
     try:
         # A model's own instance is validated too: its fields may have been assigned after it was made.
         fields = value.model_dump(by_alias=True) if isinstance(value, BaseModel) else value
-        return model.model_validate(fields).model_dump(mode="json", by_alias=True)
+        output = model.model_validate(fields)
+        # Written as JSON, pydantic turns some of these numbers to null without a word.
+        issues = list(_not_finite(output.model_dump(by_alias=True), ()))[:_ISSUES_SHOWN]
     except ValidationError as error:
         issues = issues_of(error)
+    if issues:
         raise StepFailure(
             ACTION, f"The output of {label} is not valid: {_sentence(issues)}", code=OUTPUT_INVALID,
             details={"issues": issues},
-        ) from None  # fmt: skip
+        )  # fmt: skip
+    return output.model_dump(mode="json", by_alias=True)
+
+
+def _not_finite(value: Any, location: tuple[int | str, ...]) -> Iterator[dict[str, str]]:
+    if isinstance(value, float | Decimal) and not isfinite(value):
+        yield {
+            "path": _pointer(location),
+            "message": "JSON has no NaN and no infinite numbers",
+            "kind": "finite_number",
+        }
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _not_finite(item, (*location, str(key)))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for place, item in enumerate(value):
+            yield from _not_finite(item, (*location, place))
 
 
 def issues_of(error: ValidationError) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -77,6 +78,30 @@ async def test_a_wrong_output_is_the_actions_fault(make_context: MakeContext, ou
     with pytest.raises(StepFailure) as failed:
         await call(handler, make_context())
     assert (failed.value.category, failed.value.code) == ("ActionError", "ACTION_OUTPUT_INVALID")
+
+
+class Measured(BaseModel):
+    value: float = 0.0
+    more: Any = None
+
+
+@pytest.mark.parametrize(
+    ("output", "path"),
+    [
+        (Measured(value=float("nan")), "/value"),
+        ({"more": [1.5, {"a/b": float("-inf")}]}, "/more/1/a~1b"),
+        ({"more": {"d": Decimal("NaN")}}, "/more/d"),
+    ],
+)
+async def test_numbers_that_json_has_no_word_for_are_refused(make_context: MakeContext, output: Any, path: str) -> None:
+    async def handler(box: Box, ctx: ActionContext) -> Any:
+        return output
+
+    [registered] = declarations_of(action("test.measure", input=Box, output=Measured)(handler))
+    with pytest.raises(StepFailure) as failed:
+        await invoke(registered, {"value": 1}, make_context())
+    assert failed.value.code == "ACTION_OUTPUT_INVALID"
+    assert [issue["path"] for issue in (failed.value.details or {})["issues"]] == [path]
 
 
 async def test_any_exception_becomes_an_action_error_without_a_stack(make_context: MakeContext) -> None:
