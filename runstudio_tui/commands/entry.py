@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -14,6 +15,7 @@ import typer
 from engine.errors import EngineError, Invalid
 from runstudio_tui.commands.output import Exit, print_refusal
 from runstudio_tui.commands.root import app
+from runstudio_tui.text import safe_block
 
 # What Typer raises for words it does not understand; it keeps the name to itself.
 _TOLD_ERROR = typer.BadParameter.__mro__[2]
@@ -44,6 +46,9 @@ def _run(words: Sequence[str], *, as_json: bool) -> int:
         code = command.main(args=list(words), prog_name="runstudio", standalone_mode=False)
         return code if isinstance(code, int) else int(Exit.DONE)
     except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            # Typer's own answer to a reader that has gone.
+            raise end.__context__ from None
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except (KeyboardInterrupt, typer.Abort):
         return 130
@@ -67,7 +72,9 @@ def _check_text(words: Sequence[str]) -> None:
 
 def _usage(error: Exception, *, as_json: bool) -> int:
     if not as_json:
-        error.show()  # type: ignore[attr-defined] # Typer's own, which it does not name
+        text = io.StringIO()
+        error.show(file=text)  # type: ignore[attr-defined] # Typer's own, which it does not name
+        print(safe_block(text.getvalue().rstrip()), file=sys.stderr)
         return int(Exit.USAGE)
     said = error.format_message()  # type: ignore[attr-defined] # the same
     context = getattr(error, "ctx", None)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.ids import new_id
 from tests.engine.cli.conftest import Stack
 from tests.engine.cli.steps import assign, echo, fails, wait
 
@@ -188,8 +187,20 @@ def test_cancel_of_several_settles_each_on_its_own(runstudio: Stack, waits: Call
     assert (second["run"], second["result"], second["code"]) == (UNKNOWN, "failed", "RUN_NOT_FOUND")
 
 
+def test_cancel_takes_the_runs_below_along(runstudio: Stack, waits: Callable[[str], str]) -> None:
+    call = {"workflowId": "cli.waits", "workflowVersion": 1, "inputMapping": {"key": {"$expr": "payload.key"}}}
+    runstudio.publish("cli.parent", {"id": "c", "type": "control.callWorkflow", **call})
+    parent = runstudio.start("cli.parent", {"key": "below"})
+    question = "SELECT run_id::text FROM workflow_runs WHERE parent_run_id = %s AND status = 'WAITING'"
+    [(child,)] = runstudio.until(lambda: runstudio.rows(question, parent))
+    assert runstudio.answer("runs", "cancel", parent, "--reason", "not needed")["results"][0]["result"] == "canceled"
+    assert runstudio.ended(child) == "CANCELED"
+    [above] = runstudio.answer("runs", "list", f"parent:{parent}")["runs"]
+    assert (above["run_id"], above["status"]) == (child, "CANCELED")
+
+
 def test_cancel_is_refused(runstudio: Stack, offline: Stack, done: str, waits: Callable[[str], str]) -> None:
-    unknown = runstudio("runs", "cancel", new_id(), "--reason", "not needed", "--json")
+    unknown = runstudio("runs", "cancel", UNKNOWN, "--reason", "not needed", "--json")
     assert (unknown.code, unknown.refusal["code"]) == (3, "RUN_NOT_FOUND")
     assert runstudio("runs", "cancel", done).code == 2
     short = runstudio("runs", "cancel", done, "--reason", "x", "--json")

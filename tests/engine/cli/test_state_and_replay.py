@@ -150,6 +150,43 @@ def test_a_replay_with_another_input_and_a_key_happens_once(runstudio: Stack, ru
     )
 
 
+def test_the_input_is_edited_without_its_secrets(runstudio: Stack, run: str) -> None:
+    shown = runstudio.answer("runs", "input", run)
+    assert (shown["input"], shown["hidden"]) == ({**INPUT, "password": PLACEHOLDER}, ["/password"])
+    people = runstudio("runs", "input", run)
+    assert f"hidden: /password\ndigest: {shown['digest']}\n" in people.out
+    assert "hidden-4711" not in people.out
+    patch = runstudio.file(
+        "patch.json", [{"op": "replace", "path": "/n", "value": 3}, {"op": "remove", "path": "/items/0"}]
+    )
+    arguments = ("runs", "replay", run, "--patch", patch, "--base", shown["digest"])
+    assert runstudio.answer(*arguments, "--preview")["preview"]["changed_paths"] == ["/items/0", "/items/1", "/n"]
+    replayed = runstudio.answer(*arguments, "--reason", "with 3")
+    [(given,)] = runstudio.rows("SELECT input_json FROM workflow_runs WHERE run_id = %s", replayed["runId"])
+    assert given == {"n": 3, "items": [6], "password": "hidden-4711"}
+
+
+def test_a_patch_that_cannot_be_made_is_refused(runstudio: Stack, run: str) -> None:
+    [(before,)] = runstudio.rows("SELECT count(*) FROM workflow_runs")
+    arguments = ("runs", "replay", run, "--reason", "once more", "--json", "--patch", "-")
+    for patch, code in (
+        ({"op": "remove", "path": "/n"}, "PATCH_INVALID"),
+        ([{"op": "move", "path": "/n", "value": 1}], "PATCH_INVALID"),
+        ([{"op": "replace", "path": "/n"}], "PATCH_INVALID"),
+        ([{"op": "remove", "path": 1}], "PATCH_INVALID"),
+        ([{"op": "remove", "path": "/n", "from": "/x"}], "PATCH_INVALID"),
+        ([{"op": "remove", "path": "/nowhere"}], "PATCH_PATH_INVALID"),
+        ([{"op": "replace", "path": "/n", "value": PLACEHOLDER}], "PLACEHOLDER_IN_PAYLOAD"),
+    ):
+        refused = runstudio(*arguments, stdin=json.dumps(patch))
+        assert (refused.code, refused.out, refused.refusal["code"]) == (2, "", code), patch
+    changed = runstudio(*arguments, "--base", "0" * 64, stdin="[]")
+    assert (changed.code, changed.refusal["code"]) == (4, "REPLAY_BASE_CHANGED")
+    both = runstudio(*arguments, "--payload", "-")
+    assert (both.code, both.refusal["code"]) == (2, "ONE_INPUT_ONLY")
+    assert runstudio.rows("SELECT count(*) FROM workflow_runs") == [(before,)]
+
+
 def test_several_replays_are_settled_each_on_its_own(runstudio: Stack, run: str) -> None:
     done = runstudio("runs", "replay", run, UNKNOWN, "--reason", "all of them", "--json")
     assert done.code == 1

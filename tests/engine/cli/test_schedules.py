@@ -1,0 +1,171 @@
+"""``runstudio schedules`` and ``runstudio workflows``: what is started by time, and what may start at all."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from engine.settings import DEFAULT_TENANT
+from engine.store.schedules import MISSED, schedule_id_of
+from tests.engine.cli.conftest import Stack
+from tests.engine.cli.steps import assign
+
+RECURRING = {"type": "recurring", "cron": "30 7 29 2 *", "timezone": "Europe/Berlin"}
+NOBODY = "00000000-0000-7000-8000-000000000000"
+SCHEMA = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
+FIRE = (
+    "INSERT INTO workflow_schedule_fires (schedule_id, tenant, fire_key, scheduled_for, fired_at, status, reason)"
+    " VALUES (%s, %s, %s, now(), now() - %s * interval '1 hour', %s, %s)"
+)
+
+
+def once(seconds: float) -> dict[str, str]:
+    return {"type": "schedule", "runAt": (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()}
+
+
+def fires(runstudio: Stack, workflow_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = runstudio.answer("schedules", "show", workflow_id)["fires"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def recurring(runstudio: Stack) -> str:
+    """The workflow of a schedule that does not fire while anybody looks, with a past that is made up."""
+    runstudio.publish("cli.recurring", assign("a", n="1"), trigger=RECURRING)
+    schedule = schedule_id_of(DEFAULT_TENANT, "cli.recurring")
+    past = (("skipped", "CONCURRENCY_LIMIT: full"), ("skipped", MISSED), ("failed", "PAYLOAD_REJECTED: \x1b[31mno"))
+    for hours, (status, reason) in enumerate(past, start=1):
+        runstudio.rows(FIRE, schedule, DEFAULT_TENANT, f"made up {hours}", hours, status, reason)
+    return "cli.recurring"
+
+
+def test_list_tells_when_it_fires_next(runstudio: Stack, recurring: str) -> None:
+    listed = runstudio.answer("schedules", "list")
+    assert listed.keys() == {"schedules", "next", "serverNow"}
+    [schedule] = [row for row in listed["schedules"] if row["workflow_id"] == recurring]
+    assert (schedule["status"], schedule["cron"], schedule["timezone"]) == ("scheduled", "30 7 29 2 *", "Europe/Berlin")
+    # Half past seven in Berlin in winter.
+    assert schedule["next_fire_at"].endswith("-02-29T06:30:00.000Z")
+    assert (schedule["pending"], schedule["overdue"], schedule["last_fire_at"]) == (False, False, None)
+    people = runstudio("schedules", "list")
+    assert people.out.splitlines()[0].split("  ")[0] == "WORKFLOW"
+    [line] = [line for line in people.out.splitlines() if line.startswith(recurring)]
+    assert "30 7 29 2 * Europe/Berlin" in line
+
+
+def test_list_goes_on_at_its_cursor(runstudio: Stack, recurring: str) -> None:
+    runstudio.publish("cli.recurring.too", trigger=RECURRING)
+    first = runstudio.answer("schedules", "list", "--limit", "1")
+    second = runstudio.answer("schedules", "list", "--limit", "1", "--after", first["next"])
+    assert first["schedules"][0]["workflow_id"] < second["schedules"][0]["workflow_id"]
+    assert runstudio("schedules", "list", "--after", "nonsense").code == 2
+
+
+def test_show_tells_what_came_of_each_occurrence(runstudio: Stack, recurring: str) -> None:
+    shown = runstudio.answer("schedules", "show", recurring)
+    assert shown.keys() == {"schedule", "payload", "fires", "next", "serverNow"}
+    assert [fire["outcome"] for fire in shown["fires"]] == ["skipped", "missed", "failed"]
+    assert shown["fires"][0]["reason"] == "CONCURRENCY_LIMIT: full"
+    people = runstudio("schedules", "show", shown["schedule"]["schedule_id"])
+    assert people.code == 0
+    assert "\x1b" not in people.out
+    for fire, line in zip(shown["fires"], people.out.splitlines()[-3:], strict=True):
+        assert fire["outcome"] in line.split()
+    assert "PAYLOAD_REJECTED: ␛[31mno" in people.out
+    page = runstudio.answer("schedules", "show", recurring, "--limit", "2")
+    rest = runstudio.answer("schedules", "show", recurring, "--limit", "2", "--after", page["next"])
+    assert ([fire["outcome"] for fire in rest["fires"]], rest["next"]) == (["failed"], None)
+
+
+def test_a_schedule_that_is_late_says_so(runstudio: Stack) -> None:
+    runstudio.publish("cli.late", trigger=RECURRING)
+    runstudio.rows(
+        "UPDATE workflow_schedules SET next_fire_at = now() - interval '1 hour' WHERE workflow_id = 'cli.late'"
+    )
+    assert runstudio.answer("schedules", "show", "cli.late")["schedule"]["overdue"] is True
+    people = runstudio("schedules", "show", "cli.late").out
+    assert "scheduled, overdue" in people
+    assert "runstudio doctor" in people
+
+
+def test_a_schedule_nobody_knows(runstudio: Stack) -> None:
+    for named in ("cli.nobody", NOBODY, "", "\x1b[31m"):
+        for command in (("show", named), ("payload", named, "-")):
+            unknown = runstudio("schedules", *command, "--json", stdin="{}")
+            assert (unknown.code, unknown.out, unknown.refusal["code"]) == (3, "", "SCHEDULE_NOT_FOUND")
+
+
+def test_the_run_that_was_started_is_named(runstudio: Stack) -> None:
+    runstudio.publish("cli.once", assign("a", n="payload.n"), trigger=once(6))
+    runstudio.answer("schedules", "payload", "cli.once", "-", stdin='{"n": 4, "password": "hidden-4711"}')
+    [fire] = runstudio.until(lambda: fires(runstudio, "cli.once"))
+    assert (fire["outcome"], fire["reason"]) == ("started", None)
+    assert runstudio.ended(fire["run_id"]) == "SUCCEEDED"
+    shown = runstudio("schedules", "show", "cli.once", "--json")
+    assert (shown.json["schedule"]["status"], shown.json["fires"][0]["run_status"]) == ("completed", "SUCCEEDED")
+    assert shown.json["payload"]["masked"] == ["/password"]
+    assert "hidden-4711" not in shown.out
+    assert f"{fire['run_id']} SUCCEEDED" in runstudio("schedules", "show", "cli.once").out
+
+
+def test_a_pause_skips_and_says_so(runstudio: Stack) -> None:
+    runstudio.publish("cli.swallowed", trigger=once(4))
+    paused = runstudio.answer("workflows", "pause", "cli.swallowed", "--reason", "holiday")
+    assert paused == {"workflowId": "cli.swallowed", "paused": True}
+    assert runstudio.answer("schedules", "show", "cli.swallowed")["schedule"]["status"] == "paused"
+    runstudio.until(
+        lambda: runstudio.rows(
+            "SELECT 1 FROM workflow_schedules WHERE workflow_id = 'cli.swallowed' AND run_at < now()"
+        )
+    )
+    assert runstudio("workflows", "unpause", "cli.swallowed").out == "cli.swallowed is active\n"
+    [fire] = fires(runstudio, "cli.swallowed")
+    assert (fire["outcome"], fire["reason"], fire["run_id"]) == (
+        "skipped",
+        "The workflow was paused at that time.",
+        None,
+    )
+
+
+def test_a_payload_that_does_not_fit_fails_and_is_refused_beforehand(runstudio: Stack) -> None:
+    body = {"id": "cli.unfit", "version": 1, "name": "x", "payloadSchemaRef": "payload.Unfit.v1", "steps": []}
+    file = runstudio.file("unfit.json", {**body, "trigger": once(6)})
+    runstudio.answer("publish", file, "--payload-schema", runstudio.file("unfit.schema.json", SCHEMA))
+    for given, code in (("{}", "PAYLOAD_REJECTED"), ("[]", "PAYLOAD_NOT_OBJECT"), ("NaN", "JSON_NUMBER_NOT_FINITE")):
+        refused = runstudio("schedules", "payload", "cli.unfit", "-", "--json", stdin=given)
+        assert (refused.code, refused.refusal["code"]) == (2, code)
+    [fire] = runstudio.until(lambda: fires(runstudio, "cli.unfit"))
+    assert fire["outcome"] == "failed"
+    assert fire["reason"].startswith("PAYLOAD_REJECTED: ")
+
+
+def test_workflows_are_listed_and_shown(runstudio: Stack, recurring: str) -> None:
+    listed = runstudio.answer("workflows", "list")
+    [row] = [row for row in listed["workflows"] if row["workflow_id"] == recurring]
+    assert (row["published_version"], row["paused"], row["trigger"]) == (1, False, RECURRING)
+    [line] = [line for line in runstudio("workflows", "list").out.splitlines() if line.startswith(f"{recurring} ")]
+    assert line.split() == [recurring, recurring, "1", "recurring", *["30", "7", "29", "2", "*"], "active"]
+    [version] = runstudio.answer("workflows", "show", recurring)["versions"]
+    assert (version["version"], len(version["definition_hash"])) == (1, 64)
+    definition = runstudio("workflows", "show", recurring, "--version", "1")
+    assert json.loads(definition.out)["trigger"] == RECURRING
+    assert runstudio("workflows", "show", recurring, "--version", "99999999999").code == 3
+
+
+def test_active_runs_are_limited(runstudio: Stack, recurring: str) -> None:
+    assert runstudio.answer("workflows", "limit", recurring, "3") == {"workflowId": recurring, "limit": 3}
+    question = "SELECT concurrency_limit FROM workflow_definitions WHERE workflow_id = %s"
+    assert runstudio.rows(question, recurring) == [(3,)]
+    for wrong in ("-1", "2147483648"):
+        refused = runstudio("workflows", "limit", "--json", recurring, "--", wrong)
+        assert (refused.code, refused.refusal["code"]) == (2, "LIMIT_INVALID")
+    assert runstudio.rows(question, recurring) == [(3,)]
+
+
+def test_a_workflow_nobody_knows(runstudio: Stack) -> None:
+    for command in (("pause",), ("unpause",), ("show",), ("limit", "1")):
+        unknown = runstudio("workflows", command[0], "cli.nobody", *command[1:], "--json")
+        assert (unknown.code, unknown.out, unknown.refusal["code"]) == (3, "", "WORKFLOW_NOT_FOUND")
