@@ -36,7 +36,10 @@ POINTS: Final = frozenset(
         "finish_run.after",
     }
 )
-"""Every name ``reach`` is called with. ``before`` and ``after`` mean the activity's database work."""
+"""Every name an activity calls ``reach`` with. ``before`` and ``after`` mean its database work."""
+
+LAUNCH_POINTS: Final = frozenset({"launch.before_start", "launch.after_start"})
+"""Between the row of a run and its start on Temporal, and between that and the record of it; in whatever process launches."""
 
 VARIABLE: Final = "RUNSTUDIO_FAULT"
 """``point`` or ``point:N``: die when the point is reached for the N-th time (1 if not given). For tests only."""
@@ -65,7 +68,7 @@ def installed(hook: Hook) -> Iterator[None]:
 
 def _killer(setting: str) -> Hook:
     point, _, count = setting.partition(":")
-    if point not in POINTS:
+    if point not in POINTS | LAUNCH_POINTS:
         raise ValueError(f"{VARIABLE}={setting}: there is no fault point {point!r}.")
     remaining = int(count or "1")
 

@@ -13,6 +13,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from engine.activities.fault_points import reach
 from engine.contract import SEMANTICS_VERSION, TASK_QUEUE, WORKFLOW_TYPE, RunInput, workflow_id_for
 from engine.errors import EngineError
 from engine.operations.context import OperationContext
@@ -52,7 +53,9 @@ async def hand_to_temporal(context: OperationContext, run: PendingRun) -> StartO
     """
     try:
         client = await context.temporal.client()
+        reach("launch.before_start")
         temporal_run_id = await _start(client, run)
+        reach("launch.after_start")
     except RPCError as error:
         if is_refusal(error):
             return await _refused(context, run, error)
