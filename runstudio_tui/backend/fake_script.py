@@ -82,6 +82,7 @@ class _Walker:
         self._script = script
         self.clock = 0.0
         self.moments: list[Moment] = []
+        self._tries = 0
 
     def at(self, happening: Callable[[FakeRun, datetime], None]) -> None:
         self.moments.append((self.clock, happening))
@@ -104,9 +105,12 @@ class _Walker:
                     self.steps(step["body"], f"{place.path}.body", inner)
                 self._end(place, {"items": count})
             case "control.tryCatch":
+                self._tries += 1
                 try:
                     self.steps(step["try"], f"{place.path}.try", place.iteration)
+                    self._tries -= 1
                 except _Failed:
+                    self._tries -= 1
                     self.steps(step["catch"], f"{place.path}.catch", place.iteration)
                 self._end(place, None)
             case "event.wait" | "time.wait" | "human.task":
@@ -131,7 +135,8 @@ class _Walker:
         absorbed = self._script.handled.get(place.step_id)
         error = self._script.fails.get(place.step_id, absorbed)
         self._try(config, place, failing + 1, error)
-        self._end(place, None, error, "onError-continue" if absorbed is not None else None)
+        caught = "tryCatch" if self._tries and error is not None else None
+        self._end(place, None, error, "onError-continue" if absorbed is not None else caught)
         if error is not None and absorbed is None:
             raise _Failed(error)
 

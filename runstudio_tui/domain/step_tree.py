@@ -123,16 +123,21 @@ class StepTree:
     def _inside(
         self, node: DefinitionNode, row: Step, iteration: str, depth: int, context: _Context
     ) -> Iterator[TreeLine]:
+        taken = _taken_branch(row) or next((block.name for block in node.blocks if self._rows_in(block, iteration)), "")
         for block in node.blocks:
             if node.step_type == LOOP:
                 yield from self._loop(node, block, iteration, depth, context)
-            elif self._entered(block, iteration):
-                if block.name in ("else", "catch"):
-                    yield _heading(node, block, iteration, depth, "")
-                yield from self._walk(block.nodes, iteration, depth, context)
+                continue
+            rows = self._rows_in(block, iteration)
+            if rows or block.name == taken:
+                named = block.name in ("else", "catch")
+                if named:
+                    status = _together(rows) if rows else row.status
+                    yield _heading(node, block, iteration, depth, (STEP_STATES[status], "taken"))
+                yield from self._walk(block.nodes, iteration, depth + named, context)
             elif block.nodes:
-                ended = row.status is not StepStatus.STARTED
-                yield _heading(node, block, iteration, depth, "not taken" if ended else "")
+                over = row.status is not StepStatus.STARTED or (node.step_type == BRANCH and taken)
+                yield _heading(node, block, iteration, depth, (NOT_REACHED, "not taken" if over else ""))
 
     def _loop(
         self, node: DefinitionNode, body: Block, iteration: str, depth: int, context: _Context
@@ -159,8 +164,8 @@ class StepTree:
             if opened:
                 yield from self._walk(body.nodes, inner, depth + 1, context)
 
-    def _entered(self, block: Block, iteration: str) -> bool:
-        return any(self._executions.at(node.path, iteration) for node in block.nodes)
+    def _rows_in(self, block: Block, iteration: str) -> list[Step]:
+        return [row for node in block.nodes for row in self._executions.at(node.path, iteration)]
 
     def _row_line(self, row: Step, node: DefinitionNode | None, depth: int, context: _Context) -> TreeLine:
         key = line_key(row.path, row.iteration, row.visit)
@@ -198,9 +203,25 @@ def _unreached(node: DefinitionNode, iteration: str, depth: int) -> TreeLine:
     )
 
 
-def _heading(node: DefinitionNode, block: Block, iteration: str, depth: int, detail: str) -> TreeLine:
+def _heading(node: DefinitionNode, block: Block, iteration: str, depth: int, shown: tuple[State, str]) -> TreeLine:
+    state, detail = shown
     key = f"{node.path}.{block.name}#{iteration}"
-    return TreeLine(key, depth, NOT_REACHED, block.name, detail, "", "", False, False, True, node.path, iteration, None)
+    dim = state is NOT_REACHED
+    return TreeLine(key, depth, state, block.name, detail, "", "", False, False, dim, node.path, iteration, None)
+
+
+def _taken_branch(row: Step) -> str:
+    outcome = row.outcome if isinstance(row.outcome, dict) else {}
+    return str(outcome.get("branch") or "") if row.step_type == BRANCH else ""
+
+
+def _together(rows: list[Step]) -> StepStatus:
+    """How a branch stands, judged by the steps right inside it."""
+    seen = {StepStatus.SUCCEEDED if row.handled_by else row.status for row in rows}
+    for status in (StepStatus.STARTED, StepStatus.RETRY_SCHEDULED, StepStatus.FAILED, StepStatus.CANCELED):
+        if status in seen:
+            return status
+    return StepStatus.SUCCEEDED
 
 
 def _acts(row: Step) -> bool:
@@ -215,8 +236,8 @@ def _row_detail(row: Step, node: DefinitionNode | None) -> str:
         parts.append(f"{said}, handled" if row.handled_by else said)
     if row.visit > 1:
         parts.append(f"visit {row.visit}")
-    if row.step_type == BRANCH and outcome.get("branch"):
-        parts.append(f"→ {safe(str(outcome['branch']))}")
+    if branch := _taken_branch(row):
+        parts.append(f"→ {safe(branch)}")
     elif row.step_type == LOOP and outcome.get("items") is not None:
         parts.append(f"{safe(str(outcome['items']))} items")
     elif node is not None and node.detail:

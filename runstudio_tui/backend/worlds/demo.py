@@ -125,7 +125,7 @@ def _going_on(world: World, now: datetime) -> None:
         Script(
             resolves={"approval": None},
             who="approval by finance",
-            handled={"parse": ErrorInfo("ActionError", "no table found")},
+            fails={"parse": ErrorInfo("ActionError", "no table found")},
         ),
     )
     _run(

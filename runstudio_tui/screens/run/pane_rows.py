@@ -77,8 +77,7 @@ def outcome_rows(
     rows = [Row(made) for made in _wrapped(head, "strong", frame)]
     rows.append(Row(()))
     if step is None:
-        said = {"not taken": "This branch was not taken."}.get(entry.detail, "Not reached yet, or not taken.")
-        return [*rows, *fact("state", entry.state.word if entry.label.startswith("[") else said, frame)]
+        return [*rows, *fact("state", _state_without_step(entry), frame)]
     rows += fact("status", f"{entry.state.glyph} {entry.state.word}", frame, tone=entry.state.tone)
     rows += list(_times(step, frame, waits=wait is not None))
     if wait is not None:
@@ -93,6 +92,14 @@ def outcome_rows(
     if step.outcome not in (None, {}, []):
         rows += [Row(()), Row(line(Span(" outcome", "dim"))), *json_rows(step.outcome, frame)]
     return rows
+
+
+def _state_without_step(entry: TreeLine) -> str:
+    if entry.label.startswith("["):
+        return entry.state.word
+    if entry.detail == "taken":
+        return f"This branch was taken: {entry.state.word}."
+    return "This branch was not taken." if entry.detail == "not taken" else "Not reached yet, or not taken."
 
 
 def _times(step: Step, frame: Frame, *, waits: bool) -> Iterator[Row]:

@@ -100,7 +100,7 @@ def test_branches_taken_and_not_taken() -> None:
     )
     lines = shown(tree)
     at = lines.index("✔ if payload.n > 100 | → else")
-    assert lines[at + 1 : at + 4] == ["  · then | not taken", "  · else", "  ✔ no | state.set"]
+    assert lines[at + 1 : at + 4] == ["  · then | not taken", "  ✔ else | taken", "    ✔ no | state.set"]
 
 
 def test_a_catch_that_was_entered_is_shown_under_its_name() -> None:
@@ -111,8 +111,30 @@ def test_a_catch_that_was_entered_is_shown_under_its_name() -> None:
         step("root.steps[3].catch.steps[0]"),
     )
     assert "  ✖ risky | BROKEN, handled · y@1" in shown(tree)
-    assert "  · catch" in shown(tree)
-    assert "  ✔ mend | z@1" in shown(tree)
+    assert "  ✔ catch | taken" in shown(tree)
+    assert "    ✔ mend | z@1" in shown(tree)
+
+
+def test_what_was_taken_looks_taken_and_the_rest_is_dim() -> None:
+    failed = step("root.steps[3].try.steps[0]", status=StepStatus.FAILED, handled_by="tryCatch")
+
+    def mend(status: StepStatus) -> Step:
+        return step("root.steps[3].catch.steps[0]", status=status)
+
+    for rows, expected in [
+        ([step("root.steps[2]", outcome={"branch": "then"}), step("root.steps[2].then.steps[0]")], {"· else": True}),
+        ([step("root.steps[2]", outcome={"branch": "else"})], {"· then": True, "✔ else": False}),
+        ([step("root.steps[2]", status=StepStatus.STARTED)], {"· then": True, "· else": True}),
+        ([step("root.steps[3]"), step("root.steps[3].try.steps[0]")], {"· catch": True}),
+        ([step("root.steps[3]", status=StepStatus.STARTED), failed], {"· catch": True}),
+        ([step("root.steps[3]", status=StepStatus.STARTED), failed, mend(StepStatus.STARTED)], {"● catch": False}),
+        ([step("root.steps[3]", status=StepStatus.FAILED), failed, mend(StepStatus.FAILED)], {"✖ catch": False}),
+    ]:
+        tree, _ = tree_of(*rows)
+        lines = tree.lines(NOW, lambda _: False)
+        names = ("then", "else", "catch")
+        found = {f"{entry.state.glyph} {entry.label}": entry.dim for entry in lines if entry.label in names}
+        assert found == expected
 
 
 def test_iterations_are_closed_until_opened() -> None:
