@@ -256,9 +256,9 @@ class StudioApp(App[None]):
     @work(group="flow", exit_on_error=False)
     async def cancel_runs(self, rows: Sequence[RunRow], lost: int, done: Callable[[], None]) -> None:
         """Cancel runs after asking; ``done`` is called when anything was sent."""
-        sent = await self.push_screen_wait(CancelDialog(self.studio, rows, lost, self.copy))
-        if sent:
-            self.tell(f"cancel sent for {len(rows)} run{'' if len(rows) == 1 else 's'}")
+        outcome = await self.push_screen_wait(CancelDialog(self.studio, rows, lost, self.copy))
+        if outcome:
+            self.tell(f"cancel: {outcome}")
             done()
 
     @work(group="flow", exit_on_error=False)

@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from runstudio_tui.actions import Action, Scope, Situation, key_text, of_scope, refusal
 from runstudio_tui.screens.dialogs.base import Dialog
+from runstudio_tui.text import safe
 from runstudio_tui.widgets.cells import pad
 from runstudio_tui.widgets.filter_bar import LineInput
 from runstudio_tui.widgets.line import Line, Span, line
@@ -87,7 +88,11 @@ class PaletteDialog(Dialog[str]):
     def _tell_about_current(self) -> None:
         action = self._shown.get(self._list.cursor or "")
         reason = refusal(action, self._situation) if action is not None else ""
-        cli = f"same as: {action.cli}" if action is not None and action.cli else ""
+        run = self._situation.run
+        command = (
+            action.cli.replace("{run}", safe(run.run_id) if run is not None else "RUN_ID") if action is not None else ""
+        )
+        cli = f"same as: {command}" if command else ""
         self.tell(f"not now: {reason}" if reason else cli, "attention" if reason else "dim")
 
     def action_move(self, action_id: str) -> None:

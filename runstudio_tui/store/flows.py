@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,6 +27,15 @@ class Outcome(StrEnum):
     ASKED = "asked"
     SKIPPED = "skipped"
     FAILED = "failed"
+
+
+_OUTCOMES: Final = {
+    Outcome.DONE: "canceled",
+    Outcome.ASKED: "asked, still cleaning up",
+    Outcome.SKIPPED: "skipped",
+    Outcome.FAILED: "failed",
+    Outcome.PENDING: "not sent",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,12 @@ class CancelFlow:
     def eligible(self) -> tuple[Target, ...]:
         """Targets that would be acted on now."""
         return tuple(target for target in self.targets if target.outcome in (Outcome.PENDING, Outcome.FAILED))
+
+    @property
+    def summary(self) -> str:
+        """How many targets came to what: ``2 canceled, 1 skipped``."""
+        counted = Counter(target.outcome for target in self.targets)
+        return ", ".join(f"{counted[outcome]} {word}" for outcome, word in _OUTCOMES.items() if counted[outcome])
 
     async def run(self, reason: str) -> None:
         """Look at the targets again, then cancel those still eligible, at most four at a time. Raises PortError only when

@@ -38,8 +38,8 @@ _TONES: Final = {
 }
 
 
-class CancelDialog(Dialog[bool]):
-    """Gives True when anything was sent."""
+class CancelDialog(Dialog[str]):
+    """Gives in words what came of it; empty when nothing was sent."""
 
     DEFAULT_CSS = """
     CancelDialog #reason-line, CancelDialog #number-line { height: 1; }
@@ -211,7 +211,7 @@ class CancelDialog(Dialog[bool]):
 
     def _leave(self) -> None:
         if self._working is None or self._working.done():
-            self.dismiss(self._sent)
+            self.dismiss(self._flow.summary if self._sent else "")
 
     def copy(self) -> None:
         """See Dialog."""

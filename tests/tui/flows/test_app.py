@@ -81,8 +81,10 @@ async def test_help_has_every_action_of_the_screen(studio: Any) -> None:
 
 async def test_the_palette_does_what_it_finds(studio: Any) -> None:
     async with studio() as session:
+        run = session.screen.current
         await session.press("ctrl+p")
         await session.type("why")
+        assert f"same as: runstudio runs why {run.run_id}" in session.said
         await session.press("enter")
         assert "No worker is polling" in session.text
         await session.press("escape", "ctrl+p")

@@ -14,6 +14,14 @@ def sent(backend: FakeBackend) -> list[Any]:
     return [call.arguments[0] for call in backend.called("cancel")]
 
 
+async def test_what_was_skipped_is_not_called_canceled(studio: Any) -> None:
+    async with studio(filter_text="wf:invoice") as session:
+        await session.press("space", "space", "c")
+        await session.type("wrong price list")
+        await session.press("ctrl+s", "escape")
+        assert "cancel: 1 canceled, 1 skipped" in session.note
+
+
 async def test_one_run_with_a_reason(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         run = session.screen.current
@@ -28,7 +36,7 @@ async def test_one_run_with_a_reason(studio: Any, backend: FakeBackend) -> None:
         assert "done" in session.said
         await session.press("escape")
         assert "⊘ canceled" in session.line("⊘ canceled")
-        assert "cancel sent for 1 run" in session.note
+        assert "cancel: 1 canceled" in session.note
 
 
 async def test_without_a_reason_nothing_is_sent(studio: Any, backend: FakeBackend) -> None:
