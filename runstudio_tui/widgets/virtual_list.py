@@ -183,6 +183,7 @@ class VirtualList(Painted, can_focus=True):
             self._top = 0
             # Where the operator's row would leave the screen, the view stays with it instead.
             self.following = not self._with_cursor or self._place < max(self._room(), 1)
+            self.unseen = 0
         if in_view:
             self._show_cursor()
         self._clamp()

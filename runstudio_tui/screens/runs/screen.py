@@ -56,6 +56,8 @@ class RunsScreen(StudioScreen):
         self._preview = Preview(studio)
         self._draft: asyncio.Task[None] | None = None
         self._before_edit = ""
+        self._left_at: str | None = None
+        """The run under the cursor when the filter was changed: the cursor goes back to it where it is still listed."""
         self._poller: Poller[RunsAnswer] = Poller(
             clock=studio.clock,
             fetch=self.store.fetch,
@@ -121,7 +123,15 @@ class RunsScreen(StudioScreen):
 
     def _polled(self) -> None:
         self._show_list()
+        self._back_to_the_run()
         self.show_chrome()
+
+    def _back_to_the_run(self) -> None:
+        if self._left_at is None or not len(self.store):
+            return
+        self._list.move_to(self._left_at)
+        if not self.query_one(FilterBar).editing:
+            self._left_at = None
 
     def show_state(self) -> None:
         """See StudioScreen."""
@@ -165,6 +175,8 @@ class RunsScreen(StudioScreen):
     def _filter_line(self, cells: int) -> list[Line]:
         text = safe(self.store.filter.text)
         shown = Span(f" {text}") if text else Span(" all runs", "dim")
+        if self.query_one(FilterBar).editing:
+            shown = Span("")  # the text is in the input
         live = Span("● live ", "running") if not self._poller.freshness.paused else Span("‖ paused ", "attention")
         if self._poller.freshness.failures:
             live = Span("○ not current ", "attention")
@@ -257,6 +269,7 @@ class RunsScreen(StudioScreen):
             self.store.filter = parsed
             self._show_list()
             return
+        self._left_at = self._left_at or self._list.cursor
         self.store.set_filter(parsed)
         self._list.following = True
         self._poller.retarget()

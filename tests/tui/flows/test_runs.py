@@ -287,6 +287,35 @@ async def test_a_viewer_is_told_what_is_missing(studio: Any, backend: FakeBacken
         assert "needs the admin level; you have read" in session.note
 
 
+async def test_the_cursor_stays_with_its_run_when_the_filter_changes(studio: Any) -> None:
+    async with studio() as session:
+        await session.press("down", "down", "down")
+        run_id = session.screen.current.run_id
+        assert session.screen.current.workflow_name == "stock-sync"
+        await session.press("slash")
+        await session.type("zzz")
+        await session.pass_time(0.5)
+        assert "No run matches" in session.text
+        await session.press("escape")
+        assert session.screen.current.run_id == run_id
+        await session.press("W")
+        assert session.screen.current.run_id == run_id
+        await session.press("down")
+        below = session.screen.current.run_id
+        assert below != run_id
+        await session.press("W")
+        assert session.screen.current.run_id == below
+
+
+async def test_what_is_new_is_not_counted_over_a_change_of_the_filter(studio: Any) -> None:
+    async with studio() as session:
+        await session.press("down")
+        await session.pass_time(45)
+        assert "new" in session.note
+        await session.press("s")
+        assert "new" not in session.note
+
+
 async def test_a_read_only_session_shows_its_lock(studio: Any, backend: FakeBackend) -> None:
     async with studio(read_only=True) as session:
         assert "⚿ read-only" in session.line("RUN STUDIO")
