@@ -38,6 +38,8 @@ class Situation:
     can_fold: bool = False
     finding: bool = False
     timeline: bool = False
+    panes: bool = False
+    """The panes of a run have the focus, not its steps."""
     paused: bool = False
 
 
@@ -76,7 +78,11 @@ def _finding(now: Situation) -> str:
 
 
 def _tree(now: Situation) -> str:
-    return "not in the timeline: d goes back to the steps" if now.timeline else ""
+    return _steps(now) or ("not in the timeline: d goes back to the steps" if now.timeline else "")
+
+
+def _steps(now: Situation) -> str:
+    return "the panes have the keys: esc goes back to the steps" if now.panes else ""
 
 
 def _timeline(now: Situation) -> str:
@@ -187,7 +193,7 @@ ACTIONS: Final = (
         "runs.copy_cli", ("Y",), "copy command", "Copy the command line that shows this run.", Scope.RUNS, when=_has_run
     ),
     # --- one run
-    Action("run.steps", ("up", "down"), "step", "Choose a step.", Scope.RUN, 10, palette=False),
+    Action("run.steps", ("up", "down"), "step", "Choose a step.", Scope.RUN, 10, when=_steps, palette=False),
     Action(
         "run.fold",
         ("left", "right"),
@@ -208,7 +214,7 @@ ACTIONS: Final = (
     Action("run.zoom_out", ("minus",), "wider", "Timeline: half as close.", Scope.RUN, 22, when=_timeline),
     Action("run.zoom_fit", ("0",), "fit", "Timeline: the whole run.", Scope.RUN, 23, when=_timeline),
     Action(
-        "run.open", ("enter",), "panes", "Go to the panes of the step, or open what is under the cursor.", Scope.RUN, 25
+        "run.open", ("enter",), "open", "Go to the panes of the step, or open what is under the cursor.", Scope.RUN, 25
     ),
     Action(
         "run.cancel",

@@ -164,7 +164,11 @@ class FakeBackend:
         await self._enter("page", query, after, limit)
         rows = self.world.select(query)
         if after is not None:
-            at, _, run_id = after.partition("~")
+            at, separator, run_id = after.partition("~")
+            if not separator:
+                raise Invalid(
+                    "Bad cursor", "This page cannot be continued; read it from its beginning.", code="BAD_CURSOR"
+                )
             there, sort = (at, run_id), query.sort
             beyond = operator.lt if sort.descending else operator.gt
             rows = [row for row in rows if beyond(list_place(row, sort), there)]

@@ -55,11 +55,18 @@ def diagnose(run: FakeRun, world: World) -> Diagnosis:
                     ("Last failure: HTTP_503, upstream answered 503.",),
                     "Nothing needs doing while the upstream recovers.",
                 )
+            case WaitKind.HUMAN:
+                finding = Finding(
+                    "WAITING_HUMAN",
+                    f"It waits for a person: {row.wait.who or 'anybody'}.",
+                    (f"Waiting for {since}.",),
+                    "Complete the task: runstudio tasks list.",
+                )
             case _:
                 finding = Finding(
                     f"WAITING_{row.wait.kind.name}",
-                    f"Waiting ({row.wait.kind.value}) for {since}.",
-                    (),
+                    "It waits for a point in time.",
+                    (f"Waiting for {since}.",),
                     "Nothing needs doing.",
                 )
         return Diagnosis(row.run_id, (finding,), temporal_up)

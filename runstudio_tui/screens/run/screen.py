@@ -134,6 +134,7 @@ class RunScreen(StudioScreen):
             run=self._row,
             finding=bool(self._finder.wanted),
             timeline=self.has_class("-timeline"),
+            panes=self._in_panes,
             rows=len(self.store.executions),
         )
 

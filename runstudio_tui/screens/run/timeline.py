@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 
 from runstudio_tui.domain.executions import enclosing_loops
 from runstudio_tui.domain.models import Wait
-from runstudio_tui.domain.present import elapsed, moment
+from runstudio_tui.domain.present import elapsed, full_moment
 from runstudio_tui.domain.step_tree import iteration_key
 from runstudio_tui.domain.timeline import Doing, Scale, Segment, axis, bar, scale_of, segments
 from runstudio_tui.screens.run.tree import StepList
@@ -23,6 +23,7 @@ from runstudio_tui.widgets.virtual_list import RowState
 _LABEL: Final = 26
 _LEAST_BARS: Final = 20
 _MAX_ZOOM: Final = 10
+_FINE_SECONDS: Final = 10.0
 _TONES: Final = {"▇": "running", "╌": "waiting", "░": "attention", "─": "rule", "▶": "running"}
 
 
@@ -75,7 +76,7 @@ class TimelineList(StepList):
         if step is None:
             return ""
         now = self._time.now()
-        began = moment(step.started_at, now, self._studio.zone)
+        began = full_moment(step.started_at, self._studio.zone)
         tries = f", {max(step.attempt, step.tries)} tries" if max(step.attempt, step.tries) > 1 else ""
         return f"{safe(step.step_id)}: began {began}, took {elapsed(step.started_at, step.completed_at, now)}{tries}"
 
@@ -107,7 +108,14 @@ class TimelineList(StepList):
         self._offset = min(max(self._offset, 0), self._cells * 2**self._zoom - self._cells)
 
     def _clock_text(self, at: datetime) -> str:
-        return at.astimezone(self._studio.zone).strftime("%H:%M:%S")
+        told = at.astimezone(self._studio.zone)
+        return told.strftime("%H:%M:%S") + (f".{told.microsecond // 1000:03d}" if self._is_fine else "")
+
+    @property
+    def _is_fine(self) -> bool:
+        """True where whole seconds would not tell the ends of the window apart."""
+        busy = sum(piece.seconds for piece in self._scale.pieces if not piece.idle) if self._scale is not None else 0.0
+        return busy < _FINE_SECONDS * (1 << self._zoom)
 
     def _titles(self, cells: int) -> Line:
         drawn = axis(self._scale, self._offset, self._cells, self._clock_text) if self._scale is not None else ""

@@ -9,7 +9,7 @@ from runstudio_tui.domain.catalog import Diagnosis
 from runstudio_tui.domain.effective import STEP_STATES, mark_of, run_state
 from runstudio_tui.domain.failure import run_failure
 from runstudio_tui.domain.models import Step, StepStatus, Wait, WaitKind, WaitStatus
-from runstudio_tui.domain.present import elapsed, remaining, trigger_text, until
+from runstudio_tui.domain.present import elapsed, moment, remaining, trigger_text, until
 from runstudio_tui.domain.step_tree import TreeLine
 from runstudio_tui.store.run import RunStore
 from runstudio_tui.text import safe, short_id
@@ -32,6 +32,9 @@ def preview_lines(store: RunStore, why: Diagnosis | None, now: datetime, zone: t
         ),
         line(" ", Span(f"{short_id(row.run_id)}   {trigger_text(row)}", "dim")),
     ]
+    ended = f", ended {moment(row.completed_at, now, zone)}" if row.completed_at is not None else ""
+    if row.started_at is not None:
+        lines.append(line(" ", Span(f"started {moment(row.started_at, now, zone)}{ended}", "dim")))
     if mark is not None:
         lines.append(line(" ", Span(f"{mark.glyph} {mark.word}", mark.tone)))
     lines.append(())

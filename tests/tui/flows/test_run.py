@@ -311,10 +311,10 @@ async def test_the_timeline_keeps_the_step_and_zooms(studio: Any, backend: FakeB
         assert "only in the timeline" in session.note
         await session.press("d")
         assert "TIMELINE  whole run" in session.text
-        assert "10:40:12 ──" in session.text
+        assert "10:40:12.040 ──" in session.text
         assert "░" in session.line("charge-card")
         assert session.line("▌").rstrip().endswith("▶")
-        assert "await-carrier: began 10:40:19, took 3m 0" in session.note
+        assert "await-carrier: began 2026-01-15 10:40:19." in session.note
         await session.press("up", "up")
         assert "gift: began" in session.note
         await session.press("plus", "plus")
