@@ -76,7 +76,8 @@ async def publish_definition(
     """Check everything, then write the version. Needs the level admin.
 
     ``registry``: the actions the workers will have. Raises, with nothing written: ``Invalid`` (DEFINITION_INVALID with
-    ``details.issues``, PAYLOAD_SCHEMA_INVALID, EXAMPLE_INVALID, JSON_*), ``Forbidden``, ``Unavailable``.
+    ``details.issues``, PAYLOAD_SCHEMA_INVALID, EXAMPLE_INVALID,
+    EXAMPLE_WITHOUT_SCHEMA, JSON_*), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN)
     authored: dict[str, Json] = clean_json(dict(request.definition)).value
@@ -229,6 +230,12 @@ def _with_examples(request: PublishRequest) -> Json:
     """The schema to register, with the examples in it. Raises ``Invalid``."""
     schema = request.payload_schema
     if schema is None:
+        if request.examples:
+            raise Invalid(
+                "EXAMPLE_WITHOUT_SCHEMA",
+                "Examples are kept with the payload's schema, and none was given.",
+                "Give the schema too; nothing was published.",
+            )
         return None
     schema = clean_json(schema).value
     problem = schema_problem(schema)

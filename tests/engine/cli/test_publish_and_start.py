@@ -49,6 +49,23 @@ def test_publish_tells_every_finding(runstudio: Stack) -> None:
     assert runstudio.rows("SELECT 1 FROM workflow_definition_versions WHERE workflow_id = 'cli.wrong'") == []
 
 
+def test_examples_are_kept_with_the_schema_they_fit(runstudio: Stack) -> None:
+    file = runstudio.file("exemplary.json", {**definition("cli.exemplary"), "payloadSchemaRef": "payload.Exemplary.v1"})
+    schema = ("--payload-schema", runstudio.file("exemplary.schema.json", SCHEMA))
+    good, bad = runstudio.file("good.json", {"name": "Ada"}), runstudio.file("bad.json", {"name": 1})
+    for options, code in (
+        (("--example", good), "EXAMPLE_WITHOUT_SCHEMA"),
+        ((*schema, "--example", good, "--example", bad), "EXAMPLE_INVALID"),
+    ):
+        refused = runstudio("publish", file, *options, "--json")
+        assert (refused.code, refused.out, refused.refusal["code"]) == (2, "", code)
+    runstudio.answer("publish", file, *schema, "--example", good)
+    [(kept,)] = runstudio.rows(
+        "SELECT payload_schema_json FROM workflow_definition_versions WHERE workflow_id = 'cli.exemplary'"
+    )
+    assert kept["examples"] == [{"name": "Ada"}]
+
+
 def test_publish_refuses_what_is_no_json(runstudio: Stack) -> None:
     refused = runstudio("publish", "-", "--json", stdin='{"id": \n nope}')
     assert (refused.code, refused.refusal["code"]) == (2, "JSON_SYNTAX")
