@@ -147,6 +147,16 @@ async def test_run_in_a_loop(studio: Any, picture: Picture, backend: FakeBackend
         picture(session, "loop")
 
 
+@sizes
+async def test_run_that_caught_an_error(
+    studio: Any, picture: Picture, backend: FakeBackend, size: tuple[int, int]
+) -> None:
+    """The catch branch was taken and looks like it; what was not reached yet is dim."""
+    run_id = newest(backend, workflow="invoice", statuses=frozenset({RunStatus.WAITING}))
+    async with studio(size=size, run_id=run_id) as session:
+        picture(session, "caught")
+
+
 @pytest.mark.parametrize(
     ("key", "name"), [("i", "tries"), ("p", "payload"), ("x", "waits"), ("l", "logs"), ("v", "more")]
 )
