@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
-from engine.settings import Settings
 from runstudio_tui.ports import (
     Conflict,
     Forbidden,
@@ -21,6 +20,7 @@ from runstudio_tui.ports import (
 
 if TYPE_CHECKING:
     from engine.errors import EngineError
+    from engine.settings import Settings
     from runstudio_tui.backend.engine_backend import EngineBackend
 
 
@@ -29,7 +29,9 @@ def settings_in_use() -> Settings:
 
     Raises ``EngineError`` (``SETTING_INVALID``) for a wrong variable.
     """
+    # Not above: it takes a seventh of a second, and neither the demo nor `--help` needs it.
     from engine.devstack.stack import running_environment
+    from engine.settings import Settings
 
     settings = Settings.load()
     if settings.database_url is None or settings.temporal_address is None:
