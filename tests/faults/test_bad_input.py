@@ -115,6 +115,7 @@ BOMBS: dict[str, tuple[list[Step], tuple[str, str | None]]] = {
     "items": (loop(90_000, s="1"), TOO_LARGE),
     "input": ([call("q", "ledger.quick", **{f"f{n}": "=payload.text" for n in range(60)})], INPUT_TOO_LARGE),
     "filters": (loop(300, s="$$.payload.items[$ > 1][$ > 2][$ > 3]"), WELL),
+    "nested": (loop(40, s="$$.payload.items[$ < 90].($$.payload.items[$ = 5])"), WELL),
     "state": (loop(30, **{f"v{n}": "payload.text & vars.item" for n in range(50)}), WELL),
 }
 """Steps, and how a run of them ends: at a limit, with its code, or, below all of them, well."""
