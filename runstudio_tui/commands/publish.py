@@ -8,7 +8,7 @@ import typer
 
 from runstudio_tui.commands.connection import open_backend
 from runstudio_tui.commands.json_input import read_json, read_object
-from runstudio_tui.commands.output import Exit, print_json, run_command, say
+from runstudio_tui.commands.output import Exit, print_json, progress, run_command, say
 
 
 def publish(
@@ -23,6 +23,7 @@ def publish(
 
     async def work() -> Exit:
         from engine.actions.registry import load_actions
+        from engine.errors import Invalid
         from engine.operations.publish import PublishRequest, publish_definition
         from runstudio_tui.commands.connection import settings_in_use
 
@@ -30,12 +31,16 @@ def publish(
         payload_schema = read_json(schema) if schema is not None else None
         payloads = {path: read_json(path) for path in example or ()}
         settings = settings_in_use()
-        async with open_backend() as backend:
-            result = await publish_definition(
-                backend.context,
-                PublishRequest(body, payload_schema=payload_schema, examples=payloads),
-                load_actions(settings.action_modules, settings),
-            )
+        request = PublishRequest(body, payload_schema=payload_schema, examples=payloads)
+        registry = load_actions(settings.action_modules, settings)
+        try:
+            async with open_backend() as backend:
+                result = await publish_definition(backend.context, request, registry)
+        except Invalid as refusal:
+            if not as_json and refusal.code == "DEFINITION_INVALID":
+                for issue in refusal.details["issues"]:
+                    progress(f"{issue['severity']} {issue['code']} at {issue['stepPath']}: {issue['message']}")
+            raise
         if as_json:
             print_json(result)
         else:

@@ -45,7 +45,12 @@ def test_publish_tells_every_finding(runstudio: Stack) -> None:
     wrong = definition("cli.wrong", assign("a", n="payload."), echo("a", "1"))
     refused = runstudio("publish", "-", "--json", stdin=json.dumps(wrong))
     assert (refused.code, refused.out, refused.refusal["code"]) == (2, "", "DEFINITION_INVALID")
-    assert len(refused.refusal["details"]["issues"]) >= 2
+    issues = refused.refusal["details"]["issues"]
+    assert len(issues) >= 2
+    people = runstudio("publish", "-", stdin=json.dumps(wrong))
+    assert (people.code, people.out) == (2, "")
+    for issue in issues:
+        assert f"{issue['severity']} {issue['code']} at {issue['stepPath']}: " in people.err
     assert runstudio.rows("SELECT 1 FROM workflow_definition_versions WHERE workflow_id = 'cli.wrong'") == []
 
 
@@ -71,6 +76,20 @@ def test_publish_refuses_what_is_no_json(runstudio: Stack) -> None:
     assert (refused.code, refused.refusal["code"]) == (2, "JSON_SYNTAX")
     assert "line 2" in refused.refusal["message"]
     assert runstudio("publish").code == 2
+
+
+def test_correlation_paths_make_a_wait_possible(runstudio: Stack) -> None:
+    before = runstudio.answer("events", "paths")["paths"]
+    assert before == {"*": ["key"]}
+    wanted = {**before, "ORDER_PAID": ["order.id", "id"]}
+    assert runstudio.answer("events", "paths", "--set", "-", stdin=json.dumps(wanted)) == {"paths": wanted}
+    assert "ORDER_PAID  order.id id\n" in runstudio("events", "paths").out
+    payload = runstudio.file("paid.json", {"order": {"id": "o-1"}})
+    assert runstudio.answer("events", "submit", "ORDER_PAID", "-p", payload)["keys"] == ["o-1"]
+    for wrong in ({"*": "key"}, {"*": [1]}, {"*": [None]}, {"": ["key"]}, {"*": ["a b"]}):
+        refused = runstudio("events", "paths", "--set", "-", "--json", stdin=json.dumps(wrong))
+        assert (refused.code, refused.refusal["code"]) == (2, "CORRELATION_PATH_INVALID"), wrong
+    assert runstudio.answer("events", "paths")["paths"] == wanted
 
 
 def test_start_tells_the_run(runstudio: Stack, picky: str) -> None:

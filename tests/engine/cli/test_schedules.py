@@ -14,6 +14,8 @@ from tests.engine.cli.conftest import Stack
 from tests.engine.cli.steps import assign
 
 RECURRING = {"type": "recurring", "cron": "30 7 29 2 *", "timezone": "Europe/Berlin"}
+SOON = 8
+"""Seconds: a publish must be done by then, also on a loaded machine, and a test waits for it."""
 NOBODY = "00000000-0000-7000-8000-000000000000"
 SCHEMA = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
 FIRE = (
@@ -99,8 +101,10 @@ def test_a_schedule_nobody_knows(runstudio: Stack) -> None:
 
 
 def test_the_run_that_was_started_is_named(runstudio: Stack) -> None:
-    runstudio.publish("cli.once", assign("a", n="payload.n"), trigger=once(6))
+    # The payload is that of the schedule, and stays when another version moves the time.
+    runstudio.publish("cli.once", assign("a", n="payload.n"), trigger=once(86_400))
     runstudio.answer("schedules", "payload", "cli.once", "-", stdin='{"n": 4, "password": "hidden-4711"}')
+    runstudio.publish("cli.once", assign("a", n="payload.n"), trigger=once(SOON))
     [fire] = runstudio.until(lambda: fires(runstudio, "cli.once"))
     assert (fire["outcome"], fire["reason"]) == ("started", None)
     assert runstudio.ended(fire["run_id"]) == "SUCCEEDED"
@@ -112,9 +116,10 @@ def test_the_run_that_was_started_is_named(runstudio: Stack) -> None:
 
 
 def test_a_pause_skips_and_says_so(runstudio: Stack) -> None:
-    runstudio.publish("cli.swallowed", trigger=once(4))
+    runstudio.publish("cli.swallowed")
     paused = runstudio.answer("workflows", "pause", "cli.swallowed", "--reason", "holiday")
     assert paused == {"workflowId": "cli.swallowed", "paused": True}
+    runstudio.publish("cli.swallowed", trigger=once(SOON))
     assert runstudio.answer("schedules", "show", "cli.swallowed")["schedule"]["status"] == "paused"
     runstudio.until(
         lambda: runstudio.rows(
@@ -132,7 +137,7 @@ def test_a_pause_skips_and_says_so(runstudio: Stack) -> None:
 
 def test_a_payload_that_does_not_fit_fails_and_is_refused_beforehand(runstudio: Stack) -> None:
     body = {"id": "cli.unfit", "version": 1, "name": "x", "payloadSchemaRef": "payload.Unfit.v1", "steps": []}
-    file = runstudio.file("unfit.json", {**body, "trigger": once(6)})
+    file = runstudio.file("unfit.json", {**body, "trigger": once(SOON)})
     runstudio.answer("publish", file, "--payload-schema", runstudio.file("unfit.schema.json", SCHEMA))
     for given, code in (("{}", "PAYLOAD_REJECTED"), ("[]", "PAYLOAD_NOT_OBJECT"), ("NaN", "JSON_NUMBER_NOT_FINITE")):
         refused = runstudio("schedules", "payload", "cli.unfit", "-", "--json", stdin=given)
