@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, tzinfo
+from typing import Final
 
 from runstudio_tui.domain.effective import mark_of, run_state
 from runstudio_tui.domain.failure import run_failure
@@ -10,7 +11,12 @@ from runstudio_tui.domain.models import RunStatus, Step, StepStatus, WaitKind
 from runstudio_tui.domain.present import elapsed, live_duration, moment, remaining, step_place, trigger_text, waits_for
 from runstudio_tui.store.run import RunStore
 from runstudio_tui.text import safe, short_id
+from runstudio_tui.widgets.cells import cut
 from runstudio_tui.widgets.line import Line, Span, justify, line
+
+_BESIDE_NAME: Final = 58
+"""Cells of status, version, start and the word for live, which must not give way to a long name."""
+_LEAST_NAME: Final = 16
 
 
 def header_lines(store: RunStore, live: Line, now: datetime, zone: tzinfo, cells: int) -> list[Line]:
@@ -24,7 +30,7 @@ def header_lines(store: RunStore, live: Line, now: datetime, zone: tzinfo, cells
     if mark is not None:
         head.append(Span(f"{mark.glyph} ", mark.tone))
     head.append(Span(f"{state.glyph} {state.word} {elapsed(row.started_at, row.completed_at, now)}", state.tone))
-    head.append(Span(f"   {safe(row.workflow_name)}", "strong"))
+    head.append(Span(f"   {cut(safe(row.workflow_name), max(cells - _BESIDE_NAME, _LEAST_NAME))}", "strong"))
     parts = [f" v{row.version}", f"started {moment(row.started_at, now, zone)}", trigger_text(row)]
     if summary.replayed_by:
         parts.append(f"replayed by {short_id(summary.replayed_by[0])}")

@@ -26,12 +26,16 @@ from runstudio_tui.store.run import RunAnswer, RunStore
 from runstudio_tui.store.session import Studio
 from runstudio_tui.text import safe, short_id
 from runstudio_tui.widgets.bar import Bar
+from runstudio_tui.widgets.cells import cut
 from runstudio_tui.widgets.filter_bar import LineInput
 from runstudio_tui.widgets.line import Line, Span, line
 from runstudio_tui.widgets.split import Split
 from runstudio_tui.widgets.virtual_list import VirtualList
 
 WIDE: Final = 100
+_BESIDE_NAME: Final = 60
+"""Cells of the title for the id of the run, the deployment and the actor."""
+_LEAST_NAME: Final = 12
 _LAST_LOOK: Final = 3.0
 """Seconds after a run was first seen to have ended at which it is read once more: what trails behind is in then."""
 Neighbour = Callable[[RunId, int], RunId | None]
@@ -95,7 +99,10 @@ class RunScreen(StudioScreen):
     def where(self) -> Line:
         """See StudioScreen."""
         row = self._row
-        name = f"{safe(row.workflow_name)} " if row is not None else ""
+        room = max(
+            self.size.width - _BESIDE_NAME, _LEAST_NAME
+        )  # the id behind it says more than the end of a long name
+        name = f"{cut(safe(row.workflow_name), room)} " if row is not None else ""
         return line(Span("Runs", "dim"), Span(" ▸ ", "dim"), Span(f"{name}{short_id(self.run_id)}", "accent"))
 
     def pollers(self) -> tuple[Poller[Any], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 from runstudio_tui.backend.fake import FakeBackend
@@ -303,6 +304,15 @@ async def test_growing_loops_keep_the_cursor_on_its_step(studio: Any, backend: F
         assert session.line("▌").split()[2] == line.split()[2] == "push-line"
         await session.press("up")
         assert "[142]" in session.line("▌") or "▾" in session.line("▌")
+
+
+async def test_a_long_name_hides_neither_the_id_nor_the_start(studio: Any, backend: FakeBackend) -> None:
+    run_id = waiting_order(backend)
+    run = backend.world.runs[run_id]
+    run.row = replace(run.row, workflow_name="order-fulfilment-for-every-country-of-the-world-and-what-is-beyond-it")
+    async with studio(run_id=run_id) as session:
+        assert f"{run_id[:6]}…{run_id[-4:]} " in session.line("RUN STUDIO")
+        assert "started 10:40:12" in session.line("◔ waiting 3m")
 
 
 async def test_the_timeline_keeps_the_step_and_zooms(studio: Any, backend: FakeBackend) -> None:
