@@ -167,7 +167,9 @@ _SETS: Final[Mapping[str, str]] = {
             waiting_since = CASE WHEN r.waiting_on = :waiting_on AND r.node_path = :node_path
                 AND r.node_iteration = :node_iteration THEN r.waiting_since ELSE CAST(:waiting_since AS timestamptz) END,
             waiting_on = :waiting_on""",
+    # Whoever started the run may have died before it said so; one that has ended was started.
     "ended": """status = :status, waiting_on = NULL, waiting_since = NULL, completed_at = now(),
+            launch_state = 'started', launch_error = NULL, next_launch_at = NULL,
             error_json = CAST(:error AS jsonb), output_json = CAST(:output AS jsonb), last_error_code = :code,
             node_step_id = CASE WHEN r.node_path = :node_path THEN r.node_step_id END,
             node_iteration = CASE WHEN r.node_path = :node_path THEN r.node_iteration ELSE '' END,

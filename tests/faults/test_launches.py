@@ -52,6 +52,7 @@ async def test_a_crash_between_the_row_and_the_start_and_one_between_the_start_a
     async with installation.worker("worker"):
         await installation.all_ended(60)
     assert await installation.account(runs, executed=3, inside=3) == {"SUCCEEDED": 3}
+    assert {(await run.row())["launch_state"] for run in runs} == {"started"}
     for run, key in zip(runs, [*points, "again"], strict=True):
         code, said = await start(installation, key)
         answer = json.loads(said)
