@@ -42,7 +42,7 @@ check: $(STAMP) ## lint, format, types, and the rules about who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 bench: $(BENCH_STAMP) ## measure, and write docs/benchmarks.md
 	@$(BIN)/python -m engine.devstack prepare
