@@ -36,7 +36,7 @@ studio: $(STAMP) ## start everything on this machine and open Run Studio
 
 test: $(STAMP) ## run the tests (make test ARGS="tests/engine -k replay")
 	@$(BIN)/python -m engine.devstack prepare
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMP) ## lint, format, types, and the rules about who may import whom
 	$(BIN)/ruff check .

@@ -11,7 +11,18 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, TableValuedAlias, Text, UnaryExpression, func, literal, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    TableValuedAlias,
+    Text,
+    Tuple,
+    UnaryExpression,
+    bindparam,
+    func,
+    literal,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from engine.errors import Invalid
@@ -19,6 +30,7 @@ from engine.store.views import Page
 
 T = TypeVar("T")
 MAX_CURSOR_CHARACTERS: Final = 2000
+_POSITION: Final = ("beyond_first", "beyond_second", "beyond_third")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +51,19 @@ class Keyset:
 
     def beyond(self, position: Sequence[Any], *, reverse: bool = False) -> ColumnElement[bool]:
         """The rows after ``position`` (before it with ``reverse``): one row comparison, which an index range answers."""
+        return self._beyond(tuple_(*position, types=[column.type for column in self.columns]), reverse)
+
+    def beyond_parameters(self, *, reverse: bool = False) -> ColumnElement[bool]:
+        """As ``beyond``, in a statement that is made once: the position is given with ``parameters`` when it is executed."""
+        named = [bindparam(name, type_=column.type) for name, column in zip(_POSITION, self.columns, strict=False)]
+        return self._beyond(tuple_(*named), reverse)
+
+    def parameters(self, position: Sequence[Any]) -> dict[str, Any]:
+        """``position`` for ``beyond_parameters``; nothing for an empty one."""
+        return dict(zip(_POSITION, position, strict=False))
+
+    def _beyond(self, there: Tuple, reverse: bool) -> ColumnElement[bool]:
         row = tuple_(*self.columns)
-        there = tuple_(*position, types=[column.type for column in self.columns])
         return row < there if self.descending is not reverse else row > there
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -55,6 +56,7 @@ Branch: TypeAlias = tuple[Column[Any], Sequence[str]]
 
 COUNT_CAP: Final = 10_000
 MAX_PAGE: Final = 500
+_STATEMENTS: Final = 128
 MAX_COLLECTED: Final = 50_000
 """Runs that are collected by an id before they are sorted; more are a question too broad to answer."""
 
@@ -68,14 +70,16 @@ async def runs_page(
     Raises ``Invalid`` (CURSOR_INVALID, LIMIT_INVALID) and ``Unavailable``.
     """
     check_limit(limit, MAX_PAGE)
-    query = fingerprint(wanted)
+    query, keyset = fingerprint(wanted), wanted.order.keyset()
     position = None if cursor is None else decode_cursor(query, cursor, (datetime, UUID))
     async with open_reader(engine, wanted.tenant) as reader:
         workflows = await find_workflows(reader, wanted)
         if workflows.none_match:
             return Page((), None, None, reader.server_now)
-        statement = page_statement(wanted, workflows, position, backwards=backwards, limit=limit + 1)
-        found = [run_view(reader, row) for row in await reader.rows(statement)]
+        make = _page_statement if workflows.condition is None else _page_statement.__wrapped__
+        statement = make(wanted, workflows, position is not None, backwards, limit + 1)
+        beyond = keyset.parameters(position or ())
+        found = [run_view(reader, row) for row in await reader.rows(statement, beyond)]
 
     def position_of(row: RunView) -> Position:
         return (row.started_at if wanted.order.by_start else row.updated_at, row.run_id)
@@ -114,14 +118,19 @@ async def count_runs(engine: AsyncEngine, wanted: RunFilter) -> Reply[RunCounts]
         return Reply(RunCounts(counted, _count(row.stuck)), reader.server_now)
 
 
-def page_statement(
-    wanted: RunFilter, workflows: Workflows, position: Position | None, *, backwards: bool, limit: int
+@lru_cache(maxsize=_STATEMENTS)
+def _page_statement(
+    wanted: RunFilter, workflows: Workflows, continued: bool, backwards: bool, limit: int
 ) -> Select[Any]:
-    """The statement of one page: a range of one index, or a merge of several ranges."""
+    """The statement of one page: a range of one index, or a merge of several ranges.
+
+    Kept, because the studio asks it again and again: putting it together costs as much as Postgres needs to answer it.
+    ``continued``: it begins beyond a position, given by ``Keyset.parameters``.
+    """
     keyset = wanted.order.keyset()
     where = conditions(wanted)
-    if position is not None:
-        where.append(keyset.beyond(position, reverse=backwards))
+    if continued:
+        where.append(keyset.beyond_parameters(reverse=backwards))
     branches: list[Branch] = []
     if is_collected(wanted) or has_own_index(wanted, workflows):
         where += [*_of_statuses(wanted.statuses), *_of_workflows(workflows)]

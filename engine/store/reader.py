@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, literal, select
+from sqlalchemy import Row, Select, bindparam, func, literal, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -25,6 +25,15 @@ Json = Any
 _ERROR_FIELDS: Final = ("category", "code", "nodePath", "at", "stage", "details")
 
 
+_START: Final = select(
+    func.clock_timestamp().label("now"),
+    func.set_config("statement_timeout", str(int(READ_TIMEOUT_SECONDS * 1000)), True),
+)
+_START_WITH_POLICY: Final = _START.add_columns(
+    settings.c.tenant, settings.c.redaction_pointers, settings.c.redaction_key_patterns
+).select_from(select(literal(1)).subquery().outerjoin(settings, settings.c.tenant == bindparam("of_tenant")))
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """A read-only transaction of one tenant. All its statements see the same data."""
@@ -35,9 +44,11 @@ class Reader:
     """The server's clock when the reading began, aware UTC."""
     policy: RedactionPolicy
 
-    async def rows(self, query: Select[*tuple[Any, ...]]) -> list[Row[Any]]:
+    async def rows(
+        self, query: Select[*tuple[Any, ...]], parameters: Mapping[str, Any] | None = None
+    ) -> list[Row[Any]]:
         """All rows of a query."""
-        return list((await self.connection.execute(query)).all())
+        return list((await self.connection.execute(query, parameters)).all())
 
     async def row(self, query: Select[*tuple[Any, ...]]) -> Row[Any] | None:
         """The first row of a query."""
@@ -101,19 +112,13 @@ async def open_reader(engine: AsyncEngine, tenant: str) -> AsyncIterator[Reader]
 
 async def _begin(connection: AsyncConnection, tenant: str) -> tuple[datetime, RedactionPolicy]:
     """Sets the statement timeout, and asks for clock and policy, in one round trip."""
-    timeout = func.set_config("statement_timeout", str(int(READ_TIMEOUT_SECONDS * 1000)), True)
-    start = select(func.clock_timestamp().label("now"), timeout)
-    own = settings.c.tenant == tenant
-    with_policy = start.add_columns(
-        settings.c.tenant, settings.c.redaction_pointers, settings.c.redaction_key_patterns
-    ).select_from(select(literal(1)).subquery().outerjoin(settings, own))
     try:
-        row = (await connection.execute(with_policy)).one()
+        row = (await connection.execute(_START_WITH_POLICY, {"of_tenant": tenant})).one()
     except DBAPIError as error:
         if as_unavailable(error) is not None:
             raise
         await connection.rollback()
-        return (await connection.execute(start)).one().now.astimezone(UTC), EVERYTHING
+        return (await connection.execute(_START)).one().now.astimezone(UTC), EVERYTHING
     policy = BUILT_IN if row.tenant is None else policy_of(row.redaction_pointers, row.redaction_key_patterns)
     return row.now.astimezone(UTC), policy
 

@@ -133,6 +133,12 @@ class Workflows:
         return self.ids == ()
 
 
+_NAMED: Final = select(workflow_definitions.c.workflow_id).where(
+    workflow_definitions.c.tenant == bindparam("of_tenant"),
+    workflow_definitions.c.workflow_id == bindparam("of_workflow"),
+)
+
+
 async def find_workflows(reader: Reader, wanted: RunFilter) -> Workflows:
     """The workflows that ``workflow`` and ``text`` name."""
     if not wanted.workflow and not wanted.text:
@@ -142,15 +148,15 @@ async def find_workflows(reader: Reader, wanted: RunFilter) -> Workflows:
     if wanted.text:
         mine.append(table.name.icontains(wanted.text, autoescape=True))
     if wanted.workflow:
-        exact = select(table.workflow_id).where(*mine, table.workflow_id == wanted.workflow)
-        if await reader.row(exact) is not None:
+        named = {"of_tenant": wanted.tenant, "of_workflow": wanted.workflow}
+        if await reader.rows(_NAMED.where(*mine[1:]) if wanted.text else _NAMED, named):
             return Workflows((wanted.workflow,))
         beginning = [column.istartswith(wanted.workflow, autoescape=True) for column in (table.workflow_id, table.name)]
         mine.append(or_(*beginning))
-    named = select(table.workflow_id).where(*mine)
-    ids = [row.workflow_id for row in await reader.rows(named.order_by(table.workflow_id).limit(MAX_WORKFLOWS + 1))]
+    matching = select(table.workflow_id).where(*mine)
+    ids = [row.workflow_id for row in await reader.rows(matching.order_by(table.workflow_id).limit(MAX_WORKFLOWS + 1))]
     if len(ids) > MAX_WORKFLOWS:
-        return Workflows(None, runs.workflow_id.in_(named))
+        return Workflows(None, runs.workflow_id.in_(matching))
     if wanted.workflow and not wanted.text and wanted.workflow not in ids:
         # Runs outlive the definition they were made from; it is then known by its id alone.
         ids.append(wanted.workflow)

@@ -92,8 +92,7 @@ def listed(picked: FromClause | None = None) -> Select[Any]:
 
 def run_view(reader: Reader, row: Row[Any]) -> RunView:
     """One row of ``listed``, redacted."""
-    failure = reader.hide({"message": row.error_message, "code": row.error_code})
-    shown = failure if isinstance(failure, dict) else {"message": failure, "code": None}
+    code, message = _error(reader, row)
     return RunView(
         run_id=row.run_id,
         workflow_id=row.workflow_id,
@@ -112,14 +111,24 @@ def run_view(reader: Reader, row: Row[Any]) -> RunView:
         step_count=row.step_count,
         attempt=row.attempt,
         wait=_open_wait(reader, row),
-        error_code=row.last_error_code or shown["code"],
-        error_message=None if row.error_message is None else shown["message"],
+        error_code=row.last_error_code or code,
+        error_message=message,
         replay_of=row.replay_of_run_id,
         parent=row.parent_run_id,
         launch_state=row.launch_state,
         cancel_requested_at=row.cancel_requested_at,
         stuck=row.stuck,
     )
+
+
+def _error(reader: Reader, row: Row[Any]) -> tuple[str | None, str | None]:
+    """Code and message as they may be shown."""
+    if row.error_message is None and row.error_code is None:
+        return None, None
+    shown = reader.hide({"message": row.error_message, "code": row.error_code})
+    if not isinstance(shown, dict):
+        return None, None if row.error_message is None else shown
+    return shown["code"], shown["message"]
 
 
 def _open_wait(reader: Reader, row: Row[Any]) -> OpenWait | None:
