@@ -20,7 +20,7 @@ from engine.operations.context import OperationContext
 from engine.operations.temporal import RPC_TIMEOUT, is_refusal, unavailable
 from engine.store import runs
 from engine.store.run_log import LogLine
-from engine.store.transactions import writing
+from engine.store.transactions import writing, writing_at_once
 
 RETRY_SECONDS: Final = 15.0
 """How long after a launch that Temporal did not answer the next one is due."""
@@ -62,7 +62,7 @@ async def hand_to_temporal(context: OperationContext, run: PendingRun) -> StartO
         return await _postponed(context, run, unavailable(error, "start the run"))
     except EngineError as error:
         return await _postponed(context, run, error)
-    async with writing(context.store) as connection:
+    async with writing_at_once(context.store) as connection:
         status = await runs.mark_launched(connection, run.run_id, temporal_run_id)
     if status == "CANCELED":
         await _cancel_after_all(client, run)

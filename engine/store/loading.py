@@ -57,7 +57,7 @@ class LoadedRun:
 async def load_run(store: Store, run_id: str) -> LoadedRun | None:
     """The run, or None when there is no such row. Raises ``Invalid`` (``ROW_UNREADABLE``)."""
     async with store.connect() as connection:
-        return await read_run(connection, run_id)
+        return await read_run(await connection.execution_options(isolation_level="AUTOCOMMIT"), run_id)
 
 
 async def read_run(connection: Connection, run_id: str) -> LoadedRun | None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, literal_column, or_, select, union
@@ -133,34 +134,35 @@ class Workflows:
         return self.ids == ()
 
 
-_NAMED: Final = select(workflow_definitions.c.workflow_id).where(
-    workflow_definitions.c.tenant == bindparam("of_tenant"),
-    workflow_definitions.c.workflow_id == bindparam("of_workflow"),
-)
-
-
 async def find_workflows(reader: Reader, wanted: RunFilter) -> Workflows:
     """The workflows that ``workflow`` and ``text`` name."""
     if not wanted.workflow and not wanted.text:
         return Workflows(None)
-    table = workflow_definitions.c
-    mine = [table.tenant == wanted.tenant]
-    if wanted.text:
-        mine.append(table.name.icontains(wanted.text, autoescape=True))
-    if wanted.workflow:
-        named = {"of_tenant": wanted.tenant, "of_workflow": wanted.workflow}
-        if await reader.rows(_NAMED.where(*mine[1:]) if wanted.text else _NAMED, named):
-            return Workflows((wanted.workflow,))
-        beginning = [column.istartswith(wanted.workflow, autoescape=True) for column in (table.workflow_id, table.name)]
-        mine.append(or_(*beginning))
-    matching = select(table.workflow_id).where(*mine)
-    ids = [row.workflow_id for row in await reader.rows(matching.order_by(table.workflow_id).limit(MAX_WORKFLOWS + 1))]
+    exact, matching, first = _naming(wanted.tenant, wanted.workflow, wanted.text)
+    if wanted.workflow and await reader.row(exact) is not None:
+        return Workflows((wanted.workflow,))
+    ids = [row.workflow_id for row in await reader.rows(first)]
     if len(ids) > MAX_WORKFLOWS:
         return Workflows(None, runs.workflow_id.in_(matching))
     if wanted.workflow and not wanted.text and wanted.workflow not in ids:
         # Runs outlive the definition they were made from; it is then known by its id alone.
         ids.append(wanted.workflow)
     return Workflows(tuple(ids))
+
+
+@lru_cache(maxsize=128)
+def _naming(tenant: str, workflow: str, text: str) -> tuple[Select[Any], Select[Any], Select[Any]]:
+    """The workflow of exactly this id; all that the names fit; the first of these, one more than a filter names."""
+    table = workflow_definitions.c
+    mine = [table.tenant == tenant]
+    if text:
+        mine.append(table.name.icontains(text, autoescape=True))
+    exact = select(table.workflow_id).where(*mine, table.workflow_id == workflow)
+    if workflow:
+        beginning = [column.istartswith(workflow, autoescape=True) for column in (table.workflow_id, table.name)]
+        mine.append(or_(*beginning))
+    matching = select(table.workflow_id).where(*mine)
+    return exact, matching, matching.order_by(table.workflow_id).limit(MAX_WORKFLOWS + 1)
 
 
 def conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
