@@ -13,12 +13,12 @@ import sys
 import time
 from types import ModuleType
 
-from tests.bench import control, latency, lists, pure, studio, throughput, worker
+from tests.bench import control, cpu, latency, lists, pure, studio, throughput, worker
 from tests.bench.measuring import Measurement
 from tests.bench.report import PAGE, RESULT, as_json, as_markdown, as_text
 from tests.bench.servers import Servers, started, use_nobodys_environment
 
-MEASUREMENTS: tuple[ModuleType, ...] = (throughput, control, latency, worker, pure, lists, studio)
+MEASUREMENTS: tuple[ModuleType, ...] = (throughput, cpu, control, latency, worker, pure, lists, studio)
 
 
 async def _measure(modules: list[ModuleType], servers: Servers, *, quick: bool) -> list[Measurement]:

@@ -61,18 +61,20 @@ async def measure(servers: Servers, *, quick: bool) -> Measurement:
         ("", *(cell.label for cell in CELLS)),
     )
     async with AsyncExitStack() as stack:
-        processes = await _processes(stack, servers)
+        running = await processes(stack, servers)
         for name in ALL:
             # Compiles, connects, fills caches.
-            await _seconds(processes[name], name, 10, 4, 4)
-        figures = [await _cell(cell, processes, 1 if quick else cell.rounds) for cell in CELLS]
+            await _seconds(running[name], name, 10, 4, 4)
+        figures = [await _cell(cell, running, 1 if quick else cell.rounds) for cell in CELLS]
     for name in ALL:
         result.rows.append((LABELS[name], *(_shown(found.get(name)) for found in figures)))
     result.verdicts = _verdicts(dict(zip(CELLS, figures, strict=True)))
     return result
 
 
-async def _processes(stack: AsyncExitStack, servers: Servers) -> dict[str, ContenderProcess]:
+async def processes(stack: AsyncExitStack, servers: Servers) -> dict[str, ContenderProcess]:
+    """The process that runs each contender, until the stack is closed."""
+
     async def start(module: str, database: str) -> ContenderProcess:
         return await stack.enter_async_context(contender(module, database, servers.temporal.address))
 
@@ -82,9 +84,9 @@ async def _processes(stack: AsyncExitStack, servers: Servers) -> dict[str, Conte
     return {**dict.fromkeys(OURS, ours), "hand-written": alone, "three": alone, "dbos": dbos}
 
 
-async def _cell(cell: Cell, processes: dict[str, ContenderProcess], rounds: int) -> Figures:
+async def _cell(cell: Cell, running: dict[str, ContenderProcess], rounds: int) -> Figures:
     async def steps_per_second(name: str) -> float:
-        return cell.runs * cell.steps / await _seconds(processes[name], name, cell.steps, cell.runs, cell.at_once)
+        return cell.runs * cell.steps / await _seconds(running[name], name, cell.steps, cell.runs, cell.at_once)
 
     return await interleaved(cell.contenders, rounds, steps_per_second)
 
