@@ -63,7 +63,9 @@ class TemporalConnection:
         async def same() -> Client:
             return client
 
-        return cls(same)
+        connection = cls(same)
+        connection._used = True
+        return connection
 
     async def close(self) -> None:
         """Call this before a process ends that has used Temporal.

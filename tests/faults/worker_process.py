@@ -20,6 +20,7 @@ from engine.actions.declaration import declarations_of
 from engine.actions.registry import ActionRegistry, action
 from engine.actions.secrets import SecretResolver
 from engine.activities.dependencies import ActivityDependencies
+from engine.operations.temporal import TemporalConnection
 from engine.store.engine import create_store_engine
 from engine.store.transactions import Store
 from engine.worker.temporal_worker import build_worker
@@ -79,12 +80,14 @@ async def serve(url: str, outside: str, address: str, name: str) -> None:
     """Work until SIGTERM."""
     actions = registry_of(create_store_engine(outside))
     dependencies = ActivityDependencies(create_store_engine(url), actions, SecretResolver([]), name)
-    worker = build_worker(await Client.connect(address, identity=name), dependencies, sandboxed=False, identity=name)
+    client = await Client.connect(address, identity=name)
+    worker = build_worker(client, dependencies, sandboxed=False, identity=name)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with worker:
         print(READY, flush=True)
         await stop.wait()
+    await TemporalConnection.from_client(client).close()
 
 
 if __name__ == "__main__":
