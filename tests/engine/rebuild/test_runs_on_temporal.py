@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import Any
 
 import pytest
@@ -251,11 +250,9 @@ async def test_a_run_that_is_canceled_as_its_action_succeeds(idle_bench: Bench) 
         await asyncio.wait_for(idle_bench.counts.begun("g").wait(), 10)
 
         def cancel_after_the_outcome(point: str) -> None:
-            # The outcome is written, and the run does not know it yet. The cancel is there before the activity says it is done.
+            # The outcome is written, and the run does not know it yet.
             if point == "run_step.after_settle":
-                canceling = threading.Thread(target=lambda: asyncio.run(run.handle.cancel()))
-                canceling.start()
-                canceling.join()
+                run.cancel_first()
 
         with fault_points.installed(cancel_after_the_outcome):
             idle_bench.counts.gate("g").set()

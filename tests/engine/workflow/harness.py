@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -128,6 +129,12 @@ class Run:
         row = await self.row()
         assert row["status"] in ("SUCCEEDED", "FAILED", "CANCELED"), row
         return row
+
+    def cancel_first(self) -> None:
+        """Cancel, and go on only when Temporal has it: what the caller was about to tell Temporal comes second."""
+        canceling = threading.Thread(target=lambda: asyncio.run(self.handle.cancel()))
+        canceling.start()
+        canceling.join(PATIENCE_SECONDS)
 
     async def row(self) -> dict[str, Any]:
         """The run's row."""

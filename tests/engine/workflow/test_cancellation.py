@@ -184,7 +184,7 @@ async def test_together_with_the_outcome_of_an_action(idle_bench: Bench) -> None
         def cancel_after_the_outcome(point: str) -> None:
             # The outcome is written, and Temporal does not know it yet.
             if point == "run_step.after_settle":
-                asyncio.get_running_loop().create_task(run.handle.cancel())
+                run.cancel_first()
 
         with fault_points.installed(cancel_after_the_outcome):
             idle_bench.counts.gate("g").set()
