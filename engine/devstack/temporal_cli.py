@@ -14,19 +14,18 @@ from typing import Final, Literal
 
 from engine.devstack.fetching import (
     Progress,
-    await_visibly,
     exclusive,
     run_visibly,
     scratch_directory,
     tool_environment,
 )
+from engine.devstack.sdk_download import DOWNLOAD_SECONDS, download, reason
 from engine.errors import Invalid, Unavailable
 from engine.settings import Settings, cache_dir
 
 GO_MODULE: Final = "github.com/temporalio/cli/cmd/temporal@v1.5.1"
 """Server 1.29.1. Later tags carry a ``replace`` line, which ``go install`` refuses."""
 
-DOWNLOAD_SECONDS: Final = 300.0
 BUILD_SECONDS: Final = 1200.0
 
 Source = Literal["RUNSTUDIO_TEMPORAL_CLI", "PATH", "cache", "download", "Go build"]
@@ -86,15 +85,14 @@ def _obtain(target: Path, progress: Progress) -> TemporalCli:
     reasons: dict[str, str] = {}
     with scratch_directory(target) as scratch:
         try:
-            return _keep(_download(scratch, progress), target, "download")
-        # RuntimeError is what the SDK raises for everything that can go wrong with its download.
-        except (RuntimeError, TimeoutError) as error:
-            reasons["download"] = str(error) or "took too long"
+            return _keep(download("start_local", scratch, progress, "the Temporal server"), target, "download")
+        except Unavailable as error:
+            reasons["download"] = reason(error)
     with scratch_directory(target) as scratch:
         try:
             return _keep(_build(scratch, progress), target, "Go build")
         except Unavailable as error:
-            reasons["Go build"] = f"{error.message} {error.details.get('output', '')}".strip()
+            reasons["Go build"] = reason(error)
     raise Unavailable(
         "TEMPORAL_CLI_NOT_OBTAINED",
         "The Temporal development server is not on this machine, cannot be downloaded, and cannot be built with Go."
@@ -102,22 +100,6 @@ def _obtain(target: Path, progress: Progress) -> TemporalCli:
         "Install the `temporal` program (https://docs.temporal.io/cli), or set TEMPORAL_ADDRESS to a server of your own.",
         {"reasons": reasons},
     )
-
-
-def _download(scratch: Path, progress: Progress) -> Path:
-    # Only here: it takes long to import, and every command looks for the stack.
-    from temporalio.testing import WorkflowEnvironment  # noqa: PLC0415 (see above)
-
-    # The SDK has no call that only downloads, so its server is started for a moment.
-    async def start_once() -> None:
-        environment = await WorkflowEnvironment.start_local(download_dest_dir=str(scratch))
-        await environment.shutdown()
-
-    await_visibly(start_once(), progress=progress, text="downloading the Temporal server", seconds=DOWNLOAD_SECONDS)
-    programs = [path for path in scratch.iterdir() if path.is_file() and os.access(path, os.X_OK)]
-    if len(programs) != 1:
-        raise RuntimeError(f"the SDK's download left {len(programs)} programs instead of one")
-    return programs[0]
 
 
 def _build(scratch: Path, progress: Progress) -> Path:

@@ -23,13 +23,13 @@ from temporalio.client import Client
 
 from engine.devstack.fetching import (
     Progress,
-    await_visibly,
     exclusive,
     run_visibly,
     scratch_directory,
     tool_environment,
 )
 from engine.devstack.processes import ProcessId, free_port, is_alive, last_lines, start_detached, stop
+from engine.devstack.sdk_download import DOWNLOAD_SECONDS, download, reason
 from engine.devstack.temporal_server import wait_until_answers
 from engine.errors import Unavailable
 from engine.settings import cache_dir
@@ -37,7 +37,6 @@ from engine.settings import cache_dir
 VERSION: Final = "1.32.0"
 ARTIFACT: Final = f"io.temporal:temporal-test-server:{VERSION}"
 MAIN_CLASS: Final = "io.temporal.testserver.TestServer"
-DOWNLOAD_SECONDS: Final = 300.0
 JARS_SECONDS: Final = 600.0
 
 POM: Final = """<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -104,17 +103,16 @@ def _obtain(progress: Progress) -> TimeSkippingProgram:
     native = _cached_native()
     with scratch_directory(native) as scratch:
         try:
-            _download(scratch, progress).replace(native)
+            download("start_time_skipping", scratch, progress, "the time-skipping test server").replace(native)
             return TimeSkippingProgram((str(native),), native, "download")
-        # RuntimeError is what the SDK raises for everything that can go wrong with its download.
-        except (RuntimeError, TimeoutError) as error:
-            reasons["download"] = str(error) or "took too long"
+        except Unavailable as error:
+            reasons["download"] = reason(error)
     with scratch_directory(_cached_jars()) as scratch:
         try:
             java = _resolve_jars(scratch, progress)
             return TimeSkippingProgram(_java_command(java), _cached_jars(), "Maven")
         except Unavailable as error:
-            reasons["Maven"] = f"{error.message} {error.details.get('output', '')}".strip()
+            reasons["Maven"] = reason(error)
     raise Unavailable(
         "TIME_SKIPPING_NOT_OBTAINED",
         "The time-skipping test server can neither be downloaded nor resolved with Maven."
@@ -122,24 +120,6 @@ def _obtain(progress: Progress) -> TimeSkippingProgram:
         "Install Java 11 or newer and Maven, or give this machine access to temporal.download.",
         {"reasons": reasons},
     )
-
-
-def _download(scratch: Path, progress: Progress) -> Path:
-    # Only here: it takes long to import, and is needed once per machine.
-    from temporalio.testing import WorkflowEnvironment  # noqa: PLC0415 (see above)
-
-    # The SDK has no call that only downloads, so its server is started for a moment.
-    async def start_once() -> None:
-        environment = await WorkflowEnvironment.start_time_skipping(download_dest_dir=str(scratch))
-        await environment.shutdown()
-
-    await_visibly(
-        start_once(), progress=progress, text="downloading the time-skipping test server", seconds=DOWNLOAD_SECONDS
-    )
-    programs = [path for path in scratch.iterdir() if path.is_file() and os.access(path, os.X_OK)]
-    if len(programs) != 1:
-        raise RuntimeError(f"the SDK's download left {len(programs)} programs instead of one")
-    return programs[0]
 
 
 def _resolve_jars(scratch: Path, progress: Progress) -> str:

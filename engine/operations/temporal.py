@@ -45,10 +45,11 @@ REFUSALS: Final = frozenset(
 class TemporalConnection:
     """Connects on first use and keeps the client; the client itself reconnects after an interruption."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Client]]) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Client]], *, used: bool = False) -> None:
+        """``used``: somebody else in this process uses Temporal already, so that ``close`` counts from the start."""
         self._connect = connect
         self._client: Client | None = None
-        self._used = False
+        self._used = used
         self._lock = asyncio.Lock()
 
     @classmethod
@@ -63,9 +64,7 @@ class TemporalConnection:
         async def same() -> Client:
             return client
 
-        connection = cls(same)
-        connection._used = True
-        return connection
+        return cls(same, used=True)
 
     async def close(self) -> None:
         """Call this before a process ends that has used Temporal.

@@ -36,6 +36,7 @@ class Inbox:
 
     def put_event(self, signal: Any) -> None:
         """An event; what is no event is dropped. Missing parts get the defaults senders have always relied on."""
+        self.signals += 1
         if not isinstance(signal, dict) or not isinstance(signal.get("eventName"), str):
             return
         payload = signal.get("payload")
@@ -55,6 +56,7 @@ class Inbox:
 
         The first one counts: it is the one whose submitter was told that it did.
         """
+        self.signals += 1
         if not isinstance(signal, dict) or not isinstance(signal.get("taskId"), str):
             return
         payload = signal.get("payload")
@@ -67,6 +69,11 @@ class Inbox:
                 response=payload if isinstance(payload, dict) else {},
             )
         self._answers.setdefault(signal["taskId"], answer)
+
+    def put_quota_resume(self) -> None:
+        """A request to ask for quota again."""
+        self.signals += 1
+        self.quota_resumed = True
 
     def take_events(self) -> list[EventArrived]:
         """All events, out of the inbox: the machine keeps them from here on."""

@@ -71,20 +71,17 @@ class RunWorkflow:
     @workflow.signal(name=SIGNAL_EVENT)
     def on_event(self, signal: Any) -> None:
         """``{eventId, eventName, correlationKey, payload, receivedAt, stored?}``; see ``EventArrived``."""
-        self._inbox.signals += 1
         self._inbox.put_event(signal)
 
     @workflow.signal(name=SIGNAL_HUMAN_TASK)
     def on_human_task(self, signal: Any) -> None:
         """``{taskId, eventName?, payload?}``, or ``{taskId, canceled: true, reason?}``."""
-        self._inbox.signals += 1
         self._inbox.put_answer(signal)
 
     @workflow.signal(name=SIGNAL_QUOTA_RESUME)
     def on_quota_resume(self, signal: Any) -> None:
         """``{waitId?, reason?, resumedBy?, resumedAt?}``, none of which matters: any resume makes the run ask again."""
-        self._inbox.signals += 1
-        self._inbox.quota_resumed = True
+        self._inbox.put_quota_resume()
 
     @workflow.query(name=QUERY_CURRENT_STEP)
     def current_step(self) -> dict[str, Any]:

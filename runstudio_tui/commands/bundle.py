@@ -8,6 +8,7 @@ import typer
 
 from runstudio_tui.commands.connection import open_backend
 from runstudio_tui.commands.json_input import read_json
+from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import print_json, run_command, say
 
 app = typer.Typer(no_args_is_help=True, help="Export and import workflows with all their versions.")
@@ -33,7 +34,7 @@ def export(
 def import_(
     file: Annotated[str, typer.Argument(help="Bundle file, or - for stdin.", show_default=False)],
     force: Annotated[bool, typer.Option("--force", help="Replace the versions of workflows that exist.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Import all workflows of a bundle, or none. Exit code 4 when one exists and --force is not given."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import Exit, print_json, print_table, progress, refuse, say
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="A local Postgres, Temporal and worker in one data directory.")
 
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 EXAMPLE_ACTIONS = "examples.shop_actions"
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
+from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import Exit, print_json, run_command, say
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False) -> None:
+def doctor(as_json: Json = False) -> None:
     """Ask Postgres, Temporal, the workers and the rows between them. Exit code 5 when something is down."""
 
     async def work() -> Exit:

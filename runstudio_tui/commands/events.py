@@ -8,11 +8,10 @@ import typer
 
 from runstudio_tui.commands.connection import open_backend
 from runstudio_tui.commands.json_input import read_json, read_object
-from runstudio_tui.commands.output import print_json, print_table, run_command, say
+from runstudio_tui.commands.options import After, Json, Limit
+from runstudio_tui.commands.output import print_json, print_table, run_command, say, say_more
 
 app = typer.Typer(no_args_is_help=True, help="Submit events, list them, and deliver again what failed.")
-
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 
 @app.command()
@@ -51,8 +50,8 @@ def submit(
 def list_events(
     name: Annotated[str | None, typer.Option("--name", help="Only events of this name.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="Only events with this correlation key.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="Rows at most.")] = 50,
-    after: Annotated[str | None, typer.Option(help="Cursor of an earlier answer (`next`).")] = None,
+    limit: Limit = 50,
+    after: After = None,
     as_json: Json = False,
 ) -> None:
     """List events, newest first."""
@@ -73,8 +72,7 @@ def list_events(
                 for row in page.rows
             ],
         )
-        if page.next:
-            say(f"\nMore: --after {page.next}")
+        say_more(page.next)
 
     run_command(work, as_json=as_json)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import Exit, print_json, refuse, say
 
 
@@ -13,7 +14,7 @@ def migrate(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; say what is missing. Exit code 4 if anything is.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Apply the migrations to DATABASE_URL. Safe to run again, also after an interruption."""
     from engine.errors import EngineError

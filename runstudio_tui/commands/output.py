@@ -99,6 +99,12 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
+def say_more(cursor: str | None) -> None:
+    """How to ask for the page after this one, when there is one."""
+    if cursor:
+        say(f"\nMore: --after {cursor}")
+
+
 def refuse(error: EngineError, *, as_json: bool) -> NoReturn:
     """Say why an operation was refused, on standard error, and end with its exit code."""
     raise SystemExit(print_refusal(error, as_json=as_json))

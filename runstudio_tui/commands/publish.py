@@ -8,6 +8,7 @@ import typer
 
 from runstudio_tui.commands.connection import open_backend
 from runstudio_tui.commands.json_input import read_json, read_object
+from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import Exit, print_json, progress, run_command, say
 
 
@@ -17,7 +18,7 @@ def publish(
     example: Annotated[
         list[str] | None, typer.Option("--example", help="Payload file to start runs from; may be given several times.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Check a definition and publish it as the next version. Exit code 2 when it has errors; warnings do not block."""
 

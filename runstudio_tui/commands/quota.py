@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runstudio_tui.commands.connection import open_backend
+from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say
 
 if TYPE_CHECKING:
     from engine.store.quota_usage import QuotaUsage
 
 app = typer.Typer(no_args_is_help=True, help="Show and set the step quota, and let paused runs go on.")
-
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 
 @app.command()

@@ -9,6 +9,7 @@ import typer
 
 from runstudio_tui.commands.connection import open_backend
 from runstudio_tui.commands.json_input import read_json
+from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import print_json, run_command, say
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def show_input(
     run_id: Annotated[str, typer.Argument(help="Run id.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show the input of a run as it may be edited for a replay: what is hidden stays as it was unless it is changed."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runstudio_tui.commands.connection import open_backend
+from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say
 from runstudio_tui.commands.replay_input import GivenInput
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from engine.operations.replay import ReplayOutcome
     from engine.operations.state import ReplayPreview, StepState
     from engine.store.views import Document
-
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 
 def state(

@@ -8,14 +8,14 @@ import typer
 
 from runstudio_tui.commands import replay_input, run_state
 from runstudio_tui.commands.connection import display_zone, open_backend
-from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say
+from runstudio_tui.commands.options import After, Json, Limit
+from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say, say_more
 
 if TYPE_CHECKING:
     from engine.operations.cancel import CancelOutcome
 
 app = typer.Typer(no_args_is_help=True, help="List, show, explain, cancel and replay runs.")
 
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 ENDED_BEFORE: Final = "RUN_ENDED"
 """Canceling what has ended already is no failure: nothing is left to be done."""
 RunArgument = Annotated[str, typer.Argument(help="Run id.", show_default=False)]
@@ -26,8 +26,8 @@ def list_runs(
     filter_text: Annotated[
         str, typer.Argument(metavar="[FILTER]", help="As in the studio: `status:failed wf:billing since:2h`.")
     ] = "",
-    limit: Annotated[int, typer.Option(min=1, max=500, help="Rows at most.")] = 50,
-    after: Annotated[str | None, typer.Option(help="Cursor of an earlier answer (`next`).")] = None,
+    limit: Limit = 50,
+    after: After = None,
     as_json: Json = False,
 ) -> None:
     """List runs, newest first."""
@@ -49,8 +49,7 @@ def list_runs(
             print_json({"runs": page.rows, "next": page.next, "serverNow": page.server_now})
             return
         print_table(HEADINGS, [columns(row, page.server_now, zone) for row in page.rows])
-        if page.next:
-            say(f"\nMore: --after {page.next}")
+        say_more(page.next)
 
     run_command(work, as_json=as_json)
 

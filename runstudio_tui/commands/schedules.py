@@ -9,7 +9,8 @@ import typer
 
 from runstudio_tui.commands.connection import display_zone, open_backend
 from runstudio_tui.commands.json_input import read_json
-from runstudio_tui.commands.output import print_json, print_table, run_command, say
+from runstudio_tui.commands.options import After, Json, Limit
+from runstudio_tui.commands.output import print_json, print_table, run_command, say, say_more
 
 if TYPE_CHECKING:
     from engine.store.reading.schedules import FireView, ScheduleView
@@ -19,14 +20,13 @@ app = typer.Typer(
     help="List and show what is started by time. Pausing a workflow pauses its schedule: runstudio workflows pause.",
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 Named = Annotated[str, typer.Argument(metavar="ID", help="Schedule id, or the id of its workflow.", show_default=False)]
 
 
 @app.command("list")
 def list_schedules(
-    limit: Annotated[int, typer.Option(min=1, max=500, help="Rows at most.")] = 50,
-    after: Annotated[str | None, typer.Option(help="Cursor of an earlier answer (`next`).")] = None,
+    limit: Limit = 50,
+    after: After = None,
     as_json: Json = False,
 ) -> None:
     """List schedules by workflow, with the next and the last occurrence."""
@@ -55,8 +55,7 @@ def list_schedules(
                 for row in page.rows
             ],
         )
-        if page.next:
-            say(f"\nMore: --after {page.next}")
+        say_more(page.next)
 
     run_command(work, as_json=as_json)
 
@@ -65,7 +64,7 @@ def list_schedules(
 def show(
     named: Named,
     limit: Annotated[int, typer.Option(min=1, max=500, help="Occurrences at most.")] = 20,
-    after: Annotated[str | None, typer.Option(help="Cursor of an earlier answer (`next`).")] = None,
+    after: After = None,
     as_json: Json = False,
 ) -> None:
     """Show a schedule and what came of its occurrences, the latest first: started, skipped, missed or failed."""
@@ -88,8 +87,7 @@ def show(
         if page.rows:
             say()
             _print_fires(page.rows, page.server_now, zone)
-        if page.next:
-            say(f"\nMore: --after {page.next}")
+        say_more(page.next)
 
     run_command(work, as_json=as_json)
 

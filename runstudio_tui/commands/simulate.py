@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from runstudio_tui.commands.json_input import read_json, read_object
+from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import Exit, print_json, run_command, say
 
 
@@ -23,7 +24,7 @@ def simulate(
         typer.Option("--actions", help="Python module with actions of your own; may be given several times."),
     ] = None,
     max_steps: Annotated[int, typer.Option(min=1, max=5000, help="Steps at most.")] = 500,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Run a definition on a virtual clock; nothing is called and nothing is written. Exit code 1 when the run would fail."""
 

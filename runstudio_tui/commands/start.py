@@ -8,6 +8,7 @@ import typer
 
 from runstudio_tui.commands.connection import open_backend
 from runstudio_tui.commands.json_input import read_json
+from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import Exit, print_json, run_command, say
 
 
@@ -18,7 +19,7 @@ def start(
     ] = None,
     version: Annotated[int | None, typer.Option(min=1, help="Published version; the newest without it.")] = None,
     key: Annotated[str | None, typer.Option("--idempotency-key", help="The same key starts a run only once.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Start a run and print its id. Exit code 7: accepted, and started as soon as Temporal can be reached."""
 

@@ -8,7 +8,8 @@ import typer
 
 from runstudio_tui.commands.connection import display_zone, open_backend
 from runstudio_tui.commands.json_input import read_json
-from runstudio_tui.commands.output import Exit, print_json, print_table, progress, run_command, say
+from runstudio_tui.commands.options import After, Json, Limit
+from runstudio_tui.commands.output import Exit, print_json, print_table, progress, run_command, say, say_more
 
 if TYPE_CHECKING:
     from engine.operations.tasks import TaskClosed
@@ -17,7 +18,6 @@ app = typer.Typer(
     no_args_is_help=True, help="List, show, claim, complete and cancel human tasks, and register their forms."
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 TaskArgument = Annotated[str, typer.Argument(help="Task id.", show_default=False)]
 
 
@@ -28,8 +28,8 @@ def list_tasks(
         typer.Option("--status", help="pending, claimed, completed, canceled or expired; several are joined with OR."),
     ] = None,
     run_id: Annotated[str | None, typer.Option("--run", help="Only tasks of this run.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="Rows at most.")] = 50,
-    after: Annotated[str | None, typer.Option(help="Cursor of an earlier answer (`next`).")] = None,
+    limit: Limit = 50,
+    after: After = None,
     as_json: Json = False,
 ) -> None:
     """List tasks, newest first; without --status those that are open."""
@@ -63,8 +63,7 @@ def list_tasks(
                 for row in page.rows
             ],
         )
-        if page.next:
-            say(f"\nMore: --after {page.next}")
+        say_more(page.next)
 
     run_command(work, as_json=as_json)
 

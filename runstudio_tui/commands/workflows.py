@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from runstudio_tui.commands.connection import display_zone, open_backend
+from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import print_json, print_table, run_command, say
 
 app = typer.Typer(no_args_is_help=True, help="List and show workflows, pause them, and limit their active runs.")
 
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 Workflow = Annotated[str, typer.Argument(metavar="WORKFLOW", help="Workflow id.", show_default=False)]
 Reason = Annotated[str | None, typer.Option(help="Why; it is audited.")]
 

@@ -1,0 +1,11 @@
+"""Options that many commands have, called and described alike in all of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+Limit = Annotated[int, typer.Option(min=1, max=500, help="Rows at most.")]
+After = Annotated[str | None, typer.Option(help="Cursor of an earlier answer (`next`).")]
