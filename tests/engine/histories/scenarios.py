@@ -88,11 +88,7 @@ async def quota(bench: Bench) -> Run:
     run = await bench.start()
     await run.waiting("quota")
     await run.handle.signal(SIGNAL_QUOTA_RESUME, {})
-
-    async def asked_again() -> bool:
-        return (await run.events())["MARKER_RECORDED"] >= 6
-
-    await bench.until(asked_again)
+    await run.at_rest()
     await bench.execute("UPDATE workflow_settings SET quota_limit = 20")
     await run.handle.signal(SIGNAL_QUOTA_RESUME, {})
     await run.ended()

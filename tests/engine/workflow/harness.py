@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,11 +28,27 @@ from engine.store.transactions import Store
 from engine.worker.temporal_worker import build_worker
 from tests.engine.operations.conftest import add_version
 from tests.engine.workflow.actions import Counts, registry_of
+from tests.engine.workflow.quiet import is_quiet
 
 Steps = list[dict[str, Any]]
 Rows = list[dict[str, Any]]
 SECRETS = {"RUNSTUDIO_SECRET_TOKEN": "canary-4711"}
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
+"""For what comes for sure: nobody waits that long, but a busy machine may take its time."""
+
+
+def tell_first(told: Callable[[], Awaitable[Any]]) -> None:
+    """Tell Temporal something, and go on only when Temporal has it: what the caller was about to tell it comes second.
+
+    Nothing else happens in the caller's event loop meanwhile, so ``told`` may not need anything that lives in it.
+    """
+
+    async def tell() -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await told()
+
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(lambda: asyncio.run(tell())).result()
 
 
 @dataclass
@@ -132,9 +148,7 @@ class Run:
 
     def cancel_first(self) -> None:
         """Cancel, and go on only when Temporal has it: what the caller was about to tell Temporal comes second."""
-        canceling = threading.Thread(target=lambda: asyncio.run(self.handle.cancel()))
-        canceling.start()
-        canceling.join(PATIENCE_SECONDS)
+        tell_first(self.handle.cancel)
 
     async def row(self) -> dict[str, Any]:
         """The run's row."""
@@ -149,6 +163,14 @@ class Run:
             return row if (row["status"], row["waiting_on"]) == ("WAITING", on) else None
 
         return await self.bench.until(found)  # type: ignore[no-any-return] # what found gives
+
+    async def at_rest(self) -> None:
+        """Wait until Temporal has all that the run did: its rows say where it is before its workflow task is done."""
+
+        async def quiet() -> bool:
+            return is_quiet(await self.history())
+
+        await self.bench.until(quiet)
 
     async def steps(self) -> Rows:
         """Step rows in the order they were made."""
