@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
 from engine.activities import fault_points
-from tests.engine.workflow.harness import Bench, Run
+from tests.engine.workflow.harness import PATIENCE_SECONDS, Bench, Run
 from tests.engine.workflow.steps import (
     Step,
     ask,
@@ -23,9 +23,6 @@ from tests.engine.workflow.steps import (
     wait_event,
     wait_time,
 )
-
-SEEN_SECONDS = 6.0
-"""Two seconds, on a machine that does something else too. Without an end to their workflow tasks the chains take a minute."""
 
 
 async def canceled(run: Run) -> None:
@@ -67,7 +64,7 @@ async def test_in_a_wait(bench: Bench, step: Step, on: str, wait_type: str) -> N
 async def test_in_an_action(bench: Bench) -> None:
     await bench.publish([call("g", "test.gated", label="g"), quick("never")])
     run = await bench.start()
-    await asyncio.wait_for(bench.counts.begun("g").wait(), 10)
+    await asyncio.wait_for(bench.counts.begun("g").wait(), PATIENCE_SECONDS)
     await run.handle.cancel()
     await canceled(run)
     assert [t["status"] for t in await run.tries()] == ["ABANDONED"]
@@ -87,8 +84,9 @@ async def test_within_a_chain_of_quick_steps_is_seen_within_two_seconds(bench: B
         return bench.counts.ran["p"] >= 5
 
     await bench.until(under_way)
-    before = bench.counts.ran["p"]
     await run.handle.cancel()
+    # What was done while the request was on its way says nothing about the run.
+    before = bench.counts.ran["p"]
     await canceled(run)
     assert bench.counts.ran["p"] - before <= 2 / 0.05, "each step is a twentieth of a second"
 
@@ -102,10 +100,14 @@ async def test_within_a_chain_of_pure_steps(bench: Bench) -> None:
         return bool((await run.row())["step_count"] > 1000)
 
     await bench.until(under_way)
-    asked = time.monotonic()
     await run.handle.cancel()
     await canceled(run)
-    assert time.monotonic() - asked < SEEN_SECONDS
+    kinds = [EventType.Name(event.event_type) for event in (await run.history()).events]
+    before = kinds[: kinds.index("EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED")]
+    # The chain ended its task itself, by an ordinary activity: that is after one second of its own time. Left to itself, it
+    # is stopped by the SDK after eight.
+    last_task = before[-before[::-1].index("EVENT_TYPE_WORKFLOW_TASK_COMPLETED") :]
+    assert "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED" in last_task
 
 
 async def test_before_the_first_step(idle_bench: Bench) -> None:
@@ -123,11 +125,12 @@ async def test_twice_and_while_it_is_being_cleaned_up(bench: Bench) -> None:
     run = await bench.start()
     await run.waiting("event")
     reached: list[str] = []
+    asked_twice = False
 
     def fail_at_first(point: str) -> None:
         if point == "finish_run.before":
             reached.append(point)
-            if len(reached) <= 4:
+            if len(reached) <= 4 or not asked_twice:
                 raise ConnectionError("the database is away for a moment")
 
     with fault_points.installed(fail_at_first):
@@ -138,6 +141,7 @@ async def test_twice_and_while_it_is_being_cleaned_up(bench: Bench) -> None:
 
         await bench.until(cleaning)
         await run.handle.cancel()
+        asked_twice = True
         await canceled(run)
     assert len(reached) > 4
 
@@ -155,7 +159,7 @@ async def test_when_the_run_has_already_decided_how_it_ends(bench: Bench) -> Non
 
     with fault_points.installed(away_for_a_while):
         run = await bench.start()
-        await asyncio.wait_for(reached.wait(), 10)
+        await asyncio.wait_for(reached.wait(), PATIENCE_SECONDS)
         await run.handle.cancel()
         away = False
         assert (await run.result())["scopes"]["vars"] == {"q": {"value": None}}
@@ -179,7 +183,7 @@ async def test_together_with_the_outcome_of_an_action(idle_bench: Bench) -> None
     await idle_bench.publish([call("g", "test.gated", label="g"), quick("never")])
     async with idle_bench.worker():
         run = await idle_bench.start()
-        await asyncio.wait_for(idle_bench.counts.begun("g").wait(), 10)
+        await asyncio.wait_for(idle_bench.counts.begun("g").wait(), PATIENCE_SECONDS)
 
         def cancel_after_the_outcome(point: str) -> None:
             # The outcome is written, and Temporal does not know it yet.

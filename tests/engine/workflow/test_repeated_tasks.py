@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from engine.activities import fault_points
-from tests.engine.workflow.harness import Bench, Run
+from tests.engine.workflow.harness import Bench, Run, tell_first
 from tests.engine.workflow.steps import Step, attempt, call, call_workflow, for_each, quick, set_state, wait_event
 
 ALL_IN_ONE_TASK: list[Step] = [
@@ -33,12 +32,13 @@ async def start_with_an_early_event(bench: Bench) -> Run:
 
 
 def at_the_very_end(send: Callable[[], Awaitable[Any]]) -> Callable[[str], None]:
-    """When the run's end is written for the first time: send, and let the activity be repeated while that is under way."""
-    sent: list[asyncio.Task[Any]] = []
+    """When the run's end is written for the first time: send, before Temporal is told of it, and let the activity be repeated."""
+    sent: list[str] = []
 
     def hook(reached: str) -> None:
         if reached == "finish_run.after" and not sent:
-            sent.append(asyncio.ensure_future(send()))
+            sent.append(reached)
+            tell_first(send)
             raise ConnectionError("the answer of the database was lost")
 
     return hook
@@ -67,14 +67,16 @@ async def test_a_signal_at_the_very_end(idle_bench: Bench, limited: bool) -> Non
     ]
 
 
-async def test_a_run_that_went_on_without_an_event_does_not_turn_back_when_it_comes(bench: Bench) -> None:
-    await bench.publish([attempt("t", [wait_event("w", timeoutMs=300), quick("in-time")], [quick("late")])])
-    run = await bench.start()
+async def test_a_run_that_went_on_without_an_event_does_not_turn_back_when_it_comes(idle_bench: Bench) -> None:
+    await idle_bench.publish([attempt("t", [wait_event("w", timeoutMs=300), quick("in-time")], [quick("late")])])
+    run = await idle_bench.start()
     with fault_points.installed(at_the_very_end(lambda: run.send_event("PING", event_id="too-late"))):
-        row = await run.ended()
-        await run.result()
+        async with idle_bench.worker():
+            row = await run.ended()
+            await run.result()
+    assert (await run.events())["WORKFLOW_TASK_FAILED"] >= 1
     assert row["status"] == "SUCCEEDED"
-    assert (bench.counts.ran["late"], bench.counts.ran["in-time"]) == (1, 0)
+    assert (idle_bench.counts.ran["late"], idle_bench.counts.ran["in-time"]) == (1, 0)
     assert [wait["status"] for wait in await run.waits()] == ["TIMED_OUT"]
 
 
@@ -83,20 +85,25 @@ async def test_a_cancel_at_the_very_end_comes_too_late(idle_bench: Bench) -> Non
     with fault_points.installed(at_the_very_end(run.handle.cancel)):
         async with idle_bench.worker():
             assert (await run.result())["scopes"]["vars"]["a"] == {"value": 1}
+    assert (await run.events())["WORKFLOW_TASK_FAILED"] >= 1
     assert (await run.row())["status"] == "SUCCEEDED"
     assert idle_bench.counts.ran["a"] == 1
 
 
-async def test_a_child_that_ended_twice_gives_its_parent_all_it_had(bench: Bench) -> None:
-    await bench.publish([quick("q", value=5)], "wf.child")
-    await bench.publish([call_workflow("c", "wf.child", outputs={"vars.got": "childRun.vars.q.value"})])
+async def test_a_child_that_ended_twice_gives_its_parent_all_it_had(idle_bench: Bench) -> None:
+    await idle_bench.publish([quick("q", value=5)], "wf.child")
+    await idle_bench.publish([call_workflow("c", "wf.child", outputs={"vars.got": "childRun.vars.q.value"})])
+    run = await idle_bench.start()
+    signaled: list[Run] = []
 
     async def signal_the_child() -> None:
-        [child] = await bench.rows("SELECT run_id FROM workflow_runs WHERE parent_run_id IS NOT NULL")
-        await Run(bench, str(child["run_id"])).send_event("PING")
+        [child] = (await run.handle.describe()).raw_description.pending_children
+        signaled.append(Run(idle_bench, child.workflow_id.rpartition(":")[2]))
+        await signaled[0].send_event("PING")
 
     with fault_points.installed(at_the_very_end(signal_the_child)):
-        run = await bench.start()
-        row = await run.ended()
+        async with idle_bench.worker():
+            row = await run.ended()
+    assert (await signaled[0].events())["WORKFLOW_TASK_FAILED"] >= 1
     assert row["status"] == "SUCCEEDED"
     assert row["output_json"]["got"] == 5
