@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import make_url
 
+from engine.devstack.postgres import EmbeddedPostgres
 from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.steps import (
     Step,
@@ -78,12 +82,22 @@ async def test_an_event_wait_costs_a_marker_a_signal_and_a_workflow_task(bench: 
     assert await total(run) == FRAME_EVENTS + 1 + 1 + 3
 
 
+@pytest.fixture
+def alone(postgres: EmbeddedPostgres) -> Iterator[None]:
+    """Nobody but the test writes: no autovacuum, in any database of the server."""
+    url = make_url(postgres.url()).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET autovacuum = off")
+        connection.execute("SELECT pg_reload_conf()")
+        while connection.execute("SELECT 1 FROM pg_stat_activity WHERE backend_type LIKE 'autovacuum%'").fetchone():
+            connection.execute("SELECT pg_sleep(0.02)")
+        yield
+        connection.execute("ALTER SYSTEM RESET autovacuum")
+        connection.execute("SELECT pg_reload_conf()")
+
+
 async def written(bench: Bench, steps: list[Step]) -> int:
-    """Write transactions of one run of these steps: each takes one transaction id, and autovacuum takes some now and then."""
-    return min([await written_once(bench, steps) for _ in range(3)])
-
-
-async def written_once(bench: Bench, steps: list[Step]) -> int:
+    """Write transactions of one run of these steps: each takes one transaction id."""
 
     async def counter() -> int:
         [row] = await bench.rows("SELECT CAST(pg_current_xact_id() AS text) AS xid")
@@ -106,12 +120,12 @@ async def written_once(bench: Bench, steps: list[Step]) -> int:
         ("transform.uppercase_text", {"text": "a"}, 0),
     ],
 )
-async def test_commits_per_step(bench: Bench, action: str, given: dict[str, Any], commits: int) -> None:
+async def test_commits_per_step(alone: None, bench: Bench, action: str, given: dict[str, Any], commits: int) -> None:
     few = await written(bench, [call(f"s{n}", action, **given) for n in range(2)])
     many = await written(bench, [call(f"s{n}", action, **given) for n in range(12)])
     assert many - few == 10 * commits
 
 
-async def test_a_read_and_two_writes_frame_a_run(bench: Bench) -> None:
+async def test_a_read_and_two_writes_frame_a_run(alone: None, bench: Bench) -> None:
     launch_and_probe = 3
     assert await written(bench, []) == launch_and_probe + 1
