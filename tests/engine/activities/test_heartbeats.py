@@ -9,6 +9,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from engine.activities import heartbeats
+from tests.engine.workflow.harness import PATIENCE_SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +31,7 @@ async def test_an_action_that_takes_long_beats_until_it_ends() -> None:
                 await asyncio.sleep(0.005)
         enough.set()
 
-    await asyncio.wait_for(environment.run(long_action), 5)
+    await asyncio.wait_for(environment.run(long_action), PATIENCE_SECONDS)
     seen = len(beats)
     await asyncio.sleep(0.1)
     assert enough.is_set()
@@ -47,7 +48,7 @@ async def test_a_plain_function_beats_from_its_thread() -> None:
             await asyncio.to_thread(beat, "42 of 100")
             await asyncio.sleep(0)
 
-    await asyncio.wait_for(environment.run(threaded), 5)
+    await asyncio.wait_for(environment.run(threaded), PATIENCE_SECONDS)
     assert ("42 of 100",) in beats
 
 

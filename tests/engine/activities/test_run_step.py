@@ -23,6 +23,7 @@ from engine.store.invocations import KeyHeld
 from engine.store.transactions import Store
 from engine.workflow.wire import RunStepInput, RunStepOutput, encode_step, encode_trace
 from tests.engine.workflow.actions import Counts, registry_of
+from tests.engine.workflow.harness import PATIENCE_SECONDS
 
 AT = "2026-01-01T00:00:00.000Z"
 
@@ -183,7 +184,7 @@ async def test_two_workers_at_once_agree_on_one_outcome(world: World) -> None:
         while world.counts.ran["x"] < 2:  # noqa: ASYNC110 - the event of the action is set by the first already
             await asyncio.sleep(0.01)
 
-    await asyncio.wait_for(running(), 10)
+    await asyncio.wait_for(running(), PATIENCE_SECONDS)
     world.counts.gate("x").set()
     assert await asyncio.gather(*both) == [{"ok": {"value": "x"}}] * 2
     assert await world.tries() == [("root.steps[0]", 1, "SUCCEEDED")]
@@ -214,7 +215,7 @@ async def test_an_explicit_key_belongs_to_a_tenant(world: World) -> None:
 async def test_a_key_that_another_run_is_using_is_waited_for(world: World) -> None:
     what = request(await world.run(), "test.gated", key="k")
     running = asyncio.create_task(run_step(world.activity(), what))
-    await asyncio.wait_for(world.counts.begun("x").wait(), 10)
+    await asyncio.wait_for(world.counts.begun("x").wait(), PATIENCE_SECONDS)
     second = request(await world.run(), "test.gated", key="k")
     with pytest.raises(KeyHeld):
         await run_step(world.activity(), second)
@@ -257,7 +258,7 @@ async def test_nothing_is_done_for_a_run_that_is_over(world: World) -> None:
 
 async def test_an_outcome_that_comes_after_the_end_of_the_run_is_dropped(world: World) -> None:
     running = asyncio.create_task(run_step(world.activity(), request(await world.run(), "test.gated")))
-    await asyncio.wait_for(world.counts.begun("x").wait(), 10)
+    await asyncio.wait_for(world.counts.begun("x").wait(), PATIENCE_SECONDS)
     async with world.store.begin() as connection:
         await connection.execute(text("UPDATE workflow_runs SET status = 'CANCELED'"))
         await connection.execute(text("UPDATE workflow_action_invocations SET status = 'ABANDONED'"))

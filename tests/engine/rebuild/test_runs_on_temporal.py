@@ -14,7 +14,7 @@ from engine.rebuild import rebuild_end
 from engine.workflow import continuation
 from tests.conformance.rebuilding import assert_rebuilds
 from tests.engine.rebuild.operating import answer_task, operator, publish_event, recorded_of
-from tests.engine.workflow.harness import Bench, Run
+from tests.engine.workflow.harness import PATIENCE_SECONDS, Bench, Run
 from tests.engine.workflow.steps import (
     Step,
     ask,
@@ -235,7 +235,7 @@ async def test_a_run_that_waits_and_is_canceled(bench: Bench, step: Step, on: st
 async def test_a_run_that_is_canceled_in_an_action(bench: Bench) -> None:
     await bench.publish([assign("a", n="1"), call("g", "test.gated", label="g"), quick("never")])
     run = await bench.start()
-    await asyncio.wait_for(bench.counts.begun("g").wait(), 10)
+    await asyncio.wait_for(bench.counts.begun("g").wait(), PATIENCE_SECONDS)
     await rebuilds(run)
     await run.handle.cancel()
     await run.ended()
@@ -247,7 +247,7 @@ async def test_a_run_that_is_canceled_as_its_action_succeeds(idle_bench: Bench) 
     await idle_bench.publish([assign("a", n="1"), call("g", "test.gated", label="g"), quick("never")])
     async with idle_bench.worker():
         run = await idle_bench.start()
-        await asyncio.wait_for(idle_bench.counts.begun("g").wait(), 10)
+        await asyncio.wait_for(idle_bench.counts.begun("g").wait(), PATIENCE_SECONDS)
 
         def cancel_after_the_outcome(point: str) -> None:
             # The outcome is written, and the run does not know it yet.
