@@ -57,9 +57,13 @@ async def put_schedule(client: Client, row: Row, *, overdue: bool) -> datetime |
         except ScheduleAlreadyRunningError:
             # Another process was faster; what it made of the same row may be older.
             await handle.update(replace, rpc_timeout=RPC_TIMEOUT)
-    if overdue:
+    following = await next_time(client, row.schedule_id)
+    # Its one time may also pass while Temporal is being told, and is then none of Temporal's. An occurrence that comes twice
+    # starts one run.
+    passed_meanwhile = row.status == "scheduled" and row.run_at is not None and following is None
+    if overdue or passed_meanwhile:
         await handle.trigger(rpc_timeout=RPC_TIMEOUT)
-    return await next_time(client, row.schedule_id)
+    return following
 
 
 async def drop_schedule(client: Client, schedule_id: str) -> None:

@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 from engine.actions.registry import load_actions
 from engine.contract import temporal_schedule_id_for
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from engine.operations import schedules
 from engine.operations.context import OperationContext
 from engine.operations.launch import LaunchRequest, launch_published_run
 from engine.operations.publish import PublishRequest, limit_concurrency, pause_workflow, publish_definition
@@ -245,6 +246,22 @@ class TestMakingGood:
 
             await until(started)
 
+    async def test_a_time_that_passes_while_temporal_is_told_is_made_up_for(
+        self, context: OperationContext, store: Store, query: Query, temporal: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def not_yet(*_: object) -> bool:
+            return False
+
+        monkeypatch.setattr(schedules, "_is_overdue", not_yet)
+        await add_version(store, trigger=at(soon(minutes=-5)))
+        async with Bench(store, temporal).worker():
+            assert (await sync_schedule(context, "orders")).state == "scheduled"
+
+            async def started() -> bool:
+                return len(await query("SELECT 1 FROM workflow_runs")) == 1
+
+            await until(started)
+
     async def test_a_time_that_passed_during_a_pause_is_skipped(
         self, context: OperationContext, store: Store, execute: Execute, query: Query, row: Row
     ) -> None:
@@ -303,10 +320,11 @@ class TestOnTemporal:
     async def test_each_occurrence_starts_one_run(
         self, context: OperationContext, store: Store, temporal: Client, schedule: ScheduleHandle, query: Query
     ) -> None:
-        await add_version(store, trigger=EVERY_FIVE_MINUTES)
+        first = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
+        # Every five minutes, but in that hour only: no occurrence of today's may come among them.
+        await add_version(store, trigger={**EVERY_FIVE_MINUTES, "cron": f"*/5 {first.hour} * * *"})
         async with Bench(store, temporal).worker():
             await sync_schedule(context, "orders")
-            first = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
             # What a schedule does when it comes due, without waiting five minutes for it.
             await schedule.backfill(
                 ScheduleBackfill(first, first + timedelta(minutes=11), overlap=ScheduleOverlapPolicy.ALLOW_ALL)
