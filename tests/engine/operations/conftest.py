@@ -140,7 +140,7 @@ async def add_version(
     return version
 
 
-async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 60.0) -> None:
     """Wait until a condition that nobody announces holds."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 # the condition is in another process

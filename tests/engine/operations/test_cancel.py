@@ -30,6 +30,7 @@ from tests.engine.operations.conftest import (
 )
 from tests.engine.operations.crashing import unreachable
 from tests.engine.operations.ending_workflow import end, ending_worker
+from tests.engine.workflow.harness import PATIENCE_SECONDS
 
 Start = Callable[[], Awaitable[str]]
 
@@ -116,7 +117,7 @@ async def test_an_execution_that_ends_as_canceled_settles_the_row(
 ) -> None:
     run_id = await start()
     async with ending_worker(temporal):
-        outcome = await cancel_run(context, run_id, "stop it")
+        outcome = await cancel_run(context, run_id, "stop it", settle_seconds=PATIENCE_SECONDS)
     assert outcome == CancelOutcome(run_id, "canceled", "CANCELED")
     described = await temporal.get_workflow_handle(workflow_id_for(run_id)).describe()
     assert described.status is WorkflowExecutionStatus.CANCELED
@@ -250,5 +251,7 @@ async def test_the_answer_comes_as_soon_as_the_run_has_cleaned_up(
         await until(requested)
         await execute("UPDATE workflow_runs SET status = 'CANCELED', completed_at = now()")
 
-    outcome, _ = await asyncio.gather(cancel_run(context, run_id, "stop it"), clean_up())
+    outcome, _ = await asyncio.gather(
+        cancel_run(context, run_id, "stop it", settle_seconds=PATIENCE_SECONDS), clean_up()
+    )
     assert outcome.outcome == "canceled"

@@ -60,6 +60,7 @@ class TestResuming:
         self, context: OperationContext, bench: Bench, query: Query
     ) -> None:
         run = await paused(context, bench)
+        await run.at_rest()
         before = await run.events()
         with pytest.raises(Conflict, match="QUOTA_EXHAUSTED") as refused:
             await resume_from_quota(context, run.id)

@@ -205,29 +205,32 @@ async def test_a_failed_execution_gives_its_own_error_to_the_row(
 
 
 async def test_a_run_unknown_to_temporal_is_closed(
-    context: OperationContext, start: Callable[[], Awaitable[str]], execute: Execute, query: Query
+    context: OperationContext, start: Callable[[], Awaitable[str]], temporal: Client, execute: Execute, query: Query
 ) -> None:
     await start()
-    await lose_in_temporal(execute)
+    await lose_in_temporal(execute, query, temporal)
     await age(execute)
     assert (await close_stranded(context)).closed == 1
     [row] = await query("SELECT status, last_error_code, node_path FROM workflow_runs")
     assert row == {"status": "FAILED", "last_error_code": "TEMPORAL_UNKNOWN", "node_path": "root.steps[0]"}
 
 
-async def lose_in_temporal(execute: Execute) -> None:
+async def lose_in_temporal(execute: Execute, query: Query, temporal: Client) -> None:
     """Temporal forgets the runs: rows get ids it has never heard of."""
+    for row in await query("SELECT run_id FROM workflow_runs"):
+        # Nobody knows its id any more, and a worker of another test must not find it on the queue.
+        await temporal.get_workflow_handle(workflow_id_for(row["run_id"])).terminate(reason="lost")
     for table in ("workflow_run_logs", "workflow_audit_log"):
         await execute(f"DELETE FROM {table}")
     await execute("UPDATE workflow_runs SET run_id = gen_random_uuid()")
 
 
 async def test_many_unknown_runs_and_not_one_known_mean_the_wrong_temporal(
-    context: OperationContext, start: Callable[[], Awaitable[str]], execute: Execute, query: Query
+    context: OperationContext, start: Callable[[], Awaitable[str]], temporal: Client, execute: Execute, query: Query
 ) -> None:
     for _ in range(5):
         await start()
-    await lose_in_temporal(execute)
+    await lose_in_temporal(execute, query, temporal)
     await age(execute)
     with pytest.raises(EngineError, match="TEMPORAL_KNOWS_NONE"):
         await close_stranded(context)
