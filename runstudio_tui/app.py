@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -146,7 +147,10 @@ class StudioApp(App[None]):
 
     def terminal_gone(self) -> None:
         """The terminal was closed: leave quietly, and in any case soon, for nobody reads what is written any more."""
-        asyncio.get_running_loop().call_later(_GRACE, os._exit, 0)
+        # By a thread: on its way out the loop may wait for ever for somebody to take what it writes.
+        end = threading.Timer(_GRACE, os._exit, (0,))
+        end.daemon = True
+        end.start()
         self.exit()
 
     def _fatal_error(self) -> None:

@@ -18,60 +18,64 @@ from typing import Any
 
 import pytest
 
+from tests.tui.perf.studio_process import DONE
+
 PROGRAM = Path(__file__).parent / "studio_process.py"
-QUIET = 0.15
-"""Seconds without a byte after which what was caused is taken to be written. Only how long the test takes depends on it: the
-process has said before that nothing is left to do."""
+PATIENCE_SECONDS = 60
+"""For what must come sooner or later, also on a machine that does something else most of the time."""
 
 
 class Terminal:
     """A terminal with the studio in it."""
 
-    def __init__(self, master: int, process: subprocess.Popen[bytes], commands: int, answers: int) -> None:
+    def __init__(self, master: int, process: subprocess.Popen[bytes], commands: int) -> None:
         self.master = master
         self.process = process
         self._commands = commands
-        self._answers = answers
-        self.all = b""
-
-    def read(self, patience: float = QUIET) -> bytes:
-        """What was written since the last read, up to a pause."""
-        got = b""
-        while select.select([self.master], [], [], patience)[0]:
-            try:
-                chunk = os.read(self.master, 65536)
-            except OSError:
-                break
-            if not chunk:
-                break
-            got += chunk
-        self.all += got
-        return got
+        self._unread = b""
+        self._pressed = 0
 
     def read_until(self, wanted: bytes) -> bytes:
-        """What is written until a text has come."""
-        got = b""
-        while wanted not in got:
-            assert select.select([self.master], [], [], 30)[0], f"{wanted!r} never came; got {got[-2000:]!r}"
-            got += os.read(self.master, 65536)
-        return got + self.read()
+        """What was written since the last read, up to a text, which must come."""
+        while wanted not in self._unread:
+            assert self._receive(), f"{wanted!r} never came; got {self._unread[-2000:]!r}"
+        before, found, self._unread = self._unread.partition(wanted)
+        return before + found
+
+    def end(self) -> bytes:
+        """What was written since the last read, up to the end of the process, which must come."""
+        while self._receive():
+            continue
+        self.process.wait(PATIENCE_SECONDS)
+        written, self._unread = self._unread, b""
+        return written
 
     def command(self, text: str) -> bytes:
-        """Tell the process something, and wait until it is done; returns what was written because of it."""
-        os.write(self._commands, f"{text}\n".encode())
-        assert select.select([self._answers], [], [], 30)[0], "no answer"
-        assert os.read(self._answers, 16) == b"ok\n"
-        return self.read()
+        """Tell the process something; returns what was written because of it, and because of what was typed before."""
+        os.write(self._commands, f"{text} {self._pressed}\n".encode())
+        return self.read_until(DONE).removesuffix(DONE)
 
     def advance(self, seconds: float) -> bytes:
         """Let time pass."""
         return self.command(f"advance {seconds}")
 
-    def press(self, keys: bytes) -> bytes:
-        """Type, and return what was written because of it."""
-        os.write(self.master, keys)
-        got = self.read(1.0)
-        return got + self.command("settle")
+    def press(self, key: bytes) -> bytes:
+        """Press one key, or move the mouse once, and return what was written because of it."""
+        os.write(self.master, key)
+        self._pressed += 1
+        return self.command("settle 0")
+
+    def _receive(self) -> bool:
+        """Take what was written; False when nothing comes any more."""
+        if not select.select([self.master], [], [], PATIENCE_SECONDS)[0]:
+            return False
+        try:
+            chunk = os.read(self.master, 65536)
+        except OSError:
+            # So Linux tells that nobody has the terminal any more.
+            return False
+        self._unread += chunk
+        return bool(chunk)
 
 
 @pytest.fixture
@@ -83,30 +87,29 @@ def terminal() -> Callable[..., Any]:
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         command_out, command_in = os.pipe()
-        answer_out, answer_in = os.pipe()
 
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("TEXTUAL", "NO_COLOR"))
         }
         environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TZ": "UTC", "LANG": "C.UTF-8"}
         process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), world, theme, str(command_out), str(answer_in), *more],
+            [sys.executable, str(PROGRAM), world, theme, str(command_out), *more],
             stdin=slave,
             stdout=slave,
             stderr=slave,
             env=environment,
             start_new_session=True,
-            pass_fds=(command_out, answer_in),
+            pass_fds=(command_out,),
         )
         os.close(slave)
-        made = Terminal(master, process, command_in, answer_out)
+        made = Terminal(master, process, command_in)
         try:
             yield made
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
-            process.wait(10)
-            for descriptor in (master, command_out, command_in, answer_out, answer_in):
+            process.wait(PATIENCE_SECONDS)
+            for descriptor in (master, command_out, command_in):
                 try:
                     os.close(descriptor)
                 except OSError:

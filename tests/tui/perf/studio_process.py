@@ -1,7 +1,8 @@
 """The studio in a process of its own, on a terminal, with a clock that moves when told.
 
-``python studio_process.py WORLD THEME COMMANDS ANSWERS``: the last two are file descriptors. Commands (``advance SECONDS``,
-``settle``) come a line each, and each is answered with ``ok`` once everything that follows from it has been done.
+``python studio_process.py WORLD THEME COMMANDS [LOG]``, where COMMANDS is a file descriptor. Commands come a line each:
+``advance SECONDS INPUTS`` and ``settle 0 INPUTS``, where INPUTS is how many keys and mouse moves were sent until then. Each is
+answered on the terminal itself with ``DONE``, behind everything that was written because of it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ import termios
 from datetime import UTC, datetime
 from pathlib import Path
 
+from textual.driver import Driver
+from textual.events import InputEvent
+from textual.message import Message
+from textual.pilot import Pilot
+
 from runstudio_tui.app import StudioApp
 from runstudio_tui.backend.fake import FakeBackend
 from runstudio_tui.backend.worlds.demo import demo_backend
@@ -24,6 +30,10 @@ from runstudio_tui.domain.query import RunQuery
 from runstudio_tui.logfile import log_to
 
 NOW = datetime(2026, 1, 15, 10, 43, 21, tzinfo=UTC)
+DONE = b"\x1b_done\x1b\\"
+"""Ends what was written because of a command. It is for the terminal program, so the studio never writes it."""
+ROUNDS = 3
+"""How many times in a row what is drawn may lead to something else that is drawn."""
 
 
 def world(name: str, clock: Clock) -> FakeBackend:
@@ -38,28 +48,58 @@ def world(name: str, clock: Clock) -> FakeBackend:
     return backend
 
 
-async def obey(clock: ManualClock, app: StudioApp, commands: int, answers: int) -> None:
+class Inputs:
+    """Counts what was typed and has arrived in the app."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._arrived = 0
+        self._news = asyncio.Event()
+        loop, process = asyncio.get_running_loop(), driver.process_message
+
+        def counting(message: Message) -> None:
+            """In the driver's thread."""
+            process(message)
+            if isinstance(message, InputEvent):
+                loop.call_soon_threadsafe(self._count)
+
+        driver.process_message = counting  # type: ignore[method-assign] # watched
+
+    async def until(self, number: int) -> None:
+        """Wait until so many have arrived."""
+        while self._arrived < number:
+            self._news.clear()
+            await self._news.wait()
+
+    def _count(self) -> None:
+        self._arrived += 1
+        self._news.set()
+
+
+async def obey(clock: ManualClock, app: StudioApp, commands: int) -> None:
     """Do what the parent says."""
     loop = asyncio.get_running_loop()
+    driver = app._driver
+    assert driver is not None
+    inputs, pilot = Inputs(driver), Pilot(app)
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(commands, "rb"))
     while line := await reader.readline():
-        command, _, argument = line.decode().strip().partition(" ")
+        command, seconds, number = line.decode().split()
+        await inputs.until(int(number))
         if command == "advance":
-            await clock.advance(float(argument))
-        for _ in range(200):
-            await asyncio.sleep(0)
-        done = asyncio.Event()
-        app.call_after_refresh(done.set)
-        await done.wait()
-        os.write(answers, b"ok\n")
+            await clock.advance(float(seconds))
+        for _ in range(ROUNDS):
+            for _ in range(200):
+                await asyncio.sleep(0)
+            await pilot.pause()
+        driver.write(DONE.decode())
 
 
 def main() -> None:
     """Run until the terminal or the operator ends it."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     name, theme = sys.argv[1], sys.argv[2]
-    commands, answers = int(sys.argv[3]), int(sys.argv[4])
+    commands = int(sys.argv[3])
     real = name == "real"
     clock: Clock = SystemClock() if real else ManualClock(NOW)
     config = StudioConfig(theme=theme, glyphs="unicode", timezone="UTC", multiplexer="none", state_dir="/nonexistent")
@@ -67,13 +107,13 @@ def main() -> None:
     backend = world("quiet" if name == "quiet" else "demo", clock)
     if name == "run":
         run_id = backend.world.select(RunQuery(workflow="order", statuses=frozenset({RunStatus.WAITING})))[0].run_id
-    log_path = log_to(Path(sys.argv[5])) if len(sys.argv) > 5 else None
+    log_path = log_to(Path(sys.argv[4])) if len(sys.argv) > 4 else None
     app = StudioApp(backend, config, clock, run_id=run_id, log_path=log_path)
     tasks: list[asyncio.Task[None]] = []
 
     def begin() -> None:
         if isinstance(clock, ManualClock):
-            tasks.append(asyncio.create_task(obey(clock, app, commands, answers)))
+            tasks.append(asyncio.create_task(obey(clock, app, commands)))
 
     def break_down() -> None:
         secret = "canary-value"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ def settled(terminal: Any) -> None:
     terminal.read_until(b"quit")
     terminal.advance(0.5)
     terminal.advance(4)
-    terminal.read()
 
 
 def test_a_poll_without_change_writes_nothing(terminal: Any) -> None:
@@ -65,11 +65,8 @@ def test_an_open_live_run(terminal: Any) -> None:
 def test_no_control_from_data_and_the_terminal_is_given_back(terminal: Any) -> None:
     with terminal("quiet") as session:
         settled(session)
-        import os
-
         os.write(session.master, b"q")
-        session.process.wait(10)
-        end = session.read()
+        end = session.end()
         assert session.process.returncode == 0
         assert b"\x1b[?1049l" in end
         assert b"\x1b[?25h" in end

@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from tests.tui.perf.conftest import PATIENCE_SECONDS
+
 
 def state(pid: int) -> str:
     """The state letter of a process."""
@@ -25,7 +27,7 @@ def test_closing_the_terminal_ends_it_quietly(terminal: Any) -> None:
     with terminal("real") as session:
         session.read_until(b"quit")
         os.close(session.master)
-        session.process.wait(10)
+        session.process.wait(PATIENCE_SECONDS)
         assert session.process.returncode == 0
         session.master = os.open(os.devnull, os.O_RDONLY)
 
@@ -34,9 +36,8 @@ def test_a_hangup_signal_ends_it(terminal: Any) -> None:
     with terminal("real") as session:
         session.read_until(b"quit")
         session.process.send_signal(signal.SIGHUP)
-        session.process.wait(10)
+        assert b"Traceback" not in session.end()
         assert session.process.returncode == 0
-        assert b"Traceback" not in session.read()
 
 
 def test_ctrl_z_suspends_and_comes_back(terminal: Any) -> None:
@@ -45,11 +46,11 @@ def test_ctrl_z_suspends_and_comes_back(terminal: Any) -> None:
         os.write(session.master, b"\x1a")
         wait_until_stopped(session.process)
         assert state(session.process.pid) == "T"
-        assert b"\x1b[?1049l" in session.read()
+        session.read_until(b"\x1b[?1049l")
         session.process.send_signal(signal.SIGCONT)
         assert b"WORKFLOW" in session.read_until(b"quit")
         os.write(session.master, b"q")
-        session.process.wait(10)
+        session.end()
         assert session.process.returncode == 0
 
 
@@ -57,14 +58,12 @@ def test_term_ends_it_and_gives_the_terminal_back(terminal: Any) -> None:
     with terminal("real") as session:
         session.read_until(b"quit")
         session.process.send_signal(signal.SIGTERM)
-        session.process.wait(10)
-        assert b"\x1b[?1049l" in session.read()
+        assert b"\x1b[?1049l" in session.end()
 
 
 def test_a_bug_that_nothing_caught_is_one_line_and_a_log(terminal: Any, tmp_path: Path) -> None:
     with terminal("broken", (80, 24), "terminal", str(tmp_path)) as session:
-        session.process.wait(20)
-        written = session.read()
+        written = session.end()
         assert session.process.returncode == 70
         after = written.rpartition(b"\x1b[?1049l")[2]
         assert b"Run Studio ended because of a bug in it (ZeroDivisionError)." in after
