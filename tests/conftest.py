@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
+import hypothesis
 import psutil
 import pytest
 import pytest_asyncio
@@ -41,6 +42,10 @@ for name in list(os.environ):
         del os.environ[name]
 # A Temporal configuration file of the user must not redirect a test either.
 os.environ["TEMPORAL_CONFIG_FILE"] = os.devnull
+
+# How long an example takes says how busy the machine is, not whether the property holds.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:
