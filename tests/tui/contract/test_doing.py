@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from runstudio_tui.domain.catalog import CancelRequest, CancelResult, Level, PartState, StartRequest
+from runstudio_tui.domain.catalog import CancelRequest, CancelResult, Change, Level, PartState, StartRequest
 from runstudio_tui.domain.models import RunId, RunStatus
 from runstudio_tui.domain.query import RunQuery
 from runstudio_tui.ports import Conflict, Invalid, NotFound, TooLarge
@@ -86,12 +86,10 @@ async def test_cancel_and_cancel_again(scenario: Scenario) -> None:
     control = scenario.backend.control
     first = await control.cancel(CancelRequest(scenario.waiting, "contract test", "cancel-1"))
     assert first.value in (CancelResult.CANCELED, CancelResult.REQUESTED)
-    for _ in range(200):
-        row = (await scenario.backend.runs.summary(scenario.waiting)).value.row
-        if row.status.ended:
-            break
-        assert row.cancel_requested_at is not None
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(60):
+        while not (row := (await scenario.backend.runs.summary(scenario.waiting)).value.row).status.ended:
+            assert row.cancel_requested_at is not None
+            await asyncio.sleep(0.05)
     assert row.status is RunStatus.CANCELED
     again = await control.cancel(CancelRequest(scenario.waiting, "contract test", "cancel-2"))
     assert again.value is CancelResult.ALREADY_ENDED
@@ -128,18 +126,24 @@ async def test_why_a_run_is_not_moving(scenario: Scenario) -> None:
 
 
 async def test_a_start_is_noticed(scenario: Scenario) -> None:
-    heard = asyncio.Event()
+    changes: asyncio.Queue[Change] = asyncio.Queue()
 
     async def listen() -> None:
-        async for _ in scenario.backend.feed.changes():
-            heard.set()
+        async for change in scenario.backend.feed.changes():
+            changes.put_nowait(change)
 
     listening = asyncio.create_task(listen())
-    for _ in range(20):
-        await asyncio.sleep(0)
-    await scenario.backend.control.start(request(scenario, "contract-key-7"))
-    async with asyncio.timeout(10):
-        await heard.wait()
+    async with asyncio.timeout(60):
+        # Nobody says when a feed has begun to listen, but from the first change on it does.
+        number = 0
+        while changes.empty():
+            await scenario.backend.control.start(request(scenario, f"contract-key-7-{number}"))
+            await asyncio.sleep(0.05)
+            number += 1
+        started = (await scenario.backend.control.start(request(scenario, "contract-key-8"))).value
+        # A notice without an id is about any run.
+        while (await changes.get()).run_id not in (started.run_id, None):
+            pass
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
 

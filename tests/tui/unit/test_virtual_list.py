@@ -38,6 +38,9 @@ class Rows:
 class ListApp(App[None]):
     """One list, and what it said."""
 
+    CLICK_CHAIN_TIME_THRESHOLD = 600.0
+    """A double click is one also on a machine that needs long between its halves."""
+
     def __init__(self, rows: Rows, **options: Any) -> None:
         super().__init__()
         self.rows = rows
