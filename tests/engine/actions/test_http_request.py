@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
             "/status": lambda: self.answer(int(query["code"]), b"sorry " * 200, "text/plain", {"retry-after": "7"}),
             "/big": lambda: self.answer(200, b"x" * (1024 * 1024 + 1), "text/plain"),
             "/redirect": lambda: self.answer(int(query.get("code", 302)), b"", "", {"location": query["to"]}),
-            "/slow": lambda: (self.service.released.wait(10), self.answer(200, b"late", "text/plain"))[1],
+            "/slow": lambda: (self.service.released.wait(60), self.answer(200, b"late", "text/plain"))[1],
             "/drop": lambda: self.connection.shutdown(socket.SHUT_RDWR),
             "/loop": lambda: self.answer(302, b"", "", {"location": "/loop"}),
         }
