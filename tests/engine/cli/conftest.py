@@ -17,9 +17,9 @@ import psycopg
 import pytest
 
 from engine.devstack.postgres import EmbeddedPostgres
-from engine.devstack.processes import free_port
 from engine.devstack.temporal_server import TemporalServer
 from engine.settings import DEFAULT_TENANT
+from tests.engine.devstack.ports import silent_port
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_SECONDS = 100.0
@@ -228,7 +228,7 @@ def runstudio(
         yield stack
     finally:
         worker.terminate()
-        worker.wait(30)
+        worker.wait(PATIENCE_SECONDS)
         log.close()
         postgres.drop_database("command_line")
 
@@ -249,9 +249,10 @@ def without_worker(
 
 
 @pytest.fixture(scope="session")
-def nowhere() -> str:
+def nowhere() -> Iterator[str]:
     """An address at which nobody answers."""
-    return f"127.0.0.1:{free_port()}"
+    with silent_port() as port:
+        yield f"127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="session")

@@ -34,11 +34,12 @@ def processes_of(data_dir: Path) -> dict[int, str]:
         try:
             if process.status() == psutil.STATUS_ZOMBIE or process.pid == psutil.Process().pid:
                 continue
-            traces = [*process.cmdline(), process.cwd(), *process.environ().values()]
+            command = process.cmdline()
+            traces = [*command, process.cwd(), *process.environ().values()]
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
         if any(str(data_dir) in trace for trace in traces):
-            found[process.pid] = " ".join(process.cmdline())
+            found[process.pid] = " ".join(command)
     return found
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -74,9 +75,13 @@ def test_backends_that_outlive_a_killed_server_are_ended(directory: Path) -> Non
         # A loop in the server looks at nothing, not even at whether its server still lives.
         loop = "DO $$ DECLARE n numeric := 0; BEGIN LOOP n := n + 1; END LOOP; END $$"
         query = pool.submit(connection.execute, loop)
+        with connect(server) as other:
+            at_work = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND state = 'active'"
+            while other.execute(at_work, busy).fetchone() is None:
+                time.sleep(0.01)
         server.kill()
         server.start()
-        assert isinstance(query.exception(timeout=30), psycopg.OperationalError)
+        assert isinstance(query.exception(timeout=120), psycopg.OperationalError)
     assert busy[0] not in processes_of(directory)
     server.stop()
 

@@ -19,6 +19,7 @@ from tests.engine.devstack.processes_seen import MakeStack, processes_of, silent
 
 PROGRAM = Path(__file__).parent / "session_program.py"
 REPOSITORY = PROGRAM.parents[3]
+PATIENCE_SECONDS = 120
 
 
 class Studio:
@@ -30,7 +31,7 @@ class Studio:
     async def started(self) -> list[str]:
         """What it had to start."""
         assert self.process.stdout is not None
-        line = await asyncio.wait_for(self.process.stdout.readline(), 60)
+        line = await asyncio.wait_for(self.process.stdout.readline(), PATIENCE_SECONDS)
         word, *parts = line.decode().split()
         assert word == "up"
         return parts
@@ -39,7 +40,7 @@ class Studio:
         """The user leaves it."""
         assert self.process.stdin is not None
         self.process.stdin.close()
-        assert await asyncio.wait_for(self.process.wait(), 60) == 0
+        assert await asyncio.wait_for(self.process.wait(), PATIENCE_SECONDS) == 0
 
 
 OpenStudio = Callable[[], Coroutine[Any, Any, Studio]]
@@ -113,7 +114,7 @@ async def test_a_studio_that_is_told_to_end_stops_the_stack(
     studio = await open_studio()
     await studio.started()
     studio.process.send_signal(number)
-    await asyncio.wait_for(studio.process.wait(), 60)
+    await asyncio.wait_for(studio.process.wait(), PATIENCE_SECONDS)
     assert processes_of(data_dir) == {}
 
 
