@@ -17,6 +17,13 @@ RUNS_OF_EACH_KIND = 700
 
 # `mod(n, 700)` numbers the runs within one combination; n itself names the run, so every table can be seeded by itself.
 SEED = """
+-- Autovacuum's locks would make a migration wait where no test meant it to.
+ALTER TABLE workflow_runs SET (autovacuum_enabled = off);
+ALTER TABLE workflow_run_steps SET (autovacuum_enabled = off);
+ALTER TABLE workflow_run_waits SET (autovacuum_enabled = off);
+ALTER TABLE workflow_action_invocations SET (autovacuum_enabled = off);
+ALTER TABLE workflow_human_tasks SET (autovacuum_enabled = off);
+ALTER TABLE workflow_run_snapshots SET (autovacuum_enabled = off);
 INSERT INTO workflow_definitions (workflow_id, name, payload_schema_ref, draft_definition)
     VALUES ('order-fulfilment', 'Order fulfilment', 'payload.Any.v1', '{}');
 INSERT INTO workflow_definition_versions (workflow_id, version, definition_json)

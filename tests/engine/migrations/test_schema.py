@@ -156,9 +156,9 @@ def test_two_migrations_at_once_take_turns(empty_database_url: str, postgres: Em
 def test_a_migration_that_never_ends_is_not_waited_for_for_ever(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("migrations.online.TURN_SECONDS", 0.5)
     plain = empty_database_url.replace("postgresql+psycopg", "postgresql")
-    with psycopg.connect(plain, autocommit=True) as other:
+    with psycopg.connect(plain, autocommit=True) as other, monkeypatch.context() as impatient:
+        impatient.setattr("migrations.online.TURN_SECONDS", 0.5)
         other.execute("SELECT pg_advisory_lock(%s)", [TURN_KEY])
         with pytest.raises(Unavailable, match="MIGRATION_RUNNING"):
             migrate(empty_database_url)
