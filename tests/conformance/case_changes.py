@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,21 @@ def slowed(case: Json, factor: int) -> Json:
     changed = {name: _slowed(value, factor) if name in _DEFINITIONS else value for name, value in case.items()}
     script = [_with_longer(operation, ("ms",), factor) for operation in case.get("script", ())]
     return {**changed, "script": script}
+
+
+def durations(case: Json) -> list[int]:
+    """How long, in milliseconds, its steps say that something takes; only what takes time at all."""
+    return [found for name, value in case.items() if name in _DEFINITIONS for found in _durations(value) if found > 0]
+
+
+def _durations(value: Any) -> Iterator[int]:
+    inner = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+    for item in inner:
+        yield from _durations(item)
+    if isinstance(value, dict):
+        for name, fields in _DURATIONS.items():
+            if isinstance(value.get(name), dict) and (name == "retry" or value.get("type") in _WAITS):
+                yield from (value[name][field] for field in fields if type(value[name].get(field)) is int)
 
 
 def _slowed(value: Any, factor: int) -> Any:

@@ -19,7 +19,7 @@ from temporalio.client import Client
 
 from engine.devstack.postgres import EmbeddedPostgres
 from engine.devstack.time_skipping import TimeSkipping
-from tests.conformance.case_changes import waits_for_a_date
+from tests.conformance.case_changes import durations, waits_for_a_date
 from tests.conformance.disputed import corrected
 from tests.conformance.expectations import differences, overruled
 from tests.conformance.loader import DEFAULT_DIRECTORY, Case, case_directory, load_cases
@@ -31,8 +31,9 @@ from tests.conformance.temporal_world import Clock, RealClock, SkippingClock, Te
 CASES = load_cases("run", "event-ingest")
 REAL, SKIPPING = "Temporal", "Temporal, skipping time"
 AT_ONCE = {REAL: 6, SKIPPING: 1}
-SLOW_MOTION = 1_000
-"""On the server that skips time this costs nothing."""
+SHORTEST_TIMER_MS = 20_000
+"""In slow motion: it leaves a busy machine the time to do what comes before it. On the server that skips time this costs
+nothing."""
 
 NOT_RUNNABLE: dict[str, str] = {}
 """Cases of the copy kept beside the tests that the host cannot run, and why. A case may neither join nor leave unnoticed."""
@@ -82,7 +83,7 @@ class Plays:
         server = server_of(case)
         played = await self._play_on(server, case)
         if played.overtaken and not waits_for_a_date(case.data):
-            return await self._play_on(SKIPPING, case, SLOW_MOTION)
+            return await self._play_on(SKIPPING, case, slowness_of(case.data))
         return played
 
     async def _play_on(self, server: str, case: Case, slowness: int = 1) -> Played:
@@ -98,6 +99,11 @@ class Plays:
 
 def server_of(case: Case) -> str:
     return SKIPPING if needs_skipping(case.data) else REAL
+
+
+def slowness_of(case: Json) -> int:
+    """The factor that makes the shortest timer of the case long enough."""
+    return -(-SHORTEST_TIMER_MS // min(durations(case), default=1))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +200,7 @@ async def test_a_run_that_went_on_by_itself_meets_no_operation(worlds: dict[str,
 
 async def test_in_slow_motion_it_does(worlds: dict[str, TemporalWorld]) -> None:
     case = _case([_retried(1, backoffMultiplier=3)], {"op": "advance", "ms": 3}, {"op": "cancel"})
-    observed = await TemporalHost(worlds[SKIPPING], case, SLOW_MOTION).play()
+    observed = await TemporalHost(worlds[SKIPPING], case, slowness_of(case)).play()
     main = observed.run()
     assert main is not None
     assert (main.status, main.timers) == ("CANCELED", [1, 3])
