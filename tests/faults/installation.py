@@ -72,7 +72,7 @@ class WorkerUnderTest:
         """Signal it."""
         self.process.send_signal(number)
 
-    async def ended(self, seconds: float) -> int:
+    async def ended(self, seconds: float = START_SECONDS) -> int:
         """Its exit code, once it has ended."""
         return await asyncio.wait_for(self.process.wait(), seconds)
 
@@ -185,15 +185,22 @@ class Installation:
         """Kill Temporal, leave it away for so many seconds, and start it again on the same port with its history."""
         await asyncio.to_thread(self.temporal.kill)
         await asyncio.sleep(away)
+        await self.start_temporal()
+
+    async def start_temporal(self) -> None:
+        """Start it where it was, after it was killed."""
         port = self.temporal.port
         await asyncio.to_thread(self.temporal.start)
         assert self.temporal.port == port, "somebody else took the port"
 
     @asynccontextmanager
-    async def worker(self, name: str, *, before: str = "", ready: bool = True) -> AsyncIterator[WorkerUnderTest]:
+    async def worker(
+        self, name: str, *, before: str = "", ready: bool = True, last: int | None = None
+    ) -> AsyncIterator[WorkerUnderTest]:
         """``runstudio worker``, ready; killed at the end of the block if it still lives.
 
-        ``before``: Python statements that make it another build than the one of this repository.
+        ``before``: Python statements that make it another build than the one of this repository. ``last``: it is killed when
+        actions have been executed so often, by whatever worker.
         """
         arguments = ["worker", "--actions", ledger.__name__, "--actions", rude_actions.__name__]
         main = f"from runstudio_tui.cli import main; main({arguments!r})"
@@ -204,6 +211,7 @@ class Installation:
             "TEMPORAL_ADDRESS": self.temporal.address,
             "RUNSTUDIO_HEALTH_PORT": str(port),
             ledger.VARIABLE: str(self.ledger),
+            **({} if last is None else {ledger.LAST_VARIABLE: str(last)}),
             **self.variables,
         }
         with log.open("ab") as output:

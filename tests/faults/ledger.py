@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from engine.errors import StepFailure
 
 VARIABLE = "FAULTS_LEDGER"
 """Names the file, in a worker's environment."""
+LAST_VARIABLE = "FAULTS_LEDGER_LAST"
+"""A number in a worker's environment: it dies, with SIGKILL, when the file holds so many executions."""
 TABLE = "CREATE TABLE IF NOT EXISTS ledger_inside (key text NOT NULL, run_id uuid NOT NULL, at float NOT NULL)"
 
 
@@ -70,6 +73,9 @@ def _note(ctx: ActionContext) -> None:
         os.write(descriptor, json.dumps(asdict(entry)).encode() + b"\n")
     finally:
         os.close(descriptor)
+    last = os.environ.get(LAST_VARIABLE)
+    if last is not None and len(read_entries(Path(os.environ[VARIABLE]))) >= int(last):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @action("ledger.quick", input=Given, output=Answer, quick=True)

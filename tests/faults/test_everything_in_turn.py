@@ -33,25 +33,27 @@ async def test_worker_then_temporal_then_postgres(installation: Installation) ->
     await bench.publish([call("k", "ledger.quick"), call("n", "ledger.inside")], "wf.child")
     await bench.publish(STEPS)
     runs = await installation.launch(RUNS, lambda number: {"order": f"o-{number}"})
-    # Half of the events are there before anybody waits for them.
-    for number in range(0, RUNS, 2):
-        await submit_event(context, EventRequest("GO", {"n": number}, f"o-{number}", event_id=f"e-{number}"))
 
-    async with installation.worker("first") as first:
-        await installation.done(60)
-        first.send(signal.SIGKILL)
-        assert await first.ended(5) == -signal.SIGKILL
+    async def go(*numbers: int) -> None:
+        for number in numbers:
+            await submit_event(context, EventRequest("GO", {"n": number}, f"o-{number}", event_id=f"e-{number}"))
+
+    # Nearly half of the events are there before anybody waits for them; the last two are kept back until the end.
+    await go(*range(0, RUNS - 2, 2))
+
+    async with installation.worker("first", last=60) as first:
+        assert await first.ended() == -signal.SIGKILL
         assert await installation.active() > RUNS // 2
 
     async with installation.worker("heir"):
         await installation.done(130)
         assert await installation.active() > RUNS // 2
         await installation.restart_temporal(away=1)
-        for number in range(1, RUNS, 2):
-            await submit_event(context, EventRequest("GO", {"n": number}, f"o-{number}", event_id=f"e-{number}"))
+        await go(*range(1, RUNS - 2, 2))
         await installation.done(230)
         assert await installation.active() > 0
         await installation.restart_postgres(away=1)
+        await go(RUNS - 2, RUNS - 1)
         await installation.all_ended(150)
 
     assert await installation.account(runs, executed=RUNS * OUTSIDE, inside=RUNS * INSIDE) == {"SUCCEEDED": RUNS}

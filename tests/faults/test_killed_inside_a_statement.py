@@ -8,7 +8,7 @@ import signal
 import pytest
 from sqlalchemy import text
 
-from tests.engine.workflow.harness import Run
+from tests.engine.workflow.harness import PATIENCE_SECONDS, Run
 from tests.engine.workflow.steps import call
 from tests.faults.world import World
 
@@ -56,13 +56,19 @@ async def test_killed_inside_a_statement(world: World) -> None:
         [row] = await bench.rows(f"SELECT count(*) AS n {HELD}")
         return bool(row["n"] == len(CASES))
 
-    async with world.worker("doomed") as doomed, bench.store.connect() as holder:
+    async def none_is_to_be_rolled_back() -> bool:
+        return not await bench.rows(f"SELECT 1 {HELD} AND application_name = 'rolled back'")
+
+    async with bench.store.connect() as holder:
+        # Before there is a worker: the runs are on the queue already.
         await holder.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
         await holder.commit()
-        await bench.until(all_held)
-        doomed.send_signal(signal.SIGKILL)
-        assert await asyncio.wait_for(doomed.wait(), 5) == -signal.SIGKILL
+        async with world.worker("doomed") as doomed:
+            await bench.until(all_held)
+            doomed.send_signal(signal.SIGKILL)
+            assert await asyncio.wait_for(doomed.wait(), PATIENCE_SECONDS) == -signal.SIGKILL
         await bench.rows(f"SELECT pg_terminate_backend(pid) {HELD} AND application_name = 'rolled back'")
+        await bench.until(none_is_to_be_rolled_back)
         await holder.execute(text(f"SELECT pg_advisory_unlock({LOCK})"))
         await holder.commit()
     async with world.worker("heir"):

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from engine.activities.fault_points import POINTS
-from tests.engine.workflow.harness import Run
+from tests.engine.workflow.harness import PATIENCE_SECONDS, Run
 from tests.engine.workflow.steps import Step, call, call_workflow, for_each, set_state, wait_event
 from tests.faults.world import World
 
@@ -51,7 +51,7 @@ async def test_at(world: World, point: str) -> None:
     # A run that asks for units again and again is never so long without an activity that it has to flush its trace.
     run = await everything(world, limited=not point.startswith("flush_trace"))
     async with world.worker("doomed", fault=point) as doomed:
-        assert await asyncio.wait_for(doomed.wait(), 30) == -signal.SIGKILL
+        assert await asyncio.wait_for(doomed.wait(), PATIENCE_SECONDS) == -signal.SIGKILL
     async with world.worker("heir"):
         row = await run.ended()
     assert (row["status"], row["step_count"]) == ("SUCCEEDED", ITEMS + 6)
@@ -73,7 +73,7 @@ async def test_a_worker_that_is_asked_to_stop_finishes_what_it_is_doing(world: W
 
         await world.bench.until(begun)
         first.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(first.wait(), 20) == 0
+        assert await asyncio.wait_for(first.wait(), PATIENCE_SECONDS) == 0
     async with world.worker("second"):
         await run.ended()
     tries = await run.tries()
