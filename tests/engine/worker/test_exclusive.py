@@ -38,7 +38,7 @@ async def test_the_lock_of_a_process_that_died_is_free(store: Store, database_ur
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         free = False
         while not free:
             async with only_one(store, "reconciler") as free:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from engine.store.transactions import Store, writing
 from engine.store.workers import SeenWorker, load_workers
 from engine.worker.host import WorkerHost
 from tests.conftest import migrate
+from tests.engine.devstack.ports import silent_port
 from tests.engine.operations.conftest import Execute, Query, add_version, until
 from tests.engine.operations.crashing import Crash, crashing_before_start
 
@@ -49,7 +50,7 @@ async def running(given: Settings) -> AsyncIterator[WorkerHost]:
 
 
 async def get(host: WorkerHost, path: str) -> httpx.Response:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         return await client.get(f"http://127.0.0.1:{host.health.port}{path}")
 
 
@@ -57,7 +58,7 @@ async def ready(host: WorkerHost) -> None:
     async def is_ready() -> bool:
         return (await get(host, "/readyz")).status_code == 200
 
-    await until(is_ready, seconds=30)
+    await until(is_ready, seconds=90)
 
 
 async def only_worker(store: Store) -> SeenWorker:
@@ -114,13 +115,14 @@ async def test_the_worker_finishes_a_launch_that_crashed(
         async def ended() -> bool:
             return (await query("SELECT status FROM workflow_runs"))[0]["status"] == "SUCCEEDED"
 
-        await until(ended, seconds=30)
+        await until(ended, seconds=90)
 
 
 async def test_a_temporal_that_is_away_is_waited_for_and_told(
     database_url: str, temporal_server: TemporalServer, tmp_path: Path
 ) -> None:
-    port = free_port()
+    reservation = ExitStack()
+    port = reservation.enter_context(silent_port())
     async with running(settings(database_url, f"127.0.0.1:{port}")) as host:
 
         async def told() -> bool:
@@ -131,6 +133,7 @@ async def test_a_temporal_that_is_away_is_waited_for_and_told(
         answer = await get(host, "/readyz")
         assert answer.status_code == 503
         assert "temporal" in answer.json()["notReady"]
+        reservation.close()
         late = TemporalServer(temporal_server.program, tmp_path / "late.db", log=tmp_path / "late.log", port=port)
         await asyncio.to_thread(late.start)
         try:
@@ -140,7 +143,7 @@ async def test_a_temporal_that_is_away_is_waited_for_and_told(
             async def not_ready() -> bool:
                 return (await get(host, "/readyz")).status_code == 503
 
-            await until(not_ready, seconds=60)
+            await until(not_ready, seconds=90)
         finally:
             await asyncio.to_thread(late.kill)
 
@@ -194,7 +197,7 @@ class TestSignals:
                 except httpx.TransportError:
                     return False
 
-            await until(is_ready, seconds=60)
+            await until(is_ready, seconds=120)
             yield child, log
         finally:
             if child.returncode is None:
@@ -206,7 +209,7 @@ class TestSignals:
     ) -> None:
         async with self.process(database_url, temporal_address, tmp_path) as (child, log):
             child.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(child.wait(), 20) == 0
+            assert await asyncio.wait_for(child.wait(), 60) == 0
         lines = [json.loads(line) for line in log.read_text().splitlines()]
         named = {line["variable"] for line in lines if "variable" in line}
         assert named == {"WORKFLOW_RUNTIME_V2_ENABLE_DB_POLLING", "WORKFLOW_RUNTIME_V2_TEMPORAL_TASK_QUEUE"}
@@ -223,11 +226,15 @@ class TestSignals:
         store: Store,
         query: Query,
     ) -> None:
-        await launch_slow(context, store, seconds=2)
-        async with self.process(database_url, temporal_address, tmp_path) as (child, _log):
+        finish = tmp_path / "finish"
+        await launch_slow(context, store, file=finish)
+        async with self.process(database_url, temporal_address, tmp_path) as (child, log):
             await until(lambda: started(query))
             child.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(child.wait(), 25) == 0
+            await until(lambda: draining(log))
+            # Only now: the action was under way when the worker was told to stop.
+            finish.touch()
+            assert await asyncio.wait_for(child.wait(), 60) == 0
         tries = await query("SELECT status FROM workflow_action_invocations")
         assert tries == [{"status": "SUCCEEDED"}]
 
@@ -240,24 +247,26 @@ class TestSignals:
         store: Store,
         query: Query,
     ) -> None:
-        await launch_slow(context, store, seconds=60)
+        await launch_slow(context, store, file=tmp_path / "never")
         async with self.process(database_url, temporal_address, tmp_path) as (child, log):
             await until(lambda: started(query))
             child.send_signal(signal.SIGTERM)
-
-            async def draining() -> bool:
-                return "draining" in log.read_text()
-
-            await until(draining)
+            await until(lambda: draining(log))
             child.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(child.wait(), 5) == 1
+            assert await asyncio.wait_for(child.wait(), 60) == 1
+        # Nothing after it: neither the wait for the action nor a farewell.
+        assert json.loads(log.read_text().splitlines()[-1])["event"] == "second signal, ending at once"
 
 
-async def launch_slow(context: OperationContext, store: Store, *, seconds: float) -> None:
+async def draining(log: Path) -> bool:
+    return "draining" in log.read_text()  # noqa: ASYNC240 - a small file, and nothing else runs meanwhile
+
+
+async def launch_slow(context: OperationContext, store: Store, *, file: Path) -> None:
     step = {
         "id": "slow",
         "type": "action.call",
-        "config": {"actionId": "test.slow", "version": 1, "inputMapping": {"seconds": seconds}},
+        "config": {"actionId": "test.slow", "version": 1, "inputMapping": {"file": str(file)}},
     }
     await add_version(store, steps=[step])
     await launch_published_run(context, LaunchRequest("orders"))
@@ -290,7 +299,7 @@ async def test_a_postgres_that_goes_away_is_waited_for_and_told(temporal_address
         async def not_ready() -> bool:
             return (await get(host, "/readyz")).status_code == 503
 
-        await until(not_ready, seconds=40)
+        await until(not_ready, seconds=90)
         assert (await get(host, "/livez")).status_code == 200
         await asyncio.to_thread(server.start)
         await ready(host)

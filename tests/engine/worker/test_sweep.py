@@ -58,7 +58,7 @@ async def test_rows_that_another_sweep_holds_are_passed_over(store: Store, execu
         await other.execute(
             text("SELECT 1 FROM workflow_data_store ORDER BY expires_at LIMIT 4 FOR UPDATE SKIP LOCKED")
         )
-        assert await asyncio.wait_for(sweep_expired(store), 5) == 6
+        assert await asyncio.wait_for(sweep_expired(store), 60) == 6
     assert await left(query) == 4
 
 
