@@ -42,6 +42,8 @@ from tests.faults.ledger import Entry, read_entries
 REPOSITORY = Path(__file__).parents[2]
 TEMPLATE = "faults_template"
 START_SECONDS = 60.0
+END_SECONDS = 300.0
+"""For all runs of a test to end, some of them after Temporal's own time-outs: much less is usual."""
 ACTIVE = ("RUNNING", "WAITING")
 SAME_END = {
     "SUCCEEDED": WorkflowExecutionStatus.COMPLETED,
@@ -118,7 +120,7 @@ class Installation:
         """What the actions have done outside of us."""
         return read_entries(self.ledger)
 
-    async def done(self, executions: int, seconds: float = 60.0) -> None:
+    async def done(self, executions: int, seconds: float = END_SECONDS) -> None:
         """Wait until actions have been executed so often; needs no server."""
         async with asyncio.timeout(seconds):
             while len(self.entries()) < executions:  # noqa: ASYNC110 # it is another process that writes
@@ -142,7 +144,7 @@ class Installation:
         )
         return int(row["n"])
 
-    async def all_ended(self, seconds: float) -> None:
+    async def all_ended(self, seconds: float = END_SECONDS) -> None:
         """Wait until every run is over, in its row and in Temporal, and everything that was to be delivered is."""
 
         async def settled() -> bool:

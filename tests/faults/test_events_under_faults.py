@@ -16,9 +16,9 @@ from engine.operations.events import EventReceipt, EventRequest, submit_event
 from tests.engine.operations.conftest import add_version
 from tests.engine.workflow.harness import PATIENCE_SECONDS, Run
 from tests.engine.workflow.steps import Step, assign, attempt, call, call_workflow, for_each, wait_event
-from tests.faults.installation import Installation
+from tests.faults.installation import END_SECONDS, Installation
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 SHORT_HISTORIES = "import engine.workflow.continuation as c; c.MAX_EVENTS = 40"
 """A build whose runs go on as new executions every few steps."""
@@ -76,7 +76,7 @@ async def test_every_event_once_from_many_producers_to_two_builds_of_which_one_d
         await installation.done(20)
         old.send(signal.SIGKILL)
         receipts = [receipt for some in await producing for receipt in some]
-        await installation.all_ended(120)
+        await installation.all_ended()
     assert sum(receipt.accepted for receipt in receipts) == len(receipts) / 3 == 3 * ticks + 10
     builds = await bench.rows("SELECT DISTINCT build FROM workflow_workers")
     assert len(builds) == 2
@@ -103,7 +103,7 @@ async def test_an_event_together_with_its_timeout_is_used_once(installation: Ins
             await submit_event(context, go(index))
 
         await asyncio.gather(*(send(index, run) for index, run in enumerate(runs)))
-        await installation.all_ended(60)
+        await installation.all_ended()
     assert await installation.account(runs, executed=number) == {"SUCCEEDED": number}
     for index, run in enumerate(runs):
         waits = [(wait["status"], wait["matched_event_id"]) for wait in await run.waits()]
@@ -130,7 +130,7 @@ async def test_an_event_together_with_a_cancel(installation: Installation, befor
         answers = await asyncio.gather(
             *(cancel(run) for run in runs), *(submit_event(context, go(index)) for index in range(number))
         )
-        await installation.all_ended(60)
+        await installation.all_ended()
     tries = await installation.bench.rows("SELECT 1 FROM workflow_action_invocations WHERE status = 'SUCCEEDED'")
     executed = len({entry.key for entry in installation.entries()})
     assert 0 <= executed - len(tries) <= number, "a cancel may come between an effect and its record, once per run"
@@ -170,7 +170,7 @@ async def test_a_cancel_asked_for_again_and_again(installation: Installation) ->
         await bench.until(all_asked)
         worker.send(signal.SIGCONT)
         assert {outcome.outcome for outcome in await canceling} == {"canceled"}
-        await installation.all_ended(60)
+        await installation.all_ended()
         ended = await run.row()
         with pytest.raises(Conflict, match="RUN_ENDED"):
             await cancel_run(context, run.id, "once more")
@@ -197,7 +197,7 @@ async def test_a_cancel_while_the_first_one_is_being_cleaned_up_without_postgres
         for run in runs:
             await run.handle.cancel(reason="second")
         await installation.restart_postgres(away=1)
-        await installation.all_ended(60)
+        await installation.all_ended()
     assert await installation.account(runs, executed=0) == {"CANCELED": 5}
     assert {(await run.row())["error_json"]["message"] for run in runs} == {"first"}
 
@@ -215,7 +215,7 @@ async def test_a_build_that_does_not_know_the_semantics_leaves_the_runs_to_one_t
         async def old_ones_ended() -> bool:
             return await installation.active() == 4
 
-        await installation.until(old_ones_ended, 60)
+        await installation.until(old_ones_ended, END_SECONDS)
 
         async def refused() -> bool:
             return all([(await run.events())["WORKFLOW_TASK_FAILED"] for run in runs[-4:]])
@@ -225,5 +225,5 @@ async def test_a_build_that_does_not_know_the_semantics_leaves_the_runs_to_one_t
         async with installation.worker("new", before=KNOWS_THE_NEXT):
             old.send(signal.SIGTERM)
             assert await old.ended() == 0
-            await installation.all_ended(90)
+            await installation.all_ended()
     assert await installation.account(runs, executed=14, inside=14) == {"SUCCEEDED": 14}

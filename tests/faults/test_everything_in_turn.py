@@ -10,7 +10,7 @@ from engine.operations.events import EventRequest, submit_event
 from tests.engine.workflow.steps import call, call_workflow, for_each, retried, set_state, wait_event
 from tests.faults.installation import Installation
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 RUNS = 50
 STEPS = [
@@ -54,7 +54,7 @@ async def test_worker_then_temporal_then_postgres(installation: Installation) ->
         assert await installation.active() > 0
         await installation.restart_postgres(away=1)
         await go(RUNS - 2, RUNS - 1)
-        await installation.all_ended(150)
+        await installation.all_ended()
 
     assert await installation.account(runs, executed=RUNS * OUTSIDE, inside=RUNS * INSIDE) == {"SUCCEEDED": RUNS}
     rows = await bench.rows("SELECT input_json, output_json FROM workflow_runs WHERE parent_run_id IS NULL")

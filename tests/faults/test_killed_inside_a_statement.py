@@ -10,9 +10,10 @@ from sqlalchemy import text
 
 from tests.engine.workflow.harness import PATIENCE_SECONDS, Run
 from tests.engine.workflow.steps import call
+from tests.faults.installation import END_SECONDS
 from tests.faults.world import World
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 LOCK = 4711
 HOLD = f"""
@@ -73,7 +74,7 @@ async def test_killed_inside_a_statement(world: World) -> None:
         await holder.commit()
     async with world.worker("heir"):
         # An ordinary action of a dead worker is noticed by its missing heartbeats, after half a minute.
-        await asyncio.gather(*(asyncio.wait_for(run.handle.result(), 90) for run in runs))
+        await asyncio.gather(*(run.result(END_SECONDS) for run in runs))
     for run in runs:
         # The death of a worker is no failure of the action: there is one try, and its row says how it ended.
         assert [(tried["status"], tried["attempt"]) for tried in await run.tries()] == [("SUCCEEDED", 1)] * 2

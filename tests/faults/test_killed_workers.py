@@ -11,6 +11,7 @@ import pytest
 from engine.activities.fault_points import POINTS
 from tests.engine.workflow.harness import PATIENCE_SECONDS, Run
 from tests.engine.workflow.steps import Step, call, call_workflow, for_each, set_state, wait_event
+from tests.faults.installation import END_SECONDS
 from tests.faults.world import World
 
 pytestmark = pytest.mark.faults
@@ -86,7 +87,7 @@ async def test_a_worker_that_is_asked_to_stop_finishes_what_it_is_doing(world: W
 RUNS = 40
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_many_runs_survive_many_deaths(world: World) -> None:
     chance = random.Random(4711)
     steps = [
@@ -102,7 +103,7 @@ async def test_many_runs_survive_many_deaths(world: World) -> None:
             await asyncio.sleep(chance.uniform(0.3, 1.5))
             doomed.kill()
     async with world.worker("heir"):
-        await asyncio.gather(*(asyncio.wait_for(run.handle.result(), 200) for run in runs))
+        await asyncio.gather(*(run.result(END_SECONDS) for run in runs))
     assert len(await world.executions()) == RUNS * 5
     [inside] = await world.bench.rows("SELECT count(*) AS n, count(DISTINCT run_id) AS runs FROM inside")
     assert (inside["n"], inside["runs"]) == (RUNS, RUNS)

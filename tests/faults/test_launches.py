@@ -17,7 +17,7 @@ from tests.engine.workflow.harness import Run
 from tests.engine.workflow.steps import call
 from tests.faults.installation import REPOSITORY, Installation
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 STEPS = [call("q", "ledger.quick"), call("i", "ledger.inside")]
 
@@ -50,7 +50,7 @@ async def test_a_crash_between_the_row_and_the_start_and_one_between_the_start_a
     assert (code, json.loads(said)["created"]) == (0, False)
     runs.append(Run(bench, json.loads(said)["runId"]))
     async with installation.worker("worker"):
-        await installation.all_ended(60)
+        await installation.all_ended()
     assert await installation.account(runs, executed=3, inside=3) == {"SUCCEEDED": 3}
     assert {(await run.row())["launch_state"] for run in runs} == {"started"}
     for run, key in zip(runs, [*points, "again"], strict=True):
@@ -64,7 +64,7 @@ async def test_replays_that_come_twice_and_together(installation: Installation) 
     await bench.publish(STEPS)
     [source] = await installation.launch(1, lambda _: {"n": 1})
     async with installation.worker("worker") as worker:
-        await installation.all_ended(60)
+        await installation.all_ended()
 
         async def replay(key: str | None) -> str:
             return (await replay_run(context, source.id, "once more", Original(), idempotency_key=key)).run_id
@@ -76,7 +76,7 @@ async def test_replays_that_come_twice_and_together(installation: Installation) 
     assert len(set(twice)) == 1
     assert len({*twice, *apart}) == 3
     async with installation.worker("heir"):
-        await installation.all_ended(60)
+        await installation.all_ended()
     runs = [source, *(Run(bench, run_id) for run_id in {*twice, *apart})]
     assert await installation.account(runs, executed=4, inside=4) == {"SUCCEEDED": 4}
     rows = await bench.rows(
@@ -91,5 +91,5 @@ async def test_without_a_poller_runs_wait_and_say_so(installation: Installation)
     said = [finding.code for finding in (await diagnose_run(installation.context, runs[0].id)).findings]
     assert said == ["NO_POLLER"]
     async with installation.worker("worker"):
-        await installation.all_ended(60)
+        await installation.all_ended()
     assert await installation.account(runs, executed=20, inside=20) == {"SUCCEEDED": 20}

@@ -18,7 +18,7 @@ from tests.engine.workflow.harness import PATIENCE_SECONDS, Run
 from tests.engine.workflow.steps import call, for_each, wait_event
 from tests.faults.installation import Installation
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 OUTAGE_SECONDS = 30.0
 
@@ -52,7 +52,7 @@ class TestPostgres:
                 await asyncio.sleep(chance.uniform(0.2, 3))
                 await installation.restart_postgres(away=chance.uniform(0, 1.5))
             runs = [Run(installation.bench, run_id) for run_id in await customers]
-            await installation.all_ended(90)
+            await installation.all_ended()
         counted = await installation.account(runs, executed=2 * self.RUNS, inside=self.RUNS)
         assert counted == {"SUCCEEDED": self.RUNS}
 
@@ -63,7 +63,7 @@ class TestPostgres:
         async with installation.worker("worker"):
             await installation.done(10)
             await installation.restart_postgres(away=25)
-            await installation.all_ended(90)
+            await installation.all_ended()
         assert await installation.account(runs, executed=5 * 12, inside=5 * 11) == {"SUCCEEDED": 5}
         for run in runs:
             # An activity that waits for Postgres is no reason to fill the history.
@@ -112,7 +112,7 @@ class TestTemporal:
             # All of that was during the outage, which lasts half a minute or, on a slow machine, longer.
             await outage
             await installation.start_temporal()
-            await installation.all_ended(90)
+            await installation.all_ended()
             await installation.ready(worker)
         runs = [*before, *(Run(bench, result.run_id) for result in during)]
         assert await installation.account(runs, executed=60, inside=30) == {"SUCCEEDED": 30}

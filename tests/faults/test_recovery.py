@@ -8,9 +8,9 @@ import pytest
 
 from engine.operations.events import EventRequest, submit_event
 from tests.engine.workflow.steps import call, wait_event
-from tests.faults.installation import Installation
+from tests.faults.installation import END_SECONDS, Installation
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 RUNS = 500
 
@@ -31,12 +31,12 @@ async def test_killed_with_five_hundred_runs_in_flight(installation: Installatio
             rows = await bench.rows("SELECT count(*) AS n FROM workflow_run_waits WHERE status = 'WAITING'")
             return bool(rows[0]["n"] == RUNS)
 
-        await installation.until(all_wait, 90)
+        await installation.until(all_wait, END_SECONDS)
         assert await installation.active() == RUNS
         # One event for all of them: each has several steps to do at once, and a hundred are in the midst of it.
         await submit_event(context, EventRequest("GO", {}))
         assert await first.ended() == -signal.SIGKILL
     assert await installation.active() > RUNS // 2
     async with installation.worker("heir"):
-        await installation.all_ended(120)
+        await installation.all_ended()
     assert await installation.account(runs, executed=3 * RUNS, inside=RUNS) == {"SUCCEEDED": RUNS}

@@ -21,7 +21,7 @@ from tests.engine.workflow.steps import Step, assign, attempt, call, call_workfl
 from tests.faults.installation import REPOSITORY, Installation
 from tests.faults.rude_actions import digest_of
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 CANARY = 'kanarie 4711/"+='
 FORMS = (CANARY, json.dumps(CANARY)[1:-1], quote(CANARY), quote(CANARY, safe=""), "kanarie", CANARY[8:])
@@ -102,7 +102,7 @@ async def test_nobody_repeats_it(installation: Installation) -> None:
         await run.waiting("event")
         shown = [await command(installation, "runs", *words, run.id, "--json") for words in (["show"], ["why"])]
         await submit_event(installation.context, EventRequest("PING", {}, "[REDACTED]"))
-        await installation.all_ended(60)
+        await installation.all_ended()
         shown += [await command(installation, "runs", *words, run.id, "--json") for words in (["show"], ["why"])]
         shown += [await command(installation, "runs", "list", "--json")]
         shown += [(await web.get(f"http://127.0.0.1:{worker.port}/{path}")).text for path in ("health", "metrics")]
