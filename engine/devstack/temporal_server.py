@@ -35,14 +35,8 @@ START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 10.0
 START_ATTEMPTS: Final = 3
 
-SERVER_SETTINGS: Final = (
-    "system.enableActivityEagerExecution=true",
-    "history.transferProcessorMaxPollRPS=1000",
-)
-"""Activities in the answer to the task that asked for them are off by default, and cost every ordinary step a round trip more.
-A shard looks for new tasks at most 20 times a second by default; the development server has one shard for everything, so that
-a task would wait up to 50 ms. compose.yaml sets the same.
-"""
+SERVER_SETTINGS: Final = ("system.enableActivityEagerExecution=true",)
+"""Off by default; without it every ordinary step costs one more round trip. compose.yaml sets the same."""
 SQLITE_SETTINGS: Final = ("journal_mode=WAL",)
 """One write to the disk per transaction instead of several, and as durable: what was committed survives any crash."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 import yaml
 
 from engine.contract import IGNORED_VARIABLES, TASK_QUEUE
-from engine.devstack.temporal_server import SERVER_SETTINGS
 from engine.settings import Settings
 
 REPOSITORY = Path(__file__).parents[3]
@@ -108,13 +106,11 @@ def test_images_are_pinned_and_ours_is_built_once() -> None:
     assert {SERVICES[name]["image"] for name in OURS} == {"runstudio"}
 
 
-def test_temporal_is_set_up_as_the_development_server() -> None:
+def test_eager_execution_is_on_as_on_the_development_server() -> None:
     (config,) = SERVICES["temporal"]["configs"]
     assert config["target"] == SERVICES["temporal"]["environment"]["DYNAMIC_CONFIG_FILE_PATH"]
     content = yaml.safe_load(COMPOSE["configs"][config["source"]]["content"])
-    assert len(SERVER_SETTINGS) == 2
-    wanted = dict(setting.split("=") for setting in SERVER_SETTINGS)
-    assert content == {name: [{"value": json.loads(value)}] for name, value in wanted.items()}
+    assert content == {"system.enableActivityEagerExecution": [{"value": True}]}
 
 
 def test_the_image_is_built_from_what_the_program_needs() -> None:
