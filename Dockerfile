@@ -6,7 +6,7 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 
 COPY . /tmp/source
 # The lock as constraints: exactly its versions, but only of what the program needs, without the tools of its tests.
-RUN pip install --no-cache-dir --disable-pip-version-check --constraint /tmp/source/requirements.lock /tmp/source \
+RUN pip install --no-cache-dir --disable-pip-version-check --constraint /tmp/source/requirements.lock "/tmp/source[studio]" \
     && rm -rf /tmp/source \
     && useradd --system --uid 10001 --create-home runstudio
 

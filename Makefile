@@ -10,10 +10,10 @@ BENCH_STAMP := $(VENV)/.installed-bench
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
 .DEFAULT_GOAL := help
-.PHONY: help studio test check bench clean
+.PHONY: help studio test check coverage bench clean
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(STAMP): requirements.lock pyproject.toml
 	@if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" -c '$(NEW_ENOUGH)'; then \
@@ -35,8 +35,8 @@ studio: $(STAMP) ## start everything on this machine and open Run Studio
 	@$(BIN)/runstudio dev studio
 
 test: $(STAMP) ## run the tests (make test ARGS="tests/engine -k replay")
-	@$(BIN)/python -m engine.devstack prepare
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m tests.prepare
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMP) ## lint, format, types, and the rules about who may import whom
 	$(BIN)/ruff check .
@@ -44,9 +44,16 @@ check: $(STAMP) ## lint, format, types, and the rules about who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+coverage: $(STAMP) ## run the tests, and print the files they cover least (ARGS as for make test)
+	@$(BIN)/python -m tests.prepare
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS); tests=$$?; \
+	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report | awk 'NR <= 32 || /^TOTAL/'; exit $$tests
+
 bench: $(BENCH_STAMP) ## measure, and write docs/benchmarks.md
-	@$(BIN)/python -m engine.devstack prepare
+	@$(BIN)/python -m tests.prepare
+	@$(BIN)/python -m tests.bench.newest
 	@$(BIN)/python -m tests.bench
 
 clean: ## remove what was installed and cached here; data and the user's cache stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*

@@ -5,7 +5,8 @@ The names are those of the system this engine succeeds, so that tooling around i
 
 from __future__ import annotations
 
-from typing import Any, Final, TypedDict
+from datetime import timedelta
+from typing import Any, Final, NotRequired, TypedDict
 
 TASK_QUEUE: Final = "workflow-runtime-v2"
 WORKFLOW_TYPE: Final = "workflowRuntimeV2RunWorkflow"
@@ -20,8 +21,16 @@ QUERY_CURRENT_STEP: Final = "workflowRuntimeV2CurrentStep"
 QUERY_CURRENT_WAIT: Final = "workflowRuntimeV2CurrentWait"
 QUERY_SUMMARY: Final = "workflowRuntimeV2InterpreterSummary"
 
-SEMANTICS_VERSION: Final = "2026-11.1"
-"""Version of the interpreter's semantics; travels in RunInput and is stored on the run row."""
+SEMANTICS_VERSION: Final = "2026-12.1"
+"""Version of the semantics of new runs; travels in RunInput, is stored on the run row, and is a run's for life."""
+TEMPORAL_CLOCK_SEMANTICS: Final = "2026-11.1"
+"""Runs whose clock is Temporal's and whose quick steps are local activities each: see ``engine.workflow.earlier``."""
+SUPPORTED_SEMANTICS: Final = frozenset((SEMANTICS_VERSION, TEMPORAL_CLOCK_SEMANTICS))
+"""Versions this build can run, and compute again."""
+
+TASK_TIMEOUT: Final = timedelta(seconds=60)
+"""How long a worker has for a workflow task of a new run, before Temporal gives it to another. Children have that of their
+parent, and a run that goes on in a new execution keeps its own. A worker that is killed inside a task delays its run as long."""
 
 IGNORED_VARIABLES: Final = (
     "WORKFLOW_RUNTIME_V2_TEMPORAL_TASK_QUEUE",
@@ -47,6 +56,35 @@ class ScheduleInput(TypedDict):
     """Of the ``workflow_schedules`` row."""
 
 
+class ReplayCost(TypedDict):
+    """What replaying a history is estimated to cost: nanoseconds of an idle core for one of each, and the most it may be."""
+
+    event: int
+    byte: int
+    """Of the history, and of what an activity has said that it reads beside it."""
+    step: int
+    evaluation: int
+    """A step of evaluating an expression, as ``RunState.spend`` counts them."""
+    most: int
+    """With a history that costs more the run goes on in a new execution."""
+
+
+REPLAY_COST: Final[ReplayCost] = {
+    "event": 240_000,
+    "byte": 20,
+    "step": 40_000,
+    "evaluation": 400,
+    "most": 1_000_000_000,
+}
+"""``replay_cost`` of new runs: a history that needs one second. A worker five times slower is done in a twelfth of
+``TASK_TIMEOUT``, and with what else its core has to do well within half of it.
+
+Measured with the replays of ``make bench``, whose page compares estimate and measurement: an event costs 180 us (an ordinary
+action has six) to 236 us (a signal that comes alone has three); a step 27 us (an assignment) to 35 us (a quick action in a
+chain); a step of evaluation 340 to 430 ns (a filter over 3,000 items); a byte 13 ns (outcomes of 2 kB in chains) to 20 ns (of
+10 kB from ordinary actions)."""
+
+
 class RunInput(TypedDict):
     """Argument of the Temporal workflow. The payload is not in it: it is loaded from the run row."""
 
@@ -57,3 +95,7 @@ class RunInput(TypedDict):
     semantics_version: str
     checkpoint: dict[str, Any] | None
     """Interpreter state carried over continue-as-new; None at the first start."""
+    history_events: NotRequired[int]
+    """How many events of history make the run go on in a new execution, of runs that were started before ``replay_cost`` was."""
+    replay_cost: NotRequired[ReplayCost]
+    """What makes the run go on in a new execution. It is decided once, at the start, so that every replay agrees."""

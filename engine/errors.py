@@ -9,7 +9,9 @@ Two kinds cross the engine, and they are different things:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
+
+from engine.wording import sentences
 
 VALIDATION: Final = "ValidationError"
 EXPRESSION: Final = "ExpressionError"
@@ -85,9 +87,20 @@ class EngineError(Exception):
     hint: str = ""
     """What to do next, one sentence."""
     details: dict[str, Any] = field(default_factory=dict)
+    retryable: ClassVar[bool] = False
+    """True when the same call can succeed later without anything being changed."""
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.message}" + (f" {self.hint}" if self.hint else "")
+        return f"{self.code}: {self.sentences}"
+
+    @property
+    def sentences(self) -> str:
+        """What happened and what to do next, for a person who has no use for the code."""
+        return sentences(self.message, self.hint)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Task queues send exceptions from process to process.
+        return type(self), (self.code, self.message, self.hint, self.details)
 
 
 class NotFound(EngineError):
@@ -104,6 +117,12 @@ class Invalid(EngineError):
 
 class Unavailable(EngineError):
     """Temporal or Postgres cannot be reached now; trying again later can succeed."""
+
+    retryable = True
+
+
+class TimedOut(EngineError, TimeoutError):
+    """What was waited for did not come in time; it may still come."""
 
 
 class Forbidden(EngineError):

@@ -6,6 +6,8 @@ import secrets
 import time
 import uuid
 
+from engine.errors import Invalid
+
 DERIVED_NAMESPACE = uuid.UUID("6f2c1d0a-8a53-5b0e-9f63-5d7a3c1e2b40")
 
 
@@ -21,3 +23,12 @@ def new_id() -> str:
 def derived_id(*parts: str | int) -> str:
     """The same id for the same parts, on every machine (UUIDv5): for rows a repeated activity must find again."""
     return str(uuid.uuid5(DERIVED_NAMESPACE, "\x1f".join(str(part) for part in parts)))
+
+
+def uuid_text(value: str | uuid.UUID, what: str) -> str:
+    """``value`` as Postgres prints a uuid. Raises ``Invalid`` (ID_INVALID) when it is none."""
+    text = str(value)
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise Invalid("ID_INVALID", f"{text[:60]!r} is not the id of a {what}.", "Copy the whole id.") from None

@@ -22,6 +22,9 @@ DEFAULT_TENANT: Final = "00000000-0000-0000-0000-000000000001"
 DEFAULT_NAMESPACE: Final = "default"
 """Temporal's own default namespace; it exists on every development server."""
 
+CACHE_MEGABYTES: Final = 512
+"""What the runs that a worker keeps may take of its memory, where nothing else is said."""
+
 DATABASE_DRIVER: Final = "postgresql+psycopg"
 
 
@@ -94,7 +97,8 @@ class Settings(BaseSettings):
     action_modules: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         validation_alias="RUNSTUDIO_ACTIONS",
-        description="Python modules with your own actions, separated by commas; a worker imports them at its start.",
+        description="Python modules with your own actions, separated by commas, beside those of `--actions`. Installed,"
+        " or in PYTHONPATH.",
     )
     secrets_dir: Path | None = Field(
         default=None,
@@ -117,6 +121,13 @@ class Settings(BaseSettings):
         le=65535,
         validation_alias="RUNSTUDIO_HEALTH_PORT",
         description="Port of a worker's health server. 0: any free port, named in the log.",
+    )
+    cache_megabytes: int = Field(
+        default=CACHE_MEGABYTES,
+        ge=10,
+        validation_alias="RUNSTUDIO_CACHE_MB",
+        description="Memory, in MB, for the runs a worker keeps between their steps: ten runs per MB. Others are read again"
+        " when they move.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",

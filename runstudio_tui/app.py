@@ -10,44 +10,65 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual import events, work
 from textual.app import App, SuspendNotSupported
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.filter import LineFilter, NoColor
+from textual.geometry import Size
+from textual.screen import ModalScreen, Screen
 from textual.worker import Worker, WorkerState
 
-from runstudio_tui.actions import Scope, Situation
-from runstudio_tui.clipboard import Clipboard
+from engine.records import RunRow, Started, Workflow
+from runstudio_tui.actions import Scope, Situation, of_scope
+from runstudio_tui.clipboard import Clipboard, into_tmux
 from runstudio_tui.clock import Clock, ServerTime, SystemClock
 from runstudio_tui.config import StudioConfig
-from runstudio_tui.domain.models import RunId, RunRow
+from runstudio_tui.domain.command_line import RUN
 from runstudio_tui.editor import edit_text
 from runstudio_tui.logfile import log_to
-from runstudio_tui.ports import Backend, PortError
+from runstudio_tui.payload_files import read_payload
+from runstudio_tui.ports import Backend
 from runstudio_tui.screens.base import StudioScreen
-from runstudio_tui.screens.chrome import UNFOCUSED
+from runstudio_tui.screens.chrome import PAUSED, UNFOCUSED
+from runstudio_tui.screens.command_line import CommandLineDialog
 from runstudio_tui.screens.connecting import ConnectingScreen
+from runstudio_tui.screens.dialogs.base import Dialog
 from runstudio_tui.screens.dialogs.cancel import CancelDialog
+from runstudio_tui.screens.dialogs.export import ExportDialog
 from runstudio_tui.screens.dialogs.listing import ListingDialog
+from runstudio_tui.screens.dialogs.targets import TargetsDialog
+from runstudio_tui.screens.dialogs.why import WhyDialog
+from runstudio_tui.screens.filter_editing import FilterEditing
 from runstudio_tui.screens.help import help_rows
-from runstudio_tui.screens.messages import message_rows
+from runstudio_tui.screens.list_screen import ListScreen
+from runstudio_tui.screens.messages import message_rows, text_rows
 from runstudio_tui.screens.palette import PaletteDialog
+from runstudio_tui.screens.places import PLACES, Opening
+from runstudio_tui.screens.replay.dialog import ReplayDialog
+from runstudio_tui.screens.replay.several import ReplayManyDialog
 from runstudio_tui.screens.run.screen import Neighbour, RunScreen
-from runstudio_tui.screens.runs.screen import RunsScreen
-from runstudio_tui.screens.start.dialogs import PayloadDialog, WorkflowDialog
+from runstudio_tui.screens.start.payload import PayloadDialog
+from runstudio_tui.screens.start.workflow import WorkflowDialog
 from runstudio_tui.screens.too_small import TooSmallScreen
-from runstudio_tui.screens.why import why_rows
+from runstudio_tui.store.export import Export
 from runstudio_tui.store.feed import ChangeFeed, Poller
+from runstudio_tui.store.guarded import GuardedBackend
 from runstudio_tui.store.journal import Journal, Weight
-from runstudio_tui.store.read_only import ReadOnlyBackend
 from runstudio_tui.store.session import Studio
-from runstudio_tui.text import short_id
+from runstudio_tui.store.watch import SECONDS, WatchAnswer, look, take
 from runstudio_tui.themes import DEFAULT_TONES, THEMES, LastGuard
 from runstudio_tui.widgets.line_list import Row
+from runstudio_tui.wire import Frames, in_frames
+
+Answer = TypeVar("Answer")
 
 BackendFactory = Callable[[], Backend]
 MIN_WIDTH: Final = 60
@@ -57,6 +78,9 @@ _GRACE: Final = 2.0
 """Seconds to close connections after the terminal is gone, before the process ends anyway."""
 
 _log = logging.getLogger(__name__)
+
+
+MakeTargetsDialog = Callable[[Studio, Sequence[RunRow], int, Callable[[str, str], str]], TargetsDialog]
 
 
 class StudioApp(App[None]):
@@ -76,37 +100,40 @@ class StudioApp(App[None]):
         run_id: str | None = None,
         warnings: Sequence[str] = (),
         log_path: Path | None = None,
+        driver_class: type[Driver] | None = None,
     ) -> None:
         self.config = config
         self._guard = LastGuard(ascii_only=config.glyphs == "ascii")
-        super().__init__()
+        super().__init__(driver_class=driver_class)
         if config.low_bandwidth:
             self.animation_level = "none"
         now = clock or SystemClock()
-        if config.read_only:
-            backend = ReadOnlyBackend(backend)
         self.studio = Studio(
-            backend=backend,
+            backend=GuardedBackend(backend, now, read_only=config.read_only),
             clock=now,
             zone=config.zone(),
             poll_seconds=config.poll,
             journal=Journal(now),
             time=ServerTime(now),
-            feed=ChangeFeed(now, backend.feed),
+            feed=ChangeFeed(now, backend.system),
             report_bug=self.report_bug,
             tick_seconds=5.0 if config.low_bandwidth else 1.0,
             read_only=config.read_only,
+            console=config.console,
         )
         self.paused = False
+        self._frames = Frames()
+        self._watch: Poller[WatchAnswer | None] | None = None
         self._log_path = log_path
         self._first_filter = filter_text
-        self._first_run = RunId(run_id) if run_id else None
+        self._first_run = run_id if run_id else None
         self._warnings = tuple(warnings)
         self._clipboard_out = Clipboard(
             mode=config.clipboard,
             multiplexer=config.multiplexer,
             directory=Path(config.state_dir),
             write=self._write_sequence,
+            buffer=into_tmux if config.inside_tmux and not config.console else None,
         )
         for theme in THEMES:
             self.register_theme(theme)
@@ -132,18 +159,68 @@ class StudioApp(App[None]):
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, self.terminal_gone)
             loop.add_signal_handler(signal.SIGTERM, self.exit)
+        # After ctrl+z the terminal shows nothing of ours; Textual would draw only what changes from then on.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         self.push_screen(ConnectingScreen(self.studio, self._connected))
 
     async def on_unmount(self) -> None:
         """End: let go of the backend."""
+        if self._watch is not None:
+            await self._watch.stop()
         await self.studio.feed.stop()
         await self.studio.backend.close()
 
     def _connected(self) -> None:
+        if not self.is_running:  # a screen added now would change what Textual is closing
+            return
         self.studio.feed.start()
-        self.switch_screen(RunsScreen(self.studio, self._first_filter, self.config.low_bandwidth))
+        self._watch = Poller(
+            clock=self.studio.clock,
+            fetch=lambda: look(self.studio.backend),
+            apply=lambda answer: take(self.studio, answer),
+            interval=lambda: max(SECONDS, self.studio.poll_seconds),
+            polled=self._watched,
+            broken=self.report_bug,
+        )
+        self._watch.start()
+        opening = Opening(self.studio, self.config.low_bandwidth, self._first_filter)
+        for name, make in PLACES.items():
+            self.add_mode(name, partial(make, opening))
+        self.go_to(Scope.RUNS.value)
         if self._first_run is not None:
-            self.open_run(self._first_run)
+            self.call_later(self.open_run, self._first_run)
+        self.call_later(self._tell_too_small, self.size)
+
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """See App: the screens to be seen behind the top one. Only dialogs let the screen below through; Textual would draw what
+        changes on a hidden screen as well, with the whole of the one above it."""
+        below: list[Screen[Any]] = []
+        for upper, lower in pairwise(reversed(self._screen_stack)):
+            if not isinstance(upper, ModalScreen):
+                break
+            below.insert(0, lower)
+        return below
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """See App: of a frame, the terminal is sent what differs."""
+        super()._display(screen, in_frames(renderable, self._frames))
+
+    def _watched(self) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, StudioScreen):
+                screen.show_chrome()
+
+    def go_to(self, place: str, key: str | None = None) -> None:
+        """Go to one of the main screens, from a screen on top of it back to it; with ``key``, to that row of its list."""
+        if self.current_mode != place:
+            self.switch_mode(place)
+        else:
+            while len(self.screen_stack) > 1:
+                self.pop_screen()
+        screen = self.screen
+        if key is not None and isinstance(screen, ListScreen):
+            screen.seek(key)
 
     def terminal_gone(self) -> None:
         """The terminal was closed: leave quietly, and in any case soon, for nobody reads what is written any more."""
@@ -169,7 +246,10 @@ class StudioApp(App[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Below the size the screens need, one sentence stands instead."""
-        small = event.size.width < MIN_WIDTH or event.size.height < MIN_HEIGHT
+        self._tell_too_small(event.size)
+
+    def _tell_too_small(self, size: Size) -> None:
+        small = size.width < MIN_WIDTH or size.height < MIN_HEIGHT
         shown = isinstance(self.screen, TooSmallScreen)
         if small and not shown:
             self.push_screen(TooSmallScreen(MIN_WIDTH, MIN_HEIGHT))
@@ -189,9 +269,9 @@ class StudioApp(App[None]):
                 poller.go_on(UNFOCUSED)
 
     def _pollers(self) -> list[Poller[Any]]:
-        return [
-            poller for screen in self.screen_stack if isinstance(screen, StudioScreen) for poller in screen.pollers()
-        ]
+        """Of every screen, also of those of the main screens that are not looked at now."""
+        screens = [screen for stack in self._screen_stacks.values() for screen in stack]
+        return [poller for screen in screens if isinstance(screen, StudioScreen) for poller in screen.pollers()]
 
     # --- what screens ask for -----------------------------------------------------------------------------------------
 
@@ -206,6 +286,11 @@ class StudioApp(App[None]):
     def toggle_pause(self) -> bool:
         """Stop reading on every screen, or go on; returns whether it is paused now."""
         self.paused = not self.paused
+        for poller in self._pollers():
+            if self.paused:
+                poller.pause(PAUSED, after_first=True)
+            else:
+                poller.go_on(PAUSED)
         return self.paused
 
     def next_theme(self) -> str:
@@ -214,23 +299,31 @@ class StudioApp(App[None]):
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
         return self.theme
 
-    def copy(self, text: str, what: str) -> None:
-        """Copy for the operator, and say how it went."""
+    def copy(self, text: str, what: str) -> str:
+        """Copy for the operator, say how it went, and give what was said."""
         copied = self._clipboard_out.copy(text, what)
         self.tell(copied.text, Weight.WARNING if copied.failed else Weight.INFO)
+        return copied.text
 
     def _write_sequence(self, sequence: str) -> None:
         # Textual's own copy_to_clipboard can neither wrap for tmux nor tell a size; the driver is the only way past it.
         if self._driver is not None:
             self._driver.write(sequence)
 
-    def open_run(self, run_id: RunId, neighbour: Neighbour | None = None) -> None:
-        """Open the screen of a run."""
+    def open_run(self, run_id: str, neighbour: Neighbour | None = None) -> None:
+        """Open the screen of a run; over a dialog, which was opened meanwhile, nothing opens."""
+        if isinstance(self.screen, Dialog):
+            self.tell(f"not opened, for there was a dialog: run {run_id}", Weight.WARNING)
+            return
         self.push_screen(RunScreen(self.studio, run_id, neighbour))
 
     def show_help(self, scope: Scope, situation: Situation) -> None:
         """Show what every key does on a screen."""
         self.push_screen(ListingDialog("Help", lambda cells: help_rows(scope, situation, cells), self.copy))
+
+    def show_text(self, title: str, text: str) -> None:
+        """Show a text whole; it is copied as it is."""
+        self.push_screen(ListingDialog(title, lambda cells: text_rows(text, cells), self.copy, text=text))
 
     def show_messages(self) -> None:
         """Show what was said in this session."""
@@ -242,38 +335,91 @@ class StudioApp(App[None]):
     @work(group="flow", exit_on_error=False)
     async def show_palette(self, screen: StudioScreen) -> None:
         """Let the operator find an action by name, and do it."""
-        chosen = await self.push_screen_wait(PaletteDialog(screen.SCOPE, screen.situation()))
+        chosen = await self.push_screen_wait(PaletteDialog(screen.SCOPE, screen.now()))
         if chosen is not None:
             screen.action_act(chosen)
 
     @work(group="flow", exit_on_error=False)
-    async def show_why(self, run_id: RunId) -> None:
-        """Ask why a run is not moving, and show the answer."""
-        try:
-            diagnosis = (await self.studio.backend.system.diagnose(run_id)).value
-        except PortError as error:
-            self.tell(f"why: {error}", Weight.WARNING)
+    async def show_command_line(self, screen: StudioScreen) -> None:
+        """Let the operator type a command, and do it."""
+        actions = [action for action in of_scope(screen.SCOPE, Scope.EVERYWHERE) if action.palette]
+        command = await self.push_screen_wait(CommandLineDialog(actions))
+        if command is None:
             return
-        title = f"Why: {short_id(run_id)}"
-        await self.push_screen_wait(ListingDialog(title, lambda cells: why_rows(diagnosis, cells), self.copy))
+        if command.action:
+            screen.action_act(command.action)
+        elif command.name == RUN:
+            self.open_run(command.value)
+        elif isinstance(screen, FilterEditing):
+            if screen.filter_problems(command.value):
+                screen.refuse_filter(command.value)
+            else:
+                screen.take_filter(command.value)
+        else:
+            screen.say("this screen has no filter", Weight.WARNING)
+
+    def show_why(self, run_id: str) -> None:
+        """Show why a run is not moving."""
+        self.push_screen(WhyDialog(self.studio, run_id, self.copy))
+
+    def cancel_runs(self, rows: Sequence[RunRow], lost: int, done: Callable[[], None]) -> None:
+        """Cancel runs after asking; ``done`` is called when anything was sent."""
+        self.act_on_runs(CancelDialog, rows, lost, "cancel", done)
+
+    def act_on_runs(
+        self, dialog: MakeTargetsDialog, rows: Sequence[RunRow], lost: int, what: str, done: Callable[[], None]
+    ) -> None:
+        """Do something to runs after asking; ``done`` is called when anything was sent."""
+        self.settle(dialog(self.studio, rows, lost, self.copy), what, done)
+
+    def export(self, export: Export) -> None:
+        """Write runs into a file, after asking as what and under which name."""
+        dialog = ExportDialog(self.studio, export, self.config.export_folder, self.copy)
+        self.settle(dialog, "export", lambda: None)
 
     @work(group="flow", exit_on_error=False)
-    async def cancel_runs(self, rows: Sequence[RunRow], lost: int, done: Callable[[], None]) -> None:
-        """Cancel runs after asking; ``done`` is called when anything was sent."""
-        outcome = await self.push_screen_wait(CancelDialog(self.studio, rows, lost, self.copy))
+    async def settle(self, dialog: Dialog[str], what: str, done: Callable[[], None]) -> None:
+        """Let a dialog do something to records; ``done`` is called when anything was sent."""
+        outcome = await self.push_screen_wait(dialog)
         if outcome:
-            self.tell(f"cancel: {outcome}")
+            self.tell(f"{what}: {outcome}")
             done()
+
+    @work(group="flow", exit_on_error=False)
+    async def ask(self, dialog: Dialog[Answer], done: Callable[[Answer], None]) -> None:
+        """Open a dialog, unless there is one by now; ``done`` is called with what it gives."""
+        if isinstance(self.screen, Dialog):
+            return
+        answer = await self.push_screen_wait(dialog)
+        if answer is not None:
+            done(answer)
 
     @work(group="flow", exit_on_error=False)
     async def start_a_run(self, preferred: str | None) -> None:
         """Start a run after asking which and with what, and open it."""
         workflow = await self.push_screen_wait(WorkflowDialog(self.studio, preferred))
-        if workflow is None:
+        if workflow is not None:
+            self.start_workflow(workflow)
+
+    def start_workflow(self, workflow: Workflow) -> None:
+        """Start a run of a workflow after asking with what, and open it."""
+        read_file = None if self.studio.console else read_payload
+        dialog = PayloadDialog(self.studio, workflow, self.edit_outside, read_file)
+        self.ask(dialog, self._go_to_started)
+
+    @work(group="flow", exit_on_error=False)
+    async def replay_runs(self, rows: Sequence[RunRow], lost: int, done: Callable[[], None]) -> None:
+        """Replay one run after asking with what, and open the new one; or several, each as it was. ``done`` is called when
+        anything was sent."""
+        if len(rows) != 1 or lost:
+            self.act_on_runs(ReplayManyDialog, rows, lost, "replay", done)
             return
-        started = await self.push_screen_wait(PayloadDialog(self.studio, workflow, self.edit_outside))
-        if started is None:
-            return
+        started = await self.push_screen_wait(ReplayDialog(self.studio, rows[0], self.edit_outside))
+        if started is not None:
+            done()
+            self._go_to_started(started)
+
+    def _go_to_started(self, started: Started) -> None:
         self.open_run(started.run_id)
         if started.pending:
             self.tell("accepted; Temporal cannot be reached now, it starts as soon as it can", Weight.WARNING)
@@ -282,14 +428,22 @@ class StudioApp(App[None]):
         else:
             self.tell(f"started {started.run_id}")
 
-    def edit_outside(self, text: str) -> str | None:
-        """``text`` after the operator's own editor; None when there is none, or it cannot be started here."""
+    def edit_outside(self, text: str) -> str:
+        """``text`` after the operator's own editor. Raises ``OSError`` or ``ValueError`` when there is none, or it cannot be
+        started here."""
+        problem: OSError | ValueError | None = None
         try:
             with self.suspend():
-                return edit_text(text, self.config.editor, Path(self.config.state_dir))
-        except (SuspendNotSupported, OSError, ValueError) as error:
-            self.studio.journal.note(f"the editor could not be started: {error}", Weight.WARNING)
-            return None
+                # Nothing may leave this block by an exception: Textual would not take the terminal back.
+                try:
+                    text = edit_text(text, self.config.editor, Path(self.config.state_dir))
+                except (OSError, ValueError) as error:
+                    problem = error
+        except SuspendNotSupported:
+            problem = OSError("this terminal cannot be handed over")
+        if problem is not None:
+            raise problem
+        return text
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A flow broke: told, logged, and the studio goes on."""
@@ -306,14 +460,23 @@ def run_studio(
     run_id: str | None = None,
     warnings: Sequence[str] = (),
     clock: Clock | None = None,
+    driver_class: type[Driver] | None = None,
 ) -> int:
     """Run the studio until the operator leaves; returns the exit code of the process.
 
     ``backend_factory`` only makes the backend; it is opened, and opened again on ``r``, inside the studio.
+    ``driver_class``: where it is drawn, when that is not the terminal of the process.
     """
     log_path = log_to(Path(config.state_dir))
     app = StudioApp(
-        backend_factory(), config, clock, filter_text=filter_text, run_id=run_id, warnings=warnings, log_path=log_path
+        backend_factory(),
+        config,
+        clock,
+        filter_text=filter_text,
+        run_id=run_id,
+        warnings=warnings,
+        log_path=log_path,
+        driver_class=driver_class,
     )
     app.run(mouse=config.mouse and not config.low_bandwidth)
     return app.return_code or 0

@@ -14,8 +14,17 @@ def main(arguments: list[str] | None = None) -> None:
 
         print(f"runstudio {__version__}")
         return
-    from runstudio_tui.commands.entry import run
+    if "--console" in words or "--served" in words:
+        # Also before: what is imported reads the environment, and would be written down as bytecode.
+        sys.dont_write_bytecode = True
+        from runstudio_tui.commands.console import enter
 
+        enter(served="--served" in words)
+    try:
+        from runstudio_tui.commands.entry import run
+    except ModuleNotFoundError as missing:
+        told = f"The commands need {missing.name}, which is not installed: pip install 'runstudio[studio]'."
+        raise SystemExit(told) from missing
     run(words)
 
 

@@ -96,7 +96,7 @@ class ManualClock:
 
     async def advance(self, seconds: float) -> None:
         """Let ``seconds`` pass, waking sleepers in order and letting each run until it waits again."""
-        await self._let_run()
+        await self.let_run()
         target = self._monotonic + seconds
         while self._sleepers and self._sleepers[0][0] <= target:
             due, _, sleeper = heapq.heappop(self._sleepers)
@@ -104,17 +104,18 @@ class ManualClock:
                 continue
             self._move_to(due)
             sleeper.set_result(None)
-            await self._let_run()
+            await self.let_run()
         self._move_to(target)
-        await self._let_run()
+        await self.let_run()
 
     def _move_to(self, moment: float) -> None:
         self._now += timedelta(seconds=moment - self._monotonic)
         self._monotonic = moment
 
     @staticmethod
-    async def _let_run() -> None:
-        for _ in range(20):
+    async def let_run(turns: int = 20) -> None:
+        """Let everything run that can, for so many turns of the loop."""
+        for _ in range(turns):
             await asyncio.sleep(0)
 
 

@@ -15,13 +15,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 PREFIX: Final = "RUNSTUDIO_"
 
 
-def _setting(default: Any, doc: str) -> Any:
-    return field(default=default, metadata={"doc": doc})
+def _setting(default: Any, doc: str, *, only_flag: bool = False) -> Any:
+    return field(default=default, metadata={"doc": doc, "only_flag": only_flag})
 
 
 @dataclass(frozen=True, slots=True)
 class StudioConfig:
-    """How the studio looks and behaves. Every field is a key of config.toml and, in upper case after RUNSTUDIO_, a variable."""
+    """How the studio looks and behaves. Every field is a key of config.toml and, in upper case after RUNSTUDIO_, a variable;
+    those marked ``only_flag`` are neither."""
 
     theme: str = _setting("terminal", "terminal (your terminal's own colours), dark or light")
     glyphs: str = _setting("auto", "unicode, ascii, or auto: ascii when the locale is not UTF-8")
@@ -30,12 +31,20 @@ class StudioConfig:
     low_bandwidth: bool = _setting(False, "fewer bytes: slower polls, page-wise scrolling, no ticking, no mouse")
     poll_seconds: float = _setting(4.0, "seconds between two polls of the screen you look at")
     timezone: str = _setting("", "zone of all times, such as Europe/Berlin; empty: this machine's")
-    clipboard: str = _setting("auto", "osc52, file, or auto: osc52 up to its size cap, else a file")
-    multiplexer: str = _setting("auto", "tmux, screen or none, for copying through it; auto: from TMUX and STY")
+    clipboard: str = _setting("auto", "osc52 (never a file), file, or auto: osc52 up to its size cap, else a file")
+    multiplexer: str = _setting("auto", "tmux, screen or none, for copying through it; auto: from TMUX, STY and TERM")
+    inside_tmux: bool = _setting(False, "true: copies also go into tmux's own buffer; by itself so where TMUX is set")
     editor: str = _setting("", "editor for payloads (ctrl+e); empty: VISUAL, then EDITOR, then vi")
     read_only: bool = _setting(False, "true: nothing can be started, canceled or changed")
     profile: str = _setting("", "name of the [profiles.NAME] table that overrides the rest of the file")
     state_dir: str = _setting("", "where remembered state and copies too large for the clipboard go")
+    export_dir: str = _setting("", "folder of exported files; empty: exports in state_dir")
+    console: bool = _setting(False, "nothing outside the studio is reached (runstudio --console)", only_flag=True)
+
+    @property
+    def export_folder(self) -> Path:
+        """Where exported files go, unless a command names another place."""
+        return Path(self.export_dir).expanduser() if self.export_dir else Path(self.state_dir) / "exports"
 
     @property
     def poll(self) -> float:
@@ -76,6 +85,18 @@ def config_path(environment: Mapping[str, str]) -> Path:
     return Path(base) / "runstudio" / "config.toml"
 
 
+def require_terminal(environment: Mapping[str, str] | None = None) -> None:
+    """Raises ConfigError for a terminal that cannot place text on its screen."""
+    variables = os.environ if environment is None else environment
+    kind = variables.get("TERM", "")
+    if kind in ("", "dumb", "unknown"):
+        told = f"TERM is {kind}" if kind else "TERM is not set"
+        raise ConfigError(
+            f"The studio cannot be drawn on this terminal: {told}. Set TERM to what the terminal is, such as xterm-256color,"
+            " or use the commands: `runstudio runs list` answers on any."
+        )
+
+
 def load_config(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Loaded:
     """Settings from all sources. ``flags`` holds only what was given on the command line. Raises ConfigError."""
     variables = os.environ if environment is None else environment
@@ -89,12 +110,13 @@ def load_config(flags: Mapping[str, Any], environment: Mapping[str, str] | None 
             known = ", ".join(sorted(profiles)) if isinstance(profiles, dict) and profiles else "none"
             raise ConfigError(f"there is no profile {profile!r}; profiles in config.toml: {known}")
         config = _merge(config, profiles[profile], f"profile {profile}", warnings)
-    names = {f.name for f in fields(StudioConfig)}
+    filed = config
+    names = {f.name for f in fields(StudioConfig) if not f.metadata["only_flag"]}
     from_environment = {
         name: variables[f"{PREFIX}{name.upper()}"] for name in names if f"{PREFIX}{name.upper()}" in variables
     }
     config = _merge(config, from_environment, "the environment", warnings)
-    config = _merge(config, dict(flags), "the command line", warnings)
+    config = _merge(config, dict(flags), "the command line", warnings, flags=True)
     if variables.get("NO_COLOR"):
         config = replace(config, color=False)
     if config.glyphs == "auto":
@@ -104,8 +126,11 @@ def load_config(flags: Mapping[str, Any], environment: Mapping[str, str] | None 
     if not config.editor:
         config = replace(config, editor=variables.get("VISUAL") or variables.get("EDITOR") or "vi")
     if config.multiplexer == "auto":
-        found = "tmux" if variables.get("TMUX") else "screen" if variables.get("STY") else "none"
-        config = replace(config, multiplexer=found)
+        # Over SSH the variables stay behind; what the terminal is called does not. tmux calls itself screen as well.
+        name = variables.get("TERM", "").partition("-")[0]
+        inside_tmux = variables.get("TMUX") or (name in ("tmux", "screen") and not variables.get("STY"))
+        found = "tmux" if inside_tmux else "screen" if variables.get("STY") else "none"
+        config = replace(config, multiplexer=found, inside_tmux=config.inside_tmux or bool(variables.get("TMUX")))
     if not config.timezone and variables.get("TZ"):
         config = replace(config, timezone=variables["TZ"].removeprefix(":"))
     if not config.state_dir:
@@ -113,7 +138,21 @@ def load_config(flags: Mapping[str, Any], environment: Mapping[str, str] | None 
             Path(variables.get("HOME", "~")).expanduser() / ".local" / "state"
         )
         config = replace(config, state_dir=str(Path(state) / "runstudio"))
+    if config.console:
+        config = replace(
+            config,
+            editor="",
+            export_dir="",
+            clipboard="osc52",
+            state_dir=str(console_state_dir(variables)),
+            read_only=config.read_only or filed.read_only,
+        )
     return Loaded(config, tuple(warnings))
+
+
+def console_state_dir(environment: Mapping[str, str]) -> Path:
+    """Where a console keeps its state, whatever else is configured."""
+    return Path(environment.get("HOME", "/nonexistent")) / ".local" / "state" / "runstudio"
 
 
 def _read_file(path: Path, warnings: list[str]) -> dict[str, Any]:
@@ -126,8 +165,10 @@ def _read_file(path: Path, warnings: list[str]) -> dict[str, Any]:
         return {}
 
 
-def _merge(config: StudioConfig, values: Mapping[str, Any], source: str, warnings: list[str]) -> StudioConfig:
-    known = {f.name: f for f in fields(StudioConfig)}
+def _merge(
+    config: StudioConfig, values: Mapping[str, Any], source: str, warnings: list[str], *, flags: bool = False
+) -> StudioConfig:
+    known = {f.name: f for f in fields(StudioConfig) if flags or not f.metadata["only_flag"]}
     changes: dict[str, Any] = {}
     for name, value in values.items():
         if value is None:

@@ -22,9 +22,16 @@ def edit_text(text: str, editor: str, directory: Path) -> str:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-        done = subprocess.run([*command, name], check=False)  # noqa: S603 - the operator's own editor, no shell
+        done = _run([*command, name])
         if done.returncode != 0:
             raise OSError(f"{command[0]} ended with code {done.returncode}")
         return path.read_text(encoding="utf-8")
     finally:
         path.unlink(missing_ok=True)
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(command, check=False)  # noqa: S603 - the operator's own editor, no shell
+    except OSError as error:
+        raise OSError(f"{command[0]} cannot be started: {error.strerror}") from None

@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted(
     path for folder in ("engine", "runstudio_tui", "migrations", "examples") for path in (ROOT / folder).rglob("*.py")
 )
+WRITTEN = SOURCES + sorted((ROOT / "tests").rglob("*.py"))
+"""Everything that somebody reads and changes, tests included."""
 TEXTS = SOURCES + sorted((ROOT / "docs").rglob("*.md")) + [ROOT / "README.md", ROOT / "compose.yaml"]
 
 
@@ -47,17 +49,25 @@ def test_top_level_is_the_agreed_one() -> None:
     allowed = {
         "pyproject.toml", "runstudio_tui", "engine", "migrations", "tests", "compose.yaml", "README.md", "CHANGELOG.md",
         "LICENSE", "Makefile", "requirements.lock", "docs", "examples", ".ci", ".gitignore", ".importlinter",
-        "requirements-bench.lock", "Dockerfile", ".dockerignore",
+        "requirements-bench.lock", "Dockerfile", ".dockerignore", ".github", ".pre-commit-config.yaml",
     }  # fmt: skip
     assert top <= allowed, sorted(top - allowed)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_every_python_file_of_the_repository_is_looked_at() -> None:
+    tracked = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {ROOT / name for name in tracked.splitlines() if (ROOT / name).exists()} <= set(WRITTEN)
+    assert {relative(path).split("/")[0] for path in WRITTEN} == {
+        "engine", "runstudio_tui", "migrations", "examples", "tests",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=relative)
 def test_no_source_file_above_500_lines(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 500
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+@pytest.mark.parametrize("path", WRITTEN, ids=relative)
 def test_names_say_what_is_inside(path: Path) -> None:
     vague = {"util", "utils", "helper", "helpers", "common", "misc", "manager"}
     assert not vague & set(re.split(r"[/_.]", relative(path)))

@@ -10,12 +10,12 @@ from typing import Any
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from engine.store.data_store import Transaction
+from engine.store.data.data_store import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepIdentity:
-    """Which try of which execution of which step an action runs for."""
+    """Which attempt of which execution of which step an action runs for."""
 
     tenant: str
     run_id: str
@@ -30,7 +30,7 @@ class StepIdentity:
 
 
 def _no_heartbeat(*_details: Any) -> None:
-    """Quick and in-memory executions have nobody who waits for a sign of life."""
+    """A heartbeat that does nothing: for quick actions, and for hosts without Temporal."""
 
 
 def _utc_now() -> datetime:

@@ -1,4 +1,4 @@
-"""Which key names one intended execution of an action: two tries with the same key are the same execution.
+"""Idempotency keys: two attempts with the same key are the same intended execution of an action.
 
 In order: the author's explicit key, the action's own key function, the engine's key. The first two are theirs to choose and
 may span runs (of a tenant, for one action and version); the engine's is one per execution of a step: run, path, iteration, visit.

@@ -1,4 +1,4 @@
-"""One try of an action: input checked, handler run within its time, whatever goes wrong as a ``StepFailure``."""
+"""One attempt of an action: input checked, handler run within its timeout, every failure as a ``StepFailure``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -21,7 +20,8 @@ from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import output_json, parse_input
 from engine.actions.secrets import NOT_ACCEPTED, scrub, scrub_failure
 from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, EngineError, StepFailure, Unavailable
-from engine.store.engine import as_unavailable
+from engine.store.database.engine import as_unavailable
+from engine.values.timestamps import iso_milliseconds
 
 INTERNAL_ERROR: Final = "INTERNAL_ERROR"
 ACTION_TIMEOUT: Final = "ACTION_TIMEOUT"
@@ -71,7 +71,7 @@ def _require_discretion(registered: RegisteredAction) -> None:
 
 
 def _discreet(heartbeat: Callable[..., None], secrets: tuple[str, ...]) -> Callable[..., None]:
-    """Heartbeats are kept by Temporal and written to logs."""
+    """``heartbeat`` with secrets scrubbed from its details, which Temporal keeps and logs."""
 
     def beat(*details: Any) -> None:
         heartbeat(*scrub(list(details), secrets))
@@ -107,7 +107,7 @@ async def _call(registered: RegisteredAction, parsed: Any, ctx: ActionContext) -
     handler = registered.handler
     if handler is None:
         # A pure action comes here only when it is given a secret, which the workflow must not see.
-        scope = PureScope(step_config={}, context={}, now_iso=lambda: _iso(ctx.now()))
+        scope = PureScope(step_config={}, context={}, now_iso=lambda: iso_milliseconds(ctx.now()))
         handler = partial(_run_pure, PURE_ACTIONS[registered.id, registered.version], scope)
     if inspect.iscoroutinefunction(handler):
         return await handler(parsed, ctx)
@@ -118,10 +118,6 @@ async def _call(registered: RegisteredAction, parsed: Any, ctx: ActionContext) -
 
 def _run_pure(pure: PureAction, scope: PureScope, parsed: Any, _ctx: ActionContext) -> Any:
     return pure.run(parsed, scope)
-
-
-def _iso(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _outage(error: Exception) -> Unavailable | None:

@@ -12,14 +12,16 @@ from typing import Any, Final
 from engine.actions.builtin.transform_compose import COMPOSE_ACTIONS
 from engine.actions.builtin.transform_json import JSON_ACTIONS
 from engine.actions.builtin.transform_text import TEXT_ACTIONS
+from engine.actions.builtin.transform_time import TIME_ACTIONS
 from engine.actions.builtin.transform_value import VALUE_ACTIONS
 from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import parse_input
 from engine.errors import ACTION, StepFailure
-from engine.interpreter.trace import json_size
+from engine.values.json_size import json_size
 
+_ALL: Final = (*JSON_ACTIONS, *TEXT_ACTIONS, *VALUE_ACTIONS, *TIME_ACTIONS, *COMPOSE_ACTIONS)
 PURE_ACTIONS: Final[Mapping[tuple[str, int], PureAction]] = MappingProxyType(
-    {(action.id, action.version): action for action in (*JSON_ACTIONS, *TEXT_ACTIONS, *VALUE_ACTIONS, *COMPOSE_ACTIONS)}
+    {(action.id, action.version): action for action in _ALL}
 )
 
 MAX_OUTPUT_BYTES: Final = 2 * 1024 * 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -19,7 +20,7 @@ from engine.actions.secrets import (
     providers_in,
     secret_provider,
 )
-from engine.errors import ACTION, Invalid, StepFailure
+from engine.errors import ACTION, EngineError, Invalid, StepFailure
 from engine.interpreter.effects import ActionTraits
 from engine.settings import Settings
 
@@ -27,6 +28,10 @@ __all__ = ["ActionRegistry", "RegisteredAction", "action", "load_actions", "secr
 
 ENTRY_POINTS: Final = "runstudio.actions"
 NOT_REGISTERED: Final = "ACTION_NOT_REGISTERED"
+NAME_ITS_MODULE: Final = (
+    "Name the module that has it with --actions, for every worker: `runstudio worker --actions MODULE`, or"
+    " `runstudio dev up --actions MODULE` for the development stack."
+)
 
 
 class ActionRegistry:
@@ -99,14 +104,16 @@ class ActionRegistry:
     def missing(self, action_id: str, version: int) -> str:
         """What to tell when ``find`` gave None: the registered versions of that name, or the names beside it."""
         said = f"Action {action_id} version {version} is not registered in this process."
-        versions = self.versions_of(action_id)
-        if versions:
-            return f"{said} Registered under that name: version {', '.join(map(str, versions))}."
         group = action_id.partition(".")[0] + "."
         beside = [name for name in self.names() if name.startswith(group)]
-        if beside:
-            return f"{said} Nothing has that name; with {group} begin: {', '.join(beside)}."
-        return f"{said} Nothing has that name; name its module with --actions, or check the spelling."
+        versions = self.versions_of(action_id)
+        if versions:
+            said += f" Registered under that name: version {', '.join(map(str, versions))}."
+        elif beside:
+            said += f" Nothing has that name; with {group} begin: {', '.join(beside)}."
+        else:
+            said += " Nothing has that name; check the spelling."
+        return f"{said} {NAME_ITS_MODULE}"
 
     def names(self) -> list[str]:
         """All ids, sorted."""
@@ -154,12 +161,23 @@ def load_actions(modules: Sequence[str] = (), settings: Settings | None = None) 
 def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except ImportError as error:
+    except EngineError:
+        # A declaration in it was refused, which says what is wrong with it.
+        raise
+    except Exception as error:
         raise Invalid(
             "ACTION_MODULE_UNAVAILABLE",
-            f"The actions in {name} cannot be loaded: {error}.",
-            "Check the name, and that its package is installed where the worker runs.",
+            f"The actions in {name} cannot be loaded: {_told(error)}.",
+            "Write the module's name as for `python -m`, such as my_package.actions. --actions also looks in the current"
+            " directory; RUNSTUDIO_ACTIONS needs the package to be installed, or its directory in PYTHONPATH.",
         ) from error
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, ImportError | SyntaxError):
+        return str(error)
+    [frame] = traceback.extract_tb(error.__traceback__)[-1:]
+    return f"{type(error).__name__}: {error} ({frame.filename}, line {frame.lineno})"
 
 
 def _where(registered: RegisteredAction) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from engine.errors import ACTION, StepFailure
+from engine.values.json_pointer import pointer_of
 
 INPUT_INVALID: Final = "ACTION_INPUT_INVALID"
 OUTPUT_INVALID: Final = "ACTION_OUTPUT_INVALID"
@@ -80,7 +81,7 @@ def output_json(label: str, model: type[BaseModel], value: Any) -> Any:
 def _not_finite(value: Any, location: tuple[int | str, ...]) -> Iterator[dict[str, str]]:
     if isinstance(value, float | Decimal) and not isfinite(value):
         yield {
-            "path": _pointer(location),
+            "path": pointer_of(*location),
             "message": "JSON has no NaN and no infinite numbers",
             "kind": "finite_number",
         }
@@ -96,12 +97,9 @@ def issues_of(error: ValidationError) -> list[dict[str, str]]:
     """The problems of a pydantic error as ``{path, message, kind}``, at most 20 of them."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     return [
-        {"path": _pointer(item["loc"]), "message": item["msg"], "kind": item["type"]} for item in found[:_ISSUES_SHOWN]
+        {"path": pointer_of(*item["loc"]), "message": item["msg"], "kind": item["type"]}
+        for item in found[:_ISSUES_SHOWN]
     ]
-
-
-def _pointer(location: tuple[int | str, ...]) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
 def _sentence(issues: list[dict[str, str]]) -> str:

@@ -18,12 +18,14 @@ from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote, quote_plus
 
 from engine.errors import ACTION, Invalid, StepFailure
-from engine.redaction import PLACEHOLDER
+from engine.values.json_pointer import names_of, segment
+from engine.values.placeholder import PLACEHOLDER
 
 NAME_PATTERN: Final = re.compile(r"[A-Z][A-Z0-9_]{0,254}")
 VARIABLE_PREFIX: Final = "RUNSTUDIO_SECRET_"
 
 NOT_FOUND: Final = "SECRET_NOT_FOUND"
+UNREADABLE: Final = "SECRET_UNREADABLE"
 NAME_INVALID: Final = "SECRET_NAME_INVALID"
 NOT_ACCEPTED: Final = "SECRET_NOT_ACCEPTED"
 
@@ -40,7 +42,10 @@ class SecretProvider(Protocol):
     """Where secrets come from."""
 
     async def read(self, name: str, tenant: str) -> str | None:
-        """The value of the secret, or None when this provider has none of that name."""
+        """The value of the secret, or None (or an empty text) when this provider has none of that name.
+
+        Raises whatever it likes: a ``StepFailure`` fails the step as it is, anything else as ``SECRET_UNREADABLE``.
+        """
         ...
 
 
@@ -124,11 +129,12 @@ class SecretResolver:
         """Replaces the markers at ``paths`` (JSON pointers into ``value``), which are those the author wrote.
 
         A marker anywhere else came in with data, and data must not be able to ask for a secret. ``value`` is not changed.
-        Raises ``StepFailure`` (``ActionError``): ``SECRET_NOT_FOUND`` or ``SECRET_NAME_INVALID``, naming the secret.
+        Raises ``StepFailure`` (``ActionError``): ``SECRET_NOT_FOUND``, ``SECRET_NAME_INVALID`` or ``SECRET_UNREADABLE``, naming
+        the secret; and a ``StepFailure`` of a provider as it is.
         """
         found: list[str] = []
         for path in paths:
-            segments = [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
+            segments = names_of(path)
             value = await self._replace(value, segments, path, tenant, found)
         return ResolvedInput(value, tuple(found))
 
@@ -159,8 +165,8 @@ class SecretResolver:
                 details=details,
             )
         for provider in self._providers:
-            secret = await provider.read(name, tenant)
-            if secret is not None:
+            secret = await _asked(provider, name, tenant, details)
+            if secret:
                 return secret
         raise StepFailure(
             ACTION,
@@ -168,6 +174,26 @@ class SecretResolver:
             code=NOT_FOUND,
             details=details,
         )
+
+
+async def _asked(provider: SecretProvider, name: str, tenant: str, details: dict[str, str]) -> str | None:
+    try:
+        secret: object = await provider.read(name, tenant)
+    except StepFailure:
+        raise
+    except Exception as error:  # noqa: BLE001 # a provider may fail in any way, and repeating the activity would not end
+        # Its class alone: the text of an error may quote what was read. It has no cause for the same reason.
+        reason = type(error).__name__
+    else:
+        if secret is None or isinstance(secret, str):
+            return secret
+        reason = f"it is {type(secret).__name__}, not text"
+    raise StepFailure(
+        ACTION,
+        f"Secret {name} cannot be read: {reason}. Look at the place where the workers find it.",
+        code=UNREADABLE,
+        details={**details, "reason": reason},
+    )
 
 
 def secret_name(value: Any) -> str | None:
@@ -184,7 +210,7 @@ def secret_paths(value: Any, at: str = "") -> list[str]:
         return [at]
     children: Iterable[tuple[Any, Any]] = ()
     if isinstance(value, dict):
-        children = ((str(key).replace("~", "~0").replace("/", "~1"), item) for key, item in value.items())
+        children = ((segment(key), item) for key, item in value.items())
     elif isinstance(value, list):
         children = enumerate(value)
     return [path for key, item in children for path in secret_paths(item, f"{at}/{key}")]

@@ -1,1 +1,1 @@
-"""What a run does to the world: claim and run a try, write what happened, open waits and children, lease quota."""
+"""Activities of a run: claim and run an attempt, write the trace, open waits and child runs, lease quota, finish."""

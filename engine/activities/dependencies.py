@@ -7,7 +7,7 @@ from typing import Final
 
 from engine.actions.registry import ActionRegistry
 from engine.actions.secrets import SecretResolver
-from engine.store.transactions import Store
+from engine.store.database.transactions import Store
 
 MAX_VALUE_BYTES: Final = 2 * 1024 * 1024
 """Largest input or output of an action, unless the worker was set up with another limit."""
@@ -21,5 +21,5 @@ class ActivityDependencies:
     actions: ActionRegistry
     secrets: SecretResolver
     identity: str
-    """Of the worker; on every try it makes."""
+    """Of the worker; on every attempt it makes."""
     max_value_bytes: int = MAX_VALUE_BYTES

@@ -1,4 +1,4 @@
-"""How failures leave an activity: as data the interpreter decides about, or as what Temporal repeats."""
+"""Failures of activities: values the interpreter decides about, or errors that Temporal retries."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Final
 from temporalio.exceptions import ApplicationError
 
 from engine.errors import StepFailure
-from engine.store.projection import Progress, was_written
-from engine.store.transactions import Store
+from engine.store.database.transactions import Store
+from engine.store.trace.projection import Progress, was_written
 
 MAX_ERROR_BYTES: Final = 32 * 1024
 """Largest error that is stored or handed back, as JSON."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
-from engine.activities.fault_points import reach
-from engine.store.closing import finish_run
-from engine.store.projection import Progress
-from engine.workflow.wire import FINISH_RUN, EarlierEnd, FinishRunInput, decode_trace
+from engine.fault_points import reach
+from engine.store.runs.closing import finish_run
+from engine.store.trace.projection import Progress
+from engine.workflow.wire import FINISH_RUN, Behind, EarlierEnd, FinishRunInput, decode_trace
 
 
 class FinishRun:
@@ -18,8 +18,8 @@ class FinishRun:
         self._store = dependencies.store
 
     @activity.defn(name=FINISH_RUN)
-    async def finish_run(self, request: FinishRunInput) -> EarlierEnd | None:
-        """None, or how the run had been closed before in another way: then that stands."""
+    async def finish_run(self, request: FinishRunInput) -> EarlierEnd | Behind | None:
+        """None, or how the run had been closed before in another way: then that stands. Or that it is behind its rows."""
         reach("finish_run.before")
         earlier = await finish_run(
             self._store,
@@ -28,8 +28,11 @@ class FinishRun:
             request["error"],
             request["scopes"],
             keep_scopes=request["keep_scopes"],
+            known=request.get("known"),
         )
         reach("finish_run.after")
         if earlier is None:
             return None
+        if isinstance(earlier, int):
+            return {"reached": earlier}
         return {"status": earlier.status, "error": earlier.error, "scopes": earlier.scopes}

@@ -9,8 +9,8 @@ from temporalio import activity
 from engine.activities.dependencies import ActivityDependencies
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
-from engine.operations.schedule_fires import fire_schedule
-from engine.operations.temporal import TemporalConnection
+from engine.operations.schedules.schedule_fires import fire_schedule
+from engine.temporal.connection import TemporalConnection
 from engine.workflow.launcher import FIRE_SCHEDULE, FireScheduleInput
 
 

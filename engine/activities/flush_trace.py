@@ -6,9 +6,9 @@ from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.errors import require_repeat
-from engine.activities.fault_points import reach
-from engine.store.projection import Progress, Running, projecting
-from engine.store.single_statement import execute_alone
+from engine.fault_points import reach
+from engine.store.database.single_statement import execute_alone
+from engine.store.trace.projection import Progress, Running, projecting
 from engine.workflow.wire import FLUSH_TRACE, FlushTraceInput, decode_step, decode_trace
 
 

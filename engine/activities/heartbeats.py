@@ -1,4 +1,4 @@
-"""Signs of life of long actions: Temporal gives a step of a dead worker to another one after 30 seconds of silence."""
+"""Heartbeats of long actions: after 30 seconds without one Temporal gives the step to another worker."""
 
 from __future__ import annotations
 
@@ -42,4 +42,4 @@ async def _beat_for_ever() -> None:
 
 
 def _nothing(*_details: Any) -> None:
-    """A quick action ends before anybody would look."""
+    """A heartbeat that does nothing: a quick action ends before one would be missed."""

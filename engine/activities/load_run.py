@@ -1,21 +1,21 @@
-"""The first activity of a run: its row, its definition and what its actions are like, recorded in history once."""
+"""The first activity of a run: reads its row, its definition and the traits of its actions; history keeps the answer."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
-from engine.activities.fault_points import reach
+from engine.activities.known_plans import remember, text_of
 from engine.definition.hash import definition_hash
 from engine.definition.plan import Plan
 from engine.errors import CORRUPTION, EngineError, Invalid
-from engine.store.child_runs import record_execution
-from engine.store.closing import earlier_end
-from engine.store.loading import LoadedRun, load_run
+from engine.fault_points import reach
+from engine.store.runs.child_runs import record_execution
+from engine.store.runs.closing import earlier_end
+from engine.store.runs.loading import LoadedRun, load_run
 from engine.workflow.plans import plan_of
 from engine.workflow.wire import LOAD_RUN, LoadRunInput, LoadRunOutput
 
@@ -62,8 +62,9 @@ class LoadRun:
             found = definition_hash(run.definition)
             if run.definition_hash not in (None, found):
                 return _refused("DEFINITION_HASH_MISMATCH", f"{version} is not what it was when the run was started.")
-            text = json.dumps(run.definition, separators=(",", ":"), ensure_ascii=False)
+            text = text_of(run.definition)
             plan = plan_of(text)
+            remember(found, plan)
         except EngineError as problem:
             return _refused("DEFINITION_INVALID", f"{version} cannot be read: {problem.message}", problem.details)
         return {

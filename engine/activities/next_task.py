@@ -1,4 +1,4 @@
-"""Nothing at all, done elsewhere: when it is over, Temporal gives the run a new, short workflow task."""
+"""A no-op activity: when it is over, Temporal gives the run a new, short workflow task."""
 
 from __future__ import annotations
 

@@ -8,12 +8,13 @@ from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.errors import require_repeat
-from engine.activities.fault_points import reach
 from engine.errors import CHILD, VALIDATION, EngineError, Invalid
-from engine.operations.admission import admit, hash_of, payload_issues, storable_payload
-from engine.store.child_runs import NewChild, Parent, open_child, parent_of
-from engine.store.projection import Progress, Running, Waiting, write_progress
-from engine.store.transactions import Connection
+from engine.fault_points import reach
+from engine.operations.runs.admission import admit, hash_of, payload_issues, storable_payload
+from engine.store.database.transactions import Connection
+from engine.store.runs.child_runs import NewChild, Parent, open_child, parent_of
+from engine.store.trace.projection import Progress, Running, Waiting, write_progress
+from engine.wording import clause
 from engine.workflow.wire import OPEN_CHILD, OpenChildInput, OpenChildOutput, decode_step, decode_trace
 
 MAX_GENERATIONS: Final = 16
@@ -71,7 +72,7 @@ async def _admitted(connection: Connection, parent: Parent, request: OpenChildIn
     if issues:
         raise Invalid(
             "PAYLOAD_REJECTED",
-            f"The input does not fit the schema of the child: {issues[0].pointer or '/'} {issues[0].message}.",
+            f"The input does not fit the schema of the child: {issues[0].pointer or '/'} {clause(issues[0].message)}.",
             details={"issues": [issue.to_json() for issue in issues]},
         )
     return NewChild(

@@ -1,16 +1,15 @@
-"""The beginning of a wait: its row and the run's state in one commit, then a look back for events that came before it."""
+"""Opens a wait: its row and the run's state in one commit, then a look back for events that came before it."""
 
 from __future__ import annotations
-
-from datetime import UTC
 
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.errors import require_repeat
-from engine.activities.fault_points import reach
-from engine.store.projection import Progress, Waiting
-from engine.store.waiting import EVENTS_PER_PAGE, EarlyEvent, TaskToCreate, early_events, open_wait
+from engine.fault_points import reach
+from engine.store.trace.projection import Progress, Waiting
+from engine.store.trace.waiting import EVENTS_PER_PAGE, EarlyEvent, TaskToCreate, early_events, open_wait
+from engine.values.timestamps import iso_milliseconds
 from engine.workflow.wire import (
     LOOK_BACK,
     OPEN_WAIT,
@@ -71,5 +70,5 @@ def _task(form: TaskForm) -> TaskToCreate:
 
 
 def _wire(event: EarlyEvent) -> Wire:
-    received = event.received_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    received = iso_milliseconds(event.received_at)
     return [event.event_id, event.event_name, event.key, event.payload, received]

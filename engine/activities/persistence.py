@@ -1,4 +1,4 @@
-"""An outcome in hand is not given up because Postgres is away: what was done would have to be done again."""
+"""Retries of the write of an outcome while Postgres is unreachable, so that its action need not run again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from temporalio import activity
 
-from engine.store.engine import as_unavailable
+from engine.store.database.engine import as_unavailable
 
 Written = TypeVar("Written")
 
@@ -21,7 +21,7 @@ _LONGEST_DELAY: Final = 2.0
 
 
 async def persistently(write: Callable[[], Awaitable[Written]]) -> Written:
-    """Do ``write`` again until Postgres takes it, within the activity's patience; then its error is raised.
+    """Retry ``write`` while Postgres is unreachable, for as long as the activity may wait; then raise its error.
 
     Anything but an unreachable Postgres is raised at once.
     """

@@ -6,9 +6,10 @@ from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.errors import require_repeat
-from engine.activities.fault_points import reach
-from engine.store.projection import Progress
-from engine.store.quota import LEASE_BLOCK, Reservation, reserve
+from engine.fault_points import reach
+from engine.interpreter.times import milliseconds_of
+from engine.store.quota.quota import LEASE_BLOCK, Reservation, reserve
+from engine.store.trace.projection import Progress
 from engine.workflow.wire import RESERVE_QUOTA, ReserveQuotaInput, ReserveQuotaOutput, decode_step, decode_trace
 
 
@@ -29,4 +30,6 @@ class ReserveQuota:
             # The steps to come were counted when they were done.
             reservation = Reservation(True, LEASE_BLOCK)
         reach("reserve_quota.after")
-        return {"granted": reservation.granted, "units": reservation.units}
+        until = reservation.waited_until
+        at = None if until is None else milliseconds_of(until)
+        return {"granted": reservation.granted, "units": reservation.units, "at": at}

@@ -55,12 +55,14 @@ def _unknown(site: Site, action_id: str, version: int, context: PublishContext) 
     versions = context.actions.get(action_id)
     if versions:
         known = ", ".join(str(number) for number in sorted(versions))
-        message, suggestion = f"/config/version: {action_id} has no version {version}.", f"There is version {known}."
+        message, found = f"/config/version: {action_id} has no version {version}.", f"There is version {known}."
     else:
         meant = nearest(action_id, context.actions)
         message = f"/config/actionId: No action {action_id} is registered."
-        suggestion = f"Did you mean {meant}?" if meant else "Check the name, and which actions the worker loads."
-    return site.place.error("UNKNOWN_ACTION", message, suggestion)
+        found = f"Did you mean {meant}?" if meant else "Check the name."
+    return site.place.error(
+        "UNKNOWN_ACTION", message, f"{found} If the action is your own, name its module with --actions MODULE."
+    )
 
 
 def _contract_issues(

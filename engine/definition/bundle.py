@@ -22,6 +22,7 @@ from engine.definition.hash import canonical_json
 from engine.definition.parse import parse_definition
 from engine.definition.sites import sites
 from engine.errors import Conflict, Invalid
+from engine.values.json_pointer import pointer_of
 
 Json = Any
 _ISSUES_SHOWN = 20
@@ -80,10 +81,10 @@ def read_bundle(value: Json) -> Bundle:
         bundle = Bundle.model_validate(value)
     except ModelError as failure:
         found = failure.errors(include_url=False, include_input=False, include_context=False)[:_ISSUES_SHOWN]
-        raise _malformed([{"path": _pointer(*item["loc"]), "message": item["msg"]} for item in found]) from failure
+        raise _malformed([{"path": pointer_of(*item["loc"]), "message": item["msg"]} for item in found]) from failure
     keys = Counter(workflow.key for workflow in bundle.workflows)
     issues = [
-        {"path": _pointer("workflows", index, "key"), "message": f"the key {workflow.key} is there twice"}
+        {"path": pointer_of("workflows", index, "key"), "message": f"the key {workflow.key} is there twice"}
         for index, workflow in enumerate(bundle.workflows)
         if keys[workflow.key] > 1
     ]
@@ -180,7 +181,7 @@ def _workflow_issues(index: int, workflow: BundledWorkflow) -> Iterable[dict[str
     """What is wrong with the definitions of a workflow, and with its numbers."""
     counted = Counter(version.version for version in workflow.published_versions)
     for position, version in enumerate(workflow.published_versions):
-        at = _pointer("workflows", index, "publishedVersions", position)
+        at = pointer_of("workflows", index, "publishedVersions", position)
         if counted[version.version] > 1:
             yield {"path": f"{at}/version", "message": f"version {version.version} is there twice"}
         try:
@@ -235,7 +236,3 @@ def _copied(value: Json) -> Json:
     if isinstance(value, dict):
         return {name: _copied(item) for name, item in value.items()}
     return [_copied(item) for item in value] if isinstance(value, list) else value
-
-
-def _pointer(*parts: int | str) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)

@@ -1,4 +1,4 @@
-"""The file workflows travel in between systems, as pydantic models: strict, so that nothing is lost without a word."""
+"""The file format of workflow bundles, as pydantic models: strict, so that an unknown key is refused, not dropped."""
 
 from __future__ import annotations
 

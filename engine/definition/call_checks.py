@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from engine import advice
 from engine.definition.issues import Issue
 from engine.definition.publish_context import Call, PublishContext
 from engine.definition.sites import Site, sites
@@ -27,7 +28,7 @@ def call_issues(site: Site, caller: Call | None, context: PublishContext) -> Ite
         versions = context.workflows.get(workflow_id)
         if versions is None:
             meant = nearest(workflow_id, context.workflows)
-            suggestion = f"Did you mean {meant}?" if meant else "Publish it first."
+            suggestion = f"Did you mean {meant}?" if meant else advice.PUBLISH.to("Publish it first")
             message = f"/workflowId: There is no published workflow {workflow_id}."
             yield site.place.error("UNKNOWN_CALLED_WORKFLOW", message, suggestion)
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from engine.definition import plan
+from engine.definition.assign_paths import parse_target
 from engine.definition.formula import Formula
 from engine.definition.models import (
     ActionCallStep,
@@ -28,10 +29,10 @@ from engine.definition.models import (
     TimeWaitStep,
     TryCatchStep,
 )
+from engine.definition.step_ref import StepRef
 from engine.definition.template import Template
 from engine.errors import ACTION, VALIDATION, StepFailure
-from engine.interpreter.effects import StepRef
-from engine.interpreter.paths import parse_target
+from engine.values.json_pointer import segment
 
 PARSE_EMAIL_ACTION: Final = ("parse_email_reply", 1)
 RENDER_COMMENT_ACTION: Final = ("convert_html_to_blocks", 1)
@@ -196,12 +197,8 @@ def _formula(expr: Expr, at: str) -> Formula:
 
 
 def _formulas(mapping: ExprMap | None, at: str) -> tuple[tuple[str, Formula], ...]:
-    return tuple((name, _formula(expr, f"{at}/{_escaped(name)}")) for name, expr in (mapping or {}).items())
+    return tuple((name, _formula(expr, f"{at}/{segment(name)}")) for name, expr in (mapping or {}).items())
 
 
 def _assignments(mapping: ExprMap | None, at: str, *, bare: bool = False) -> plan.Assignments:
     return tuple((parse_target(name, bare=bare), formula) for name, formula in _formulas(mapping, at))
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")

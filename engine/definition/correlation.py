@@ -1,11 +1,11 @@
-"""Which keys an event has: what waits are matched by."""
+"""The correlation keys of an event, by which waits are matched."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from engine.javascript import text
+from engine.values.javascript import text
 
 EVERY_EVENT: Final = "*"
 

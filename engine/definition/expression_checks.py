@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine.definition.issues import Issue, Place
-from engine.definition.sites import Site, escaped, scan
+from engine.definition.sites import Site, scan
 from engine.definition.suggestions import nearest
 from engine.expression import FUNCTION_NAMES, Expression, ExpressionFailure, compile_expression
-from engine.expression.limits import SOURCE_BYTES
+from engine.expression.errors import SOURCE_BYTES
+from engine.values.json_pointer import segment
 
 
 def expression_issues(site: Site) -> Iterator[Issue]:
@@ -56,7 +57,7 @@ def _expressions(site: Site) -> Iterator[tuple[str, str]]:
         case _:
             found = {"config": site.step.get("config")}
     for name, value in found.items():
-        for pointer, expression in scan(value, f"/{escaped(name)}"):
+        for pointer, expression in scan(value, f"/{segment(name)}"):
             source = expression["$expr"]
             if isinstance(source, str) or source is None:
                 yield pointer, source or ""

@@ -1,4 +1,4 @@
-"""An expression at its place in a definition: compiled at its first use, and failing with where it stands."""
+"""One expression of a plan: compiled at its first use; its failures name its place in the definition."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from engine.errors import EXPRESSION, StepFailure
 from engine.expression import Expression, ExpressionFailure, compile_expression
-from engine.interpreter.trace import json_size
+from engine.values.json_size import json_size
 
 _SOURCE_SHOWN: Final = 500
 _STABLE_MESSAGES: Final = {
@@ -22,7 +22,7 @@ _LARGE_COST: Final = 20_000
 
 
 class Meter(Protocol):
-    """Who evaluates: gives the time, and counts what evaluations cost."""
+    """What an evaluation uses: a clock, and a counter of evaluation steps with a limit."""
 
     def clock(self) -> str:
         """``nowIso()``."""

@@ -11,9 +11,9 @@ from engine.definition.issues import Issue, Place
 from engine.definition.mappings import is_expression, is_secret
 from engine.definition.publish_context import PublishContext
 from engine.definition.schema_paths import SchemaNode
-from engine.definition.sites import escaped
 from engine.definition.suggestions import nearest
 from engine.expression import ExpressionFailure
+from engine.values.json_pointer import segment
 
 SECRET_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]{0,254}")
 
@@ -55,13 +55,13 @@ def required_issues(mapping: Mapping[str, Any], schema: SchemaNode, pointer: str
         if name not in mapping:
             yield place.error(
                 "MISSING_REQUIRED_MAPPING",
-                f"{pointer}/{escaped(name)}: The field {name} is required, and nothing is mapped to it.",
+                f"{pointer}/{segment(name)}: The field {name} is required, and nothing is mapped to it.",
                 f"Map {name}.",
             )
     for name, value in mapping.items():
         below = schema.field(name)
         if below is not None and isinstance(value, dict) and not is_expression(value) and not is_secret(value):
-            yield from required_issues(value, below, f"{pointer}/{escaped(name)}", place)
+            yield from required_issues(value, below, f"{pointer}/{segment(name)}", place)
 
 
 def _secret_issues(name: Any, at: str, place: Place, context: PublishContext) -> Iterator[Issue]:
@@ -82,13 +82,13 @@ def _secret_issues(name: Any, at: str, place: Place, context: PublishContext) ->
 
 def _special_key(name: str, at: str, place: Place) -> Issue:
     if name == "$secret":
-        message, suggestion = "is a secret only when it is the object's only key", "Remove the other keys."
+        fault, suggestion = "is a secret only when it is the object's only key", "Remove the other keys."
     else:
-        message, suggestion = "has no meaning, and is passed on as it is", None
+        fault, suggestion = "has no meaning, and is passed on as it is", None
         meant = nearest(name, ("$expr", "$secret"))
         if meant:
             suggestion = f"Did you mean {meant}?"
-    return place.warning("UNKNOWN_SPECIAL_KEY", f"{at}: The key {name} {message}.", suggestion)
+    return place.warning("UNKNOWN_SPECIAL_KEY", f"{at}: The key {name} {fault}.", suggestion)
 
 
 def _values(mapping: Any, pointer: str) -> Iterator[tuple[str, Any]]:
@@ -100,6 +100,6 @@ def _values(mapping: Any, pointer: str) -> Iterator[tuple[str, Any]]:
         if is_expression(value) or is_secret(value):
             continue
         if isinstance(value, dict):
-            pending.extend((f"{at}/{escaped(name)}", child) for name, child in reversed(value.items()))
+            pending.extend((f"{at}/{segment(name)}", child) for name, child in reversed(value.items()))
         elif isinstance(value, list):
             pending.extend((f"{at}/{index}", value[index]) for index in range(len(value) - 1, -1, -1))

@@ -9,8 +9,8 @@ from engine.definition.expression_checks import compiled
 from engine.definition.issues import Issue, Place
 from engine.definition.mappings import is_expression, is_secret
 from engine.definition.schema_paths import SchemaNode, fits
-from engine.definition.sites import escaped
 from engine.expression import ExpressionFailure
+from engine.values.json_pointer import segment
 
 
 def type_issues(
@@ -26,7 +26,7 @@ def type_issues(
     plain names are looked at; about anything computed there is nothing to say.
     """
     for name, value in mapping.items():
-        receiver, at = target.field(name), f"{pointer}/{escaped(name)}"
+        receiver, at = target.field(name), f"{pointer}/{segment(name)}"
         if receiver is None:
             continue
         if is_expression(value):

@@ -51,7 +51,7 @@ ExprMap = dict[str, Expr]
 
 
 class RetryPolicy(LanguageModel):
-    """How a failed try is repeated. Delays in milliseconds; the cap holds after jitter."""
+    """How a failed attempt is repeated. Delays in milliseconds; the cap holds after jitter."""
 
     max_attempts: PositiveInt
     backoff_ms: Annotated[int, Field(ge=0)]

@@ -9,6 +9,7 @@ from pydantic import ValidationError as ModelError
 
 from engine.definition.models import CONTROL_TYPES, NODE_TYPES, Definition
 from engine.errors import Invalid
+from engine.values.json_pointer import pointer_of
 
 MAX_JSON_DEPTH: Final = 200
 """Deeper input is refused before any recursive reader sees it. Twice what 32 nested blocks with their mappings can need."""
@@ -91,7 +92,7 @@ def _issue(source: Any, loc: tuple[int | str, ...], kind: str, message: str) -> 
         elif isinstance(current, list) and isinstance(part, int):
             step_path_here = f"{step_path_here}[{part}]"
         in_config = in_config or (part == "config" and current is step)
-        pointer += "/" + str(part).replace("~", "~0").replace("/", "~1")
+        pointer += pointer_of(part)
         if isinstance(current, dict | list):
             current = _child(current, part)
     unknown_type = kind == "union_tag_invalid"

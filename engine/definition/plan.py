@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from engine.definition.assign_paths import Target
 from engine.definition.formula import Formula
 from engine.definition.models import Filter, RetryPolicy
+from engine.definition.step_ref import StepRef
 from engine.definition.template import Template
-from engine.interpreter.effects import StepRef
-from engine.interpreter.paths import Target
 
 Assignments = tuple[tuple[Target, Formula], ...]
 
@@ -139,7 +139,7 @@ class Broken(Instruction):
 
 @dataclass(frozen=True, slots=True)
 class LoopTurn:
-    """The end of a loop body: next item, or out."""
+    """The end of a loop body: the next item, or what follows the loop."""
 
     loop: int
 

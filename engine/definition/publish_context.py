@@ -1,4 +1,4 @@
-"""Everything publish validation needs to know of the world around a definition."""
+"""What publish validation knows besides the definition: actions, schemas, other workflows."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def contracts_of(actions: Iterable[Described]) -> dict[str, dict[int, ActionCont
 
 @dataclass(frozen=True, slots=True)
 class PublishContext:
-    """The world a definition is to be published into. None in a field: not known, and so not checked."""
+    """What there is where a definition is to be published. None in a field: not known, and so not checked."""
 
     now: datetime
     """Timezone-aware; a schedule must lie after it."""

@@ -1,4 +1,4 @@
-"""Finding one's way in a JSON schema: fields by path, what is required, which types a value may have.
+"""Paths in a JSON schema: fields by path, what is required, which types a value may have.
 
 Only references inside the document are followed; what cannot be told is None, never a guess.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+from engine.values.json_pointer import names_of
 
 _MOST_REFERENCES: Final = 32
 _DEEPEST: Final = 12
@@ -162,8 +164,7 @@ def _at(document: Any, reference: str) -> Any:
     if not reference.startswith("#"):
         return {}
     current = document
-    for part in reference[1:].split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
+    for name in names_of(reference):
         if isinstance(current, Mapping) and name in current:
             current = current[name]
         elif isinstance(current, list) and name.isdigit() and int(name) < len(current):

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from engine.definition.issues import Place
 from engine.definition.models import CONTROL_TYPES, NODE_TYPES
+from engine.values.json_pointer import segment
 
 KNOWN_TYPES: Final = frozenset((*NODE_TYPES, *CONTROL_TYPES))
 _BRANCHES: Final = {
@@ -67,11 +68,6 @@ def scan(value: Any, pointer: str) -> Iterator[tuple[str, Any]]:
             if "$expr" in item:
                 yield at, item
             else:
-                pending.extend((f"{at}/{escaped(name)}", child) for name, child in reversed(item.items()))
+                pending.extend((f"{at}/{segment(name)}", child) for name, child in reversed(item.items()))
         elif isinstance(item, list):
             pending.extend((f"{at}/{index}", item[index]) for index in range(len(item) - 1, -1, -1))
-
-
-def escaped(name: str) -> str:
-    """A name as a segment of a JSON pointer."""
-    return name.replace("~", "~0").replace("/", "~1")

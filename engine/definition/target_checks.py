@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from engine.definition.assign_paths import FORBIDDEN_SEGMENTS, Target, parse_target
 from engine.definition.issues import Issue
 from engine.definition.schema_paths import SchemaNode
-from engine.definition.sites import Site, escaped
+from engine.definition.sites import Site
 from engine.errors import StepFailure
-from engine.interpreter.paths import FORBIDDEN_SEGMENTS, Target, parse_target
+from engine.values.json_pointer import segment
+from engine.wording import clause
 
 RESERVED_NAMES: Final = ("payload", "vars", "meta", "error", "local", "system")
 """What a loop's variable cannot be called: these names always mean the scopes."""
@@ -24,7 +26,9 @@ def target_issues(site: Site, payload: SchemaNode | None) -> Iterator[Issue]:
         try:
             target = parse_target(text, bare=bare)
         except StepFailure as refused:
-            yield site.place.error("INVALID_ASSIGN_PATH", f"{pointer}: {refused.message}.", _suggestion(text, bare))
+            yield site.place.error(
+                "INVALID_ASSIGN_PATH", f"{pointer}: {clause(refused.message)}.", _suggestion(text, bare)
+            )
             continue
         if payload is not None and target.root == "payload" and payload.refuses(target.segments):
             message = f"{pointer}: The payload schema does not know {'.'.join(target.segments)}."
@@ -59,7 +63,7 @@ def _single(
 
 def _keys(assignments: Any, pointer: str, *, bare: bool) -> Iterator[tuple[str, str, bool]]:
     for text in assignments if isinstance(assignments, dict) else ():
-        yield f"{pointer}/{escaped(text)}", text, bare
+        yield f"{pointer}/{segment(text)}", text, bare
 
 
 def _suggestion(text: str, bare: bool) -> str | None:

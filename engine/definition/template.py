@@ -1,4 +1,4 @@
-"""Input mappings compiled to templates: literals with holes for expressions, and the places of the author's secrets."""
+"""Input mappings compiled to templates: literals, expressions, and the pointers of the author's secret markers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.definition.formula import Formula, Meter
 from engine.definition.mappings import is_expression, is_secret
+from engine.values.json_pointer import pointer_of
 
 _Fill = Callable[[Mapping[str, Any], Meter], Any]
 
@@ -46,7 +47,7 @@ def _compile(value: Any, path: str, place: str, secrets: list[str]) -> _Fill:
 
 
 def _below(path: str, place: str, name: str) -> tuple[str, str]:
-    step = "/" + name.replace("~", "~0").replace("/", "~1")
+    step = pointer_of(name)
     return path + step, place + step
 
 

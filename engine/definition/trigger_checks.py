@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from engine.definition.cron import cron_problem
 from engine.definition.expression_checks import compiled
 from engine.definition.issues import ROOT, Issue
 from engine.definition.mapping_checks import mapping_issues, secret_names
@@ -19,11 +19,8 @@ from engine.definition.suggestions import containing, nearest
 from engine.expression import Expression
 
 _AT: Final = "/trigger/payloadMapping"
-_LONGEST_CRON: Final = 128
-_CRON: Final = re.compile(r"[0-9*/,\-\s]+")
-_CRON_RANGES: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-_SHORTEST_PERIOD: Final = 5
-"""Minutes between two runs of a recurring trigger, at least."""
+_LAST_YEAR: Final = 2100
+"""Temporal's calendars end with it."""
 
 
 def trigger_issues(trigger: Any, payload_ref: Any, context: PublishContext) -> Iterator[Issue]:
@@ -145,7 +142,10 @@ def _schedule_issues(run_at: Any, now: datetime) -> Iterator[Issue]:
         message = "/trigger/runAt: The time must be ISO-8601, as in 2026-01-31T09:00:00Z."
         yield ROOT.error("TIME_TRIGGER_INVALID_RUN_AT", message)
         return
-    if (time if time.tzinfo else time.replace(tzinfo=UTC)) <= now:
+    if time.year > _LAST_YEAR:
+        message = f"/trigger/runAt: The time is after the year {_LAST_YEAR}, which no schedule reaches."
+        yield ROOT.error("TIME_TRIGGER_INVALID_RUN_AT", message)
+    elif (time if time.tzinfo else time.replace(tzinfo=UTC)) <= now:
         yield ROOT.error("TIME_TRIGGER_INVALID_RUN_AT", "/trigger/runAt: The time is not in the future.")
 
 
@@ -162,40 +162,3 @@ def _recurring_issues(trigger: dict[str, Any], context: PublishContext) -> Itera
         yield ROOT.error(
             "TIME_TRIGGER_INVALID_TIMEZONE", message, f"Did you mean {meant}?" if meant else "As in Europe/Berlin."
         )
-
-
-def cron_problem(cron: Any) -> str | None:
-    """Why ``cron`` is not a schedule we run, one sentence; None when it is."""
-    if not isinstance(cron, str) or not cron.strip():
-        return "The schedule is empty."
-    if len(cron) > _LONGEST_CRON:
-        return f"The schedule has more than {_LONGEST_CRON} characters."
-    if not _CRON.fullmatch(cron):
-        return "Only digits and * / , - are allowed."
-    fields = cron.split()
-    if len(fields) != len(_CRON_RANGES):
-        return "A schedule has five fields: minute, hour, day of month, month, day of week."
-    for field, (lowest, highest) in zip(fields, _CRON_RANGES, strict=True):
-        if not all(_is_cron_part(part, lowest, highest) for part in field.split(",")):
-            return f"{field} is not a value from {lowest} to {highest}, a range, or a step."
-    minute, _, day_of_month, _, day_of_week = fields
-    if day_of_month != "*" and day_of_week != "*":
-        return "Set the day of the month or the day of the week, not both."
-    if all(field == "*" for field in fields[1:]) and _minutes_between(minute) < _SHORTEST_PERIOD:
-        return f"A schedule runs at most every {_SHORTEST_PERIOD} minutes."
-    return None
-
-
-def _is_cron_part(part: str, lowest: int, highest: int) -> bool:
-    matched = re.fullmatch(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?", part)
-    if matched is None:
-        return False
-    first, last, step = (int(text) if text else None for text in matched.groups())
-    first, last = lowest if first is None else first, highest if last is None else last
-    return lowest <= first <= last <= highest and (step is None or step > 0)
-
-
-def _minutes_between(minute: str) -> int:
-    if minute == "*":
-        return 1
-    return int(minute[2:]) if minute.startswith("*/") and minute[2:].isdigit() else 60

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from engine.definition.assign_paths import FORBIDDEN_SEGMENTS, written
 from engine.definition.mappings import is_expression, is_secret
 from engine.definition.models import EventTrigger
 from engine.errors import EXPRESSION, VALIDATION, StepFailure
 from engine.expression import ExpressionFailure, compile_expression
-from engine.interpreter.paths import FORBIDDEN_SEGMENTS, written
 
 Json = Any
 

@@ -21,6 +21,7 @@ from engine.definition.target_checks import target_issues
 from engine.definition.trigger_checks import trigger_issues
 from engine.definition.wait_checks import correlation_issues, setting_issues
 from engine.errors import Invalid
+from engine.wording import counted
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_STEPS: Final = 5_000
@@ -62,7 +63,7 @@ def _refused(definition: Any) -> Issue | None:
 
 def _limit_issues(placed: list[Site]) -> Iterator[Issue]:
     if len(placed) > MAX_STEPS:
-        message = f"The definition has {len(placed)} steps; {MAX_STEPS} are allowed."
+        message = f"The definition has {counted(len(placed), 'step')}; {MAX_STEPS} are allowed."
         yield ROOT.error("TOO_MANY_STEPS", message, "Move parts into workflows of their own and call them.")
     deepest = next((site for site in placed if site.depth > MAX_DEPTH), None)
     if deepest is not None:
@@ -109,7 +110,9 @@ def _own_issues(definition: Any, context: PublishContext) -> Iterator[Issue]:
         yield ROOT.error("PAYLOAD_SCHEMA_REF_MISSING", message, "payload.Any.v1 takes any object.")
     elif isinstance(ref, str) and ref not in context.schemas and context.payload_schema_mode == "pinned":
         found = containing(ref, context.schemas)
-        suggestion = f"There is {', '.join(found)}." if found else "Register it first."
+        suggestion = "Register it: `runstudio publish FILE --payload-schema SCHEMA`."
+        if found:
+            suggestion += f" There is {', '.join(found)}."
         yield ROOT.error("PAYLOAD_SCHEMA_REF_UNKNOWN", f"/payloadSchemaRef: No schema {ref} is registered.", suggestion)
     yield from trigger_issues(definition.get("trigger"), ref, context)
 

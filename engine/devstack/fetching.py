@@ -1,10 +1,11 @@
-"""How a program we need but do not ship gets into the cache: once, visibly, and whole or not at all."""
+"""Downloading or building a program into the cache: by one process at a time, with progress, and atomically."""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -21,7 +23,7 @@ from engine.errors import Unavailable
 from engine.settings import home_dir
 
 Progress = Callable[[str], None]
-"""Called with a line of text. A line that starts like the one before, up to the colon, is news of the same thing."""
+"""Called with a line of text: ``<topic>: <how far>`` again and again while something goes on, or a line of its own."""
 
 TICK_SECONDS: Final = 1.0
 
@@ -29,37 +31,50 @@ T = TypeVar("T")
 
 
 class ProgressLine:
-    """Progress on a terminal: one line that is rewritten. Without a terminal: a line at a start, then one every 15 seconds."""
+    """Progress on standard error. What moves is, on a terminal, one line that is rewritten; elsewhere, a line every half minute.
 
-    def __init__(self, interval: float = 15.0) -> None:
+    A text with a colon, ``<topic>: <how far>``, moves: the next one of the same topic takes its place. Any other is a line of its
+    own. Leaving the context, or ``close``, ends a line that is still open.
+    """
+
+    def __init__(self, *, interval: float = 30.0, clock: Callable[[], float] = time.monotonic) -> None:
+        """``interval``: seconds between the lines of one topic without a terminal, by ``clock``."""
         self._interval = interval
+        self._clock = clock
         self._topic = ""
-        self._written_at = float("-inf")
-        self._open = False
+        self._written_at = 0.0
+        self._open_columns = 0
 
     def __call__(self, text: str) -> None:
-        topic = text.partition(":")[0]
-        if sys.stderr.isatty():
-            self._terminal_line(text, same=topic == self._topic)
-        elif topic != self._topic or time.monotonic() - self._written_at >= self._interval:
-            self._written_at = time.monotonic()
-            sys.stderr.write(f"{text}\n")
-            sys.stderr.flush()
+        topic, colon, _ = text.partition(": ")
+        same = bool(colon) and topic == self._topic
         self._topic = topic
+        if not same:
+            self.close()
+        if colon and sys.stderr.isatty():
+            self._rewrite(text)
+        elif not same or self._clock() - self._written_at >= self._interval:
+            self._written_at = self._clock()
+            sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+    def __enter__(self) -> ProgressLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Ends the line that is still open."""
-        if self._open:
+        if self._open_columns:
             sys.stderr.write("\n")
-            self._open = False
+            self._open_columns = 0
 
-    def _terminal_line(self, text: str, *, same: bool) -> None:
-        if self._open and not same:
-            sys.stderr.write("\n")
-        width = max(20, shutil.get_terminal_size().columns - 1)
-        sys.stderr.write(f"\r\x1b[2K{text[:width]}")
-        sys.stderr.flush()
-        self._open = True
+    def _rewrite(self, text: str) -> None:
+        # One column less than there are, or the cursor would go on to the next line; blanks, for terminals that know no more.
+        shown = text[: max(20, shutil.get_terminal_size().columns - 1)]
+        sys.stderr.write(f"\r{shown.ljust(self._open_columns)}")
+        self._open_columns = len(shown)
 
 
 @contextmanager
@@ -102,16 +117,33 @@ def scratch_directory(beside: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def run_visibly(
-    command: Sequence[str], *, progress: Progress, text: str, seconds: float, environment: dict[str, str] | None = None
-) -> None:
-    """Runs ``command`` to its end, telling ``<text>: <elapsed> s`` each second.
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Lines of a program's output that say how far it is."""
 
-    Raises ``Unavailable`` (``PROGRAM_FAILED``, the end of its output in details) when it fails or takes more than ``seconds``.
+    line: re.Pattern[str]
+    """Matches such a line as a whole."""
+    unit: str
+    """What one of them is, and of how many: ``of about 160 modules``."""
+
+
+def run_visibly(
+    command: Sequence[str],
+    *,
+    progress: Progress,
+    text: str,
+    seconds: float,
+    environment: dict[str, str] | None = None,
+    counted: Sequence[Counted] = (),
+) -> None:
+    """Runs ``command`` to its end, telling ``<text>: <how far>, <elapsed> s`` each second.
+
+    How far is the count of the last of ``counted`` that has begun. Raises ``Unavailable`` (``PROGRAM_FAILED``, the end of its
+    output without the counted lines in details) when it fails or takes more than ``seconds``.
     """
-    started = time.monotonic()
-    progress(f"{text}: 0 s")
-    with tempfile.TemporaryFile() as output:
+    with tempfile.NamedTemporaryFile() as output:
+        written = Path(output.name)
+        news = _News(progress, text, lambda: _counts(_lines(written), counted))
         try:
             child = subprocess.Popen(  # noqa: S603 (callers pass fixed words and programs found on PATH)
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
@@ -119,35 +151,39 @@ def run_visibly(
         except OSError as error:
             raise Unavailable("PROGRAM_FAILED", f"{command[0]} cannot be run: {error.strerror}.") from error
         try:
-            while time.monotonic() - started < seconds:
-                try:
+            while child.poll() is None:
+                if news.elapsed() >= seconds:
+                    raise Unavailable(
+                        "PROGRAM_FAILED",
+                        f"`{' '.join(command[:3])} ...` was not done after {news.so_far()} and was ended.",
+                        "Try again: what it has done is kept.",
+                    )
+                with suppress(subprocess.TimeoutExpired):
                     child.wait(TICK_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    progress(f"{text}: {time.monotonic() - started:.0f} s")
+                news.tell()
         finally:
             # Also on ctrl+c: nothing goes on in the background.
             if child.poll() is None:
                 child.kill()
             child.wait()
         if child.returncode != 0:
-            output.seek(0)
-            tail = output.read().decode(errors="replace").splitlines()[-8:]
+            said = [line for line in _lines(written) if not any(one.line.fullmatch(line) for one in counted)]
             raise Unavailable(
                 "PROGRAM_FAILED",
-                f"`{' '.join(command[:3])} ...` ended with code {child.returncode} after {time.monotonic() - started:.0f} s.",
+                f"`{' '.join(command[:3])} ...` ended with code {child.returncode} after {news.elapsed():.0f} s.",
                 "Read the output in the details; a network that does not reach the download is the usual reason.",
-                {"output": "\n".join(tail)},
+                {"output": "\n".join(said[-8:])},
             )
 
 
-def await_visibly(work: Coroutine[Any, Any, T], *, progress: Progress, text: str, seconds: float) -> T:
-    """Runs a coroutine to its end from code that is not asynchronous, telling ``<text>: <elapsed> s`` each second.
+def await_visibly(
+    work: Coroutine[Any, Any, T], *, progress: Progress, text: str, seconds: float, how_far: Callable[[], str]
+) -> T:
+    """Runs a coroutine to its end from code that is not asynchronous, telling ``<text>: <how far>, <elapsed> s`` each second.
 
     Works with and without a running event loop. Raises ``TimeoutError`` after ``seconds``, and what the coroutine raises.
     """
-    started = time.monotonic()
-    progress(f"{text}: 0 s")
+    news = _News(progress, text, how_far)
     with ThreadPoolExecutor(max_workers=1) as pool:
         future = pool.submit(asyncio.run, asyncio.wait_for(work, seconds))
         while True:
@@ -156,7 +192,41 @@ def await_visibly(work: Coroutine[Any, Any, T], *, progress: Progress, text: str
             except FutureTimeout:
                 if future.done():
                     raise
-                progress(f"{text}: {time.monotonic() - started:.0f} s")
+                news.tell()
+
+
+class _News:
+    """Tells how far something is, and for how long it has been going on; at once and then when asked to."""
+
+    def __init__(self, progress: Progress, text: str, how_far: Callable[[], str]) -> None:
+        self._progress = progress
+        self._text = text
+        self._how_far = how_far
+        self._started = time.monotonic()
+        self.tell()
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self._started
+
+    def so_far(self) -> str:
+        far = self._how_far()
+        return f"{far}, {self.elapsed():.0f} s" if far else f"{self.elapsed():.0f} s"
+
+    def tell(self) -> None:
+        self._progress(f"{self._text}: {self.so_far()}")
+
+
+def _lines(output: Path) -> list[str]:
+    return output.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+def _counts(lines: Sequence[str], counted: Sequence[Counted]) -> str:
+    """The count of the last that has begun; empty when none has."""
+    for one in reversed(counted):
+        count = sum(one.line.fullmatch(line) is not None for line in lines)
+        if count:
+            return f"{count} {one.unit}"
+    return ""
 
 
 def tool_environment() -> dict[str, str]:

@@ -22,6 +22,8 @@ class StackInfo:
     """Temporal's web interface; None when the server is not ours."""
     started: tuple[Part, ...] = ()
     """What this call had to start; the rest was running."""
+    actions: tuple[str, ...] = ()
+    """Modules with actions that the worker has."""
 
     def environment(self) -> dict[str, str]:
         """Variables that make a program use this stack; an empty value unsets what the user's own Temporal client needs."""

@@ -51,8 +51,11 @@ class EmbeddedPostgres:
     An object is only a handle: the server belongs to the directory, and another process can adopt, repair or stop it.
     """
 
-    def __init__(self, directory: Path, *, log: Path | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, log: Path | None = None, settings: Mapping[str, str] = SERVER_SETTINGS
+    ) -> None:
         self.directory = directory.absolute()
+        self._settings = settings
         self.log = log or self.directory.parent / "postgres.log"
         self._socket_directory = _socket_directory(self.directory)
 
@@ -202,7 +205,7 @@ class EmbeddedPostgres:
         self._refuse_foreign_socket_directory(owner)
         give(self._socket_directory, owner)
         command = [program("postgres"), "-D", str(self.directory), "-k", str(self._socket_directory)]
-        for name, value in SERVER_SETTINGS.items():
+        for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]
         return start_detached(command, log=self.log, user=owner, directory=self.directory)
 

@@ -6,7 +6,7 @@ A DATABASE_URL may name anything, also production, where a migration is a decisi
 from __future__ import annotations
 
 from engine.devstack.fetching import Progress
-from engine.store.schema_version import SchemaOutdated, migrate, missing_revisions
+from engine.store.database.schema_version import SchemaOutdated, migrate, missing_revisions
 
 
 def prepare_schema(url: str, owned: bool, progress: Progress) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -34,7 +35,13 @@ def download(start: Server, scratch: Path, progress: Progress, name: str) -> Pat
         await environment.shutdown()
 
     try:
-        await_visibly(start_once(), progress=progress, text=f"downloading {name}", seconds=DOWNLOAD_SECONDS)
+        await_visibly(
+            start_once(),
+            progress=progress,
+            text=f"downloading {name}",
+            seconds=DOWNLOAD_SECONDS,
+            how_far=lambda: _written(scratch),
+        )
     # RuntimeError is what the SDK raises for everything that can go wrong with its download.
     except (RuntimeError, TimeoutError) as error:
         raise Unavailable("DOWNLOAD_FAILED", str(error) or "took too long") from error
@@ -42,6 +49,16 @@ def download(start: Server, scratch: Path, progress: Progress, name: str) -> Pat
     if len(programs) != 1:
         raise Unavailable("DOWNLOAD_FAILED", f"the SDK's download left {len(programs)} programs instead of one")
     return programs[0]
+
+
+def _written(scratch: Path) -> str:
+    """What of the program is there; the SDK writes it into ``scratch`` as it comes."""
+    total = 0
+    for path in scratch.iterdir():
+        # It is renamed when it is complete.
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return f"{total / 1e6:.1f} MB"
 
 
 def reason(error: Unavailable) -> str:

@@ -1,4 +1,4 @@
-"""What ends a program from outside, turned into what ends it from inside."""
+"""SIGTERM and SIGHUP as ``SystemExit``, so that context managers clean up."""
 
 from __future__ import annotations
 

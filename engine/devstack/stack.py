@@ -24,6 +24,7 @@ from engine.devstack.state import PARTS, Part, RunningPart, StackState, StateFil
 from engine.devstack.status import StackStatus, stack_status
 from engine.devstack.temporal_cli import obtain_cli
 from engine.devstack.temporal_server import STOP_SECONDS, TemporalServer, answers
+from engine.devstack.worker_actions import WorkerActions, actions_to_start, found_actions
 from engine.devstack.worker_process import COMMAND, WorkerProcess, wait_until_ready
 from engine.devstack.worker_process import STOP_SECONDS as WORKER_STOP_SECONDS
 from engine.errors import Conflict
@@ -62,8 +63,8 @@ class DevStack:
     def up(self, progress: Progress) -> StackInfo:
         """Brings the stack up, to stay until ``down``; quick when it is up already.
 
-        Raises ``EngineError``: what could not be started, with the end of its log in details. What was started for nothing is
-        stopped again.
+        Raises ``EngineError``: what could not be started, with the end of its log in details (what was started for nothing is
+        stopped again), and before anything is started ``Conflict`` (``STACK_HAS_OTHER_ACTIONS``).
         """
         return self._bring_up(progress, lambda state: state.model_copy(update={"kept": True}))
 
@@ -138,8 +139,11 @@ class DevStack:
             obtain_cli(self._settings, progress)
         with self._locked(progress):
             before = self._file.read()
+            asked = found_actions(self._settings.action_modules)
+            known = None if before.worker is None else before.worker.actions
+            actions = actions_to_start(asked, known, running=before.living("worker") is not None)
             try:
-                info = self._start_all(progress)
+                info = self._start_all(actions, progress)
             except BaseException:
                 # Also on ctrl+c. Whoever used the stack before keeps what still runs.
                 if not before.kept and not before.living_holders():
@@ -149,7 +153,7 @@ class DevStack:
             self._file.write(claim(self._file.read()).model_copy(update={"uses": uses}))
             return info
 
-    def _start_all(self, progress: Progress) -> StackInfo:
+    def _start_all(self, actions: WorkerActions, progress: Progress) -> StackInfo:
         started: list[Part] = []
         foreign = self._foreign_database()
         url = foreign or self._start_postgres(started, progress)
@@ -160,8 +164,8 @@ class DevStack:
         else:
             temporal = self._start_temporal(started, progress)
             info = StackInfo(self.data_dir, url, temporal.address, owns_temporal=True, ui_url=temporal.ui_url)
-        self._start_worker(info, started, progress)
-        return replace(info, started=tuple(started))
+        self._start_worker(info, actions, started, progress)
+        return replace(info, started=tuple(started), actions=tuple(actions.files))
 
     def _start_postgres(self, started: list[Part], progress: Progress) -> str:
         server = self._postgres()
@@ -195,12 +199,11 @@ class DevStack:
         process = server.start()
         return self._record("temporal", process, port=server.port, ui_port=server.ui_port)
 
-    def _start_worker(self, info: StackInfo, started: list[Part], progress: Progress) -> None:
+    def _start_worker(self, info: StackInfo, actions: WorkerActions, started: list[Part], progress: Progress) -> None:
         variables = {**info.environment(), **mark(self.data_dir, "worker")}
-        variables["RUNSTUDIO_ACTIONS"] = ",".join(self._settings.action_modules)
         if not info.owns_temporal and self._settings.temporal_namespace is not None:
             variables["TEMPORAL_NAMESPACE"] = self._settings.temporal_namespace
-        worker = WorkerProcess(self._worker_command, variables, log=self.logs("worker"))
+        worker = WorkerProcess(self._worker_command, variables, actions, log=self.logs("worker"))
         known = self._file.read().living("worker")
         if known is not None and known.environment == worker.digest() and known.port is not None:
             progress("waiting for the worker")
@@ -211,7 +214,7 @@ class DevStack:
         progress("starting the worker")
         started.append("worker")
         process, port = worker.start()
-        self._record("worker", process, port=port, environment=worker.digest())
+        self._record("worker", process, port=port, environment=worker.digest(), actions=actions)
 
     def _record(
         self,
@@ -221,13 +224,19 @@ class DevStack:
         port: int | None = None,
         ui_port: int | None = None,
         environment: str = "",
+        actions: WorkerActions | None = None,
     ) -> RunningPart:
         state = self._file.read()
         known = state.part(part)
         if known is not None and known.process == process:
             return known
         value = RunningPart(
-            process=process, started_at=datetime.now(UTC), port=port, ui_port=ui_port, environment=environment
+            process=process,
+            started_at=datetime.now(UTC),
+            port=port,
+            ui_port=ui_port,
+            environment=environment,
+            actions=actions,
         )
         self._file.write(state.with_part(part, value))
         return value

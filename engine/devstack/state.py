@@ -1,4 +1,4 @@
-"""What is known about the stack of one data directory, between the programs that use it.
+"""The state file of a development stack, shared by the programs that use the stack.
 
 The file is a hint, never the truth: every pid in it carries the start of its process, every port is asked before it is
 believed, and a file that is missing, cut off or of another version means only that the processes are looked for instead.
@@ -16,6 +16,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from engine.devstack.processes import ProcessId, identify, is_alive
+from engine.devstack.worker_actions import WorkerActions
 
 Part = Literal["postgres", "temporal", "worker"]
 PARTS: Final[tuple[Part, ...]] = ("postgres", "temporal", "worker")
@@ -37,7 +38,9 @@ class RunningPart(BaseModel):
     """Where it serves (Temporal: gRPC; worker: health); None for Postgres, which has a socket."""
     ui_port: int | None = None
     environment: str = ""
-    """Worker: digest of the variables it was started with."""
+    """Worker: digest of the command and the variables it was started with."""
+    actions: WorkerActions | None = None
+    """Worker: the modules with actions it was started with."""
 
     @property
     def address(self) -> str:
@@ -86,7 +89,7 @@ class StackState(BaseModel):
 
 
 class StateFile:
-    """The record's file. Written in one stroke, so that no reader ever sees half of it."""
+    """The record's file, replaced atomically."""
 
     def __init__(self, data_dir: Path) -> None:
         self.path = data_dir / "stack.json"

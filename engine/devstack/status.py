@@ -1,4 +1,4 @@
-"""How a stack is: each part is asked, and nothing is changed."""
+"""The status of a development stack: each part is asked, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import make_url
-
 from engine.devstack.postgres import DATABASE, EmbeddedPostgres
 from engine.devstack.processes import ProcessId
 from engine.devstack.state import Part, StackState
 from engine.devstack.temporal_server import answers
 from engine.devstack.worker_process import is_ready
+from engine.store.database.engine import url_without_password
 
 Condition = Literal["running", "not answering", "stopped", "external"]
 """``external``: a variable names a server of the user's own, which the stack neither starts nor stops."""
@@ -74,7 +73,7 @@ def stack_status(
 
     def postgres_part() -> PartStatus:
         if database_url is not None:
-            return PartStatus("postgres", "external", make_url(database_url).render_as_string())
+            return PartStatus("postgres", "external", url_without_password(database_url))
         return part("postgres", postgres.process(), postgres.url(DATABASE), postgres.answers)
 
     def temporal_part() -> PartStatus:

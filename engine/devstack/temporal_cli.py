@@ -7,12 +7,14 @@ put the program into the cache.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from engine.devstack.fetching import (
+    Counted,
     Progress,
     exclusive,
     run_visibly,
@@ -27,6 +29,11 @@ GO_MODULE: Final = "github.com/temporalio/cli/cmd/temporal@v1.5.1"
 """Server 1.29.1. Later tags carry a ``replace`` line, which ``go install`` refuses."""
 
 BUILD_SECONDS: Final = 1200.0
+BUILD_STEPS: Final = (
+    Counted(re.compile(r"go: downloading \S+ \S+"), "of about 160 modules"),
+    Counted(re.compile(r"[^\s:#]+"), "of about 1,300 packages"),
+)
+"""What ``go install -v`` prints. Both are less where Go's caches have some of them already."""
 
 Source = Literal["RUNSTUDIO_TEMPORAL_CLI", "PATH", "cache", "download", "Go build"]
 
@@ -83,6 +90,7 @@ def obtain_cli(settings: Settings, progress: Progress) -> TemporalCli:
 
 def _obtain(target: Path, progress: Progress) -> TemporalCli:
     reasons: dict[str, str] = {}
+    progress("obtaining the Temporal server, only this once; a build takes some minutes")
     with scratch_directory(target) as scratch:
         try:
             return _keep(download("start_local", scratch, progress, "the Temporal server"), target, "download")
@@ -107,11 +115,12 @@ def _build(scratch: Path, progress: Progress) -> Path:
     if go is None:
         raise Unavailable("GO_MISSING", "There is no `go` program on the PATH.")
     run_visibly(
-        [go, "install", "-trimpath", "-ldflags", "-s -w", GO_MODULE],
+        [go, "install", "-v", "-trimpath", "-ldflags", "-s -w", GO_MODULE],
         progress=progress,
-        text="building the Temporal server with Go (only this once, about 4 minutes)",
+        text="building the Temporal server with Go",
         seconds=BUILD_SECONDS,
         environment={**tool_environment(), "GOBIN": str(scratch), "GOFLAGS": "", "CGO_ENABLED": "0"},
+        counted=BUILD_STEPS,
     )
     return scratch / "temporal"
 

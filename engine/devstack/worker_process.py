@@ -13,20 +13,26 @@ from pathlib import Path
 from typing import Final
 
 from engine.devstack.processes import ProcessId, free_port, is_alive, last_lines, listens, start_detached, stop
+from engine.devstack.worker_actions import WorkerActions
 from engine.errors import Unavailable
 
-COMMAND: Final[tuple[str, ...]] = (sys.executable, "-m", "runstudio_tui.cli", "worker")
+# -P: a folder of the user's that is called like one of ours must not be taken for it.
+COMMAND: Final[tuple[str, ...]] = (sys.executable, "-P", "-m", "runstudio_tui.cli", "worker")
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
 """Above what a worker takes at most: 20 seconds for its activities, and a few for what they leave."""
 
 
 class WorkerProcess:
-    """A worker started with ``variables`` on top of our environment."""
+    """A worker with these actions, started with ``variables`` on top of our environment."""
 
-    def __init__(self, command: Sequence[str], variables: Mapping[str, str], *, log: Path) -> None:
-        self._command = tuple(command)
-        self._variables = dict(variables)
+    def __init__(
+        self, command: Sequence[str], variables: Mapping[str, str], actions: WorkerActions, *, log: Path
+    ) -> None:
+        self._command = (*command, "--actions", actions.modules) if actions.files else tuple(command)
+        # The option names all of them; what the terminal has set is among them already, or was not asked for.
+        self._variables = {**variables, "RUNSTUDIO_ACTIONS": ""}
+        self._directory = actions.directory
         self._log = log
 
     def digest(self) -> str:
@@ -44,7 +50,7 @@ class WorkerProcess:
         port = free_port()
         health = {"RUNSTUDIO_HEALTH_HOST": "127.0.0.1", "RUNSTUDIO_HEALTH_PORT": str(port)}
         environment = {**os.environ, **self._variables, **health}
-        process = start_detached(self._command, log=self._log, environment=environment)
+        process = start_detached(self._command, log=self._log, environment=environment, directory=self._directory)
         if not wait_until_ready(process, port, START_SECONDS):
             ended = not is_alive(process)
             stop(process, grace=STOP_SECONDS)

@@ -14,11 +14,10 @@ from typing import Any, Final
 from engine.expression.ast import Node
 from engine.expression.check import check
 from engine.expression.compile import Compiler
-from engine.expression.errors import TOO_LARGE, ExpressionFailure, Fault, Kind, Stage
+from engine.expression.errors import SOURCE_BYTES, STEPS, TOO_LARGE, ExpressionFailure, Fault, Kind, Stage
 from engine.expression.functions import FUNCTIONS
-from engine.expression.limits import SOURCE_BYTES, STEPS
-from engine.expression.parser import parse
-from engine.expression.references import context_paths, simple_path
+from engine.expression.grammar import parse
+from engine.expression.reads import context_paths, simple_path
 from engine.expression.result import plain
 from engine.expression.values import Frame, Root, Run
 

@@ -78,5 +78,5 @@ def _check_name(name: str, position: int) -> None:
         raise _refused(DISALLOWED_FUNCTION, f"{name}() is a disallowed function", name, position)
 
 
-def _refused(kind: Kind, message: str, name: str, position: int) -> Fault:
-    return Fault(kind, f"{message}; only {_ALLOWED} can be called.", position, name)
+def _refused(kind: Kind, fault: str, name: str, position: int) -> Fault:
+    return Fault(kind, f"{fault}; only {_ALLOWED} can be called.", position, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from engine.expression import ast, fields, filters, grouping, paths, steps
+from engine.expression import ast, fields, filters, grouping, paths, tuples
 from engine.expression.calls import compile_call
 from engine.expression.chains import compile_chain
 from engine.expression.functions import FUNCTION_VALUES
@@ -231,16 +231,16 @@ class Compiler:
         keep_array = node.keep_array
         return lambda current, frame: settled(paths.run_path(plan, current, frame), keep_array)
 
-    def _step(self, node: ast.Node) -> steps.Step | steps.SortStep:
+    def _step(self, node: ast.Node) -> tuples.Step | tuples.SortStep:
         before = self.weight
         if isinstance(node, ast.Sort):
             terms = tuple((self.code(term.expression), term.descending) for term in node.terms)
             order = grouping.Order(terms, max(1, self.weight - before), node.position)
-            return steps.SortStep(order, self._stages(node), node.tuples, node.focus, node.index)
+            return tuples.SortStep(order, self._stages(node), node.tuples, node.focus, node.index)
         code = self.code(node)
         weight = self.weight - before
         ancestor = None if node.ancestor is None else node.ancestor.label
-        return steps.Step(
+        return tuples.Step(
             code, self._stages(node), weight, node.position, node.tuples, node.focus, node.index, ancestor
         )
 

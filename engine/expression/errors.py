@@ -1,4 +1,4 @@
-"""How an expression fails: at which stage, of which kind, where in its source."""
+"""Failures of expressions, with stage, kind and position in the source; and the limits of an evaluation."""
 
 from __future__ import annotations
 
@@ -28,6 +28,20 @@ TYPE: Final = "type"
 NOT_A_FUNCTION: Final = "not-a-function"
 TOO_LARGE: Final = "too-large"
 """A limit: length or nesting of the source, steps, size or nesting of the result."""
+
+# Budgets of one expression. All are counted, none is measured in time: every machine and every replay agrees.
+SOURCE_BYTES: Final = 4096
+"""Longest source, in bytes of UTF-8."""
+NESTING: Final = 64
+"""Deepest nesting of operands, brackets and branches in a source."""
+STEPS: Final = 100_000
+"""Evaluation steps: one for each node of the expression evaluated for an element, and for each element visited."""
+RESULT_CHARACTERS: Final = 262_144
+"""Largest result, in characters of its compact JSON."""
+RESULT_NESTING: Final = 128
+"""Deepest nesting of lists and objects in a result; below what the store accepts, so that a result can be stored."""
+CHARACTERS_PER_STEP: Final = 64
+"""Building a text costs a step for this many characters."""
 
 
 class ExpressionFailure(Exception):
@@ -68,3 +82,8 @@ class Fault(Exception):
     def at_stage(self, stage: Stage, source: str) -> ExpressionFailure:
         """The failure to show, with the source it is about."""
         return ExpressionFailure(stage, self.kind, self.message, source, self.position, self.name)
+
+
+def out_of_steps(position: int) -> Fault:
+    """The failure of an expression that has used all its steps."""
+    return Fault(TOO_LARGE, f"The expression needs more than {STEPS} steps; give it less data or split it.", position)

@@ -1,4 +1,4 @@
-"""Finding things in a value: fields by name, all fields, everything below. Nothing recurses, however deep the value."""
+"""Field lookup in a value: by name, all fields, all descendants. Nothing recurses, however deep the value."""
 
 from __future__ import annotations
 

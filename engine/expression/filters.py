@@ -1,4 +1,4 @@
-"""What stands behind a step: filters, by number or by predicate, and the numbering of tuples."""
+"""Filters after a step of a path, by index or by predicate, and the numbering of tuples."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""What each token means at the start of an expression, and after an operand."""
+"""Pratt parser: a binding power for each operator, a prefix and an infix rule for each token."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from engine.expression import lexer, shape
-from engine.expression.ancestry import inherit
+from engine.expression.ancestry import inherit, underivable
 from engine.expression.ast import (
     Array,
     Bind,
@@ -33,11 +33,8 @@ from engine.expression.ast import (
     Variable,
     Wildcard,
 )
-from engine.expression.errors import DISALLOWED_FUNCTION, SYNTAX, Fault, lambda_refused
-from engine.expression.lexer import Token
-
-if TYPE_CHECKING:
-    from engine.expression.parser import Parser
+from engine.expression.errors import DISALLOWED_FUNCTION, NESTING, SYNTAX, TOO_LARGE, Fault, lambda_refused
+from engine.expression.lexer import Lexer, Token
 
 BINDING: Final = {
     ".": 75,
@@ -76,6 +73,77 @@ _LAMBDA_WORDS: Final = ("function", "λ")
 
 
 # --- at the start of an expression ---
+
+
+def parse(source: str) -> Node:
+    """The syntax tree of ``source``. Raises ``Fault`` of kind syntax, too-large or disallowed-function."""
+    return Parser(source).whole()
+
+
+class Parser:
+    """Parses one source. The grammar's functions take it, and go on with it."""
+
+    __slots__ = ("_depth", "_lexer", "bound", "lambda_at", "parents", "token")
+
+    def __init__(self, source: str) -> None:
+        self._lexer = Lexer(source)
+        self._depth = 0
+        self.token = self._lexer.next(after_operand=False)
+        """The token to be read next."""
+        self.bound = 0
+        """How many variables were bound so far."""
+        self.lambda_at: int | None = None
+        """Where the first function was defined."""
+        self.parents: list[Parent] = []
+        """Every ``%`` so far."""
+
+    def whole(self) -> Node:
+        """The tree of all of it."""
+        node = self.expression(0)
+        if self.token.kind != lexer.END:
+            raise Fault(SYNTAX, f"{shown(self.token)} is not expected here.", self.token.position)
+        for parent in self.parents:
+            # Found or not, what is still sought at the top stands where no step carries it along.
+            if parent.slot.level != 0 or parent.slot in node.seeking:
+                raise underivable(parent.position)
+        return node
+
+    def advance(self, *, after_operand: bool = False) -> None:
+        """Go on to the next token; ``after_operand`` as the lexer wants it."""
+        self.token = self._lexer.next(after_operand=after_operand)
+
+    def expect(self, kind: str, *, after_operand: bool = False) -> None:
+        """Go on past a token that must be here."""
+        if self.token.kind != kind:
+            raise unexpected(self.token, kind)
+        self.advance(after_operand=after_operand)
+
+    def accept(self, kind: str) -> bool:
+        """Go on past a token if it is here."""
+        if self.token.kind != kind:
+            return False
+        self.advance()
+        return True
+
+    def expression(self, binding: int, *, after_dot: bool = False) -> Node:
+        """One operand, with all operators after it that hold tighter than ``binding``."""
+        token = self.token
+        self._depth += 1
+        if self._depth > NESTING:
+            raise Fault(TOO_LARGE, f"The expression is nested more than {NESTING} levels deep.", token.position)
+        start = STARTS.get(token.kind)
+        if start is None:
+            raise unexpected(token, "a value")
+        self.advance(after_operand=True)
+        left = start(self, token)
+        if after_dot and isinstance(left, Path) and isinstance(left.steps[0], Name):
+            left.steps[0].plain = False
+        while binding < BINDING.get(self.token.kind, 0):
+            token = self.token
+            self.advance()
+            left = CONTINUATIONS[token.kind](self, left, token)
+        self._depth -= 1
+        return left
 
 
 def _literal(parser: Parser, token: Token) -> Node:

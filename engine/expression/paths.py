@@ -1,4 +1,4 @@
-"""Running a path: steps map over what the step before found, filters select, sequences flatten by one level."""
+"""Evaluation of a path: each step maps over what the one before found, filters select, sequences flatten by one level."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from engine.expression import grouping
 from engine.expression.filters import apply_stage
-from engine.expression.steps import SortStep, Step
-from engine.expression.tuples import run_tuple_step
+from engine.expression.tuples import SortStep, Step, run_tuple_step
 from engine.expression.values import CURRENT, MISSING, Constructed, Frame, Run, Sequence, Value
 
 

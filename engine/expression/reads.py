@@ -1,11 +1,12 @@
-"""Paths of names and literal indexes, which is what nearly all paths are: one loop, no step, no sequence.
+"""What an expression reads from its context, and the fast evaluation of paths of names and literal indexes.
 
-The loop gives up as soon as the value is not a plain object, and lets the general path start over.
+Most paths are such. The loop gives up as soon as the value is not a plain object; the general path then starts over.
 """
 
 from __future__ import annotations
 
 from engine.expression import ast
+from engine.expression.ast import Name, Node, Path, Variable
 from engine.expression.filters import at
 from engine.expression.values import MISSING, Code, Frame, Root, Sequence, Value
 
@@ -67,3 +68,46 @@ def read_indexed(reads: tuple[tuple[str, int | None], ...], general: Code) -> Co
         return general(current, frame) if isinstance(value, Sequence) else value
 
     return run
+
+
+def context_paths(tree: Node) -> tuple[tuple[str, ...], ...]:
+    """The leading names of every path that starts at the context, in the order of the source, without repeats."""
+    found: dict[tuple[str, ...], None] = {}
+    _collect(tree, found)
+    return tuple(found)
+
+
+def simple_path(tree: Node) -> tuple[str, ...] | None:
+    """The names of a tree that is a path of plain names and nothing else."""
+    if not isinstance(tree, Path):
+        return None
+    names = _leading_names(tree.steps)
+    whole = len(names) == len(tree.steps) and not any(step.stages for step in tree.steps) and tree.group is None
+    return names if whole else None
+
+
+def _collect(node: Node, found: dict[tuple[str, ...], None]) -> None:
+    if isinstance(node, Path):
+        first = node.steps[0]
+        names = _leading_names(
+            node.steps[1:] if isinstance(first, Variable) and first.name in ("", "$") else node.steps
+        )
+        if names:
+            found[names] = None
+        else:
+            _collect(first, found)
+        # What stands in the later steps and in filters is read from the values found, not from the context.
+        return
+    for child in node.operands():
+        _collect(child, found)
+
+
+def _leading_names(steps: list[Node]) -> tuple[str, ...]:
+    names: list[str] = []
+    for step in steps:
+        if not isinstance(step, Name):
+            break
+        names.append(step.value)
+        if step.stages:
+            break
+    return tuple(names)

@@ -1,4 +1,4 @@
-"""The border of an expression: only plain JSON of bounded size leaves it."""
+"""The result of an expression: plain JSON of bounded size."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import math
 from json.encoder import encode_basestring
 from typing import Any, Final
 
-from engine.expression.errors import NO_JSON_RESULT, TOO_LARGE, Fault
-from engine.expression.limits import RESULT_CHARACTERS, RESULT_NESTING
+from engine.expression.errors import NO_JSON_RESULT, RESULT_CHARACTERS, RESULT_NESTING, TOO_LARGE, Fault
 from engine.expression.values import MISSING, SAFE_INTEGER, FunctionValue, Root, Value
 
 _NOT_OVER_ANYWAY: Final = RESULT_CHARACTERS // 6 - 2

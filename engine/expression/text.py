@@ -7,10 +7,9 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from json.encoder import encode_basestring
 from typing import Final
 
-from engine.expression.errors import TYPE, Fault
-from engine.expression.limits import CHARACTERS_PER_STEP
+from engine.expression.errors import CHARACTERS_PER_STEP, TYPE, Fault
 from engine.expression.values import MISSING, FunctionValue, Root, Run, Value
-from engine.javascript import number_text
+from engine.values.javascript import number_text
 
 _FIFTEEN_DIGITS: Final = Context(prec=15, rounding=ROUND_HALF_UP)
 _LONGEST_INTEGER_BITS: Final = 3300
@@ -18,7 +17,7 @@ _LONGEST_INTEGER_BITS: Final = 3300
 
 
 class TextBuilder:
-    """Collects pieces, and joins them once they are paid for."""
+    """Collects pieces of a text, and joins them after their evaluation steps were counted."""
 
     __slots__ = ("_length", "_pieces", "_position", "_run")
 
@@ -34,7 +33,7 @@ class TextBuilder:
         self._length += len(piece)
 
     def text(self) -> str:
-        """The whole, paid for with steps. Raises ``Fault`` of kind too-large."""
+        """The whole text, after counting its evaluation steps. Raises ``Fault`` of kind too-large."""
         self._run.spend(self._length // CHARACTERS_PER_STEP, self._position)
         return "".join(self._pieces)
 

@@ -1,11 +1,40 @@
-"""Steps of a path that carries bindings along: ``@$x``, ``#$i``, and inputs a parent operator asks for."""
+"""Compiled steps of a path, and how they run when the path carries bindings: ``@$x``, ``#$i``, and the parent operator."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from engine.expression import grouping
-from engine.expression.filters import apply_stage
-from engine.expression.steps import SortStep, Step
-from engine.expression.values import CURRENT, MISSING, Frame, Sequence, Value
+from engine.expression.filters import Stage, apply_stage
+from engine.expression.values import CURRENT, MISSING, Code, Frame, Sequence, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A compiled step that finds something in each item."""
+
+    code: Code
+    stages: tuple[Stage, ...]
+    weight: int
+    """Steps one item costs."""
+    position: int
+    tuples: bool
+    """From here on the path carries bindings along."""
+    focus: str | None
+    index: str | None
+    ancestor: str | None
+    """Label under which the step's input is carried along, for a parent operator further right."""
+
+
+@dataclass(frozen=True, slots=True)
+class SortStep:
+    """A compiled ``^(...)``, which orders what came so far."""
+
+    order: grouping.Order
+    stages: tuple[Stage, ...]
+    tuples: bool
+    focus: str | None
+    index: str | None
 
 
 def run_tuple_step(step: Step | SortStep, items: list[Value], tuples: Sequence | None, frame: Frame) -> Sequence:

@@ -1,11 +1,11 @@
-"""What flows through an expression besides plain JSON, and the frame names are looked up in."""
+"""Values of an evaluation that are no plain JSON, and the frames in which names are looked up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from engine.expression.limits import STEPS, out_of_steps
+from engine.expression.errors import STEPS, out_of_steps
 
 Value = Any
 """A JSON value, MISSING, a FunctionValue, or a Root."""

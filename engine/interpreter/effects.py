@@ -7,30 +7,15 @@ by ``dataclasses.asdict``), because effects cross into activities.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
+from engine.definition.step_ref import StepRef
 from engine.errors import RunError
 
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict with string keys."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepRef:
-    """Which execution of which step. (run, path, iteration, visit) is unique."""
-
-    path: str
-    """``root.steps[0].then.steps[1]``; loop iterations add nothing to it."""
-    iteration: str
-    """Loop indexes from the outside in, ``0.3``; empty outside loops."""
-    visit: int
-    """1, except where the same path and iteration is legitimately entered again."""
-    step_id: str
-    """The author's id."""
-    step_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +41,7 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class PureCall:
-    """One try of a pure action (``transform.*``), executed inside the machine."""
+    """One attempt of a pure action (``transform.*``), executed inside the machine."""
 
     action_id: str
     action_version: int
@@ -83,7 +68,7 @@ class WaitRecord:
     matched_event_id: str | None = None
     payload: Json = None
     attempt: int = 1
-    """Of a retry: the try that failed. Of a child: the try it is."""
+    """Of a retry: the attempt that failed. Of a child: the attempt it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +119,7 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class CallAction:
-    """Run one try of an action. The step is STARTED in ``trace``. Answer: ActionSucceeded or StepFailed."""
+    """Run one attempt of an action. The step is STARTED in ``trace``. Answer: ActionSucceeded or StepFailed."""
 
     trace: Trace
     step: StepRef
@@ -333,20 +318,22 @@ Outcome = (
 
 
 class Host(Protocol):
-    """What the machine may ask of its host at any time: nothing here does I/O."""
+    """What the machine may ask of its host at any time: nothing here does I/O, and nothing here is a clock."""
 
-    def now(self) -> datetime:
-        """Timezone-aware UTC. Temporal's time in a workflow, a virtual clock in the simulator."""
+    def chance(self, run_id: str, step: StepRef, attempt: int) -> float:
+        """0.0 <= x < 1.0, the same whenever it is asked again for this attempt."""
         ...
 
-    def random(self) -> float:
-        """0.0 <= x < 1.0, deterministic on replay."""
-        ...
-
-    def pure_action(
-        self, action_id: str, version: int, action_input: Json, step_config: Json, context: Mapping[str, Json]
+    def pure_action(  # noqa: PLR0917  # as a host is asked, in this order
+        self,
+        action_id: str,
+        version: int,
+        action_input: Json,
+        step_config: Json,
+        context: Mapping[str, Json],
+        now_iso: Callable[[], str],
     ) -> Json:
-        """Run a pure action. Raises StepFailure. Only called for actions ``is_pure`` knows."""
+        """Run a pure action at the machine's time ``now_iso``. Raises StepFailure. Only for actions ``is_pure`` knows."""
         ...
 
     def is_pure(self, action_id: str, version: int) -> bool:

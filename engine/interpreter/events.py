@@ -30,16 +30,22 @@ class EventBuffer:
         insort(self._waiting, event, key=_age)
         return True
 
-    def take(self, name: str, key: str | None, filters: Iterable[Filter]) -> EventArrived | None:
-        """Remove and return the oldest event of this name and key (None: any key) that passes every filter."""
+    def match(self, name: str, key: str | None, filters: Iterable[Filter]) -> EventArrived | None:
+        """The oldest event of this name and key (None: any key) that passes every filter."""
         conditions = tuple(filters)
-        for index, event in enumerate(self._waiting):
+        for event in self._waiting:
             if event.event_name == name and key in (None, event.key) and passes(conditions, event.payload):
-                del self._waiting[index]
-                if event.event_id is not None:
-                    self._consumed[event.event_id] = None
                 return event
         return None
+
+    def use(self, event: EventArrived) -> None:
+        """Take an event out for good. One without an id is recognised by what it says; one that is not here counts as used."""
+        for index, known in enumerate(self._waiting):
+            if _same(known, event):
+                del self._waiting[index]
+                break
+        if event.event_id is not None:
+            self._consumed[event.event_id] = None
 
     def to_json(self) -> dict[str, Any]:
         """For ``from_json``."""
@@ -75,6 +81,12 @@ class EventBuffer:
         ]
         buffer._consumed = dict.fromkeys(state["consumed"])
         return buffer
+
+
+def _same(known: EventArrived, event: EventArrived) -> bool:
+    if event.event_id is not None or known.event_id is not None:
+        return known.event_id == event.event_id
+    return (known.event_name, known.payload) == (event.event_name, event.payload)
 
 
 def _age(event: EventArrived) -> str:

@@ -1,11 +1,12 @@
-"""Traces folded into rows: what the projection in the database says of a run, kept in memory by hosts without one."""
+"""The projection of a run in memory: the latest record of each step and wait, for hosts without a database."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from engine.interpreter.effects import LogRecord, PureCall, Record, StepRecord, StepRef, WaitRecord
+from engine.definition.step_ref import StepRef
+from engine.interpreter.effects import LogRecord, PureCall, Record, StepRecord, WaitRecord
 
 StepKey = tuple[str, str, int]
 WaitKey = tuple[str, str, int, str, int]
@@ -14,8 +15,8 @@ _OPEN = ("STARTED", "WAITING")
 
 
 @dataclass(frozen=True, slots=True)
-class PureTry:
-    """One try of a pure action."""
+class PureAttempt:
+    """One attempt of a pure action."""
 
     step: StepRef
     attempt: int
@@ -35,7 +36,7 @@ class Ledger:
     _waits: dict[WaitKey, WaitRecord] = field(default_factory=dict)
     _opened: dict[WaitKey, str] = field(default_factory=dict)
     logs: list[LogRecord] = field(default_factory=list)
-    pure_tries: list[PureTry] = field(default_factory=list)
+    pure_attempts: list[PureAttempt] = field(default_factory=list)
 
     def add(self, trace: Iterable[Record]) -> None:
         """Take in a trace. A terminal state is never replaced; of two others the later one counts."""
@@ -53,7 +54,7 @@ class Ledger:
 
     def _add_step(self, record: StepRecord) -> None:
         if record.call is not None:
-            self.pure_tries.append(PureTry(record.step, record.attempt, record.call))
+            self.pure_attempts.append(PureAttempt(record.step, record.attempt, record.call))
         key = key_of(record.step)
         known = self._steps.get(key)
         if known is None or (known.status in _OPEN and known.seq < record.seq):

@@ -1,7 +1,85 @@
 """The interpreter: a state machine without I/O.
 
-``advance()`` runs steps until the host has to do something and returns that effect; ``resume(outcome)`` takes the host's answer.
-Everything a run is can be taken out as JSON at any effect (``snapshot``) and put back elsewhere (``restore``).
+Theory of operation
+===================
+
+A run is a position in a compiled definition (``Plan``) with the scopes its steps have written. The machine executes
+steps in memory; what needs the outside world it returns to its host as an ``Effect``, and the host answers with an
+``Outcome``:
+
+    machine = Machine.start(plan, facts, payload, ...)          # or Machine.restore(plan, facts, snapshot, ...)
+    while not isinstance(effect := machine.advance(), Finish):
+        machine.resume(*await perform(effect))
+
+Three hosts do this: the Temporal workflow (``engine.workflow``) with activities and timers, the dry run
+(``engine.simulate``) with fixtures on a virtual clock, and the rebuilder (``engine.rebuild``) with what is recorded of
+a run. Rules of the language are written here, once; a host decides nothing but how an effect is done.
+
+Sources of truth
+----------------
+
+* The plan is immutable and shared by all runs of a version. A state belongs to one ``definition_hash``.
+* ``RunState`` is everything a run is: position (``at``), open loops and tries (``frames``), scopes, the open step, the
+  pending effect, buffered events, counters. ``snapshot()`` is that as JSON; there is nothing else to save.
+* Under Temporal the history is the truth: it has every outcome in order. The machine is deterministic in (plan,
+  payload, outcomes, events, and the times that come with them), so replaying them gives the same effects and the same
+  state. Hence no I/O and no randomness of its own; its clock is the time of the last fact that is on record for the run:
+  its start, and then the ``at`` of each outcome. It stands still in between and never goes back.
+* Rows in Postgres are a projection, made from the ``trace`` each effect carries. The machine never reads them. ``seq``
+  counts the records of a run from 1 over all its executions, so that a projection can tell a late write from a new one.
+
+States
+------
+
+Which state the machine is in follows from two fields, ``pending`` and ``delivered``:
+
+    state      pending   delivered   what is next
+    READY      None      False       ``advance`` executes steps from ``at``
+    OFFERED    effect    False       ``advance`` returns it, with its trace
+    AWAITING   effect    True        ``resume``; ``advance`` returns the effect again, with an empty trace
+    ENDED      Finish    either      nothing: ``advance`` returns Finish again, ``resume`` refuses
+
+    READY    -- advance -->  AWAITING, or ENDED
+    AWAITING -- resume  -->  READY (the step has ended), or OFFERED (it needs something else, or the run has ended)
+    OFFERED  -- advance -->  AWAITING, or ENDED
+    any      -- cancel  -->  ENDED
+
+READY and OFFERED are the boundaries (``at_boundary``): no answer is owed, so a snapshot taken there repeats nothing. A
+machine restored from a snapshot taken in AWAITING returns its effect again, for the host to do again; effects are
+therefore done idempotently.
+
+One open step
+-------------
+
+Steps of a run are executed one after the other, never side by side. So at most one step is open, that at ``at``, and an
+outcome needs no address: it is the open step's. A step opens when it needs its host and stays open over all its
+attempts; input and idempotency key are evaluated once, when it opens. An action with a retry policy goes
+
+    CallAction(attempt 1) -> StepFailed -> Sleep -> Elapsed -> CallAction(attempt 2) -> ActionSucceeded
+
+and is one step with two attempts and one wait of type ``retry``. Steps that need no host (``control.*`` but
+``control.callWorkflow``, ``transform.assign``, ``state.set``, pure actions) start and complete within ``advance``. Flush
+and AwaitQuota come between two steps and belong to none. Instructions that are no steps (the turn of a loop, the end of
+a try, the end) leave no record and use no quota.
+
+What is promised
+----------------
+
+``advance``
+    Executes steps until the host is needed, for a bounded time: after ``PURE_STEPS_PER_ACTIVATION`` steps, or as much
+    evaluation or trace as ``run_state`` allows, it returns Flush. Every record is in the trace of exactly one effect,
+    once. It never raises for what a definition or its data do: that is a failure of the step (``routing.fail``:
+    onError, the nearest try, the nearest loop that continues, else the end of the run). A RuntimeError is a bug of
+    ours.
+
+``resume``
+    Takes one of the outcomes that ``_ANSWERS`` allows for the pending effect. Any other raises TypeError and changes
+    nothing. It applies the outcome to the open step, which completes, fails, or asks for its next effect; it starts no
+    other step.
+
+``cancel`` may be called in every state and cannot be caught by a definition; a run that has ended keeps its end.
+``deliver`` takes an event at any time, also before the step that waits for it; an event id counts once in the life of a
+run.
 """
 
 from __future__ import annotations
@@ -12,6 +90,7 @@ from typing import Any, Final
 
 from engine.definition import plan as code
 from engine.definition.plan import Plan
+from engine.definition.step_ref import StepRef
 from engine.errors import CANCELLATION, CORRUPTION, RunError, StepFailure
 from engine.interpreter import effects as fx
 from engine.interpreter import snapshot, steps_action, steps_control, steps_wait
@@ -70,15 +149,17 @@ class Machine:
         quota_units: int | None,
         item_limit: int | None = None,
         observer: StepObserver | None = None,
+        *,
+        at_ms: int,
     ) -> Machine:
         """A new run. A payload that is no object counts as empty.
 
         ``traits`` by ``id@version``: the registered ones among ``plan.actions``. ``quota_units``: units leased so far; None
         when the tenant has no limit. ``item_limit``: the most items a loop may have, for dry runs. ``observer`` sees the scopes
-        around every step; it is not part of the state.
+        around every step; it is not part of the state. ``at_ms``: when the run started, in milliseconds since 1970.
         """
         scopes = Scopes(facts, payload if isinstance(payload, dict) else {}, {}, dict(meta or {}))
-        state = RunState(plan, facts, scopes, host, traits)
+        state = RunState(plan, facts, scopes, host, traits, at_ms)
         state.quota = quota_units
         state.item_limit = item_limit
         state.observer = observer
@@ -92,12 +173,21 @@ class Machine:
         state: dict[str, Any],
         host: fx.Host,
         traits: Mapping[str, fx.ActionTraits],
+        *,
+        observer: StepObserver | None = None,
+        at_ms: int | None = None,
     ) -> Machine:
-        """A run as ``snapshot`` left it. A state that does not fit the plan gives a machine whose only effect is its failure."""
+        """A run as ``snapshot`` left it. A state that does not fit the plan gives a machine whose only effect is its failure.
+
+        ``at_ms`` moves the clock on: for what was stored by a host whose clock is not the record's.
+        """
         try:
-            return cls(snapshot.from_json(plan, facts, state, host, traits))
+            restored = snapshot.from_json(plan, facts, state, host, traits)
+            restored.observer = observer
+            restored.move_clock(at_ms)
+            return cls(restored)
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
-            broken = RunState(plan, facts, Scopes(facts, {}, {}, {}), host, traits)
+            broken = RunState(plan, facts, Scopes(facts, {}, {}, {}), host, traits, at_ms or 0)
             message = f"The stored state of the run cannot be read: {problem}"
             broken.finish("FAILED", RunError(CORRUPTION, message, at=broken.now_iso, code="STATE_UNREADABLE"))
             return cls(broken)
@@ -117,14 +207,18 @@ class Machine:
         state.delivered = True
         return pending
 
-    def resume(self, outcome: fx.Outcome) -> None:
-        """Take the host's answer to the pending effect. Raises TypeError when it is no answer to that."""
+    def resume(self, outcome: fx.Outcome, at_ms: int | None) -> None:
+        """Take the host's answer to the pending effect. Raises TypeError when it is no answer to that.
+
+        ``at_ms``: when the answer was put on record, milliseconds since 1970; None: it is nothing that is put on record.
+        """
         state = self._state
         pending = state.pending
         if pending is None or not state.delivered or not isinstance(outcome, _ANSWERS.get(type(pending), ())):
             raise TypeError(f"{type(outcome).__name__} does not answer {type(pending).__name__}")
         state.pending = None
         state.delivered = False
+        state.move_clock(at_ms)
         state.refresh()
         if isinstance(outcome, fx.QuotaGranted):
             if outcome.units is not None and outcome.units < 1:
@@ -137,14 +231,17 @@ class Machine:
             except StepFailure as failure:
                 fail(state, step, failure)
 
-    def cancel(self, reason: str | None) -> fx.Finish:
-        """End the run as CANCELED, closing the open step and its wait. A run that has ended keeps its end."""
+    def cancel(self, reason: str | None, at_ms: int | None) -> fx.Finish:
+        """End the run as CANCELED, closing the open step and its wait. A run that has ended keeps its end.
+
+        ``at_ms`` is a time for the rows alone: after it the machine computes nothing.
+        """
         state = self._state
         pending = state.pending
         if isinstance(pending, fx.Finish):
             state.delivered, was_delivered = True, state.delivered
             return replace(pending, trace=()) if was_delivered else pending
-        state.tick()
+        state.move_clock(at_ms)
         if pending is not None and not state.delivered:
             state.trace[:0] = pending.trace
         error = RunError(CANCELLATION, reason or "The run was canceled", at=state.now_iso)
@@ -166,19 +263,39 @@ class Machine:
         """Buffer an event, at any time. False when its id is buffered or was used by this run: it is ignored then."""
         return self._state.events.add(event)
 
-    def take_event(self) -> fx.EventArrived | None:
-        """While an AwaitEvent is pending: the oldest buffered event that matches it, taken out for good. Resume with it."""
+    def matching_event(self) -> fx.EventArrived | None:
+        """While an AwaitEvent is pending: the oldest buffered event that matches it."""
         state = self._state
         pending, step = state.pending, state.plan.code[state.at]
         if not isinstance(pending, fx.AwaitEvent) or not isinstance(step, code.EventWait):
             return None
-        return state.events.take(pending.event_name, pending.key, step.filters)
+        return state.events.match(pending.event_name, pending.key, step.filters)
+
+    def use_event(self, event: fx.EventArrived) -> None:
+        """Take an event out of the buffer for good. Resume with it."""
+        self._state.events.use(event)
+
+    def take_event(self) -> fx.EventArrived | None:
+        """``matching_event``, taken out for good."""
+        event = self.matching_event()
+        if event is not None:
+            self.use_event(event)
+        return event
 
     # --- state ------------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state as JSON. Serialize it before the run goes on: it shares its values with the machine."""
         return snapshot.to_json(self._state)
+
+    def rewind(self, state: dict[str, Any]) -> None:
+        """Go back to what ``snapshot`` gave."""
+        now = self._state
+        self._state = snapshot.from_json(now.plan, now.facts, state, now.host, now.traits)
+
+    def digest(self) -> str:
+        """Of the whole state but the buffered events: two machines with the same digest go on in the same way."""
+        return snapshot.digest_of(snapshot.to_json(self._state))
 
     def release_quota(self) -> int:
         """Give back the leased units that were not used: the next step asks for new ones. 0 without a limit."""
@@ -194,12 +311,32 @@ class Machine:
         return self._state.pending
 
     @property
+    def now_ms(self) -> int:
+        """The machine's time, milliseconds since 1970: that of the last fact on record."""
+        return self._state.now_ms
+
+    @property
+    def now_iso(self) -> str:
+        """The same, as ISO-8601."""
+        return self._state.now_iso
+
+    @property
+    def seq(self) -> int:
+        """Number of the last record made."""
+        return self._state.seq
+
+    @property
     def steps_started(self) -> int:
         """Steps started so far, loop iterations counted, tries not."""
         return self._state.steps_started
 
     @property
-    def current_step(self) -> fx.StepRef | None:
+    def evaluated(self) -> int:
+        """Evaluation steps used by this object; what was used before it was restored is not in it."""
+        return self._state.evaluated
+
+    @property
+    def current_step(self) -> StepRef | None:
         """The step that is open, comes next, or ended the run; None when the end was reached without one."""
         step = self._state.plan.code[self._state.at]
         return self._state.ref(step) if isinstance(step, code.Instruction) else None

@@ -1,13 +1,15 @@
-"""Retry policies: whether a failed try is repeated, and after how long."""
+"""Retry policies: whether a failed attempt is repeated, and after how long."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import Any, Final
 
 from pydantic import ValidationError as ModelError
 
 from engine.definition.models import RetryPolicy
+from engine.definition.step_ref import StepRef
 from engine.errors import EXPRESSION, RunError
 
 MAX_DELAY_MS: Final = 365 * 24 * 3600 * 1000
@@ -26,6 +28,12 @@ def backoff_ms(policy: RetryPolicy, attempt: int, random: float) -> float:
     if policy.jitter:
         delay *= 0.8 + 0.4 * random
     return min(delay, policy.max_delay_ms or MAX_DELAY_MS, MAX_DELAY_MS)
+
+
+def chance_of(run_id: str, step: StepRef, attempt: int) -> float:
+    """0.0 <= x < 1.0, drawn from the attempt's own identity: whoever draws again, at whatever time, draws the same."""
+    identity = "\n".join((run_id, step.path, step.iteration, str(step.visit), str(attempt)))
+    return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:6]) / 2**48
 
 
 def may_repeat(policy: RetryPolicy | None, attempt: int, error: RunError) -> bool:

@@ -1,4 +1,4 @@
-"""Where a failure goes: onError of the step, the nearest try, the nearest loop, or the end of the run."""
+"""Failure handling: by onError of the step, the nearest try, the nearest loop, or the end of the run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.interpreter.run_state import RunState
 
 
 def fail(state: RunState, step: Instruction, failure: StepFailure | RunError, call: PureCall | None = None) -> None:
-    """Settle a step that failed for good.
+    """Record a step that failed for good, and go on where the failure is handled, or end the run.
 
     A try at any distance wins over a nearer loop that continues. Of loops only the nearest counts: one that says ``fail``
     shields those around it.

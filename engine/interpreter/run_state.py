@@ -1,4 +1,4 @@
-"""Everything a run is at one moment, and the few moves every kind of step makes with it."""
+"""The state of a run, and the transitions that all kinds of steps share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from engine.definition.plan import Instruction, Plan
+from engine.definition.step_ref import StepRef
 from engine.errors import EXPRESSION, RunError, StepFailure
 from engine.interpreter.effects import (
     ActionTraits,
@@ -18,15 +19,15 @@ from engine.interpreter.effects import (
     Record,
     RunFacts,
     StepRecord,
-    StepRef,
     Trace,
     WaitRecord,
 )
 from engine.interpreter.events import EventBuffer
 from engine.interpreter.frames import Frame, LoopFrame, leave_loop
 from engine.interpreter.scopes import Scopes
-from engine.interpreter.times import iso_of, milliseconds_of
-from engine.interpreter.trace import bounded, json_size
+from engine.interpreter.times import iso_of
+from engine.interpreter.trace import bounded
+from engine.values.json_size import json_size
 
 PURE_STEPS_PER_ACTIVATION: Final = 200
 """After so many pure steps the host gets a Flush, far below the two seconds after which Temporal suspects a deadlock."""
@@ -56,7 +57,7 @@ class OpenStep:
 
 
 class StepObserver(Protocol):
-    """Who wants to see the scopes around every step. They are never changed, so seeing them costs nothing."""
+    """An observer of the scopes before and after every step. They are never changed, so observing copies nothing."""
 
     def before(self, step: StepRef, scopes: dict[str, Any]) -> None:
         """The step is about to start; ``scopes`` as of ``Scopes.final``."""
@@ -73,6 +74,7 @@ class RunState:
     __slots__ = (
         "at",
         "delivered",
+        "evaluated",
         "events",
         "facts",
         "frames",
@@ -96,8 +98,8 @@ class RunState:
         "traits",
     )
 
-    def __init__(
-        self, plan: Plan, facts: RunFacts, scopes: Scopes, host: Host, traits: Mapping[str, ActionTraits]
+    def __init__(  # noqa: PLR0917  # assembled in one place
+        self, plan: Plan, facts: RunFacts, scopes: Scopes, host: Host, traits: Mapping[str, ActionTraits], now_ms: int
     ) -> None:
         self.plan: Final = plan
         self.facts: Final = facts
@@ -120,21 +122,24 @@ class RunState:
         self.delivered = False
         """Whether the host has been given the pending effect."""
         self.open: OpenStep | None = None
-        self.now_ms = 0
-        self.now_iso = ""
+        self.now_ms = now_ms
+        self.now_iso = iso_of(now_ms)
         self.room = 0
         self.spent = 0
         """Evaluation steps used since the last effect."""
         self.spent_before = 0
         """``spent`` when the current step began."""
+        self.evaluated = 0
+        """Evaluation steps used since this object was made; no part of a snapshot."""
         self.refresh()
 
     # --- time -------------------------------------------------------------------------------------------------------
 
-    def tick(self) -> None:
-        """Read the host's clock. It is read once per activation, so that a run fed with recorded times computes the same."""
-        self.now_ms = milliseconds_of(self.host.now())
-        self.now_iso = iso_of(self.now_ms)
+    def move_clock(self, at_ms: int | None) -> None:
+        """The machine's time is that of the last fact on record; it never goes back. None: nothing new is on record."""
+        if at_ms is not None and at_ms > self.now_ms:
+            self.now_ms = at_ms
+            self.now_iso = iso_of(at_ms)
 
     def clock(self) -> str:
         """``nowIso()`` of expressions."""
@@ -143,13 +148,12 @@ class RunState:
     # --- budget -----------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
-        """A new activation: read the clock, and begin to count again."""
+        """A new activation: begin to count again."""
         self.room = PURE_STEPS_PER_ACTIVATION
         self.spent = self.spent_before = 0
-        self.tick()
 
     def admit(self) -> None:
-        """Refuse another evaluation to a step that has used up its share."""
+        """Raise StepFailure when the step has used more evaluation steps than one step may."""
         if self.spent - self.spent_before > EVALUATION_STEPS:
             raise StepFailure(
                 EXPRESSION,
@@ -160,6 +164,7 @@ class RunState:
     def spend(self, steps: int) -> None:
         """Count evaluation steps."""
         self.spent += steps
+        self.evaluated += steps
 
     @property
     def exhausted(self) -> bool:
@@ -181,7 +186,7 @@ class RunState:
         return self.open
 
     def report(self, opened: OpenStep, error: RunError | None = None, call: PureCall | None = None) -> None:
-        """Record that the step is STARTED, in its present try; ``error`` is what the last try failed with."""
+        """Record that the step is STARTED, in its present attempt; ``error`` is what the last attempt failed with."""
         self.seq += 1
         self.trace.append(
             StepRecord(
@@ -273,7 +278,7 @@ class RunState:
     def _charged(self, call: PureCall | None) -> PureCall | None:
         """Spend the activation's room on what a pure call carries and costs."""
         if call is not None:
-            self.spent += PURE_CALL_COST
+            self.spend(PURE_CALL_COST)
             size = json_size(call.input, TRACE_BYTES_PER_ACTIVATION) + json_size(
                 call.output, TRACE_BYTES_PER_ACTIVATION
             )
@@ -290,7 +295,7 @@ class RunState:
         return RunError(failure.category, message, step.ref.path, self.now_iso, failure.code, failure.details)
 
     def suspend(self, effect: Effect) -> None:
-        """Hand the run to its host."""
+        """Make ``effect`` pending: the host is to answer it."""
         self.pending = effect
         self.delivered = False
 

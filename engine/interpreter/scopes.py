@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.definition.assign_paths import Target, written
 from engine.interpreter.effects import RunFacts
-from engine.interpreter.paths import Target, written
 
 Document = dict[str, Any]
 

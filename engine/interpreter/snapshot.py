@@ -1,12 +1,15 @@
-"""The state of a run as JSON and back, for continue-as-new and for whoever wants to stop a run and go on elsewhere."""
+"""The state of a run as JSON and back: for continue-as-new, and for going on in another process."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 from engine.definition.plan import Plan
+from engine.definition.step_ref import StepRef
 from engine.interpreter import effects
 from engine.interpreter.effects import ActionTraits, Host, RunFacts
 from engine.interpreter.events import EventBuffer
@@ -31,7 +34,7 @@ _CLASSES: Final[dict[str, type]] = {
         effects.Sleep,
         effects.StartChild,
         effects.StepRecord,
-        effects.StepRef,
+        StepRef,
         effects.WaitRecord,
         OpenStep,
     )
@@ -56,6 +59,7 @@ def to_json(state: RunState) -> dict[str, Any]:
         "scopes": state.scopes.to_json(),
         "events": state.events.to_json(),
         "seq": state.seq,
+        "now": state.now_ms,
         "steps_started": state.steps_started,
         "quota": state.quota,
         "open": None if state.open is None else encode(state.open),
@@ -73,7 +77,9 @@ def from_json(
         raise ValueError(f"state version {value['state_version']} is not {STATE_VERSION}")
     if value["definition_hash"] != facts.definition_hash:
         raise ValueError("the state belongs to another definition")
-    state = RunState(plan, facts, Scopes.from_json(facts, value["scopes"]), host, traits)
+    scopes = Scopes.from_json(facts, value["scopes"])
+    # Without a time: by a build whose clock was Temporal's, which moves it on when it goes on.
+    state = RunState(plan, facts, scopes, host, traits, int(value.get("now", 0)))
     state.at = plan.index[value["at"]]
     state.iteration = str(value["iteration"])
     state.frames = [frame_from_json(frame, plan) for frame in value["frames"]]
@@ -86,6 +92,17 @@ def from_json(
     state.delivered = bool(value["delivered"])
     state.trace = [decode(record) for record in value["trace"]]
     return state
+
+
+def digest_of(state: dict[str, Any]) -> str:
+    """A digest of a state as JSON, of everything but the buffered events."""
+    return digest_and_size(state)[0]
+
+
+def digest_and_size(state: dict[str, Any]) -> tuple[str, int]:
+    """``digest_of``, and how many bytes the state has as JSON."""
+    text = json.dumps({**state, "events": None}, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16], len(text)
 
 
 def encode(value: Any) -> dict[str, Any]:

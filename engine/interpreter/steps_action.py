@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from engine.definition import plan
+from engine.definition.assign_paths import Target
 from engine.errors import RunError, StepFailure
 from engine.interpreter.effects import (
     ActionTraits,
@@ -13,18 +14,17 @@ from engine.interpreter.effects import (
     PureCall,
     Sleep,
 )
-from engine.interpreter.paths import Target
 from engine.interpreter.policies import backoff_ms, default_policy, may_repeat
 from engine.interpreter.routing import fail
 from engine.interpreter.run_state import OpenStep, RunState
 from engine.interpreter.times import iso_of
-from engine.javascript import text
+from engine.values.javascript import text
 
 CallingStep = plan.ActionCall | plan.Email
 
 
 def run_action(state: RunState, step: plan.ActionCall) -> None:
-    """Resolve input and key once, then make the first try."""
+    """Resolve input and key once, then make the first attempt."""
     context = state.scopes.context()
     value = step.mapping.render(context, state)
     key = None if step.key is None else step.key.evaluate(context, state)
@@ -53,7 +53,7 @@ def traits_of(state: RunState, step: CallingStep) -> ActionTraits | None:
 
 
 def call_action(state: RunState, step: CallingStep, opened: OpenStep) -> None:
-    """Make one try: inside the machine when the action is pure, else by the host."""
+    """Make one attempt: inside the machine when the action is pure, else by the host."""
     secrets = step.mapping.secret_paths if isinstance(step, plan.ActionCall) else ()
     if isinstance(step, plan.ActionCall) and not secrets and state.host.is_pure(step.action_id, step.action_version):
         _call_pure(state, step, opened)
@@ -82,11 +82,11 @@ def _call_pure(state: RunState, step: plan.ActionCall, opened: OpenStep) -> None
 
     try:
         output = state.host.pure_action(
-            step.action_id, step.action_version, opened.input, step.config, state.scopes.context()
+            step.action_id, step.action_version, opened.input, step.config, state.scopes.context(), state.clock
         )
     except StepFailure as failure:
         error = state.error_of(failure, step)
-        try_failed(state, step, opened, error, record(None, error))
+        attempt_failed(state, step, opened, error, record(None, error))
     else:
         _save(state, step, step.save_as, output, record(output, None))
 
@@ -105,21 +105,21 @@ def _save(state: RunState, step: CallingStep, target: Target | None, output: Any
 
 
 def action_failed(state: RunState, step: CallingStep, error: RunError) -> None:
-    """The host's try failed: try again, fall back, or fail the step."""
+    """The host's attempt failed: try again, fall back, or fail the step."""
     opened = state.open
     if opened is None:
         raise RuntimeError("an action failed that was not running")
-    try_failed(state, step, opened, state.error_of(error, step))
+    attempt_failed(state, step, opened, state.error_of(error, step))
 
 
-def try_failed(
+def attempt_failed(
     state: RunState,
     step: CallingStep | plan.CallWorkflow,
     opened: OpenStep,
     error: RunError,
     call: PureCall | None = None,
 ) -> None:
-    """Repeat the try after a back-off when the policy allows it; the step's own policy wins over the action's."""
+    """Repeat the attempt after a back-off when the policy allows it; the step's own policy wins over the action's."""
     policy = step.retry
     if policy is None and not isinstance(step, plan.CallWorkflow):
         traits = traits_of(state, step)
@@ -130,7 +130,8 @@ def try_failed(
         else:
             fail(state, step, error, call)
         return
-    delay = math.floor(backoff_ms(policy, opened.attempt, state.host.random()))
+    chance = state.host.chance(state.facts.run_id, opened.ref, opened.attempt)
+    delay = math.floor(backoff_ms(policy, opened.attempt, chance))
     due_at = iso_of(state.now_ms + delay)
     state.report(opened, error, call)
     state.log(

@@ -7,6 +7,7 @@ from engine.errors import VALIDATION, StepFailure
 from engine.interpreter.frames import LoopFrame, TryFrame, enter_item, open_loop
 from engine.interpreter.run_state import RunState
 from engine.interpreter.trace import shown_assignments
+from engine.wording import counted
 
 
 def run_if(state: RunState, step: plan.If) -> None:
@@ -26,7 +27,7 @@ def run_for_each(state: RunState, step: plan.ForEach) -> None:
     if state.item_limit is not None and len(items) > state.item_limit:
         raise StepFailure(
             VALIDATION,
-            f"control.forEach has {len(items)} items; {state.item_limit} are allowed here",
+            f"control.forEach has {counted(len(items), 'item')}; {state.item_limit} are allowed here",
             code="TOO_MANY_ITEMS",
         )
     at = state.at

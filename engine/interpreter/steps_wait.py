@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.definition import plan
+from engine.definition.step_ref import StepRef
 from engine.errors import CHILD, TIMEOUT, VALIDATION, RunError, StepFailure
 from engine.ids import derived_id
 from engine.interpreter.effects import (
@@ -12,17 +13,16 @@ from engine.interpreter.effects import (
     EventArrived,
     Json,
     StartChild,
-    StepRef,
     TaskCompleted,
     WaitRecord,
 )
 from engine.interpreter.routing import fail
 from engine.interpreter.run_state import OpenStep, RunState
 from engine.interpreter.scopes import Document
-from engine.interpreter.steps_action import try_failed
+from engine.interpreter.steps_action import attempt_failed
 from engine.interpreter.steps_control import assign_all, kind_of
 from engine.interpreter.times import LATEST, iso_of, parse_instant
-from engine.javascript import text
+from engine.values.javascript import text
 
 TASK_COMPLETED = "HUMAN_TASK_COMPLETED"
 
@@ -196,7 +196,7 @@ def task_canceled(state: RunState, step: plan.HumanTask, cause: RunError) -> Non
 
 
 def run_call_workflow(state: RunState, step: plan.CallWorkflow) -> None:
-    """Resolve the input once, then start the child of the first try."""
+    """Resolve the input once, then start the child of the first attempt."""
     context = state.scopes.context()
     child_input = {name: formula.evaluate(context, state) for name, formula in step.inputs}
     opened = state.start(step)
@@ -205,7 +205,7 @@ def run_call_workflow(state: RunState, step: plan.CallWorkflow) -> None:
 
 
 def start_child(state: RunState, step: plan.CallWorkflow, opened: OpenStep) -> None:
-    """One try: a child run of its own."""
+    """One attempt: a child run of its own."""
     child_run_id = _derived(state, opened.ref, opened.attempt)
     opened.outcome = {"childRunId": child_run_id}
     state.report(opened)
@@ -267,7 +267,7 @@ def child_failed(state: RunState, step: plan.CallWorkflow, cause: RunError) -> N
         else f"Child workflow {step.workflow_id} version {step.workflow_version} failed: {cause.message}"
     )
     error = state.error_of(RunError(CHILD, message, code=cause.code, details=details), step)
-    try_failed(state, step, opened, error)
+    attempt_failed(state, step, opened, error)
 
 
 def _derived(state: RunState, ref: StepRef, last: str | int) -> str:

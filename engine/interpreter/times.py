@@ -1,4 +1,4 @@
-"""Instants as whole milliseconds since 1970 UTC: what ISO-8601 at our borders can express, and exact."""
+"""Instants as whole milliseconds since 1970 UTC, and as the ISO-8601 text we read and write."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from engine.values.timestamps import iso_milliseconds
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+EARLIEST: Final = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+"""The first instant we name; earlier ones are refused."""
 LATEST: Final = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // _MILLISECOND
 """The last instant we name; later ones are refused."""
 _ISO: Final = re.compile(
@@ -26,13 +30,14 @@ def milliseconds_of(moment: datetime) -> int:
 def iso_of(milliseconds: int) -> str:
     """``2026-01-01T00:00:00.000Z``."""
     moment = _EPOCH + timedelta(milliseconds=milliseconds)
-    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return iso_milliseconds(moment)
 
 
 def parse_instant(text: str) -> int:
     """Milliseconds since 1970 of an ISO-8601 time.
 
-    A date alone means midnight UTC, and a time without a zone is UTC. Raises ValueError for anything else, numbers included.
+    A date alone means midnight UTC, and a time without a zone is UTC. Raises ValueError for anything else, numbers included, and
+    for what is outside the years 1 to 9999 in UTC.
     """
     match = _ISO.fullmatch(text.strip())
     if match is None:
@@ -48,7 +53,10 @@ def parse_instant(text: str) -> int:
         int((part["fraction"] or "0").ljust(6, "0")[:6]),
         tzinfo=UTC,
     )
-    return milliseconds_of(moment) - _offset_minutes(part["zone"]) * 60_000
+    instant = milliseconds_of(moment) - _offset_minutes(part["zone"]) * 60_000
+    if not EARLIEST <= instant <= LATEST:
+        raise ValueError(f'"{text[:80]}" is outside the years 1 to 9999 in UTC')
+    return instant
 
 
 def _offset_minutes(zone: str | None) -> int:

@@ -6,28 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
+from engine.values.json_size import json_size
+
 MAX_OUTCOME_BYTES: Final = 4096
 _MAX_VALUE_BYTES: Final = 512
-
-
-def json_size(value: Any, limit: int) -> int:
-    """About how many bytes ``value`` has as JSON; stops counting soon after ``limit``."""
-    size = 0
-    pending = [value]
-    while pending and size <= limit:
-        current = pending.pop()
-        if isinstance(current, str):
-            # An escape or a character outside ASCII takes up to six bytes; its exact length is not worth a second pass.
-            size += 2 + (len(current) if current.isascii() else 3 * len(current))
-        elif isinstance(current, dict):
-            size += 2 + sum(len(key) + 4 for key in current)
-            pending.extend(current.values())
-        elif isinstance(current, list):
-            size += 2 + len(current)
-            pending.extend(current[:limit])
-        else:
-            size += 8
-    return size
 
 
 def shown(value: Any) -> Any:

@@ -1,1 +1,1 @@
-"""The verbs: publish, launch, cancel, reconcile."""
+"""Operations: one function for each thing that can be done, such as publish, launch, cancel, replay."""

@@ -1,6 +1,6 @@
 """Who acts, and what they may do.
 
-The name is for the audit log. The level comes from Postgres alone (``engine.store.actor_level``), so no client can raise it.
+The name is for the audit log. The level comes from Postgres alone (``store.tenant.actor_level``), so no client can raise it.
 """
 
 from __future__ import annotations
@@ -9,27 +9,10 @@ import os
 import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Literal, Self
 
 Source = Literal["api", "cli", "ui", "worker", "reconciler"]
 """Where a call came from; written to run logs."""
-
-
-class Level(IntEnum):
-    """What an actor may do; each level includes those below it."""
-
-    NONE = 0
-    READ = 1
-    OPERATE = 2
-    """Start runs, submit events, complete tasks."""
-    ADMIN = 3
-    """Publish, pause, cancel, replay, resume quota pauses, redeliver, reveal."""
-
-    @property
-    def word(self) -> str:
-        """``read``, ``operate``, ``admin`` or ``none``."""
-        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)

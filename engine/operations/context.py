@@ -1,4 +1,4 @@
-"""What every operation is handed: where the data is, who acts, for which tenant."""
+"""The dependencies of every operation: store, Temporal, actor, tenant."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.errors import Forbidden
-from engine.operations.actor import Actor, Level
-from engine.operations.temporal import TemporalConnection
+from engine.ids import uuid_text
+from engine.operations.actor import Actor
+from engine.records import Level
 from engine.settings import DEFAULT_TENANT
-from engine.store.actor_level import levels_of_user
-from engine.store.audit import AuditEntry, insert_audit
-from engine.store.run_log import LogLine, insert_log_line
-from engine.store.transactions import Connection, Store, writing
+from engine.store.database.transactions import Connection, Store, writing
+from engine.store.runs.run_log import NewLogLine, insert_log_line
+from engine.store.tenant.actor_level import levels_of_user
+from engine.store.tenant.audit import AuditEntry, insert_audit
+from engine.temporal.connection import TemporalConnection
 
 LEVEL_SECONDS: Final = 30.0
 """How long an answer of Postgres about the actor's level is believed. The tables' grants are checked at every statement."""
@@ -35,6 +37,11 @@ class OperationContext:
     actor: Actor
     tenant: str = DEFAULT_TENANT
     _known: _KnownLevel = field(default_factory=_KnownLevel, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Raises ``Invalid`` (ID_INVALID) for a tenant that is no uuid."""
+        # Frozen: the one way to normalise a field of a frozen dataclass at its making.
+        object.__setattr__(self, "tenant", uuid_text(self.tenant, "tenant"))
 
     async def level(self) -> Level:
         """What the actor may do. Raises ``Unavailable``."""
@@ -68,7 +75,7 @@ class OperationContext:
             actor_level=self._known.level.word,
         )
 
-    async def log(self, connection: Connection, run_id: str, line: LogLine) -> None:
+    async def log(self, connection: Connection, run_id: str, line: NewLogLine) -> None:
         """Append a line to a run's log, in the transaction of what it tells."""
         await insert_log_line(connection, self.tenant, run_id, self.actor.source, line)
 

@@ -1,70 +1,61 @@
-"""How the parts of the system are, asked now: for the studio's System line and for ``runstudio doctor``."""
+"""The health of the parts of the system, asked now: for the studio's System line and for ``runstudio doctor``."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
-from typing import Literal
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError
 
+from engine import advice
 from engine.contract import TASK_QUEUE
 from engine.errors import EngineError, Unavailable
 from engine.operations.context import OperationContext
-from engine.operations.temporal import RPC_TIMEOUT, unavailable
-from engine.store.reconciling import count_gaps
-from engine.store.schema_version import head_revision, require_current_schema
-from engine.store.transactions import writing
-from engine.store.workers import load_workers
-
-State = Literal["ok", "degraded", "down", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class PartHealth:
-    """One part of the system."""
-
-    name: str
-    state: State
-    detail: str
-    """Figures, or what is wrong."""
-    advice: str = ""
-    """What helps, when something is wrong."""
+from engine.records import HealthPart, PartState
+from engine.store.database.schema_version import head_revision, require_current_schema
+from engine.store.database.transactions import writing
+from engine.store.runs.reconciling import count_gaps
+from engine.store.tenant.workers import SeenWorker, load_workers
+from engine.temporal.connection import RPC_TIMEOUT, unavailable
+from engine.wording import counted
 
 
-async def system_health(context: OperationContext) -> tuple[PartHealth, ...]:
+async def system_health(context: OperationContext) -> tuple[HealthPart, ...]:
     """Postgres, schema, Temporal, workers and runs between row and Temporal. Never raises for a part that is down."""
     postgres, temporal = await asyncio.gather(_postgres(context), _temporal(context))
-    if postgres.state == "down":
-        unknown = [PartHealth(name, "unknown", "Postgres cannot be asked.") for name in ("schema", "workers", "runs")]
+    if postgres.state is PartState.DOWN:
+        unknown = [
+            HealthPart(name, PartState.UNKNOWN, "Postgres cannot be asked.") for name in ("schema", "workers", "runs")
+        ]
         return (postgres, unknown[0], temporal, *unknown[1:])
     schema = await _schema(context)
-    if schema.state != "ok":
-        unknown = [PartHealth(name, "unknown", "The schema is not this program's.") for name in ("workers", "runs")]
+    if schema.state is not PartState.OK:
+        unknown = [
+            HealthPart(name, PartState.UNKNOWN, "The schema is not this program's.") for name in ("workers", "runs")
+        ]
         return (postgres, schema, temporal, *unknown)
     return (postgres, schema, temporal, *await _rows(context))
 
 
-async def _postgres(context: OperationContext) -> PartHealth:
+async def _postgres(context: OperationContext) -> HealthPart:
     begun = time.monotonic()
     try:
         level = await context.level()
     except Unavailable as error:
-        return PartHealth("postgres", "down", error.message, error.hint)
-    return PartHealth("postgres", "ok", f"answered in {_ms(begun)}; level {level.word}")
+        return HealthPart("postgres", PartState.DOWN, error.message, error.hint)
+    return HealthPart("postgres", PartState.OK, f"answered in {_ms(begun)}; level {level.word}")
 
 
-async def _schema(context: OperationContext) -> PartHealth:
+async def _schema(context: OperationContext) -> HealthPart:
     try:
         await require_current_schema(context.store)
     except EngineError as error:
-        return PartHealth("schema", "down", error.message, error.hint)
-    return PartHealth("schema", "ok", f"revision {head_revision()}")
+        return HealthPart("schema", PartState.DOWN, error.message, error.hint)
+    return HealthPart("schema", PartState.OK, f"revision {head_revision()}")
 
 
-async def _temporal(context: OperationContext) -> PartHealth:
+async def _temporal(context: OperationContext) -> HealthPart:
     begun = time.monotonic()
     try:
         client = await context.temporal.client()
@@ -73,41 +64,68 @@ async def _temporal(context: OperationContext) -> PartHealth:
         )
     except RPCError as error:
         refusal = unavailable(error, "describe the namespace")
-        return PartHealth("temporal", "down", refusal.message, refusal.hint)
+        return HealthPart("temporal", PartState.DOWN, refusal.message, refusal.hint)
     except EngineError as error:
-        return PartHealth("temporal", "down", error.message, error.hint)
-    return PartHealth("temporal", "ok", f"namespace {client.namespace} answered in {_ms(begun)}")
+        return HealthPart("temporal", PartState.DOWN, error.message, error.hint)
+    return HealthPart("temporal", PartState.OK, f"namespace {client.namespace} answered in {_ms(begun)}")
 
 
-async def _rows(context: OperationContext) -> tuple[PartHealth, PartHealth]:
+async def _rows(context: OperationContext) -> tuple[HealthPart, HealthPart]:
     try:
         async with writing(context.store) as connection:
             seen = await load_workers(connection)
             gaps = await count_gaps(connection)
     except Unavailable as error:
-        return PartHealth("workers", "unknown", error.message), PartHealth("runs", "unknown", error.message)
+        return HealthPart("workers", PartState.UNKNOWN, error.message), HealthPart(
+            "runs", PartState.UNKNOWN, error.message
+        )
     alive = [worker for worker in seen if worker.alive]
-    failing = sorted(
-        {name for worker in alive for name, part in worker.parts.items() if part.get("state") == "failing"}
-    )
+    failing, starting = _parts_in("failing", alive), _parts_in("starting", alive)
     if not alive:
         last = f"; last seen {seen[0].identity}" if seen else ""
-        workers = PartHealth("workers", "down", f"none alive on {TASK_QUEUE}{last}", "Start one: runstudio worker.")
+        workers = HealthPart(
+            "workers", PartState.DOWN, f"none alive on {TASK_QUEUE}{last}", advice.WORKER.to("Start one")
+        )
     elif failing:
-        workers = PartHealth(
-            "workers", "degraded", f"{len(alive)} alive; failing: {', '.join(failing)}", "Read their logs."
+        workers = HealthPart(
+            "workers", PartState.DEGRADED, f"{len(alive)} alive; failing: {', '.join(failing)}", "Read their logs."
+        )
+    elif all(_parts_in("starting", [worker]) for worker in alive):
+        workers = HealthPart(
+            "workers",
+            PartState.DEGRADED,
+            f"{len(alive)} alive; starting: {', '.join(starting)}",
+            "Wait: a part that does not start in its time is failing then.",
         )
     else:
-        workers = PartHealth("workers", "ok", f"{len(alive)} alive on {TASK_QUEUE}")
-    counted = (
-        f"{gaps.pending_launches} launches pending;"
-        f" open in ended runs: {gaps.leftover_waits} waits, {gaps.leftover_tasks} tasks"
+        workers = HealthPart("workers", PartState.OK, f"{len(alive)} alive on {TASK_QUEUE}{_caches(alive)}")
+    gaps_told = (
+        f"{counted(gaps.pending_launches, 'launch', 'launches')} pending; open in ended runs: "
+        f"{counted(gaps.leftover_waits, 'wait')}, {counted(gaps.leftover_tasks, 'task')}"
     )
     clean = not (gaps.pending_launches or gaps.leftover_waits or gaps.leftover_tasks)
-    runs = PartHealth(
-        "runs", "ok" if clean else "degraded", counted, "" if clean else "A running worker closes these gaps."
+    runs = HealthPart(
+        "runs",
+        PartState.OK if clean else PartState.DEGRADED,
+        gaps_told,
+        "" if clean else "A running worker closes these gaps.",
     )
     return workers, runs
+
+
+def _parts_in(state: str, workers: list[SeenWorker]) -> list[str]:
+    """Names of the parts that are in this state in one of the workers, sorted."""
+    return sorted({name for worker in workers for name, part in worker.parts.items() if part.get("state") == state})
+
+
+def _caches(workers: list[SeenWorker]) -> str:
+    """How many runs they keep in how much memory; nothing of workers of a release that does not tell."""
+    told = [worker.parts.get("temporal", {}).get("cache") for worker in workers]
+    caches = [cache for cache in told if cache]
+    if not caches:
+        return ""
+    runs, megabytes = (sum(int(cache[name]) for cache in caches) for name in ("runs", "megabytes"))
+    return f"; up to {counted(runs, 'run')} in {megabytes:,} MB of memory"
 
 
 def _ms(begun: float) -> str:

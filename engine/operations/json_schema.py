@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import re2
 
-from engine.store.json_policy import canonical_json
+from engine.records import SchemaIssue
+from engine.values.json_pointer import pointer_of
+from engine.values.json_policy import canonical_json
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -34,21 +35,6 @@ _DATA: Final = frozenset({"const", "enum", "default", "examples"})
 
 _RE2: Final = re2.Options()
 _RE2.log_errors = False
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaIssue:
-    """One thing wrong with a value."""
-
-    pointer: str
-    """JSON pointer of the value; empty for the whole."""
-    message: str
-    keyword: str
-    """The keyword of the schema that is not satisfied."""
-
-    def to_json(self) -> dict[str, str]:
-        """``{pointer, message, keyword}``."""
-        return {"pointer": self.pointer, "message": self.message, "keyword": self.keyword}
 
 
 def schema_problem(schema: Json) -> str | None:
@@ -159,7 +145,7 @@ def _words(wanted: Json) -> str:
 
 
 def _pointer(error: ValidationError) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in error.absolute_path)
+    return "".join(pointer_of(part) for part in error.absolute_path)
 
 
 def _keywords(schema: Json, pointer: str = "") -> Iterator[tuple[str, str, Json]]:

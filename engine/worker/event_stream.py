@@ -1,20 +1,18 @@
-"""The event stream: routes what arrives and makes what is due, woken by Postgres and looking every second all the same."""
+"""The event stream: routes events and makes due deliveries, woken by NOTIFY and polling every second as well."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from typing import Final
 
-from engine.errors import EngineError, Unavailable
+from engine.errors import EngineError
 from engine.operations.context import OperationContext
-from engine.operations.deliveries import make_due_deliveries
-from engine.operations.routing import route_received
-from engine.store.notifications import EVENTS, notices
+from engine.operations.events.deliveries import make_due_deliveries
+from engine.operations.events.routing import route_received
+from engine.store.database.notifications import EVENTS
 from engine.worker.parts import PartReport
+from engine.worker.wakeup import Wakeup
 
 SECONDS: Final = 1.0
-_LISTEN_AGAIN_SECONDS: Final = 5.0
 
 
 class EventStream:
@@ -23,15 +21,13 @@ class EventStream:
     def __init__(self, context: OperationContext, database_url: str) -> None:
         """``database_url`` is for a connection of its own that listens."""
         self._context = context
-        self._url = database_url
-        self._woken = asyncio.Event()
+        self._wakeup = Wakeup(database_url, EVENTS, application_name="runstudio event stream")
 
     async def run(self, report: PartReport) -> None:
         """Route and deliver until the process stops."""
-        listening = asyncio.create_task(self._listen(report))
-        try:
+        async with self._wakeup.listening(report):
             while not report.stopping.is_set():
-                self._woken.clear()
+                self._wakeup.clear()
                 try:
                     busy = await self._pass()
                 except EngineError as error:
@@ -40,32 +36,10 @@ class EventStream:
                 else:
                     report.succeeded()
                 if not busy:
-                    await self._rest(report)
-        finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+                    await self._wakeup.rest(report, SECONDS)
 
     async def _pass(self) -> bool:
         """True when there may be more to do at once."""
         routed = await route_received(self._context)
         delivered = await make_due_deliveries(self._context)
         return bool(routed or delivered)
-
-    async def _rest(self, report: PartReport) -> None:
-        stopping = asyncio.create_task(report.stopping.wait())
-        woken = asyncio.create_task(self._woken.wait())
-        try:
-            await asyncio.wait((stopping, woken), timeout=SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-            woken.cancel()
-
-    async def _listen(self, report: PartReport) -> None:
-        while not report.stopping.is_set():
-            try:
-                async for _notice in notices(self._url, (EVENTS,), application_name="runstudio event stream"):
-                    self._woken.set()
-            except Unavailable:
-                # Polling goes on meanwhile, and says what is wrong with Postgres.
-                await report.pause(_LISTEN_AGAIN_SECONDS)

@@ -1,4 +1,4 @@
-"""A worker process: everything it does, started together, watched together, stopped in order.
+"""A worker process: its parts, started together, supervised, and stopped in order.
 
 Nothing can be turned off: each part runs in every worker, and those that must not run twice take turns by a lock.
 """
@@ -18,24 +18,25 @@ import structlog
 
 from engine import __version__
 from engine.actions.registry import load_actions
-from engine.actions.secrets import DirectorySecrets, EnvironmentSecrets, SecretProvider, SecretResolver
 from engine.activities.dependencies import ActivityDependencies
 from engine.contract import TASK_QUEUE
 from engine.errors import Conflict, Unavailable
 from engine.ids import new_id
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
-from engine.operations.temporal import TemporalConnection
 from engine.settings import Settings
-from engine.store.engine import create_store_engine
-from engine.store.schema_version import require_current_schema
-from engine.store.transactions import Store
-from engine.store.workers import WorkerProcess
-from engine.temporal_client import connect_config, connect_temporal
+from engine.store.database.engine import create_store_engine
+from engine.store.database.schema_version import require_current_schema
+from engine.store.database.transactions import Store
+from engine.store.tenant.workers import WorkerProcess
+from engine.temporal.client import connect_config, connect_temporal
+from engine.temporal.connection import TemporalConnection
+from engine.values.timestamps import iso_milliseconds
 from engine.worker import quota_scan, sweep
 from engine.worker.event_stream import EventStream
 from engine.worker.health import METRICS_TYPE, Answer, HealthServer, json_answer
 from engine.worker.heartbeat import Heartbeat
+from engine.worker.launches import Launches
 from engine.worker.leftovers import ignored_variables
 from engine.worker.log_lines import log_as_json
 from engine.worker.metrics import SdkRuntime, exposition, sdk_runtime
@@ -43,6 +44,7 @@ from engine.worker.parts import Part, PartReport, Parts
 from engine.worker.polling import Polling
 from engine.worker.quota_scan import QuotaScan
 from engine.worker.reconcile import Reconciler
+from engine.worker.run_cache import RunCache
 from engine.worker.sweep import Sweep
 from engine.worker.temporal_worker import GRACE
 
@@ -71,15 +73,8 @@ class WorkerHost:
             settings.required_database_url(), pool_size=DATABASE_CONNECTIONS, application_name="runstudio worker"
         )
         self._temporal = _connection(settings, self.process.identity, self._sdk)
-        providers: list[SecretProvider] = [EnvironmentSecrets()]
-        if settings.secrets_dir is not None:
-            providers.append(DirectorySecrets(settings.secrets_dir))
-        dependencies = ActivityDependencies(
-            self._store,
-            load_actions(action_modules, settings),
-            SecretResolver(providers),
-            self.process.identity,
-        )
+        actions = load_actions(action_modules, settings)
+        dependencies = ActivityDependencies(self._store, actions, actions.secrets(settings), self.process.identity)
         self._parts = Parts(
             worker_parts(
                 self._store,
@@ -88,11 +83,14 @@ class WorkerHost:
                 self.process,
                 database_url=settings.required_database_url(),
                 sandboxed=sandboxed,
+                cache=RunCache(settings.cache_megabytes),
             )
         )
         self._heartbeat = Parts(
             (Part("heartbeat", Heartbeat(self._store, self.process, self._parts.to_json).run, fresh_seconds=30.0),)
         )
+        self._before_parts: tuple[PartReport, ...] = ()
+        """What the start still waits for, so that the health server says why no part has begun."""
         self.health = HealthServer(
             settings.health_host,
             settings.health_port,
@@ -144,30 +142,36 @@ class WorkerHost:
 
     async def _schema(self, stop: asyncio.Event) -> None:
         waiting = PartReport("postgres", 0.0, stop)
+        self._before_parts = (waiting,)
         while not stop.is_set():
             try:
-                return await require_current_schema(self._store)
+                await require_current_schema(self._store)
             except Unavailable as error:
                 waiting.failed(error.message)
-            await waiting.pause(1.0)
+                await waiting.pause(1.0)
+            else:
+                self._before_parts = ()
+                return
+
+    @property
+    def _reports(self) -> tuple[PartReport, ...]:
+        return (*self._before_parts, *self._parts.reports, *self._heartbeat.reports)
 
     async def _live(self) -> Answer:
         return json_answer({"live": True}, well=True)
 
     async def _ready(self) -> Answer:
-        reports = (*self._parts.reports, *self._heartbeat.reports)
-        return json_answer(
-            {"ready": self.ready, "notReady": [report.name for report in reports if not report.ready]}, well=self.ready
-        )
+        not_ready = [report.name for report in self._reports if not report.ready]
+        return json_answer({"ready": self.ready, "notReady": not_ready}, well=self.ready)
 
     async def _health(self) -> Answer:
-        started = self.started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        started = iso_milliseconds(self.started_at)
         value = {
             "ready": self.ready,
             "startedAt": started,
             "identity": self.process.identity,
             "build": self.process.build,
-            "workers": {**self._parts.to_json(), **self._heartbeat.to_json()},
+            "workers": {report.name: report.to_json() for report in self._reports},
         }
         return json_answer(value, well=self.ready)
 
@@ -183,12 +187,14 @@ def worker_parts(
     *,
     database_url: str,
     sandboxed: bool,
+    cache: RunCache,
 ) -> tuple[Part, ...]:
     """Everything a worker process does, besides saying that it lives."""
     context = OperationContext(store, temporal, Actor(process.identity, process.host, "reconciler"))
     return (
-        Part("temporal", Polling(temporal, dependencies, sandboxed=sandboxed).run, fresh_seconds=20.0),
+        Part("temporal", Polling(temporal, dependencies, sandboxed=sandboxed, cache=cache).run, fresh_seconds=20.0),
         Part("eventStream", EventStream(context, database_url).run, fresh_seconds=20.0),
+        Part("launches", Launches(context, database_url).run, fresh_seconds=20.0),
         Part("dataStoreSweep", Sweep(store).run, fresh_seconds=sweep.FRESH_SECONDS),
         Part("quotaScan", QuotaScan(context).run, fresh_seconds=quota_scan.FRESH_SECONDS),
         Part("reconciler", Reconciler(context).run, fresh_seconds=90.0),

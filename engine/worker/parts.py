@@ -1,7 +1,8 @@
 """The parts of a worker process: each runs until the process stops, and a part that fails is started again.
 
 A part tells when it succeeded; the process is ready while every part has done so lately, and not ready again as soon as one
-has not.
+has not. A part is starting until its first success or failure; one that has not succeeded for too long is failing, be it that
+it hangs or that its first success never comes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Final, Literal
 import structlog
 
 from engine.errors import EngineError
+from engine.values.timestamps import iso_milliseconds
 from engine.worker.log_lines import describe_failure
 
 _LOG: Final = structlog.get_logger("runstudio.worker")
@@ -35,29 +37,52 @@ class PartReport:
     stopping: asyncio.Event
     state: State = "starting"
     detail: str = ""
-    """Why it is failing, one sentence."""
+    """Why it is failing, or what it waits for while it is starting; one sentence."""
     last_success: datetime | None = None
-    _succeeded_at: float = field(default=-1.0, repr=False)
-    """``time.monotonic()``, which no clock change moves."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What else is worth knowing of it, in JSON."""
+    _silent_since: float = field(default_factory=time.monotonic, repr=False)
+    """The last success, or the start; by a clock that no setting of the time moves."""
 
     def succeeded(self) -> None:
         """The part has just done its work."""
         if self.state == "failing":
             _LOG.info("part works again", part=self.name)
         self.state, self.detail = "running", ""
-        self.last_success, self._succeeded_at = datetime.now(UTC), time.monotonic()
+        self.last_success, self._silent_since = datetime.now(UTC), time.monotonic()
+
+    def not_yet(self, reason: str) -> None:
+        """The part has not succeeded, and nothing is wrong as long as it is starting; afterwards the same as ``failed``."""
+        if self.state == "starting":
+            if self.detail != reason:
+                _LOG.info("part is starting", part=self.name, reason=reason)
+            self.detail = reason
+        else:
+            self.failed(reason)
 
     def failed(self, reason: str) -> None:
         """The part could not do its work; it goes on trying."""
-        if self.detail != reason:
+        if self.state != "failing" or self.detail != reason:
             _LOG.warning("part is failing", part=self.name, reason=reason)
         self.state, self.detail = "failing", reason
 
     @property
     def ready(self) -> bool:
         """Whether it works and has succeeded lately."""
-        fresh = self._succeeded_at >= 0 and time.monotonic() - self._succeeded_at <= self.fresh_seconds
-        return self.state == "running" and fresh
+        return self.state == "running" and self._fresh_for() >= 0
+
+    async def notice_silence(self) -> None:
+        """Fail it when it has not succeeded for ``fresh_seconds``, at first counted from now; until the process stops."""
+        self._silent_since = time.monotonic()
+        while not self.stopping.is_set():
+            remaining = self._fresh_for()
+            if remaining < 0 and self.state in {"starting", "running"}:
+                self.failed(self.detail or f"It has not succeeded for {self.fresh_seconds:g} s.")
+            await self.pause(remaining if remaining > 0 else self.fresh_seconds)
+
+    def _fresh_for(self) -> float:
+        """Seconds until it has gone without success for too long; negative afterwards."""
+        return self._silent_since + self.fresh_seconds - time.monotonic()
 
     async def pause(self, seconds: float) -> None:
         """Sleep, or less when the process stops."""
@@ -67,7 +92,7 @@ class PartReport:
         except TimeoutError:
             return
 
-    async def repeat(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    async def repeat(self, seconds: float | Callable[[], float], work: Callable[[], Awaitable[None]]) -> None:
         """Do ``work`` at once and then every so many seconds, until the process stops. Refusals are reported, not raised."""
         while not self.stopping.is_set():
             try:
@@ -76,15 +101,16 @@ class PartReport:
                 self.failed(error.message)
             else:
                 self.succeeded()
-            await self.pause(seconds)
+            await self.pause(seconds() if callable(seconds) else seconds)
 
     def to_json(self) -> dict[str, Any]:
-        """``{state, ready, lastSuccess, detail?}``."""
+        """``{state, ready, lastSuccess, detail?}``, and the facts."""
         at = self.last_success
         value: dict[str, Any] = {
             "state": self.state,
             "ready": self.ready,
-            "lastSuccess": at and at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "lastSuccess": at and iso_milliseconds(at),
+            **self.facts,
         }
         return {**value, "detail": self.detail} if self.detail else value
 
@@ -98,7 +124,7 @@ class Part:
     run: Callable[[PartReport], Awaitable[None]]
     """Returns when ``report.stopping`` is set; until then only by an exception, after which it is called again."""
     fresh_seconds: float
-    """After this long without success the part counts as not working."""
+    """After this long without a success, be it the first, the part counts as failing."""
 
 
 class Parts:
@@ -122,7 +148,7 @@ class Parts:
     def start(self) -> None:
         """Begin."""
         for part, report in zip(self._parts, self.reports, strict=True):
-            self._tasks.append(asyncio.create_task(_supervise(part, report), name=part.name))
+            self._tasks.append(asyncio.create_task(_watched(part, report), name=part.name))
 
     async def stop(self, seconds: float) -> list[str]:
         """Tell all parts to stop and wait for them; the names of those that were not done in time, which are cut off."""
@@ -133,6 +159,14 @@ class Parts:
         for task in late:
             task.cancel()
         return [task.get_name() for task in late]
+
+
+async def _watched(part: Part, report: PartReport) -> None:
+    watch = asyncio.create_task(report.notice_silence())
+    try:
+        await _supervise(part, report)
+    finally:
+        watch.cancel()
 
 
 async def _supervise(part: Part, report: PartReport) -> None:

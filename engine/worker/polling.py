@@ -15,8 +15,9 @@ from temporalio.worker import Worker
 from engine.activities.dependencies import ActivityDependencies
 from engine.contract import TASK_QUEUE
 from engine.errors import Unavailable
-from engine.operations.temporal import RPC_TIMEOUT, TemporalConnection, unavailable
+from engine.temporal.connection import RPC_TIMEOUT, TemporalConnection, unavailable
 from engine.worker.parts import PartReport
+from engine.worker.run_cache import RunCache
 from engine.worker.temporal_worker import build_worker
 
 CHECK_SECONDS: Final = 5.0
@@ -27,18 +28,24 @@ LONGEST_CONNECT_PAUSE_SECONDS: Final = 10.0
 class Polling:
     """A part of the worker process."""
 
-    def __init__(self, temporal: TemporalConnection, dependencies: ActivityDependencies, *, sandboxed: bool) -> None:
+    def __init__(
+        self, temporal: TemporalConnection, dependencies: ActivityDependencies, *, sandboxed: bool, cache: RunCache
+    ) -> None:
         self._temporal = temporal
         self._dependencies = dependencies
         self._sandboxed = sandboxed
+        self._cache = cache
 
     async def run(self, report: PartReport) -> None:
         """Poll until the process stops; then finish what is under way, for at most the worker's grace."""
+        report.facts["cache"] = self._cache.to_json()
         client = await self._connected(report)
         if client is None:
             return
         identity = self._dependencies.identity
-        worker = build_worker(client, self._dependencies, sandboxed=self._sandboxed, identity=identity)
+        worker = build_worker(
+            client, self._dependencies, sandboxed=self._sandboxed, identity=identity, cache=self._cache
+        )
         polling = asyncio.create_task(worker.run())
         stopping = asyncio.create_task(report.stopping.wait())
         try:
@@ -74,7 +81,7 @@ class Polling:
                     report.succeeded()
                     pause = CHECK_SECONDS
                 else:
-                    report.failed("Temporal does not see this worker poll yet.")
+                    report.not_yet("Temporal does not see this worker poll yet.")
             done, _ = await asyncio.wait(until, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
             if done:
                 return

@@ -1,4 +1,4 @@
-"""The quota scan: in every worker, one of them active at a time, every five minutes."""
+"""The quota scan: in every worker, one of them at a time by an advisory lock, every five minutes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from prometheus_client import Counter
 
 from engine.errors import EngineError
 from engine.operations.context import OperationContext
-from engine.operations.quota import Scanned, resume_paused_runs
-from engine.store.exclusive import only_one
+from engine.operations.quota.quota import Scanned, resume_paused_runs
+from engine.store.database.exclusive import only_one
 from engine.worker.metrics import REGISTRY
 from engine.worker.parts import PartReport
 

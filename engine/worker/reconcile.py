@@ -1,4 +1,4 @@
-"""The reconciler: in every worker, one of them active at a time, every fifteen seconds."""
+"""The reconciler: in every worker, one of them at a time by an advisory lock, every fifteen seconds."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ import structlog
 
 from engine.errors import EngineError
 from engine.operations.context import OperationContext
-from engine.operations.reconcile import close_leftovers, close_recently_ended, close_stranded, relaunch_pending
-from engine.operations.schedules import sync_schedules
-from engine.operations.task_answers import tell_due
-from engine.store.exclusive import only_one
-from engine.store.reconciling import Position
+from engine.operations.reconcile.reconcile import (
+    close_leftovers,
+    close_recently_ended,
+    close_stranded,
+    relaunch_pending,
+)
+from engine.operations.schedules.schedules import sync_schedules
+from engine.operations.tasks.task_answers import tell_due
+from engine.store.database.exclusive import only_one
+from engine.store.runs.reconciling import Position
+from engine.wording import counted
 from engine.worker.metrics import RECONCILED
 from engine.worker.parts import PartReport
 
@@ -63,7 +69,9 @@ class Reconciler:
         self._tell("launch refused", done.failed)
         if done.pending:
             raise EngineError(
-                "LAUNCHES_PENDING", f"{done.pending} launches wait for Temporal.", "See why it does not answer."
+                "LAUNCHES_PENDING",
+                f"{counted(done.pending, 'launch', 'launches')} not told to Temporal yet.",
+                "See why it does not answer.",
             )
 
     async def _answers(self) -> None:

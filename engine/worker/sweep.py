@@ -1,4 +1,4 @@
-"""The sweep of the data store: removes what has expired. Nobody waits for it: an expired row is absent for every reader at once.
+"""The sweep of the data store: deletes expired rows, which readers do not see from the moment they expire.
 
 In every worker, every minute; several at once share the work, because each passes over the rows another one holds.
 """
@@ -12,8 +12,8 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
-from engine.store.data_store import delete_expired
-from engine.store.transactions import Store, writing
+from engine.store.data.data_store import delete_expired
+from engine.store.database.transactions import Store, writing
 from engine.worker.metrics import REGISTRY
 from engine.worker.parts import PartReport
 

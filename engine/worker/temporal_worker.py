@@ -6,47 +6,70 @@ from datetime import timedelta
 from typing import Final
 
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import FixedSizeSlotSupplier, UnsandboxedWorkflowRunner, Worker, WorkerTuner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from engine.activities.catalog import all_activities
-from engine.activities.data_converter import speaking_to_runs
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.fire_schedule import FireSchedule
 from engine.contract import TASK_QUEUE
+from engine.temporal.data_converter import speaking_to_runs
+from engine.worker.replays import WatchedRunner, WorkflowTaskSlots
+from engine.worker.run_cache import USUAL, RunCache
 from engine.workflow.launcher import ScheduleLauncher
 from engine.workflow.run_workflow import RunWorkflow
 
 GRACE: Final = timedelta(seconds=20)
 """What a stopping worker gives the actions it is running."""
-CACHED_RUNS: Final = 5_000
-"""Runs kept in memory between their workflow tasks, about 50 kB each."""
 CONCURRENT_WORKFLOW_TASKS: Final = 30
 """More only compete for Python's one core; measured best."""
+CONCURRENT_REPLAYS: Final = 2
+"""As many as a process has cores for: Python runs one, while the history of another is fetched."""
 CONCURRENT_ACTIVITIES: Final = 100
+DEADLOCK_SECONDS: Final = 20
+"""After so long in one go a workflow counts as stuck; a bug of ours would have to be the reason.
+
+The SDK says two, and has no setting for it. One step may evaluate for 0.4 s of an idle core (``EVALUATION_STEPS``), and on a
+busy core that was seen to take more than two. Every try of such a task fails in the same way, so the run never moves again."""
 HEARTBEAT_THROTTLE: Final = timedelta(seconds=5)
 """A canceled action learns of it by its heartbeats, so they may not be held back for long."""
 
 
-def build_worker(client: Client, dependencies: ActivityDependencies, *, sandboxed: bool, identity: str) -> Worker:
+def build_worker(
+    client: Client,
+    dependencies: ActivityDependencies,
+    *,
+    sandboxed: bool,
+    identity: str,
+    cache: RunCache = USUAL,
+) -> Worker:
     """A worker that polls from ``run()`` on. ``client`` may have any data converter; the worker brings its own.
 
     ``sandboxed`` re-imports and guards workflow code, at twice the CPU: for tests and replays.
     """
+    slots = WorkflowTaskSlots(CONCURRENT_WORKFLOW_TASKS, CONCURRENT_REPLAYS)
+    activities = FixedSizeSlotSupplier(CONCURRENT_ACTIVITIES)
     restrictions = SandboxRestrictions.default.with_passthrough_modules("engine")
-    return Worker(
+    worker = Worker(
         speaking_to_runs(client, dependencies.store),
         task_queue=TASK_QUEUE,
         workflows=[RunWorkflow, ScheduleLauncher],
         activities=[*all_activities(dependencies), FireSchedule(dependencies).fire_schedule],
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions)
-        if sandboxed
-        else UnsandboxedWorkflowRunner(),
+        workflow_runner=WatchedRunner(
+            SandboxedWorkflowRunner(restrictions=restrictions) if sandboxed else UnsandboxedWorkflowRunner(),
+            slots.caught_up,
+        ),
         identity=identity,
-        max_cached_workflows=CACHED_RUNS,
-        max_concurrent_workflow_tasks=CONCURRENT_WORKFLOW_TASKS,
-        max_concurrent_activities=CONCURRENT_ACTIVITIES,
-        max_concurrent_local_activities=CONCURRENT_ACTIVITIES,
+        max_cached_workflows=cache.runs,
+        tuner=WorkerTuner.create_composite(
+            workflow_supplier=slots,
+            activity_supplier=activities,
+            local_activity_supplier=activities,
+            nexus_supplier=activities,
+        ),
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         graceful_shutdown_timeout=GRACE,
     )
+    if worker._workflow_worker is not None:
+        worker._workflow_worker._deadlock_timeout_seconds = DEADLOCK_SECONDS
+    return worker

@@ -15,11 +15,12 @@ from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.workflow import ActivityCancellationType
 
 with workflow.unsafe.imports_passed_through():
     from engine.workflow.cancellation import stop_if_canceled
+    from engine.workflow.wire import RUN_CHAIN
 
 _FEW_TIMES: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=100), backoff_coefficient=3.0, maximum_attempts=3
@@ -35,6 +36,8 @@ _HEARTBEAT_TIMEOUT: Final = timedelta(seconds=30)
 _SLACK: Final = timedelta(minutes=5)
 """What claiming and settling may take beyond the action's own time: an outcome is not dropped because Postgres is away."""
 _QUICK_SLACK: Final = timedelta(seconds=3)
+_CHAIN_TIMEOUT: Final = timedelta(seconds=9)
+"""Of a chain: it claims no step after one second, a quick step takes five at most, and its outcome is written."""
 _ALL_LOCAL_TRIES: Final = timedelta(seconds=8)
 """After this long a local activity is given up, so that the workflow task can end."""
 
@@ -60,6 +63,27 @@ async def project(activity: str, argument: Mapping[str, Any]) -> Any:
 async def project_patiently(activity: str, argument: Mapping[str, Any]) -> Any:
     """As ``project``, as an ordinary activity from the start: it ends the workflow task."""
     return await _patiently(activity, argument, _PATIENT_TIMEOUT, None, None)
+
+
+async def run_local_chain(argument: Mapping[str, Any]) -> Any:
+    """Call a chain of quick steps as a local activity. None: it could not be done within seconds."""
+    try:
+        return await workflow.execute_local_activity(
+            RUN_CHAIN,
+            argument,
+            start_to_close_timeout=_CHAIN_TIMEOUT,
+            schedule_to_close_timeout=_CHAIN_TIMEOUT,
+            retry_policy=_FEW_TIMES,
+        )
+    except FailureError as failure:
+        if isinstance(failure.cause, ApplicationError) and failure.cause.non_retryable:
+            raise
+        return None
+
+
+async def run_patient_chain(argument: Mapping[str, Any], activity_id: str) -> Any:
+    """The same as an ordinary activity."""
+    return await _patiently(RUN_CHAIN, argument, _CHAIN_TIMEOUT + _SLACK, _HEARTBEAT_TIMEOUT, activity_id)
 
 
 async def run_quick(activity: str, argument: Mapping[str, Any], seconds: float, activity_id: str) -> Any:

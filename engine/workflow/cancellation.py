@@ -1,4 +1,4 @@
-"""Cancellation: recognised by type alone, and never in the way of writing how a run ended."""
+"""Cancellation: recognised by exception type alone, and kept from interrupting the write of a run's end."""
 
 from __future__ import annotations
 

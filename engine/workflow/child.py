@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from engine.contract import WORKFLOW_TYPE, RunInput, workflow_id_for
     from engine.errors import CANCELLATION, CHILD, RunError
     from engine.interpreter.effects import ChildSucceeded, StartChild, StepFailed
-    from engine.stored_order import as_stored
+    from engine.values.jsonb_order import as_stored
     from engine.workflow.cancellation import stop_if_canceled
 
 FAILURE_TYPE_PREFIX: Final = "WorkflowRuntimeV2."
@@ -40,11 +40,16 @@ async def run_child(effect: StartChild, parent: RunInput) -> ChildSucceeded | St
         "semantics_version": parent["semantics_version"],
         "checkpoint": None,
     }
+    if "history_events" in parent:
+        child["history_events"] = parent["history_events"]
+    if "replay_cost" in parent:
+        child["replay_cost"] = parent["replay_cost"]
     try:
         result: dict[str, Any] = await workflow.execute_child_workflow(
             WORKFLOW_TYPE,
             child,
             id=workflow_id_for(effect.child_run_id),
+            task_timeout=workflow.info().task_timeout,
             parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
             cancellation_type=ChildWorkflowCancellationType.TRY_CANCEL,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,

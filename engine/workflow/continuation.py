@@ -1,4 +1,4 @@
-"""Going on as a new execution before the history gets long; invisible to the run."""
+"""Continue-as-new before the history gets too long to be replayed; invisible to the run."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from engine.contract import RunInput
+    from engine.workflow.effort import Effort
 
 MAX_EVENTS: Final = 2_000
-"""A longer history costs a worker that has to replay it more than starting a new one."""
+"""No history gets longer, whatever ``RunInput`` says."""
 
 
-def due() -> bool:
-    """Whether the history is long enough; to be asked where nothing is pending but a timer or a signal."""
+def due(run_input: RunInput, effort: Effort) -> bool:
+    """Whether a replay costs enough; to be asked where nothing is pending but a timer or a signal."""
     info = workflow.info()
-    return info.is_continue_as_new_suggested() or info.get_current_history_length() > MAX_EVENTS
+    limit = min(run_input.get("history_events", MAX_EVENTS), MAX_EVENTS)
+    if info.is_continue_as_new_suggested() or info.get_current_history_length() > limit:
+        return True
+    cost = run_input.get("replay_cost")
+    return cost is not None and effort.nanoseconds(cost) > cost["most"]
 
 
 def continue_with(run_input: RunInput, checkpoint: dict[str, Any]) -> NoReturn:

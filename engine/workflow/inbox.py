@@ -1,4 +1,4 @@
-"""What others have sent to a run and the run has not used yet."""
+"""The buffer of signals a run has received and not used yet."""
 
 from __future__ import annotations
 

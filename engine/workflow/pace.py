@@ -15,7 +15,7 @@ MAX_CHAIN_SECONDS: Final = 1.0
 
 
 class Pace:
-    """Deterministic: time is the workflow's own, and that of the tries as history records it.
+    """Deterministic: time is the workflow's own, and that of the attempts as history records it.
 
     The workflow's time advances during a task only by what local activities take, not by how long they queue; on a busy
     worker the times of the tries are nearer to what a watch would show.
@@ -25,12 +25,7 @@ class Pace:
         self._task_began = workflow.time()
         self._first_ended: float | None = None
         self._last_ended = 0.0
-        self.undecided = False
-        """The run has gone on because something has not come, and the server does not know that yet.
-
-        It could come still, before the task ends. Then the task is repeated, and the run goes the other way. So nothing may be
-        done before the task has ended, or a run would leave traces, and effects, on both ways.
-        """
+        self._lasted = False
 
     def quick_step_ended(self, at: float) -> None:
         """A quick step ended at ``at``, Unix seconds on the clock of its worker."""
@@ -38,15 +33,19 @@ class Pace:
             self._first_ended = at
         self._last_ended = at
 
+    def chain_lasted(self) -> None:
+        """A chain went on for as long as one may."""
+        self._lasted = True
+
     def task_ended(self) -> None:
         """The run has waited for something: the next chain begins with a task of its own."""
         self._task_began = workflow.time()
         self._first_ended = None
-        self.undecided = False
+        self._lasted = False
 
     def task_should_end(self) -> bool:
-        """Whether the chain has lasted long enough, or what comes next must not be done twice in different ways."""
-        if self.undecided:
+        """Whether the chain has lasted long enough."""
+        if self._lasted:
             return True
         by_tries = 0.0 if self._first_ended is None else self._last_ended - self._first_ended
         return max(workflow.time() - self._task_began, by_tries) >= MAX_CHAIN_SECONDS

@@ -7,38 +7,42 @@ task, which Temporal repeats, so a deployed correction resumes the run where it 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any, Final
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
+    from engine.actions.pure_host import PureHost
     from engine.contract import (
         QUERY_CURRENT_STEP,
         QUERY_CURRENT_WAIT,
         QUERY_SUMMARY,
-        SEMANTICS_VERSION,
         SIGNAL_EVENT,
         SIGNAL_HUMAN_TASK,
         SIGNAL_QUOTA_RESUME,
+        SUPPORTED_SEMANTICS,
+        TEMPORAL_CLOCK_SEMANTICS,
         WORKFLOW_TYPE,
         RunInput,
     )
     from engine.interpreter.effects import ActionTraits, Finish, RunFacts
     from engine.interpreter.machine import Machine
     from engine.interpreter.scopes import system_of
-    from engine.workflow import cancellation, continuation, wire
+    from engine.interpreter.times import milliseconds_of
+    from engine.workflow import cancellation, wire
     from engine.workflow.calls import project
+    from engine.workflow.catching_up import catch_up
     from engine.workflow.child import FAILURE_TYPE_PREFIX
-    from engine.workflow.host import WorkflowHost
+    from engine.workflow.earlier import EarlierHost, EarlierPerformer, EarlierPosition, temporal_ms
     from engine.workflow.inbox import Inbox
     from engine.workflow.perform import Performer
     from engine.workflow.plans import plan_of
+    from engine.workflow.position import Position
 
 RUN_CLOSED: Final = "RunClosed"
 """Type of the failure with which an execution ends whose row was closed from outside."""
-SUPPORTED_SEMANTICS: Final = frozenset((SEMANTICS_VERSION,))
-"""Versions of the interpreter's semantics this build can run."""
 
 
 class EndedEarlier(Exception):
@@ -63,6 +67,7 @@ class RunWorkflow:
         checkpoint = run_input["checkpoint"] or {}
         self._inbox = Inbox(checkpoint.get("inbox"))
         self._running: Performer | None = None
+        self._earlier = run_input["semantics_version"] == TEMPORAL_CLOCK_SEMANTICS
         self._is_child = False
         self._system: dict[str, Any] = {}
 
@@ -86,20 +91,21 @@ class RunWorkflow:
     @workflow.query(name=QUERY_CURRENT_STEP)
     def current_step(self) -> dict[str, Any]:
         """``{runId, currentStepPath}``; the path stays the last one after the end."""
-        path = self._running.current_path if self._running else None
+        path = self._running.position.current_path if self._running else None
         return {"runId": self._input["run_id"], "currentStepPath": path}
 
     @workflow.query(name=QUERY_CURRENT_WAIT)
     def current_wait(self) -> dict[str, Any] | None:
         """None, or ``{type, stepPath, descriptor}``."""
-        return self._running.current_wait if self._running else None
+        return self._running.position.current_wait if self._running else None
 
     @workflow.query(name=QUERY_SUMMARY)
     def summary(self) -> dict[str, Any]:
         """``{runId, stepCount, currentStepPath, frameDepth}``."""
         steps, depth = 0, 0
         if self._running:
-            steps, depth = self._running.machine.steps_started, self._running.machine.frame_depth
+            machine = self._running.position.machine
+            steps, depth = machine.steps_started, machine.frame_depth
         return {**self.current_step(), "stepCount": steps, "frameDepth": depth}
 
     # --- the run ----------------------------------------------------------------------------------------------------
@@ -121,10 +127,15 @@ class RunWorkflow:
     async def _run(self) -> dict[str, Any]:
         try:
             finish = await self._until_the_end()
-        except asyncio.CancelledError:
-            await cancellation.to_the_end(self._finish(self._canceled()))
-            raise
-        await cancellation.to_the_end(self._finish(finish))
+        except (asyncio.CancelledError, FailureError) as stopped:
+            if isinstance(stopped, FailureError) and not _closed_by_its_cancel(stopped):
+                raise
+            finish = await cancellation.to_the_end(self._cancel())
+            if finish.status == "CANCELED":
+                raise asyncio.CancelledError from stopped
+        else:
+            if self._running is None or not self._running.position.ended:
+                await cancellation.to_the_end(self._finish(finish))
         if finish.status == "FAILED":
             raise _failure(finish.error or {})
         return {"scopes": self._final_scopes(finish)}
@@ -134,15 +145,17 @@ class RunWorkflow:
         if isinstance(loaded, Finish):
             return loaded
         self._running = performer = loaded
-        machine = performer.machine
+        position = performer.position
         while True:
-            performer.take_in_events()
-            if machine.at_boundary and continuation.due():
-                await performer.continue_elsewhere()
-            effect = machine.advance()
+            position.take_in_events()
+            if position.machine.at_boundary and not position.ended and position.should_continue_elsewhere():
+                await position.continue_elsewhere()
+            effect = position.machine.advance()
             if isinstance(effect, Finish):
                 return effect
-            machine.resume(await performer.perform(effect))
+            await performer.perform(effect)
+            if not position.ended:
+                position.stop_if_canceled()
 
     async def _load(self) -> Performer | Finish:
         """Prepare the machine. A Finish when the run can never run."""
@@ -164,36 +177,66 @@ class RunWorkflow:
         )
         plan = plan_of(loaded["definition"])
         traits = {name: ActionTraits(**value) for name, value in loaded["traits"].items()}
-        host = WorkflowHost()
+        earlier = self._earlier
+        host = EarlierHost() if earlier else PureHost()
         if checkpoint is None:
             units = 0 if loaded["limited"] else None
-            machine = Machine.start(plan, facts, loaded["payload"], loaded["meta"], host, traits, units)
+            began = temporal_ms() if earlier else milliseconds_of(workflow.info().workflow_start_time)
+            machine = Machine.start(plan, facts, loaded["payload"], loaded["meta"], host, traits, units, at_ms=began)
         else:
-            machine = Machine.restore(plan, facts, checkpoint["machine"], host, traits)
+            now = temporal_ms() if earlier else None
+            machine = Machine.restore(plan, facts, checkpoint["machine"], host, traits, at_ms=now)
         self._is_child = loaded["child"]
         self._system = system_of(facts)
-        return Performer(self._input, facts, machine, self._inbox)
+        known = (self._input, facts, machine, self._inbox, loaded["traits"], loaded["child"])
+        return EarlierPerformer(EarlierPosition(*known)) if earlier else Performer(Position(*known))
+
+    async def _cancel(self) -> Finish:
+        """End the run as canceled, with everything its rows have of it; or as what they have has led to already."""
+        if self._running is None and not self._earlier:
+            loaded = await self._load()
+            self._running = loaded if isinstance(loaded, Performer) else None
+        if self._running is None or self._earlier:
+            finish = self._canceled()
+            await self._finish(finish)
+            return replace(finish, status="CANCELED")
+        machine, reached = self._running.position.machine, 0
+        while True:
+            await catch_up(self._running, reached)
+            known, state = machine.seq, machine.snapshot()
+            finish = self._canceled()
+            behind = await self._finish(finish, known)
+            if behind is None:
+                return finish
+            machine.rewind(state)
+            self._running.position.confirm()
+            reached = behind["reached"]
 
     def _canceled(self) -> Finish:
         reason = cancellation.reason()
         if self._running is None:
             error = {"category": "Cancellation", "message": reason or "The run was canceled"}
             return Finish((), "CANCELED", error, {}, 0)
-        return self._running.machine.cancel(reason)
+        return self._running.position.machine.cancel(reason, milliseconds_of(workflow.now()))
 
-    async def _finish(self, finish: Finish) -> None:
-        progress = self._running.progress(finish) if self._running else self._no_progress()
+    async def _finish(self, finish: Finish, known: int | None = None) -> wire.Behind | None:
+        """Write the end. ``known``: the last record the run knows of, when its rows may be further."""
+        progress = self._running.position.progress(finish) if self._running else self._no_progress()
         request = {
             **progress,
             "status": finish.status,
             "error": finish.error,
             "scopes": self._final_scopes(finish),
             "keep_scopes": self._is_child,
+            "known": known,
         }
-        call = self._running.project if self._running else project
-        earlier: wire.EarlierEnd | None = await call(wire.FINISH_RUN, request)
-        if earlier is not None:
-            raise EndedEarlier(earlier)
+        call = self._running.position.project if self._running else project
+        earlier: wire.EarlierEnd | wire.Behind | None = await call(wire.FINISH_RUN, request)
+        if earlier is None:
+            return None
+        if "reached" in earlier:
+            return earlier
+        raise EndedEarlier(earlier)
 
     def _final_scopes(self, finish: Finish) -> dict[str, Any]:
         """What a parent's outputs are made of."""
@@ -208,6 +251,12 @@ class RunWorkflow:
             "seq": checkpoint["seq"] if checkpoint else 0,
             "steps": 0,
         }
+
+
+def _closed_by_its_cancel(failure: FailureError) -> bool:
+    """Whether an activity found the row closed because an earlier try of this task has canceled the run already."""
+    cause = failure.cause
+    return cancellation.requested() and isinstance(cause, ApplicationError) and cause.type == RUN_CLOSED
 
 
 def _failure(error: dict[str, Any]) -> ApplicationError:

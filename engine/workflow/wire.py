@@ -1,4 +1,4 @@
-"""What crosses between the workflow and its activities: names, and the compact JSON forms of trace records.
+"""The wire format between the workflow and its activities: names, and the compact JSON forms of trace records.
 
 Both sides import this module and nothing of each other. Forms are lists, not objects: a trace is written into every
 history, so its size is paid on every step and on every replay. Histories outlive deployments: a field is only ever
@@ -8,14 +8,17 @@ added at the end, and only with a default in ``decode_trace``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NotRequired, TypedDict, final
 
-from engine.interpreter.effects import LogRecord, PureCall, Record, StepRecord, StepRef, WaitRecord
+from engine.definition.step_ref import StepRef
+from engine.interpreter.effects import EventArrived, LogRecord, PureCall, Record, StepRecord, WaitRecord
 
 LOAD_RUN: Final = "load_run"
 RUN_STEP: Final = "run_step"
+RUN_CHAIN: Final = "run_chain"
 OPEN_WAIT: Final = "open_wait"
 LOOK_BACK: Final = "look_back"
+END_WAIT: Final = "end_wait"
 OPEN_CHILD: Final = "open_child"
 RESERVE_QUOTA: Final = "reserve_quota"
 FLUSH_TRACE: Final = "flush_trace"
@@ -45,8 +48,9 @@ class LoadRunInput(TypedDict):
     resumed: bool
 
 
+@final
 class EarlierEnd(TypedDict):
-    """How the run's row was closed, which stands: by an earlier try of this workflow task, or from outside."""
+    """How the run's row was closed, which stands: by an earlier attempt of this workflow task, or from outside."""
 
     status: str
     error: dict[str, Any] | None
@@ -74,7 +78,7 @@ class LoadRunOutput(TypedDict, total=False):
 
 
 class RunStepInput(Progress):
-    """One try of an action."""
+    """One attempt of an action."""
 
     workflow: str
     workflow_version: int
@@ -87,6 +91,8 @@ class RunStepInput(Progress):
     """JSON pointers of the secret markers in ``input``."""
     key: str | None
     """The author's idempotency key."""
+    now: NotRequired[int]
+    """The run's time, milliseconds since 1970: no fact is put on record before it. Absent from runs on Temporal's clock."""
 
 
 class RunStepOutput(TypedDict, total=False):
@@ -95,7 +101,50 @@ class RunStepOutput(TypedDict, total=False):
     ok: Any
     error: dict[str, Any]
     at: float
-    """Unix seconds on the worker's clock when the try ended: how long a chain of quick steps has held its workflow task."""
+    """Unix seconds, whole milliseconds: when the outcome was put on record."""
+    size: int
+    """Bytes of an output that goes by reference, which a replay reads."""
+
+
+class RunChainInput(Progress):
+    """Quick steps that follow each other, from the one that the machine has asked for."""
+
+    workflow: str
+    workflow_version: int
+    hash: str
+    semantics: str
+    root: str | None
+    machine: dict[str, Any]
+    """``Machine.snapshot``, without the buffered events, which no action sees."""
+    traits: dict[str, dict[str, Any]]
+    child: bool
+    """Whether somebody will want all final scopes: a parent."""
+    tell: bool
+    """Only tell what is on record; do nothing."""
+
+
+class ChainOutcome(TypedDict, total=False):
+    """``ok`` or ``error``, as in ``RunStepOutput``."""
+
+    ok: Any
+    error: dict[str, Any]
+    at: int
+    """When it was put on record, milliseconds since 1970."""
+
+
+class RunChainOutput(TypedDict):
+    """The outcomes of a chain, in order."""
+
+    outcomes: list[ChainOutcome]
+    seq: int
+    digest: str
+    """Of the machine's state after the last outcome: that of the workflow's own machine is the same, or one of them is wrong."""
+    ended: bool
+    """The end of the run is written."""
+    long: bool
+    """The chain has lasted as long as one may: the workflow task should end now."""
+    size: NotRequired[int]
+    """Bytes that a replay works through beside those in the history: the state, and outcomes that go by reference."""
 
 
 class EventSubscription(TypedDict):
@@ -148,6 +197,32 @@ class EarlyEvents(TypedDict):
     """Whether there may be more after it."""
 
 
+class EndWaitInput(TypedDict):
+    """How a wait has ended, as far as the run knows; what is on record already stands."""
+
+    run: str
+    step: Wire
+    attempt: int
+    type: str
+    """event, time, human or child."""
+    status: str | None
+    """RESOLVED, TIMED_OUT or CANCELED. None: only tell what is on record."""
+    seq: int
+    """Sequence number of the record of its end."""
+    event: Wire | None
+    """The event that resolved it: ``[event_id, event_name, key, payload, received_at, stored]``."""
+
+
+class EndWaitOutput(TypedDict, total=False):
+    """How the wait has ended; empty when that is not on record."""
+
+    status: str
+    at: int
+    """When that was put on record: milliseconds since 1970, on Postgres's clock."""
+    event: Wire
+    """The event that resolved it, where that is another than the one in the request."""
+
+
 class OpenChildInput(Progress):
     """A child run to create."""
 
@@ -178,6 +253,8 @@ class ReserveQuotaOutput(TypedDict):
 
     granted: bool
     units: int | None
+    at: NotRequired[int | None]
+    """When the wait for them ended, milliseconds since 1970; None when the run did not have to wait."""
 
 
 class FlushTraceInput(Progress):
@@ -194,6 +271,16 @@ class FinishRunInput(Progress):
     scopes: dict[str, Any]
     keep_scopes: bool
     """Whether somebody will want all final scopes: a parent."""
+    known: NotRequired[int | None]
+    """The last record the run knows of: when its rows are further, it is told so and nothing is written."""
+
+
+@final
+class Behind(TypedDict):
+    """The rows of a run tell more than it knows."""
+
+    reached: int
+    """The last record they have."""
 
 
 def encode_step(step: StepRef) -> Wire:
@@ -204,6 +291,11 @@ def encode_step(step: StepRef) -> Wire:
 def decode_step(wire: Sequence[Any]) -> StepRef:
     """The inverse of ``encode_step``."""
     return StepRef(*wire)
+
+
+def encode_event(event: EventArrived) -> Wire:
+    """``[event_id, event_name, key, payload, received_at, stored]``: the arguments of ``EventArrived``."""
+    return [event.event_id, event.event_name, event.key, event.payload, event.received_at, event.stored]
 
 
 def encode_trace(trace: Iterable[Record]) -> list[Wire]:

@@ -1,1 +1,1 @@
-"""Implementations of the ports: the engine adapter and the deterministic fake."""
+"""The deterministic fake behind the ports, and its worlds. The other backend is ``engine.client.Engine``."""

@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
-from runstudio_tui.commands.connection import open_backend
+from runstudio_tui.commands.action_modules import loaded_modules
+from runstudio_tui.commands.connection import open_engine
 from runstudio_tui.commands.json_input import read_json
-from runstudio_tui.commands.options import Json
+from runstudio_tui.commands.options import Actions, Json
 from runstudio_tui.commands.output import print_json, run_command, say
+from runstudio_tui.commands.progress import progress_bar
 
 app = typer.Typer(no_args_is_help=True, help="Export and import workflows with all their versions.")
 
@@ -22,10 +24,10 @@ def export(
     """Print the bundle of these workflows as JSON."""
 
     async def work() -> None:
-        from engine.operations.bundles import export_bundle
-
-        async with open_backend() as backend:
-            print_json(await export_bundle(backend.context, workflows))
+        async with open_engine() as engine:
+            with progress_bar("exporting", as_json=as_json) as bar:
+                bundle = await engine.workflows.export_bundle(workflows, progress=bar)
+        print_json(bundle)
 
     run_command(work, as_json=as_json)
 
@@ -34,20 +36,17 @@ def export(
 def import_(
     file: Annotated[str, typer.Argument(help="Bundle file, or - for stdin.", show_default=False)],
     force: Annotated[bool, typer.Option("--force", help="Replace the versions of workflows that exist.")] = False,
+    actions: Actions = None,
     as_json: Json = False,
 ) -> None:
     """Import all workflows of a bundle, or none. Exit code 4 when one exists and --force is not given."""
 
     async def work() -> None:
-        from engine.actions.registry import load_actions
-        from engine.operations.bundles import import_bundle
-        from runstudio_tui.commands.connection import settings_in_use
-
         bundle = read_json(file)
-        settings = settings_in_use()
-        async with open_backend() as backend:
-            registry = load_actions(settings.action_modules, settings)
-            imported = await import_bundle(backend.context, bundle, registry, force=force)
+        modules = loaded_modules(actions)
+        async with open_engine(modules) as engine:
+            with progress_bar("importing", as_json=as_json) as bar:
+                imported = await engine.workflows.import_bundle(bundle, force=force, progress=bar)
         if as_json:
             print_json({"workflows": imported})
             return

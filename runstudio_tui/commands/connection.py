@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
-from runstudio_tui.ports import (
-    Conflict,
-    Forbidden,
-    Invalid,
-    NotFound,
-    PortError,
-    TooLarge,
-    Unavailable,
-)
-
 if TYPE_CHECKING:
-    from engine.errors import EngineError
+    from engine.client import Engine, Source
     from engine.settings import Settings
-    from runstudio_tui.backend.engine_backend import EngineBackend
 
 
 def settings_in_use() -> Settings:
@@ -53,35 +42,17 @@ def display_zone() -> tzinfo:
 
 
 @asynccontextmanager
-async def open_backend() -> AsyncIterator[EngineBackend]:
-    """The engine behind the studio's ports. Its refusals leave as ``EngineError``, as every other command's do; bugs as bugs."""
-    from runstudio_tui.backend.engine_backend import EngineBackend
+async def open_engine(actions: Sequence[str] = ()) -> AsyncIterator[Engine]:
+    """The engine of this command, acting as the user of this process. ``actions``: modules for publishing.
 
-    backend = EngineBackend(settings_in_use())
-    try:
-        await backend.open()
-        yield backend
-    except PortError as error:
-        # What the ports translated for the studio is told as the engine said it, with its details.
-        raise error.__cause__ or as_engine_error(error) from error
-    finally:
-        await backend.close()
+    Raises ``EngineError`` when there is no database, or it lacks migrations.
+    """
+    async with make_engine(actions) as engine:
+        yield engine
 
 
-def as_engine_error(error: PortError) -> EngineError:
-    """The same refusal in the engine's family, for the exit code and the JSON form."""
-    from engine import errors
+def make_engine(actions: Sequence[str] = (), *, source: Source = "cli") -> Engine:
+    """As ``open_engine``, connected to nothing yet. Raises ``EngineError`` (DATABASE_URL_MISSING, SETTING_INVALID)."""
+    from engine.client import Actor, Engine
 
-    kinds: tuple[tuple[type[PortError], type[errors.EngineError]], ...] = (
-        (NotFound, errors.NotFound),
-        (Conflict, errors.Conflict),
-        (Unavailable, errors.Unavailable),
-        (Forbidden, errors.Forbidden),
-        (Invalid, errors.Invalid),
-        (TooLarge, errors.Invalid),
-    )
-    kind = next((engine for port, engine in kinds if isinstance(error, port)), errors.EngineError)
-    details = {}
-    if isinstance(error, Invalid) and error.issues:
-        details["issues"] = [{"pointer": issue.pointer, "message": issue.message} for issue in error.issues]
-    return kind(error.code or error.title.upper().replace(" ", "_"), error.title, error.detail, details)
+    return Engine(settings_in_use(), actor=Actor.of_this_process(source), actions=actions)

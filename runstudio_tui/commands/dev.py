@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runstudio_tui.commands.options import Json
+from runstudio_tui.commands.action_modules import action_modules
+from runstudio_tui.commands.options import Actions, Json
 from runstudio_tui.commands.output import Exit, print_json, print_table, progress, refuse, say
 
 if TYPE_CHECKING:
@@ -16,40 +18,54 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="A local Postgres, Temporal and worker in one data directory.")
 
-EXAMPLE_ACTIONS = "examples.shop_actions"
-
 
 def dev_stack() -> DevStack:
-    """The stack of this user's data directory, whose worker knows the actions of the examples.
-
-    Raises ``EngineError`` (``SETTING_INVALID``).
-    """
+    """The stack of this user's data directory, to look at or to stop. Raises ``EngineError`` (``SETTING_INVALID``)."""
     from engine.devstack.stack import DevStack
     from engine.settings import Settings
-    from examples.catalog import ENVIRONMENT
 
     settings = Settings.load()
-    if not settings.action_modules:
-        settings = Settings.load(action_modules=(EXAMPLE_ACTIONS,))
-    # The examples call their partners on this machine, with keys that only those know.
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
     return DevStack(settings.data_dir, settings)
 
 
+def dev_stack_with(actions: Sequence[str] | None) -> DevStack:
+    """The same to start, with a worker that has the actions of the examples and those that are asked for.
+
+    Raises ``EngineError``: ``SETTING_INVALID``, and what ``load_actions`` raises for modules that cannot be used.
+    """
+    from engine.actions.registry import load_actions
+    from engine.devstack.stack import DevStack
+    from engine.settings import Settings
+    from runstudio_examples.catalog import ACTIONS_MODULE, ENVIRONMENT
+
+    settings = Settings.load()
+    # Runs of the examples may be on their way in any stack, so its worker has their actions beside all others.
+    modules = tuple(dict.fromkeys((ACTIONS_MODULE, *action_modules(settings, actions))))
+    load_actions(modules, settings)
+    # The examples call their partners on this machine, with keys that only those know.
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    return DevStack(settings.data_dir, Settings.load(action_modules=modules))
+
+
 @app.command()
-def up(as_json: Json = False) -> None:
-    """Start what is not running and keep it running until `runstudio dev down`. Repairs a half-dead stack."""
+def up(actions: Actions = None, as_json: Json = False) -> None:
+    """Start what is not running and keep it running until `runstudio dev down`. Repairs a half-dead stack.
+
+    Exit code 4 when it runs already and its worker lacks a module that is asked for.
+    """
+    from engine.devstack.fetching import ProgressLine
     from engine.errors import EngineError
 
     try:
-        info = dev_stack().up(progress)
+        with ProgressLine() as moving:
+            info = dev_stack_with(actions).up(moving)
     except EngineError as error:
         refuse(error, as_json=as_json)
     if as_json:
         print_json(info)
         return
-    say("The stack is up. To use it elsewhere:")
+    say(f"The stack is up. Its worker has the actions of {', '.join(info.actions)}. To use it elsewhere:")
     for name, value in info.environment().items():
         say(f"  export {name}={shlex.quote(value)}")
     if info.ui_url:
@@ -61,10 +77,12 @@ def down(
     force: Annotated[bool, typer.Option("--force", help="Also while a studio uses it.")] = False, as_json: Json = False
 ) -> None:
     """Stop the stack. Its data stays."""
+    from engine.devstack.fetching import ProgressLine
     from engine.errors import EngineError
 
     try:
-        stopped = dev_stack().down(progress, force=force)
+        with ProgressLine() as moving:
+            stopped = dev_stack().down(moving, force=force)
     except EngineError as error:
         refuse(error, as_json=as_json)
     if as_json:
@@ -121,18 +139,21 @@ def logs(
 @app.command()
 def studio(
     context: typer.Context,
+    actions: Actions = None,
     examples: Annotated[
         bool, typer.Option("--examples/--no-examples", help="Publish the examples and start some runs.")
     ] = True,
 ) -> None:
     """Start the stack, open the studio on it, and stop what was started when the studio is left."""
+    from engine.devstack.fetching import ProgressLine
     from engine.errors import EngineError
     from runstudio_tui.commands.examples import with_examples
     from runstudio_tui.commands.studio import run_to_the_end
 
     try:
-        stack = dev_stack()
-        with stack.session(progress) as info:
+        stack = dev_stack_with(actions)
+        with ProgressLine() as moving, stack.session(moving) as info:
+            moving.close()
             os.environ.update(info.environment())
             with with_examples(progress, enabled=examples):
                 code = run_to_the_end(context.obj)

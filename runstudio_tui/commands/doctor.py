@@ -10,16 +10,14 @@ def doctor(as_json: Json = False) -> None:
     """Ask Postgres, Temporal, the workers and the rows between them. Exit code 5 when something is down."""
 
     async def work() -> Exit:
-        from engine.operations.health import system_health
-        from runstudio_tui.backend.engine_backend import EngineBackend
-        from runstudio_tui.commands.connection import settings_in_use
+        from runstudio_tui.commands.connection import make_engine
 
         # Not opened: a schema that is missing is a finding here, not a refusal.
-        backend = EngineBackend(settings_in_use())
+        engine = make_engine()
         try:
-            parts = await system_health(backend.context)
+            parts = (await engine.system.health()).parts
         finally:
-            await backend.close()
+            await engine.close()
         if as_json:
             print_json({"parts": parts})
         else:

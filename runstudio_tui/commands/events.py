@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from runstudio_tui.commands.connection import open_backend
-from runstudio_tui.commands.json_input import read_json, read_object
+from runstudio_tui.commands.connection import open_engine
+from runstudio_tui.commands.json_input import read_object
 from runstudio_tui.commands.options import After, Json, Limit
-from runstudio_tui.commands.output import print_json, print_table, run_command, say, say_more
+from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say, say_more
+from runstudio_tui.commands.targets import any_refused, print_outcomes, settle_each
 
-app = typer.Typer(no_args_is_help=True, help="Submit events, list them, and deliver again what failed.")
+app = typer.Typer(no_args_is_help=True, help="Submit events, list them, and deliver again what failed or was skipped.")
 
 
 @app.command()
@@ -33,11 +34,9 @@ def submit(
     """Store an event for routing and print its id."""
 
     async def work() -> None:
-        from engine.operations.events import EventRequest, submit_event
-
-        value = read_json(payload) if payload is not None else {}
-        async with open_backend() as backend:
-            receipt = await submit_event(backend.context, EventRequest(name, value, key, event_id, schema_ref))
+        value = read_object(payload, "PAYLOAD_NOT_OBJECT", "payload") if payload is not None else {}
+        async with open_engine() as engine:
+            receipt = await engine.events.submit(name, value, key=key, event_id=event_id, schema_ref=schema_ref)
         if as_json:
             print_json(receipt)
         else:
@@ -57,11 +56,10 @@ def list_events(
     """List events, newest first."""
 
     async def work() -> None:
-        from engine.store.reading.events import EventFilter, events_page
+        from engine.records import EventFilter
 
-        async with open_backend() as backend:
-            wanted = EventFilter(tenant=backend.context.tenant, name=name, key=key)
-            page = await events_page(backend.context.store, wanted, cursor=after, limit=limit)
+        async with open_engine() as engine:
+            page = await engine.events.list(EventFilter(name=name, key=key), after=after, limit=limit)
         if as_json:
             print_json({"events": page.rows, "next": page.next, "serverNow": page.server_now})
             return
@@ -78,22 +76,59 @@ def list_events(
 
 
 @app.command()
+def dead(limit: Limit = 50, after: After = None, as_json: Json = False) -> None:
+    """List the deliveries that failed or were skipped, the latest first: what did not reach its target, and why."""
+
+    async def work() -> None:
+        async with open_engine() as engine:
+            page = await engine.events.deliveries(status="dead", after=after, limit=limit)
+        if as_json:
+            print_json({"deliveries": page.rows, "next": page.next, "serverNow": page.server_now})
+            return
+        print_table(
+            ("DELIVERY", "STATUS", "EVENT", "KIND", "TARGET", "WHY"),
+            [
+                (
+                    row.delivery_id,
+                    row.status,
+                    row.event_name or "-",
+                    row.kind,
+                    row.target,
+                    row.last_error or row.reason or "-",
+                )
+                for row in page.rows
+            ],
+        )
+        say_more(page.next)
+
+    run_command(work, as_json=as_json)
+
+
+@app.command()
 def redeliver(
-    delivery_id: Annotated[str, typer.Argument(help="Id of a failed delivery.", show_default=False)],
+    delivery_ids: Annotated[
+        list[str], typer.Argument(metavar="DELIVERY", help="Ids of failed or skipped deliveries.", show_default=False)
+    ],
     reason: Annotated[str, typer.Option(help="Why, at least 3 characters; it is audited.", show_default=False)],
     as_json: Json = False,
 ) -> None:
-    """Make a failed delivery again."""
+    """Make failed deliveries again, and skipped ones whose target can still take them; exit code 1 when some were refused."""
 
-    async def work() -> None:
-        from engine.operations.events import redeliver_event
+    async def work() -> Exit:
+        async with open_engine() as engine:
 
-        async with open_backend() as backend:
-            await redeliver_event(backend.context, delivery_id, reason)
-        if as_json:
-            print_json({"deliveryId": delivery_id, "status": "pending"})
+            async def one(delivery_id: str) -> str:
+                await engine.events.redeliver(delivery_id, reason)
+                return "pending"
+
+            outcomes = await settle_each(delivery_ids, one, doing="redelivering", as_json=as_json)
+        if len(outcomes) > 1:
+            print_outcomes("delivery", outcomes, as_json=as_json)
+        elif as_json:
+            print_json({"deliveryId": outcomes[0].target, "status": "pending"})
         else:
             say("It is delivered again by the next worker that looks.")
+        return Exit.REFUSED if any_refused(outcomes) else Exit.DONE
 
     run_command(work, as_json=as_json)
 
@@ -109,13 +144,11 @@ def paths(
     """Show or replace where events carry their correlation keys: `{"EVENT": ["order.id"]}`, or `*` for all events."""
 
     async def work() -> None:
-        from engine.operations.correlation_paths import correlation_paths, set_correlation_paths
-
         wanted = None if file is None else read_object(file, "CORRELATION_PATH_INVALID", "set of paths")
-        async with open_backend() as backend:
+        async with open_engine() as engine:
             if wanted is not None:
-                await set_correlation_paths(backend.context, wanted)
-            found = await correlation_paths(backend.context)
+                await engine.events.set_correlation_paths(wanted)
+            found = await engine.events.correlation_paths()
         if as_json:
             print_json({"paths": found})
         else:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.operations.context import OperationContext
-    from examples.catalog import Example, FirstRun
+    from engine.client import Engine
+    from runstudio_examples.catalog import Example, FirstRun
 
 _log = logging.getLogger(__name__)
 
@@ -27,10 +27,10 @@ def with_examples(progress: Callable[[str], None], *, enabled: bool) -> Iterator
     if not enabled:
         yield
         return
-    from examples.catalog import EXAMPLES
+    from runstudio_examples.catalog import EXAMPLES
 
     progress("publishing the examples")
-    asyncio.run(_in_context(lambda context: _publish_all(context, EXAMPLES)))
+    asyncio.run(_with_engine(lambda engine: _publish_all(engine, EXAMPLES)))
     with _partners() as partner_url:
         stop = threading.Event()
         starting = threading.Thread(target=_start_runs, args=(partner_url, stop), daemon=True)
@@ -45,7 +45,7 @@ def with_examples(progress: Callable[[str], None], *, enabled: bool) -> Iterator
 @contextmanager
 def _partners() -> Iterator[str | None]:
     """The shop's partners; gives their address when it is not the one the definitions know."""
-    from examples.shop_actions.carrier_server import carrier_server
+    from runstudio_examples.shop_actions.carrier_server import carrier_server
 
     try:
         serving = carrier_server()
@@ -61,38 +61,23 @@ def _partners() -> Iterator[str | None]:
         serving.__exit__(None, None, None)
 
 
-async def _in_context(work: Callable[[OperationContext], Any]) -> Any:
-    from runstudio_tui.backend.engine_backend import EngineBackend
-    from runstudio_tui.commands.connection import settings_in_use
+async def _with_engine(work: Callable[[Engine], Any]) -> Any:
+    from runstudio_examples.catalog import ACTIONS_MODULE
+    from runstudio_tui.commands.connection import open_engine
 
-    backend = EngineBackend(settings_in_use())
-    try:
-        return await work(backend.context)
-    finally:
-        await backend.close()
+    async with open_engine((ACTIONS_MODULE,)) as engine:
+        return await work(engine)
 
 
-async def _publish_all(context: OperationContext, examples: tuple[Example, ...]) -> None:
-    from engine.actions.registry import load_actions
-    from engine.operations.correlation_paths import set_correlation_paths
-    from engine.operations.forms import register_form
-    from engine.operations.publish import PublishRequest, publish_definition
-    from examples.catalog import ACTIONS_MODULE, CORRELATION_PATHS
+async def _publish_all(engine: Engine, examples: tuple[Example, ...]) -> None:
+    from runstudio_examples.catalog import CORRELATION_PATHS
 
-    registry = load_actions((ACTIONS_MODULE,))
-    await set_correlation_paths(context, CORRELATION_PATHS)
+    await engine.events.set_correlation_paths(CORRELATION_PATHS)
     for example in examples:
         for task_type, form in example.forms.items():
-            await register_form(context, task_type, form)
-        await publish_definition(
-            context,
-            PublishRequest(
-                example.definition,
-                payload_schema=example.payload_schema,
-                examples=example.payloads,
-                only_if_changed=True,
-            ),
-            registry,
+            await engine.tasks.set_form(task_type, form)
+        await engine.workflows.publish(
+            example.definition, payload_schema=example.payload_schema, examples=example.payloads, only_if_changed=True
         )
 
 
@@ -100,18 +85,16 @@ def _start_runs(partner_url: str | None, stop: threading.Event) -> None:
     from engine.errors import EngineError
 
     try:
-        asyncio.run(_in_context(lambda context: _start_all(context, partner_url, stop)))
+        asyncio.run(_with_engine(lambda engine: _start_all(engine, partner_url, stop)))
     except EngineError as error:
         # The studio is open and shows what is there; the examples are only a convenience.
         _log.warning("the examples' runs were not all started: %s", error)
 
 
-async def _start_all(context: OperationContext, partner_url: str | None, stop: threading.Event) -> None:
+async def _start_all(engine: Engine, partner_url: str | None, stop: threading.Event) -> None:
     from datetime import UTC, datetime
 
-    from engine.operations.events import EventRequest, submit_event
-    from engine.operations.launch import LaunchRequest, launch_published_run
-    from examples.catalog import first_runs
+    from runstudio_examples.catalog import first_runs
 
     for first in first_runs(datetime.now(UTC)):
         if stop.is_set():
@@ -119,26 +102,21 @@ async def _start_all(context: OperationContext, partner_url: str | None, stop: t
         payload: Mapping[str, Any] = first.payload
         if partner_url is not None:
             payload = {**payload, "partner_url": partner_url}
-        started = await launch_published_run(
-            context, LaunchRequest(first.workflow_id, dict(payload), idempotency_key=first.key)
-        )
+        started = await engine.runs.start(first.workflow_id, dict(payload), idempotency_key=first.key)
         if not started.created:
             continue
         for event in first.events:
-            await submit_event(context, EventRequest(event.name, dict(event.payload), event.key, event.event_id))
+            await engine.events.submit(event.name, dict(event.payload), key=event.key, event_id=event.event_id)
         if first.cancel_reason is not None:
-            await _cancel_when_waiting(context, started.run_id, first, stop)
+            await _cancel_when_waiting(engine, started.run_id, first, stop)
 
 
-async def _cancel_when_waiting(context: OperationContext, run_id: str, first: FirstRun, stop: threading.Event) -> None:
-    from engine.operations.cancel import cancel_run
-    from engine.store.reading.run import run_summary
-
+async def _cancel_when_waiting(engine: Engine, run_id: str, first: FirstRun, stop: threading.Event) -> None:
     for _ in range(int(_CANCEL_AFTER_SECONDS / 0.2)):
-        row = (await run_summary(context.store, context.tenant, run_id)).value.row
+        row = (await engine.runs.get(run_id)).row
         if stop.is_set() or row.status not in {"RUNNING", "WAITING"}:
             return
         if row.status == "WAITING":
-            await cancel_run(context, run_id, first.cancel_reason or "")
+            await engine.runs.cancel(run_id, first.cancel_reason or "")
             return
         await asyncio.sleep(0.2)

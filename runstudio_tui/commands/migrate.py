@@ -8,6 +8,7 @@ import typer
 
 from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import Exit, print_json, refuse, say
+from runstudio_tui.commands.progress import progress_bar
 
 
 def migrate(
@@ -17,16 +18,17 @@ def migrate(
     as_json: Json = False,
 ) -> None:
     """Apply the migrations to DATABASE_URL. Safe to run again, also after an interruption."""
+    from engine.client.schema import current_revision, head_revision
+    from engine.client.schema import migrate as apply_migrations
     from engine.errors import EngineError
     from engine.settings import Settings
-    from engine.store.schema_version import current_revision, head_revision
-    from engine.store.schema_version import migrate as apply_migrations
 
     try:
         url = Settings.load().required_database_url()
         current, head = current_revision(url), head_revision()
         if not check and current != head:
-            apply_migrations(url, progress=say if not as_json else lambda _line: None)
+            with progress_bar("migrating", as_json=as_json, counted=False) as bar:
+                apply_migrations(url, progress=bar.say if not as_json else lambda _line: None)
             current = current_revision(url)
     except EngineError as error:
         refuse(error, as_json=as_json)

@@ -8,4 +8,13 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 Limit = Annotated[int, typer.Option(min=1, max=500, help="Rows at most.")]
+Actions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--actions",
+        metavar="MODULE",
+        help="Python module with actions of your own, installed or in the current directory; several with commas, or by"
+        " giving the option several times. RUNSTUDIO_ACTIONS adds to them.",
+    ),
+]
 After = Annotated[str | None, typer.Option(help="Cursor of an earlier answer (`next`).")]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from datetime import date, datetime
-from enum import Enum, IntEnum
-from pathlib import Path
+from enum import IntEnum
 from typing import Any, NoReturn
 
 from engine.errors import Conflict, EngineError, Forbidden, Invalid, NotFound, Unavailable
+from engine.records.plain import plain
+from engine.values.terminal_text import escaped_json
 from runstudio_tui.text import safe
 
 
@@ -45,35 +44,9 @@ def exit_code(error: EngineError) -> Exit:
     return next((code for kind, code in EXIT_OF if isinstance(error, kind)), Exit.REFUSED)
 
 
-def plain(value: Any) -> Any:
-    """``value`` as JSON data: dataclasses become objects, times ISO-8601 UTC with milliseconds, sets sorted lists."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if isinstance(value, date | Path):
-        return str(value)
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, set | frozenset):
-        return sorted(plain(item) for item in value)
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value
-
-
 def json_text(value: Any) -> str:
     """``value`` as a JSON document to read; in its texts, what could drive a terminal is escaped, as JSON allows."""
-    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=2)
-    unsafe = {sign for sign in set(text) if sign != "\n" and safe(sign) != sign}
-    return text.translate({ord(sign): _escaped(sign) for sign in unsafe}) if unsafe else text
-
-
-def _escaped(sign: str) -> str:
-    units = sign.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+    return escaped_json(json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=2))
 
 
 def print_json(value: Any) -> None:

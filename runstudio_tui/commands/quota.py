@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runstudio_tui.commands.connection import open_backend
+from runstudio_tui.commands.connection import open_engine
 from runstudio_tui.commands.options import Json
-from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say
+from runstudio_tui.commands.output import Exit, print_json, run_command, say
+from runstudio_tui.commands.targets import any_refused, print_outcomes, settle_each
 
 if TYPE_CHECKING:
-    from engine.store.quota_usage import QuotaUsage
+    from engine.records import QuotaUsage
 
 app = typer.Typer(no_args_is_help=True, help="Show and set the step quota, and let paused runs go on.")
 
@@ -21,10 +22,8 @@ def show(as_json: Json = False) -> None:
     """Show what was used this month, the limit, and how many runs wait."""
 
     async def work() -> None:
-        from engine.operations.quota import quota_summary
-
-        async with open_backend() as backend:
-            usage = await quota_summary(backend.context)
+        async with open_engine() as engine:
+            usage = await engine.quota.usage()
         _tell(usage, as_json=as_json)
 
     run_command(work, as_json=as_json)
@@ -38,25 +37,15 @@ def resume(
     """Ask paused runs to go on, each on its own. Exit code 4 when one was refused: used up, or not paused."""
 
     async def work() -> Exit:
-        from engine.errors import EngineError
-        from engine.operations.quota import resume_from_quota
+        async with open_engine() as engine:
 
-        results: list[dict[str, object]] = []
-        async with open_backend() as backend:
-            for run_id in run_ids:
-                try:
-                    await resume_from_quota(backend.context, run_id)
-                    results.append({"run": run_id, "result": "asked"})
-                except EngineError as error:
-                    if len(run_ids) == 1:
-                        raise
-                    refused = {"code": error.code, "message": error.message, "details": error.details}
-                    results.append({"run": run_id, "result": "refused", **refused})
-        if as_json:
-            print_json({"results": results})
-        else:
-            print_table(("RUN", "RESULT"), [(str(r["run"]), str(r.get("message") or r["result"])) for r in results])
-        return Exit.CONFLICT if any(result["result"] == "refused" for result in results) else Exit.DONE
+            async def one(run_id: str) -> str:
+                await engine.quota.resume(run_id)
+                return "asked"
+
+            outcomes = await settle_each(run_ids, one, doing="resuming", as_json=as_json)
+        print_outcomes("run", outcomes, as_json=as_json)
+        return Exit.CONFLICT if any_refused(outcomes) else Exit.DONE
 
     run_command(work, as_json=as_json)
 
@@ -71,13 +60,12 @@ def set_limit(
 
     async def work() -> None:
         from engine.errors import Invalid
-        from engine.operations.quota import set_quota_limit
 
         if limit != "none" and not (limit.isascii() and limit.isdigit() and len(limit) <= 10):
             raise Invalid("QUOTA_LIMIT_INVALID", f"{limit[:40]} is no limit.", "Use a number of steps, or `none`.")
-        async with open_backend() as backend:
+        async with open_engine() as engine:
             steps = None if limit == "none" else int(limit)
-            usage = await set_quota_limit(backend.context, steps, reason=reason)
+            usage = await engine.quota.set_limit(steps, reason=reason)
         _tell(usage, as_json=as_json)
 
     run_command(work, as_json=as_json)
@@ -88,7 +76,9 @@ def _tell(usage: QuotaUsage, *, as_json: bool) -> None:
     if as_json:
         print_json({**facts, "exhausted": usage.exhausted})
         return
+    from engine.wording import counted
+
     limit = "no limit" if usage.effective_limit is None else f"of {usage.effective_limit}, {usage.remaining} left"
     say(f"used     {usage.used_count} {limit}")
     say(f"period   {facts['periodStart']} to {facts['periodEnd']}")
-    say(f"waiting  {usage.paused_runs} runs")
+    say(f"waiting  {counted(usage.paused_runs, 'run')}")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from runstudio_tui.commands import (
+    attention,
     bundle,
     dev,
     doctor,
@@ -16,6 +17,7 @@ from runstudio_tui.commands import (
     quota,
     runs,
     schedules,
+    serve,
     simulate,
     start,
     tasks,
@@ -35,13 +37,28 @@ app = typer.Typer(
 @app.callback()
 def studio(
     context: typer.Context,
+    *,
     demo: Annotated[bool, typer.Option("--demo", help="Made-up runs, no server needed.")] = False,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII signs only.")] = False,
     low_bandwidth: Annotated[bool, typer.Option("--low-bandwidth", help="Send as few bytes as possible.")] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse everything that changes something.")] = False,
+    console: Annotated[
+        bool,
+        typer.Option("--console", help="Start no other program and touch no files, as the forced command of sshd."),
+    ] = False,
+    served: Annotated[bool, typer.Option("--served", hidden=True)] = False,
 ) -> None:
     """Open the studio, unless a command is given."""
-    context.obj = StudioOptions(demo=demo, ascii_only=ascii_only, low_bandwidth=low_bandwidth, read_only=read_only)
+    context.obj = StudioOptions(
+        demo=demo,
+        ascii_only=ascii_only,
+        low_bandwidth=low_bandwidth,
+        read_only=read_only,
+        console=console or served,
+        served=served,
+    )
+    if context.obj.console and context.invoked_subcommand is not None:
+        raise typer.BadParameter("--console opens the studio, and no command goes with it")
     if context.invoked_subcommand is None:
         open_studio(context.obj)
 
@@ -63,9 +80,11 @@ app.add_typer(bundle.app, name="bundle")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(quota.app, name="quota")
 app.add_typer(dev.app, name="dev")
+app.command()(attention.attention)
 app.command()(start.start)
 app.command()(publish.publish)
 app.command()(simulate.simulate)
+app.command()(serve.serve)
 app.command()(worker.worker)
 app.command()(migrate.migrate)
 app.command()(doctor.doctor)

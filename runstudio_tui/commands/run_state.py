@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from runstudio_tui.commands.connection import open_backend
+from runstudio_tui.commands.connection import open_engine
 from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say
+from runstudio_tui.commands.progress import progress_bar
 from runstudio_tui.commands.replay_input import GivenInput
+from runstudio_tui.commands.targets import raise_the_same
 
 if TYPE_CHECKING:
-    from engine.operations.replay import ReplayOutcome
-    from engine.operations.state import ReplayPreview, StepState
-    from engine.store.views import Document
+    from engine.records import Document, Replayed, ReplayPreview, StepState
+
+_DONE: Final = (
+    "Already done or tried, and done again with the same input:",
+    "Already done or tried, from where the preview ends on; whether again is not known:",
+    "Already done or tried, and not done again:",
+)
+"""Headings over what a run did already, by what a preview says of it."""
 
 
 def state(
@@ -28,14 +35,12 @@ def state(
     """Show payload, vars, loop scope and error before and after a step, computed again from the records."""
 
     async def work() -> None:
-        from engine.operations.state import state_at
-
-        async with open_backend() as backend:
-            reply = await state_at(backend.context, run_id, step, iteration, visit)
+        async with open_engine() as engine:
+            found = await engine.runs.state(run_id, step, iteration=iteration, visit=visit)
         if as_json:
-            print_json({"state": reply.value, "serverNow": reply.server_now})
+            print_json({"state": found})
         else:
-            _say_state(reply.value)
+            _say_state(found)
 
     run_command(work, as_json=as_json)
 
@@ -50,12 +55,17 @@ def replay(
     payload: Annotated[
         str | None, typer.Option("--payload", "-p", help="JSON file, or - for stdin. Without it: the original input.")
     ] = None,
+    edited: Annotated[
+        str | None,
+        typer.Option(help="The text of `runs input --text`, edited, or - for stdin: only what was changed is changed."),
+    ] = None,
     patch: Annotated[
         str | None,
         typer.Option(help="JSON Patch file, or - for stdin: changes to the original input, see `runs input`."),
     ] = None,
     base: Annotated[
-        str | None, typer.Option(help="Digest of the input that --patch changes; refused when it is another one now.")
+        str | None,
+        typer.Option(help="Digest of the input that --patch or --edited changes; refused when it is another one now."),
     ] = None,
     version: Annotated[int | None, typer.Option(min=1, help="Published version; the run's own without it.")] = None,
     key: Annotated[str | None, typer.Option("--idempotency-key", help="The same key starts a run only once.")] = None,
@@ -66,21 +76,21 @@ def replay(
     async def work() -> Exit:
         from engine.errors import Invalid
 
-        given = GivenInput(payload, patch, base)
+        given = GivenInput(payload, edited, patch, base)
         if len(run_ids) > 1 and (preview or not given.original or version is not None):
             raise Invalid(
                 "ONE_RUN_ONLY",
-                "--preview, --payload, --patch and --version are for one run.",
+                "--preview, --payload, --edited, --patch and --version are for one run.",
                 "Name one run, or leave them out to replay all of them as they were.",
             )
-        if preview and (reason or version is not None or key is not None):
+        if preview and (reason or key is not None):
             raise Invalid(
                 "PREVIEW_STARTS_NOTHING",
-                "A preview starts no run: it takes no --reason, --version or --idempotency-key.",
+                "A preview starts no run: it takes no --reason or --idempotency-key.",
                 "Leave out --preview to replay the run.",
             )
         if preview:
-            return await _preview(run_ids[0], given, as_json=as_json)
+            return await _preview(run_ids[0], given, version, as_json=as_json)
         if len(run_ids) == 1:
             return await _replay_one(run_ids[0], reason, given, version, key, as_json=as_json)
         return await _replay_many(run_ids, reason, key, as_json=as_json)
@@ -88,15 +98,34 @@ def replay(
     run_command(work, as_json=as_json)
 
 
-async def _preview(run_id: str, given: GivenInput, *, as_json: bool) -> Exit:
-    from engine.operations.state import preview_replay_of
+async def _preview(run_id: str, given: GivenInput, version: int | None, *, as_json: bool) -> Exit:
+    from runstudio_tui.domain.done_before import done_again, done_before
 
-    async with open_backend() as backend:
-        reply = await preview_replay_of(backend.context, run_id, await given.of(backend.context, run_id))
+    async with open_engine() as engine:
+        found = await engine.runs.preview(run_id, await given.of(engine, run_id), version=version)
+        done = done_before(await engine.runs.attempts(run_id), (await engine.runs.steps(run_id)).rows)
+    again = done_again(done, found)
+    known = (("same", again.same), ("unknown", again.unknown), ("no", again.left_out))
     if as_json:
-        print_json({"preview": reply.value, "serverNow": reply.server_now})
-    else:
-        _say_preview(reply.value)
+        told = [
+            {
+                "step": entry.step,
+                "action": entry.action,
+                "times": entry.times,
+                "tried": entry.tried,
+                "again": word,
+            }
+            for word, entries in known
+            for entry in entries
+        ]
+        print_json({"preview": found, "done": told})
+        return Exit.DONE
+    _say_preview(found)
+    for (_, entries), heading in zip(known, _DONE, strict=True):
+        if entries:
+            say(f"\n{heading}")
+            for entry in entries:
+                say(f"  {entry.text}")
     return Exit.DONE
 
 
@@ -104,34 +133,32 @@ async def _replay_one(
     run_id: str, reason: str, given: GivenInput, version: int | None, key: str | None, *, as_json: bool
 ) -> Exit:
     from engine.ids import new_id
-    from engine.operations.replay import replay_run
 
-    async with open_backend() as backend:
-        replay_input = await given.of(backend.context, run_id)
-        result = await replay_run(
-            backend.context, run_id, reason, replay_input, version=version, idempotency_key=key or new_id()
+    async with open_engine() as engine:
+        replay_input = await given.of(engine, run_id)
+        result = await engine.runs.replay(
+            run_id, reason, replay_input, version=version, idempotency_key=key or new_id()
         )
-    pending = result.launch_state == "pending"
     if as_json:
         print_json(
             {
                 "runId": result.run_id,
-                "version": result.workflow_version,
+                "version": result.version,
                 "created": result.created,
-                "pending": pending,
+                "pending": result.pending,
                 "replayOf": run_id,
             }
         )
     else:
         say(result.run_id)
-    return Exit.ACCEPTED if pending else Exit.DONE
+    return Exit.ACCEPTED if result.pending else Exit.DONE
 
 
 async def _replay_many(run_ids: list[str], reason: str, key: str | None, *, as_json: bool) -> Exit:
-    from engine.operations.replay import replay_runs
-
-    async with open_backend() as backend:
-        outcomes = await replay_runs(backend.context, run_ids, reason, idempotency_key=key)
+    async with open_engine() as engine:
+        with progress_bar("replaying", as_json=as_json) as bar:
+            outcomes = await engine.runs.replay_many(run_ids, reason, idempotency_key=key, progress=bar)
+    raise_the_same([outcome.error for outcome in outcomes])
     results = [_told(outcome) for outcome in outcomes]
     if as_json:
         print_json({"results": results})
@@ -139,18 +166,17 @@ async def _replay_many(run_ids: list[str], reason: str, key: str | None, *, as_j
         print_table(("RUN", "NEW RUN"), [(told["run"], told.get("message") or told["runId"]) for told in results])
     if any(outcome.error is not None for outcome in outcomes):
         return Exit.REFUSED
-    pending = any(outcome.result is not None and outcome.result.launch_state == "pending" for outcome in outcomes)
+    pending = any(outcome.result is not None and outcome.result.pending for outcome in outcomes)
     return Exit.ACCEPTED if pending else Exit.DONE
 
 
-def _told(outcome: ReplayOutcome) -> dict[str, Any]:
+def _told(outcome: Replayed) -> dict[str, Any]:
     if outcome.error is not None:
         return {"run": outcome.run_id, "code": outcome.error.code, "message": str(outcome.error)}
     result = outcome.result
     if result is None:
         raise RuntimeError("an outcome is a result or an error")
-    pending = result.launch_state == "pending"
-    return {"run": outcome.run_id, "runId": result.run_id, "created": result.created, "pending": pending}
+    return {"run": outcome.run_id, "runId": result.run_id, "created": result.created, "pending": result.pending}
 
 
 def _say_state(found: StepState) -> None:

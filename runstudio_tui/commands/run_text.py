@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
 
+from engine.records import RunRow, RunSummary, Step, Wait, WaitStatus
 from runstudio_tui.domain.effective import STEP_STATES, mark_of, run_state
-from runstudio_tui.domain.models import RunRow, RunSummary, Step, Wait, WaitStatus
+from runstudio_tui.domain.executions import Executions
 from runstudio_tui.domain.present import NOTHING, elapsed, full_moment, moment, step_place, trigger_text, where
 
 HEADINGS = ("RUN", "STATUS", "WORKFLOW", "WHERE", "TRY", "STARTED", "FOR")
@@ -44,12 +45,15 @@ def lines(
         if any(ids):
             yield f"  {related}  {' '.join(str(run_id) for run_id in ids)}"
     yield ""
+    executions = Executions()
+    executions.apply(steps)
+    executions.run_is_at(None if row.status.ended else row.node_path, row.iteration)
     for step in sorted(steps, key=lambda step: (step.started_at or now, step.path)):
-        shown = STEP_STATES[step.status]
+        shown = STEP_STATES[executions.status(step)]
         tries = f"  try {step.attempt}" if step.attempt > 1 else ""
         handled = f"  ({step.handled_by})" if step.handled_by else ""
         error = f"  {step.error.code or step.error.category}: {step.error.message}" if step.error else ""
-        took = elapsed(step.started_at, step.completed_at, now)
+        took = elapsed(*executions.span(step), now)
         yield f"{shown.glyph} {step_place(step.step_id, step.iteration)}  {step.step_type}  {took}{tries}{handled}{error}"
     for wait in waits:
         if wait.status is WaitStatus.WAITING:

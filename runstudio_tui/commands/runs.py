@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from runstudio_tui.commands import replay_input, run_state
-from runstudio_tui.commands.connection import display_zone, open_backend
+from runstudio_tui.commands import replay_input, run_export, run_history, run_state
+from runstudio_tui.commands.connection import display_zone, open_engine
 from runstudio_tui.commands.options import After, Json, Limit
 from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say, say_more
+from runstudio_tui.commands.progress import progress_bar
+from runstudio_tui.commands.run_filter import next_cursor, read_filter, split_cursor
+from runstudio_tui.commands.targets import raise_the_same
 
 if TYPE_CHECKING:
-    from engine.operations.cancel import CancelOutcome
+    from engine.records import Canceled
 
-app = typer.Typer(no_args_is_help=True, help="List, show, explain, cancel and replay runs.")
+app = typer.Typer(no_args_is_help=True, help="List, show, explain, export, cancel and replay runs.")
 
 ENDED_BEFORE: Final = "RUN_ENDED"
 """Canceling what has ended already is no failure: nothing is left to be done."""
@@ -33,23 +36,19 @@ def list_runs(
     """List runs, newest first."""
 
     async def work() -> None:
-        from engine.errors import Invalid
         from runstudio_tui.commands.run_text import HEADINGS, columns
-        from runstudio_tui.domain.filter_text import parse_filter
 
-        wanted = parse_filter(filter_text)
-        if wanted.problems:
-            said = " ".join(f"{problem.token}: {problem.message}" for problem in wanted.problems)
-            raise Invalid("FILTER_INVALID", said, "The words of the filter are in docs/cli.md.")
-        zone = display_zone()
-        async with open_backend() as backend:
-            now = (await backend.system.session()).server_now
-            page = await backend.runs.page(wanted.resolve(now, zone), after, limit)
+        wanted, zone = read_filter(filter_text), display_zone()
+        begun, cursor = split_cursor(after)
+        async with open_engine() as engine:
+            moment = begun or (await engine.system.session()).server_now
+            page = await engine.runs.list(wanted.resolve(moment, zone), after=cursor, limit=limit)
+        following = next_cursor(wanted, moment, page.next)
         if as_json:
-            print_json({"runs": page.rows, "next": page.next, "serverNow": page.server_now})
+            print_json({"runs": page.rows, "next": following, "serverNow": page.server_now})
             return
         print_table(HEADINGS, [columns(row, page.server_now, zone) for row in page.rows])
-        say_more(page.next)
+        say_more(following)
 
     run_command(work, as_json=as_json)
 
@@ -59,30 +58,30 @@ def show(run_id: RunArgument, as_json: Json = False) -> None:
     """Show one run: header, steps in the order they ran, open waits."""
 
     async def work() -> None:
+        from engine.records import Step
         from runstudio_tui.commands.run_text import lines
-        from runstudio_tui.domain.models import RunId, Step
 
-        async with open_backend() as backend:
-            summary = await backend.runs.summary(RunId(run_id))
+        async with open_engine() as engine:
+            summary = await engine.runs.get(run_id)
             steps: dict[str, Step] = {}
             cursor, more = None, True
             while more:
-                page = await backend.runs.steps(RunId(run_id), cursor, 1000)
+                page = await engine.runs.steps(run_id, after=cursor)
                 steps.update({step.row_id: step for step in page.rows})
                 cursor, more = page.cursor, page.more
-            waits = await backend.runs.waits(RunId(run_id))
+            waits = await engine.runs.waits(run_id)
         if as_json:
             print_json(
                 {
-                    "run": summary.value,
+                    "run": summary,
                     "steps": list(steps.values()),
-                    "waits": waits.value,
+                    "waits": waits,
                     "serverNow": summary.server_now,
                 }
             )
             return
         zone = display_zone()
-        for line in lines(summary.value, tuple(steps.values()), waits.value, summary.server_now, zone):
+        for line in lines(summary, tuple(steps.values()), waits, summary.server_now, zone):
             say(line)
 
     run_command(work, as_json=as_json)
@@ -93,14 +92,12 @@ def why(run_id: RunArgument, as_json: Json = False) -> None:
     """Say why a run is not moving: what is the case, the evidence, what helps."""
 
     async def work() -> None:
-        from runstudio_tui.domain.models import RunId
-
-        async with open_backend() as backend:
-            reply = await backend.system.diagnose(RunId(run_id))
+        async with open_engine() as engine:
+            diagnosis = await engine.runs.why(run_id)
         if as_json:
-            print_json({"diagnosis": reply.value, "serverNow": reply.server_now})
+            print_json({"diagnosis": diagnosis, "serverNow": diagnosis.server_now})
             return
-        for finding in reply.value.findings:
+        for finding in diagnosis.findings:
             say(f"{finding.code}: {finding.sentence}")
             for line in finding.evidence:
                 say(f"  {line}")
@@ -119,12 +116,10 @@ def cancel(
     """Cancel runs and the runs below them, each on its own. Exit code 0 when all have ended, 7 when some still clean up."""
 
     async def work() -> Exit:
-        from engine.operations.cancel import cancel_runs
-
-        async with open_backend() as backend:
-            outcomes = await cancel_runs(backend.context, run_ids, reason)
-        if len(outcomes) == 1 and outcomes[0].error is not None and outcomes[0].error.code != ENDED_BEFORE:
-            raise outcomes[0].error
+        async with open_engine() as engine:
+            with progress_bar("canceling", as_json=as_json) as bar:
+                outcomes = await engine.runs.cancel_many(run_ids, reason, progress=bar)
+        raise_the_same([None if _ended_before(outcome) else outcome.error for outcome in outcomes])
         results = [_canceled(outcome) for outcome in outcomes]
         if as_json:
             print_json({"results": results})
@@ -138,15 +133,22 @@ def cancel(
     run_command(work, as_json=as_json)
 
 
-def _canceled(outcome: CancelOutcome) -> dict[str, str]:
+def _ended_before(outcome: Canceled) -> bool:
+    return outcome.outcome == "ended" or (outcome.error is not None and outcome.error.code == ENDED_BEFORE)
+
+
+def _canceled(outcome: Canceled) -> dict[str, str]:
     error = outcome.error
-    if error is None:
-        return {"run": outcome.run_id, "result": "already ended" if outcome.outcome == "ended" else outcome.outcome}
-    if error.code == ENDED_BEFORE:
+    if _ended_before(outcome):
         return {"run": outcome.run_id, "result": "already ended"}
+    if error is None:
+        return {"run": outcome.run_id, "result": outcome.outcome}
     return {"run": outcome.run_id, "result": "failed", "code": error.code, "message": str(error)}
 
 
+app.command()(run_export.export)
+app.command()(run_history.snapshots)
+app.command()(run_history.audit)
 app.command("input")(replay_input.show_input)
 app.command()(run_state.state)
 app.command()(run_state.replay)

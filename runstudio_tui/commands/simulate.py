@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from runstudio_tui.commands.action_modules import action_modules
 from runstudio_tui.commands.json_input import read_json, read_object
-from runstudio_tui.commands.options import Json
+from runstudio_tui.commands.options import Actions, Json
 from runstudio_tui.commands.output import Exit, print_json, run_command, say
 
 
@@ -19,10 +20,7 @@ def simulate(
         str | None,
         typer.Option(help="JSON file with an object: what steps, actions, events and tasks would answer."),
     ] = None,
-    actions: Annotated[
-        list[str] | None,
-        typer.Option("--actions", help="Python module with actions of your own; may be given several times."),
-    ] = None,
+    actions: Actions = None,
     max_steps: Annotated[int, typer.Option(min=1, max=5000, help="Steps at most.")] = 500,
     as_json: Json = False,
 ) -> None:
@@ -33,8 +31,8 @@ def simulate(
 
         from engine.actions.registry import load_actions
         from engine.settings import Settings
-        from engine.simulate import SimulationOptions
-        from engine.simulate import simulate as dry_run
+        from engine.simulate.dry_run import SimulationOptions
+        from engine.simulate.dry_run import simulate as dry_run
 
         settings = Settings.load()
         body = read_json(definition)
@@ -43,7 +41,7 @@ def simulate(
         found = await dry_run(
             body,
             given,
-            registry=load_actions((*settings.action_modules, *(actions or ())), settings),
+            registry=load_actions(action_modules(settings, actions), settings),
             now=datetime.now(UTC),
             fixtures=answers,
             options=SimulationOptions(max_steps=max_steps),

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from runstudio_tui.commands.connection import open_backend
-from runstudio_tui.commands.json_input import read_json
+from runstudio_tui.commands.connection import open_engine
+from runstudio_tui.commands.json_input import read_object
 from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import Exit, print_json, run_command, say
 
@@ -24,24 +24,21 @@ def start(
     """Start a run and print its id. Exit code 7: accepted, and started as soon as Temporal can be reached."""
 
     async def work() -> Exit:
-        from engine.errors import NotFound
         from engine.ids import new_id
-        from runstudio_tui.domain.catalog import StartRequest
 
-        value = read_json(payload) if payload is not None else {}
-        async with open_backend() as backend:
-            chosen = version
-            if chosen is None:
-                versions = (await backend.catalog.versions(workflow)).value
-                if not versions:
-                    raise NotFound(
-                        "VERSION_NOT_FOUND", f"{workflow} has no published version.", "runstudio publish adds one."
-                    )
-                chosen = versions[0].version
-            started = (await backend.control.start(StartRequest(workflow, chosen, value, key or new_id()))).value
+        value = read_object(payload, "PAYLOAD_NOT_OBJECT", "payload") if payload is not None else {}
+        async with open_engine() as engine:
+            started = await engine.runs.start(
+                workflow, value, version=version, idempotency_key=key or new_id(), keep_refused=False
+            )
         if as_json:
             print_json(
-                {"runId": started.run_id, "version": chosen, "created": started.created, "pending": started.pending}
+                {
+                    "runId": started.run_id,
+                    "version": started.version,
+                    "created": started.created,
+                    "pending": started.pending,
+                }
             )
         else:
             say(started.run_id)

@@ -18,6 +18,19 @@ class StudioOptions:
     ascii_only: bool = False
     low_bandwidth: bool = False
     read_only: bool = False
+    console: bool = False
+    served: bool = False
+    """In a browser: a child of ``runstudio serve``."""
+
+    def words(self) -> list[str]:
+        """The options that say the same about the studio in a browser."""
+        given = {
+            "--demo": self.demo,
+            "--ascii": self.ascii_only,
+            "--low-bandwidth": self.low_bandwidth,
+            "--read-only": self.read_only,
+        }
+        return ["--served", *(word for word, is_given in given.items() if is_given)]
 
     def flags(self) -> dict[str, Any]:
         """Only what was given, by the names of the configuration."""
@@ -28,17 +41,21 @@ class StudioOptions:
             given["low_bandwidth"] = True
         if self.read_only:
             given["read_only"] = True
+        if self.console:
+            given["console"] = True
         return given
 
 
 def run_to_the_end(options: StudioOptions, run_id: str | None = None) -> int:
     """Open the studio and return its exit code when the operator leaves. Raises ``EngineError`` for a wrong setting."""
-    from runstudio_tui.config import ConfigError, load_config
+    from runstudio_tui.config import ConfigError, load_config, require_terminal
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not options.served and not (sys.stdin.isatty() and sys.stdout.isatty()):
         progress("The studio needs a terminal. `runstudio runs list` answers without one.")
         return int(Exit.USAGE)
     try:
+        if not options.served:
+            require_terminal()
         loaded = load_config(options.flags())
     except ConfigError as error:
         progress(str(error))
@@ -47,7 +64,12 @@ def run_to_the_end(options: StudioOptions, run_id: str | None = None) -> int:
     # Last, because Textual takes most of the start.
     from runstudio_tui.app import run_studio
 
-    return run_studio(make_backend, loaded.config, run_id=run_id, warnings=loaded.warnings)
+    driver = None
+    if options.served:
+        from runstudio_tui.served import ServedDriver
+
+        driver = ServedDriver
+    return run_studio(make_backend, loaded.config, run_id=run_id, warnings=loaded.warnings, driver_class=driver)
 
 
 def open_studio(options: StudioOptions, run_id: str | None = None) -> None:
@@ -71,9 +93,7 @@ def demo_backend() -> Backend:
 
 def engine_backend() -> Any:
     """A factory of backends on the settings in use. Raises ``EngineError`` when there is no database to open."""
-    from runstudio_tui.backend.engine_backend import EngineBackend
-    from runstudio_tui.commands.connection import settings_in_use
+    from runstudio_tui.commands.connection import make_engine
 
-    settings = settings_in_use()
-    settings.required_database_url()
-    return lambda: EngineBackend(settings)
+    make_engine(source="ui")
+    return lambda: make_engine(source="ui")

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runstudio_tui.commands.connection import display_zone, open_backend
-from runstudio_tui.commands.json_input import read_json
+from runstudio_tui.commands.connection import display_zone, open_engine
+from runstudio_tui.commands.json_input import read_json, read_object
 from runstudio_tui.commands.options import After, Json, Limit
 from runstudio_tui.commands.output import Exit, print_json, print_table, progress, run_command, say, say_more
+from runstudio_tui.commands.targets import Settled, any_refused, print_outcomes, settle_each
 
 if TYPE_CHECKING:
-    from engine.operations.tasks import TaskClosed
+    from engine.records import TaskClosed
 
 app = typer.Typer(
-    no_args_is_help=True, help="List, show, claim, complete and cancel human tasks, and register their forms."
+    no_args_is_help=True, help="List, show, claim, assign, complete and cancel human tasks, and register their forms."
 )
 
 TaskArgument = Annotated[str, typer.Argument(help="Task id.", show_default=False)]
@@ -35,15 +36,14 @@ def list_tasks(
     """List tasks, newest first; without --status those that are open."""
 
     async def work() -> None:
-        from engine.store.reading.tasks import TaskFilter, tasks_page
+        from engine.records import TaskFilter
         from runstudio_tui.domain.present import NOTHING, moment
 
-        async with open_backend() as backend:
-            tenant = backend.context.tenant
-            wanted = TaskFilter(tenant, run_id=run_id)
+        async with open_engine() as engine:
+            wanted = TaskFilter(run_id=run_id)
             if status is not None:
-                wanted = TaskFilter(tenant, frozenset(status), run_id)
-            page = await tasks_page(backend.context.store, wanted, cursor=after, limit=limit)
+                wanted = TaskFilter(frozenset(status), run_id)
+            page = await engine.tasks.list(wanted, after=after, limit=limit)
         if as_json:
             print_json({"tasks": page.rows, "next": page.next, "serverNow": page.server_now})
             return
@@ -75,13 +75,10 @@ def show(task_id: TaskArgument, as_json: Json = False) -> None:
     async def work() -> None:
         import json
 
-        from engine.store.reading.tasks import task_detail
-
-        async with open_backend() as backend:
-            reply = await task_detail(backend.context.store, backend.context.tenant, task_id)
-        detail = reply.value
+        async with open_engine() as engine:
+            detail = await engine.tasks.get(task_id)
         if as_json:
-            print_json({"task": detail, "serverNow": reply.server_now})
+            print_json({"task": detail})
             return
         say(f"{detail.row.title}  ({detail.row.task_type}, {detail.row.status})")
         if detail.row.description:
@@ -110,14 +107,32 @@ def claim(
     """Reserve a task: only you, or an admin, can complete it then."""
 
     async def work() -> None:
-        from engine.operations.tasks import claim_task, unclaim_task
-
-        async with open_backend() as backend:
-            result = await (unclaim_task if release else claim_task)(backend.context, task_id)
+        async with open_engine() as engine:
+            result = await (engine.tasks.release if release else engine.tasks.claim)(task_id)
         if as_json:
             print_json(result)
         else:
             say(f"claimed by {result.claimed_by}" if result.claimed_by else "free")
+
+    run_command(work, as_json=as_json)
+
+
+@app.command()
+def assign(
+    task_id: TaskArgument,
+    to: Annotated[str, typer.Argument(help="Who gets it: the name of an actor.", show_default=False)],
+    reason: Annotated[str, typer.Option(help="Why, at least 3 characters; it is audited.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Hand a task you hold over to somebody; an admin may hand over any."""
+
+    async def work() -> None:
+        async with open_engine() as engine:
+            result = await engine.tasks.assign(task_id, to, reason)
+        if as_json:
+            print_json(result)
+        else:
+            say(f"claimed by {result.claimed_by}")
 
     run_command(work, as_json=as_json)
 
@@ -140,15 +155,14 @@ def complete(
 
     async def work() -> Exit:
         from engine.errors import Invalid
-        from engine.operations.tasks import TASK_COMPLETED, complete_task
 
         if override and reason is None:
             raise Invalid("REASON_TOO_SHORT", "An override needs a reason.", "Give it with --reason; it is audited.")
-        value = read_json(response) if response is not None else {}
-        async with open_backend() as backend:
+        value = read_object(response, "PAYLOAD_NOT_OBJECT", "response") if response is not None else {}
+        async with open_engine() as engine:
             try:
-                closed = await complete_task(
-                    backend.context, task_id, value, event_name or TASK_COMPLETED, override, reason=reason
+                closed = await engine.tasks.complete(
+                    task_id, value, event_name=event_name, override=override, reason=reason
                 )
             except Invalid as refusal:
                 if not as_json:
@@ -162,18 +176,30 @@ def complete(
 
 @app.command()
 def cancel(
-    task_id: TaskArgument,
+    task_ids: Annotated[list[str], typer.Argument(metavar="TASK", help="Task ids.", show_default=False)],
     reason: Annotated[str, typer.Option(help="Why, at least 3 characters; it is audited.", show_default=False)],
     as_json: Json = False,
 ) -> None:
-    """Close a task without an answer: its step fails with TASK_CANCELED, which the definition may catch."""
+    """Close tasks without an answer: their steps fail with TASK_CANCELED, which the definition may catch.
+
+    Exit code 1 when some of several were refused. 7: a run is told later.
+    """
 
     async def work() -> Exit:
-        from engine.operations.tasks import cancel_task
+        async with open_engine() as engine:
 
-        async with open_backend() as backend:
-            closed = await cancel_task(backend.context, task_id, reason)
-        return _closed(closed, as_json=as_json)
+            async def one(task_id: str) -> TaskClosed:
+                return await engine.tasks.cancel(task_id, reason)
+
+            outcomes = await settle_each(task_ids, one, doing="canceling", as_json=as_json)
+        match outcomes:
+            case [Settled(_, closed)]:
+                return _closed(closed, as_json=as_json)
+        print_outcomes("task", outcomes, lambda closed: "canceled" if closed.delivered else "accepted", as_json=as_json)
+        if any_refused(outcomes):
+            return Exit.REFUSED
+        told = all(isinstance(outcome, Settled) and outcome.value.delivered for outcome in outcomes)
+        return Exit.DONE if told else Exit.ACCEPTED
 
     run_command(work, as_json=as_json)
 
@@ -190,17 +216,16 @@ def form(
 
     async def work() -> None:
         from engine.errors import NotFound
-        from engine.operations.forms import form_of, register_form
 
-        async with open_backend() as backend:
+        async with open_engine() as engine:
             if schema is not None:
-                changed = await register_form(backend.context, task_type, read_json(schema))
+                changed = await engine.tasks.set_form(task_type, read_json(schema))
                 if as_json:
                     print_json({"taskType": task_type, "changed": changed})
                 else:
                     say(f"{task_type}: {'registered' if changed else 'the same as before'}")
                 return
-            found = await form_of(backend.context, task_type)
+            found = await engine.tasks.form(task_type)
         if found is None:
             raise NotFound(
                 "FORM_NOT_FOUND", f"{task_type[:60]} has no form; any object will do.", "Give it one: --schema."

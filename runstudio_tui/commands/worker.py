@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
-import typer
-
+from runstudio_tui.commands.action_modules import action_modules
+from runstudio_tui.commands.options import Actions
 from runstudio_tui.commands.output import refuse
 
 
-def worker(
-    actions: Annotated[
-        list[str] | None,
-        typer.Option("--actions", help="Python module with actions of your own; may be given several times."),
-    ] = None,
-) -> None:
+def worker(actions: Actions = None) -> None:
     """Execute runs: Temporal worker, reconciler, heartbeat, health. SIGTERM drains it, a second one ends it at once."""
     from engine.errors import EngineError
     from engine.worker.host import run_worker
@@ -23,7 +17,7 @@ def worker(
 
     try:
         settings = settings_in_use()
-        code = asyncio.run(run_worker(settings, action_modules=(*settings.action_modules, *(actions or ()))))
+        code = asyncio.run(run_worker(settings, action_modules(settings, actions)))
     except EngineError as error:
         refuse(error, as_json=False)
     raise SystemExit(code)

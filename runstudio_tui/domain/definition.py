@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from runstudio_tui.domain.models import Json
+from engine.records import Json
 from runstudio_tui.text import safe
 
-_BLOCKS: Final[dict[str, tuple[str, ...]]] = {
+BLOCKS: Final[dict[str, tuple[str, ...]]] = {
     "control.if": ("then", "else"),
     "control.forEach": ("body",),
     "control.tryCatch": ("try", "catch"),
 }
+"""The lists of steps inside each kind of block."""
+_PLACE: Final = re.compile(r"(?:\.(then|else|body|try|catch))?\.steps\[(\d+)\]")
 LOOP: Final = "control.forEach"
 BRANCH: Final = "control.if"
 TRY: Final = "control.tryCatch"
@@ -46,6 +49,17 @@ def definition_tree(definition: Json) -> tuple[DefinitionNode, ...]:
     return _nodes(_dict(definition).get("steps"), "root") if isinstance(definition, dict) else ()
 
 
+def step_at(definition: Json, path: str) -> Json:
+    """The step of a definition document at a path, as it was published; None when there is none."""
+    found: Any = definition
+    for block, index in _PLACE.findall(path):
+        steps = _dict(found).get(block or "steps")
+        if not isinstance(steps, list) or int(index) >= len(steps):
+            return None
+        found = steps[int(index)]
+    return None if found is definition else found
+
+
 def _nodes(steps: Any, prefix: str) -> tuple[DefinitionNode, ...]:
     if not isinstance(steps, list):
         return ()
@@ -56,7 +70,7 @@ def _node(step: dict[str, Any], path: str) -> DefinitionNode:
     step_type = _text(step.get("type"))
     blocks = tuple(
         Block(name, _nodes(step.get(name), f"{path}.{name}"))
-        for name in _BLOCKS.get(step_type, ())
+        for name in BLOCKS.get(step_type, ())
         if isinstance(step.get(name), list)
     )
     return DefinitionNode(

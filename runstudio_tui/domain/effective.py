@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from runstudio_tui.domain.models import RunRow, RunStatus, StepStatus, WaitKind
-
-STUCK_AFTER: Final = timedelta(seconds=60)
+from engine.records import RunRow, RunStatus, StepStatus, WaitKind
 
 
 class Tone(StrEnum):
@@ -56,16 +54,6 @@ STEP_STATES: Final = {
 NOT_REACHED: Final = State("·", "not reached", Tone.DIM)
 
 
-def is_stuck(status: RunStatus, step_count: int, started_at: datetime | None, now: datetime) -> bool:
-    """RUNNING, no step at all, and more than 60 s since ``started_at`` by the server's clock."""
-    return status is RunStatus.RUNNING and step_count == 0 and started_at is not None and now - started_at > STUCK_AFTER
-
-
-def stuck_row(row: RunRow, now: datetime) -> bool:
-    """``is_stuck`` for a list row."""
-    return is_stuck(row.status, row.step_count, row.started_at, now)
-
-
 def run_state(row: RunRow) -> State:
     """The state of a run: ``retry 3`` while it backs off, ``canceling`` once a cancel was asked for, else its status."""
     base = RUN_STATES[row.status]
@@ -79,9 +67,11 @@ def run_state(row: RunRow) -> State:
 
 
 def mark_of(row: RunRow, now: datetime) -> State | None:
-    """What stands in front of a row: stuck, or read-only because it is from before the cutover."""
-    if stuck_row(row, now):
+    """What stands in front of a row: it does not move, or it is read-only because it is from before the cutover."""
+    if row.stuck_at(now):
         return State(STUCK_GLYPH, "stuck", Tone.ATTENTION)
+    if row.stalled_at(now):
+        return State(STUCK_GLYPH, "no progress", Tone.ATTENTION)
     if row.read_only:
         return State(READ_ONLY_GLYPH, "before the cutover, read-only", Tone.CANCELED)
     return None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from runstudio_tui.domain.models import ErrorInfo, Invocation, RunStatus, RunSummary, Step, StepStatus
+from engine.records import Attempt, ErrorInfo, RunStatus, RunSummary, Step, StepStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Failure:
     details: object = None
 
 
-def step_failure(step: Step, tries: Sequence[Invocation]) -> Failure | None:
+def step_failure(step: Step, tries: Sequence[Attempt]) -> Failure | None:
     """The error of a step: that of its last failed try with a message, else its own, else None."""
     own = step.error
     failed = [item for item in tries if item.error is not None and item.error.message.strip()]
@@ -38,7 +38,7 @@ def step_failure(step: Step, tries: Sequence[Invocation]) -> Failure | None:
     return _plain(own, step.path) if own is not None else None
 
 
-def run_failure(summary: RunSummary, failed_step: Step | None, tries: Sequence[Invocation]) -> Failure | None:
+def run_failure(summary: RunSummary, failed_step: Step | None, tries: Sequence[Attempt]) -> Failure | None:
     """The error of a run that is FAILED or CANCELED; None for any other, whatever was handled on its way.
 
     ``failed_step`` is the unhandled failed step, where there is one.

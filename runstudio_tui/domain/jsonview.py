@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from runstudio_tui.domain.models import Document, Json
+from engine.records import Document, Json
+from engine.values.terminal_text import escaped_json
 from runstudio_tui.text import safe
 
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 LOCK: Final = "⚿"
 """Stands after a masked value."""
 
@@ -69,8 +68,9 @@ def value_at(value: Json, pointer: str) -> Json:
 
 
 def pretty(value: Json) -> str:
-    """The text a value is copied and edited as: two blanks, original characters; lone surrogates stay escaped."""
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, indent=2, ensure_ascii=False))
+    """The text a value is copied and edited as: two blanks, original characters; what cannot be seen stays escaped, and so do
+    the characters that an editor takes for the end of a line."""
+    return escaped_json(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 class JsonIndex:
@@ -173,17 +173,18 @@ class _Flattener:
     def _value(self, value: Json, pointer: str, key: str, comma: str) -> None:
         depth = len(self._stack)
         if pointer in self._masked:
-            self._lines.append(JsonLine(pointer, depth, key, f"{_scalar(value)}{comma} {LOCK}", JsonKind.MASKED))
+            self._lines.append(JsonLine(pointer, depth, key, f"{scalar_text(value)}{comma} {LOCK}", JsonKind.MASKED))
         elif isinstance(value, dict | list) and value:
             members = iter(value.items()) if isinstance(value, dict) else iter(enumerate(value))
             opening, closing = ("{", "}") if isinstance(value, dict) else ("[", "]")
             self._stack.append(_Level(members, len(value), pointer, len(self._lines), closing, comma))
             self._lines.append(JsonLine(pointer, depth, key, opening, JsonKind.OPEN, members=len(value)))
         else:
-            self._lines.append(JsonLine(pointer, depth, key, _scalar(value) + comma, _kind(value)))
+            self._lines.append(JsonLine(pointer, depth, key, scalar_text(value) + comma, kind_of(value)))
 
 
-def _kind(value: Json) -> JsonKind:
+def kind_of(value: Json) -> JsonKind:
+    """What a value that is no container, or an empty one, is drawn as."""
     if isinstance(value, str):
         return JsonKind.TEXT
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -191,5 +192,6 @@ def _kind(value: Json) -> JsonKind:
     return JsonKind.WORD
 
 
-def _scalar(value: Json) -> str:
+def scalar_text(value: Json) -> str:
+    """Such a value as JSON on one line. Safe to draw."""
     return safe(json.dumps(value, ensure_ascii=False))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
 
-from runstudio_tui.domain.effective import stuck_row
-from runstudio_tui.domain.models import Count, OpenWait, RunRow, RunStatus, WaitKind
+from engine.records import Count, OpenWait, RunRow, RunStatus, WaitKind
+from engine.wording import counted
 from runstudio_tui.text import safe, short_id
 
 NOTHING = "–"
@@ -47,11 +47,19 @@ def elapsed(started: datetime | None, ended: datetime | None, now: datetime) -> 
     return live_duration((now - started).total_seconds())
 
 
+def in_zone(at: datetime, zone: tzinfo) -> datetime:
+    """An aware time in the viewer's zone; as it is where the zone would move it out of the years 1 to 9999."""
+    try:
+        return at.astimezone(zone)
+    except OverflowError:
+        return at
+
+
 def moment(at: datetime | None, now: datetime, zone: tzinfo) -> str:
     """A past or future time, as short as it stays clear: ``10:41:07``, ``Mon 18:02``, ``12 Nov 18:02``, ``2025-11-12``."""
     if at is None:
         return NOTHING
-    local, today = at.astimezone(zone), now.astimezone(zone)
+    local, today = in_zone(at, zone), now.astimezone(zone)
     days = abs((local.date() - today.date()).days)
     if days == 0:
         return local.strftime("%H:%M:%S")
@@ -62,12 +70,19 @@ def moment(at: datetime | None, now: datetime, zone: tzinfo) -> str:
     return local.strftime("%Y-%m-%d")
 
 
+def exact_moment(at: datetime, now: datetime, zone: tzinfo) -> str:
+    """A time to the second, with its day where that is another one: ``10:41:07``, ``12 Nov 18:02:33``."""
+    local = in_zone(at, zone)
+    day = "" if local.date() == now.astimezone(zone).date() else f"{local.day} {local.strftime('%b')} "
+    return f"{day}{local.strftime('%H:%M:%S')}"
+
+
 def until(at: datetime, now: datetime, zone: tzinfo) -> str:
     """A future time for a reader: ``in 12s``, ``until 17:00``, ``until tomorrow 09:00``, ``until 12 Nov 18:02``."""
     left = at - now
     if left < timedelta(hours=1):
         return "now" if left <= timedelta(0) else f"in {live_duration(left.total_seconds())}"
-    local, today = at.astimezone(zone), now.astimezone(zone)
+    local, today = in_zone(at, zone), now.astimezone(zone)
     days = (local.date() - today.date()).days
     if days == 0:
         return f"until {local.strftime('%H:%M')}"
@@ -86,7 +101,7 @@ def full_moment(at: datetime | None, zone: tzinfo) -> str:
     """A time in full, in the viewer's zone: ``2026-01-15 10:40:12.345``."""
     if at is None:
         return NOTHING
-    local = at.astimezone(zone)
+    local = in_zone(at, zone)
     return f"{local.strftime('%Y-%m-%d %H:%M:%S')}.{local.microsecond // 1000:03d}"
 
 
@@ -137,9 +152,12 @@ def waits_for(wait: OpenWait, now: datetime, zone: tzinfo, place: str = "") -> s
 def where(row: RunRow, now: datetime, zone: tzinfo) -> str:
     """The most useful thing to know of a run in one short text: where it is, what it waits for, or what broke it."""
     place = step_place(row.step, row.iteration)
+    if row.stalled_at(now):
+        since = live_duration((now - row.updated_at).total_seconds())
+        return f"{place}: no progress for {since}" if place else f"no progress for {since}"
     match row.status:
         case RunStatus.RUNNING:
-            if stuck_row(row, now) and row.started_at is not None:
+            if row.stuck_at(now) and row.started_at is not None:
                 return f"not picked up for {live_duration((now - row.started_at).total_seconds())}"
             if row.step_count == 0:
                 return "queued for a worker" if row.launch_state != "pending" else "queued: launch pending"
@@ -152,7 +170,7 @@ def where(row: RunRow, now: datetime, zone: tzinfo) -> str:
         case RunStatus.CANCELED:
             return f"at {place}" if place else ""
         case RunStatus.SUCCEEDED:
-            return f"{row.step_count:,} step{'' if row.step_count == 1 else 's'}" if row.step_count else ""
+            return counted(row.step_count, "step") if row.step_count else ""
 
 
 def trigger_text(row: RunRow) -> str:
@@ -164,3 +182,8 @@ def trigger_text(row: RunRow) -> str:
     if row.trigger == "event" and row.trigger_event:
         return f"event {safe(row.trigger_event)}"
     return safe(row.trigger)
+
+
+def operation_text(operation: str) -> str:
+    """What was audited: ``run cancel``."""
+    return safe(operation).removeprefix("workflow_").replace("_", " ")

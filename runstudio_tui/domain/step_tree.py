@@ -5,63 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
-from runstudio_tui.domain.definition import BRANCH, LOOP, TRY, Block, DefinitionNode
+from engine.records import Step, StepStatus
+from engine.wording import counted
+from runstudio_tui.domain.definition import BLOCKS, BRANCH, LOOP, Block, DefinitionNode
 from runstudio_tui.domain.effective import NOT_REACHED, STEP_STATES, State, Tone
-from runstudio_tui.domain.executions import Executions, enclosing_loops
-from runstudio_tui.domain.models import Step, StepStatus
-from runstudio_tui.domain.present import NOTHING, elapsed
+from runstudio_tui.domain.executions import Executions
+from runstudio_tui.domain.present import elapsed
+from runstudio_tui.domain.step_places import iteration_key, keys_above, line_key
+from runstudio_tui.domain.tree_lines import TreeLine, heading, unreached
 from runstudio_tui.text import safe
-
-_FOLDABLE: Final = (LOOP, BRANCH, TRY)
-
-
-@dataclass(frozen=True, slots=True)
-class TreeLine:
-    """One line of the tree."""
-
-    key: str
-    """Stable over refreshes: place, iteration and visit."""
-    depth: int
-    state: State
-    label: str
-    detail: str
-    tries: str
-    took: str
-    foldable: bool
-    open: bool
-    dim: bool
-    """True for what was not taken or not reached."""
-    path: str
-    iteration: str
-    row_id: str | None
-    """The step row behind the line; None for branches, iterations and steps not reached."""
-
-
-def line_key(path: str, iteration: str, visit: int = 1) -> str:
-    """The key of the line of one execution."""
-    return f"{path}#{iteration}#{visit}"
-
-
-def iteration_key(loop_path: str, inner: str) -> str:
-    """The key of the line of one loop iteration."""
-    return f"{loop_path}@{inner}"
-
-
-def keys_above(step: Step) -> list[str]:
-    """Keys of the lines that must be open for the line of ``step`` to be seen, from the outside in."""
-    keys: list[str] = []
-    loops = dict(enclosing_loops(step.path, step.iteration))
-    inner = ""
-    parts = step.path.split(".")
-    for end in range(2, len(parts), 2):
-        path = ".".join(parts[:end])
-        keys.append(line_key(path, inner))
-        if path in loops:
-            inner = loops[path]
-            keys.append(iteration_key(path, inner))
-    return keys
 
 
 class StepTree:
@@ -71,7 +24,10 @@ class StepTree:
         self._nodes = nodes
         self._executions = executions
         self._toggled: set[str] = set()
-        self._known_paths = set(_paths(nodes))
+        self._by_path = {node.path: node for node in _all(nodes)}
+        self._names: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._followed: set[str] = set()
+        """Lines that ``follow`` opened."""
         self._strays_of = -1
         self._stray_rows: list[Step] = []
 
@@ -84,13 +40,62 @@ class StepTree:
         if self.is_open(key) == opened:
             return False
         self._toggled ^= {key}
+        self._followed.discard(key)
         return True
 
     def reveal(self, step: Step) -> str:
         """Open whatever hides the line of ``step``; returns the key of that line."""
-        for key in keys_above(step):
+        for key in keys_above(step.path, step.iteration):
             self.set_open(key, True)
         return line_key(step.path, step.iteration, step.visit)
+
+    def follow(self, step: Step) -> str:
+        """As ``reveal``, and close again what was opened for the step followed before."""
+        needed = set(keys_above(step.path, step.iteration))
+        for key in self._followed - needed:
+            self.set_open(key, False)
+        opened = {key for key in needed if not self.is_open(key)} | (self._followed & needed)
+        key = self.reveal(step)
+        self._followed = opened
+        return key
+
+    def reveal_key(self, key: str) -> None:
+        """Open whatever hides a line, given by its key."""
+        path, _, inner = key.partition("@")
+        above = [*keys_above(path, outer := inner.rpartition(".")[0]), line_key(path, outer)] if inner else []
+        if not inner:
+            path, iteration, *_ = key.split("#")
+            above = keys_above(path, iteration)
+        for one in above:
+            self.set_open(one, True)
+
+    def node_of(self, step: Step) -> DefinitionNode | None:
+        """The step of the definition that was executed; None where it does not have it."""
+        return self._by_path.get(step.path)
+
+    def text_of(self, step: Step) -> str:
+        """What the line of an executed step says, and its type."""
+        node = self.node_of(step)
+        label = node.label if node is not None else safe(step.step_id or step.path)
+        return f"{label} {self._detail(step, node)} {safe(step.step_type)}"
+
+    def text_without_step(self, entry: TreeLine) -> str:
+        """What a line says behind which there is no executed step, and the type where it is one that may come."""
+        node = self._by_path.get(entry.path) if entry.key == line_key(entry.path, entry.iteration) else None
+        return f"{entry.label} {entry.detail} {node.step_type if node is not None else ''}"
+
+    def loops(self) -> list[Step]:
+        """The loops whose iterations can be seen now."""
+        rows = [step for step in self._executions.all() if step.step_type == LOOP]
+        return [step for step in rows if all(self.is_open(key) for key in keys_above(step.path, step.iteration))]
+
+    def name_iterations(self, loop_path: str, iteration: str, names: tuple[str, ...]) -> None:
+        """What the items of a loop are about, by index; empty where that is not known. Safe to draw."""
+        self._names[loop_path, iteration] = names
+
+    def names_of(self, loop_path: str, iteration: str) -> tuple[str, ...] | None:
+        """What was said by ``name_iterations``; None before."""
+        return self._names.get((loop_path, iteration))
 
     def lines(self, now: datetime, waiting: Callable[[Step], bool]) -> list[TreeLine]:
         """The visible lines at ``now``. ``waiting`` tells whether a started step is in a wait."""
@@ -103,7 +108,7 @@ class StepTree:
         """Rows of steps the definition does not have (history, or a definition that cannot be read)."""
         if self._strays_of != self._executions.version:
             self._strays_of = self._executions.version
-            self._stray_rows = [step for step in self._executions.all() if step.path not in self._known_paths]
+            self._stray_rows = [step for step in self._executions.all() if step.path not in self._by_path]
         return self._stray_rows
 
     def _walk(
@@ -112,7 +117,7 @@ class StepTree:
         for node in nodes:
             rows = self._executions.at(node.path, iteration)
             if not rows:
-                yield _unreached(node, iteration, depth)
+                yield unreached(node, iteration, depth)
                 continue
             for row in rows:
                 line = self._row_line(row, node, depth, context)
@@ -132,28 +137,32 @@ class StepTree:
             if rows or block.name == taken:
                 named = block.name in ("else", "catch")
                 if named:
-                    status = _together(rows) if rows else row.status
-                    yield _heading(node, block, iteration, depth, (STEP_STATES[status], "taken"))
+                    status = self._together(rows) if rows else self._executions.status(row)
+                    yield heading(node, block, iteration, depth, (STEP_STATES[status], "taken"))
                 yield from self._walk(block.nodes, iteration, depth + named, context)
             elif block.nodes:
-                over = row.status is not StepStatus.STARTED or (node.step_type == BRANCH and taken)
-                yield _heading(node, block, iteration, depth, (NOT_REACHED, "not taken" if over else ""))
+                over = self._executions.status(row) is not StepStatus.STARTED or (node.step_type == BRANCH and taken)
+                yield heading(node, block, iteration, depth, (NOT_REACHED, "not taken" if over else ""))
 
     def _loop(
         self, node: DefinitionNode, body: Block, iteration: str, depth: int, context: _Context
     ) -> Iterator[TreeLine]:
+        names = self._names.get((node.path, iteration), ())
         for index in self._executions.iterations(node.path, iteration):
             inner = f"{iteration}.{index}" if iteration else str(index)
             key = iteration_key(node.path, inner)
             opened = self.is_open(key)
+            began, ended = self._executions.iteration_span(node.path, inner)
             yield TreeLine(
                 key=key,
                 depth=depth,
                 state=STEP_STATES[self._executions.iteration_status(node.path, inner)],
-                label=f"[{index}]",
+                label=f"[{index}] {names[index]}".rstrip() if index < len(names) else f"[{index}]",
                 detail="",
                 tries="",
-                took="",
+                took=elapsed(began, ended, context.now) if began else "",
+                began=began,
+                ended=ended,
                 foldable=True,
                 open=opened,
                 dim=False,
@@ -167,20 +176,49 @@ class StepTree:
     def _rows_in(self, block: Block, iteration: str) -> list[Step]:
         return [row for node in block.nodes for row in self._executions.at(node.path, iteration)]
 
+    def _detail(self, row: Step, node: DefinitionNode | None) -> str:
+        return _row_detail(row, node, self._done(row))
+
+    def _done(self, row: Step) -> str:
+        """``142 of 500`` while a loop goes on, ``500 items`` afterwards."""
+        items = row.outcome.get("items") if row.step_type == LOOP and isinstance(row.outcome, dict) else None
+        if not isinstance(items, int):
+            return ""
+        if self._executions.status(row) is not StepStatus.STARTED:
+            return counted(items, "item")
+        return f"{len(self._executions.iterations(row.path, row.iteration)):,} of {items:,}"
+
+    def _alarm(self, row: Step) -> str:
+        failed = self._executions.failed_iterations(row.path, row.iteration) if row.step_type == LOOP else 0
+        return f"{failed:,} failed" if failed else ""
+
+    def _together(self, rows: list[Step]) -> StepStatus:
+        """How a branch stands, judged by the steps right inside it."""
+        seen = {StepStatus.SUCCEEDED if row.handled_by else self._executions.status(row) for row in rows}
+        for status in (StepStatus.STARTED, StepStatus.RETRY_SCHEDULED, StepStatus.FAILED, StepStatus.CANCELED):
+            if status in seen:
+                return status
+        return StepStatus.SUCCEEDED
+
     def _row_line(self, row: Step, node: DefinitionNode | None, depth: int, context: _Context) -> TreeLine:
         key = line_key(row.path, row.iteration, row.visit)
-        state = STEP_STATES[row.status]
+        status = self._executions.status(row)
+        state = STEP_STATES[status]
         if row.status is StepStatus.STARTED and context.waiting(row):
             state = State("◔", "waiting", Tone.WAITING)
-        foldable = node is not None and node.step_type in _FOLDABLE and any(block.nodes for block in node.blocks)
+        foldable = node is not None and node.step_type in BLOCKS and any(block.nodes for block in node.blocks)
+        began, ended = self._executions.span(row)
         return TreeLine(
             key=key,
             depth=depth,
             state=state,
             label=node.label if node is not None else safe(row.step_id or row.path),
-            detail=_row_detail(row, node),
-            tries=str(max(row.attempt, row.tries)) if _acts(row) else "",
-            took=elapsed(row.started_at, row.completed_at, context.now) if row.started_at else NOTHING,
+            detail=self._detail(row, node),
+            alarm=self._alarm(row),
+            tries=str(max(row.attempt, row.attempts)) if _acts(row) else "",
+            took=elapsed(began, ended, context.now),
+            began=began,
+            ended=ended,
             foldable=foldable,
             open=foldable and self.is_open(key),
             dim=False,
@@ -196,40 +234,17 @@ class _Context:
     waiting: Callable[[Step], bool]
 
 
-def _unreached(node: DefinitionNode, iteration: str, depth: int) -> TreeLine:
-    key = line_key(node.path, iteration)
-    return TreeLine(
-        key, depth, NOT_REACHED, node.label, node.detail, "", "", False, False, True, node.path, iteration, None
-    )
-
-
-def _heading(node: DefinitionNode, block: Block, iteration: str, depth: int, shown: tuple[State, str]) -> TreeLine:
-    state, detail = shown
-    key = f"{node.path}.{block.name}#{iteration}"
-    dim = state is NOT_REACHED
-    return TreeLine(key, depth, state, block.name, detail, "", "", False, False, dim, node.path, iteration, None)
-
-
 def _taken_branch(row: Step) -> str:
     outcome = row.outcome if isinstance(row.outcome, dict) else {}
     return str(outcome.get("branch") or "") if row.step_type == BRANCH else ""
-
-
-def _together(rows: list[Step]) -> StepStatus:
-    """How a branch stands, judged by the steps right inside it."""
-    seen = {StepStatus.SUCCEEDED if row.handled_by else row.status for row in rows}
-    for status in (StepStatus.STARTED, StepStatus.RETRY_SCHEDULED, StepStatus.FAILED, StepStatus.CANCELED):
-        if status in seen:
-            return status
-    return StepStatus.SUCCEEDED
 
 
 def _acts(row: Step) -> bool:
     return not row.step_type.startswith("control.") or row.step_type == "control.callWorkflow"
 
 
-def _row_detail(row: Step, node: DefinitionNode | None) -> str:
-    outcome = row.outcome if isinstance(row.outcome, dict) else {}
+def _row_detail(row: Step, node: DefinitionNode | None, done: str) -> str:
+    """What stands behind the name of a step; ``done``: how far a loop has come."""
     parts: list[str] = []
     if row.error is not None:
         said = safe(row.error.code or row.error.category)
@@ -238,8 +253,8 @@ def _row_detail(row: Step, node: DefinitionNode | None) -> str:
         parts.append(f"visit {row.visit}")
     if branch := _taken_branch(row):
         parts.append(f"→ {safe(branch)}")
-    elif row.step_type == LOOP and outcome.get("items") is not None:
-        parts.append(f"{safe(str(outcome['items']))} items")
+    elif done:
+        parts.append(done)
     elif node is not None and node.detail:
         parts.append(node.detail)
     elif node is None:
@@ -247,8 +262,8 @@ def _row_detail(row: Step, node: DefinitionNode | None) -> str:
     return " · ".join(parts)
 
 
-def _paths(nodes: tuple[DefinitionNode, ...]) -> Iterator[str]:
+def _all(nodes: tuple[DefinitionNode, ...]) -> Iterator[DefinitionNode]:
     for node in nodes:
-        yield node.path
+        yield node
         for block in node.blocks:
-            yield from _paths(block.nodes)
+            yield from _all(block.nodes)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from runstudio_tui.domain.models import Step, Wait, WaitKind
+from engine.records import Step, Wait, WaitKind
 from runstudio_tui.domain.present import coarse_duration
 
 _IDLE_SHARE: Final = 20
@@ -41,14 +41,17 @@ class Segment:
     """True when it goes on: ``end`` is now."""
 
 
+def holding(began: datetime | None, ended: datetime | None, now: datetime) -> tuple[Segment, ...]:
+    """The lane of a block, or of an iteration of a loop; without an end it goes on."""
+    return () if began is None else (Segment(Doing.HOLDING, began, max(ended or now, began), ended is None),)
+
+
 def segments(step: Step, waits: Iterable[Wait], now: datetime) -> tuple[Segment, ...]:
     """What a step did: its waits, and running in between. ``waits`` are those of the step, in any order."""
     if step.started_at is None:
         return ()
     ended = step.completed_at or now
     is_open = step.completed_at is None
-    if step.step_type.startswith("control.") and step.step_type != "control.callWorkflow":
-        return (Segment(Doing.HOLDING, step.started_at, max(ended, step.started_at), is_open),)
     found: list[Segment] = []
     at = step.started_at
     for wait in sorted((w for w in waits if w.created_at is not None), key=lambda w: str(w.created_at)):

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from runstudio_tui.ports import PortError
+from engine.errors import EngineError
 from runstudio_tui.store.session import Studio
 from runstudio_tui.text import safe
 from runstudio_tui.widgets.bar import Bar
@@ -22,7 +22,7 @@ class ConnectingScreen(Screen[None]):
     """Opens the backend; ``connected`` is called when it answers."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "again", "retry", show=False),
+        Binding("r", "again", "again", show=False),
         Binding("q,escape,ctrl+q,ctrl+c", "leave", "quit", show=False),
     ]
     DEFAULT_CSS = """
@@ -34,7 +34,7 @@ class ConnectingScreen(Screen[None]):
         self._studio = studio
         self._connected = connected
         self._working: asyncio.Task[None] | None = None
-        self._error: PortError | None = None
+        self._error: EngineError | None = None
 
     def compose(self) -> ComposeResult:
         """One page of text."""
@@ -64,7 +64,7 @@ class ConnectingScreen(Screen[None]):
     async def _connect(self) -> None:
         try:
             await self._studio.open()
-        except PortError as error:
+        except EngineError as error:
             self._error = error
             self.query_one(Bar).show(self._lines)
         else:
@@ -74,12 +74,13 @@ class ConnectingScreen(Screen[None]):
         head: list[Line] = [line(Span(" RUN STUDIO", "strong")), ()]
         if self._error is None:
             return [*head, line(Span(" connecting…", "dim"))]
-        told = [line(f"   {part}") for part in wrap(safe(self._error.detail), max(cells - 6, 20))]
+        room = max(cells - 6, 20)
+        what = wrap(safe(self._error.message), room)
         return [
             *head,
-            line(Span(f" ✖ {safe(self._error.title)}", "failed")),
+            *(line(Span(f" {'✖' if place == 0 else ' '} {part}", "failed")) for place, part in enumerate(what)),
             (),
-            *told,
+            *(line(f"   {part}") for part in wrap(safe(self._error.hint), room)),
             (),
             line(" ", Span("r", "key"), Span(" try again   ", "dim"), Span("q", "key"), Span(" leave   ", "dim")),
             line(Span(" runstudio doctor", "strong"), Span(" looks at every part and says what is wrong.", "dim")),

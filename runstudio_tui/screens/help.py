@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runstudio_tui.actions import Scope, Situation, key_text, of_scope, refusal
+from runstudio_tui.actions import Scope, Situation, console_refusal, key_text, of_scope, refusal
 from runstudio_tui.domain.effective import READ_ONLY_GLYPH, RUN_STATES, STUCK_GLYPH, Tone
 from runstudio_tui.domain.filter_text import KEYS
 from runstudio_tui.widgets.cells import pad, wrap
@@ -12,7 +12,16 @@ from runstudio_tui.widgets.line_list import Row
 _HEADINGS = {
     Scope.RUNS: "Runs",
     Scope.RUN: "Run",
+    Scope.EVENTS: "Events",
+    Scope.DEAD: "Dead letters",
+    Scope.TASKS: "Tasks",
+    Scope.WORKFLOWS: "Workflows",
+    Scope.VERSION: "Version",
+    Scope.ATTENTION: "Attention",
+    Scope.SYSTEM: "System",
     Scope.LIST: "In every list",
+    Scope.JSON: "In a JSON value",
+    Scope.FIELD: "In the filter line and in a search",
     Scope.EVERYWHERE: "Everywhere",
     Scope.DIALOG: "In dialogs",
 }
@@ -21,10 +30,11 @@ _HEADINGS = {
 def help_rows(scope: Scope, situation: Situation, cells: int) -> list[Row]:
     """All lines of the help for a screen."""
     rows: list[Row] = []
-    for shown in dict.fromkeys((scope, Scope.LIST, Scope.EVERYWHERE, Scope.DIALOG)):
+    for shown in dict.fromkeys((scope, Scope.LIST, Scope.JSON, Scope.FIELD, Scope.EVERYWHERE, Scope.DIALOG)):
         rows += _section(_HEADINGS[shown])
         for action in of_scope(shown):
-            reason = refusal(action, situation) if shown is scope else ""
+            asked = refusal if shown is scope else console_refusal
+            reason = asked(action, situation)
             keys = " ".join(key_text(key) for key in action.keys)
             rows += _entry(keys, action.help, cells, tone="dim" if reason else "text")
             if reason:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from textual import on
@@ -19,13 +20,32 @@ from runstudio_tui.widgets.virtual_list import Keys, RowState, VirtualList
 
 
 def ranked(actions: Iterable[Action], wanted: str) -> list[Action]:
-    """Actions whose name or help has all letters of ``wanted`` in order; the closest first."""
+    """Actions that ``wanted`` could mean: by their key, by a word of their names or their help, then by letters in order."""
     found: list[tuple[int, int, Action]] = []
     for place, action in enumerate(actions):
-        score = _distance(wanted.casefold().replace(" ", ""), f"{action.label} {action.help}".casefold())
+        score = _score(wanted.strip(), action)
         if score is not None:
             found.append((score, place, action))
     return [action for _, _, action in sorted(found, key=lambda item: item[:2])]
+
+
+def _score(wanted: str, action: Action) -> int | None:
+    """0 for the key or the name itself, more the less it fits; None when it does not."""
+    sought, label = wanted.casefold(), action.label.casefold()
+    names = [*label.split(), *(name.casefold() for name in action.words)]
+    help_words = re.findall(r"[\w-]+", action.help.casefold())
+    grades = (
+        not wanted or wanted in {key_text(key) for key in action.keys} or sought == label,
+        sought in {key_text(key).casefold() for key in action.keys},
+        sought in names,
+        any(name.startswith(sought) for name in names),
+        sought in help_words,
+        any(word.startswith(sought) for word in help_words),
+    )
+    if True in grades:
+        return grades.index(True)
+    skipped = _distance(sought.replace(" ", ""), label)
+    return None if skipped is None else 10 + skipped
 
 
 def _distance(wanted: str, text: str) -> int | None:
@@ -65,6 +85,10 @@ class PaletteDialog(Dialog[str]):
         """See Dialog."""
         yield LineInput(placeholder="type to search", select_on_focus=False)
         yield self._list
+
+    def keys(self) -> Sequence[str]:
+        """See Dialog."""
+        return ("dialog.choose", "dialog.close")
 
     def on_mount(self) -> None:
         """Show everything at first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runstudio_tui.domain.catalog import Diagnosis, Finding
+from engine.records import Diagnosis, Finding
 from runstudio_tui.domain.present import live_duration
 from runstudio_tui.text import safe
 from runstudio_tui.widgets.cells import wrap

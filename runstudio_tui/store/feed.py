@@ -11,15 +11,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from engine.errors import Conflict, EngineError, Forbidden, Invalid, NotFound
+from engine.records import Change
 from runstudio_tui.clock import Clock
-from runstudio_tui.domain.catalog import Change
-from runstudio_tui.ports import ChangePort, PortError
+from runstudio_tui.ports import SystemPort
 
 T = TypeVar("T")
 
 MAX_BACKOFF: Final = 30.0
 NUDGE_GAP: Final = 1.0
 """Seconds between two reads that change notices may cause."""
+_REFUSALS: Final = (NotFound, Invalid, Forbidden, Conflict)
+"""Answers that stay the same however often one asks."""
 FEED_PAUSE: Final = 30.0
 """Seconds before a broken change feed is tried again."""
 
@@ -36,6 +39,15 @@ class Freshness:
     retry_in: float | None
     """Seconds until the next read, while reads fail."""
     paused: frozenset[str]
+    refused: bool = False
+    """The last answer was a refusal: asking again changes nothing, so nothing is out of order."""
+    waiting: bool = False
+    """A read is on its way."""
+
+    def stale(self, poll_seconds: float) -> bool:
+        """Whether what is shown may no longer be so: reads fail, or an answer is overdue by two polls."""
+        overdue = self.waiting and self.age is not None and self.age > 2 * poll_seconds
+        return overdue or bool(self.failures and not self.refused)
 
 
 class Poller(Generic[T]):
@@ -60,6 +72,8 @@ class Poller(Generic[T]):
         self._polled = polled
         self._broken = broken
         self._reasons: set[str] = set()
+        self._after_first: set[str] = set()
+        """Those of the reasons that let a first read happen."""
         self._urgent = asyncio.Event()
         self._nudged = asyncio.Event()
         self._token = 0
@@ -68,6 +82,7 @@ class Poller(Generic[T]):
         self._good_at: float | None = None
         self._failures = 0
         self._error = ""
+        self._refused = False
         self._next_at: float | None = None
 
     def start(self) -> None:
@@ -82,9 +97,10 @@ class Poller(Generic[T]):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def pause(self, reason: str) -> None:
-        """Rest until every reason given was lifted by ``go_on``."""
+    def pause(self, reason: str, *, after_first: bool = False) -> None:
+        """Rest until every reason given was lifted by ``go_on``; ``after_first``: not before something was read."""
         self._reasons.add(reason)
+        (self._after_first.add if after_first else self._after_first.discard)(reason)
 
     def go_on(self, reason: str) -> None:
         """Lift one reason; when it was the last one, read at once."""
@@ -118,13 +134,20 @@ class Poller(Generic[T]):
             failures=self._failures,
             error=self._error,
             retry_in=None if self._next_at is None or not self._failures else max(self._next_at - now, 0.0),
-            paused=frozenset(self._reasons),
+            paused=frozenset(self._reasons) if self._resting else frozenset(),
+            refused=self._refused,
+            waiting=self._reading is not None,
         )
+
+    @property
+    def _resting(self) -> bool:
+        unread = self._good_at is None and not self._refused
+        return bool(self._reasons - self._after_first if unread else self._reasons)
 
     async def _run(self) -> None:
         try:
             while True:
-                if self._reasons:
+                if self._resting:
                     self._urgent.clear()
                     await self._urgent.wait()
                     continue
@@ -149,13 +172,14 @@ class Poller(Generic[T]):
             if token != self._token:
                 return False
             raise
-        except PortError as error:
-            self._failed(f"{error.title}: {error.detail}" if error.detail else error.title)
+        except EngineError as error:
+            self._failed(error.sentences)
+            self._refused = isinstance(error, _REFUSALS)
         except Exception as error:  # noqa: BLE001 - a bug in a reply or a reducer must not end the polling
             self._failed("internal error, see the log file")
             self._broken(error)
         else:
-            self._failures, self._error = 0, ""
+            self._failures, self._error, self._refused = 0, "", False
             self._good_at = self._clock.monotonic()
         finally:
             self._reading = None
@@ -166,8 +190,8 @@ class Poller(Generic[T]):
         self._error = text
 
     async def _rest(self) -> None:
-        base = self._interval()
-        if base is None and self._failures:
+        base = None if self._refused else self._interval()
+        if base is None and self._failures and not self._refused:
             base = NUDGE_GAP
         pause = None if base is None else min(base * 2**self._failures, max(MAX_BACKOFF, base))
         self._next_at = None if pause is None else self._clock.monotonic() + pause
@@ -184,7 +208,7 @@ class Poller(Generic[T]):
 class ChangeFeed:
     """Hands change notices on. Without any, polling alone keeps the screens current."""
 
-    def __init__(self, clock: Clock, port: ChangePort) -> None:
+    def __init__(self, clock: Clock, port: SystemPort) -> None:
         self._clock = clock
         self._port = port
         self._listeners: list[Callable[[Change], None]] = []
@@ -214,6 +238,6 @@ class ChangeFeed:
                 async for change in self._port.changes():
                     for listener in tuple(self._listeners):
                         listener(change)
-            except PortError:
+            except EngineError:
                 pass  # polling goes on regardless; a lost feed only means later news
             await self._clock.wait(never, FEED_PAUSE)

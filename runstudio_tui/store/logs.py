@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from runstudio_tui.domain.models import LogLine, LogQuery, RunId
-from runstudio_tui.ports import LogPage, RunsPort
+from engine.records import LogLine, LogPage, LogQuery
+from runstudio_tui.ports import RunsPort
 
 _PAGE: Final = 200
 
@@ -13,7 +13,7 @@ _PAGE: Final = 200
 class LogsStore:
     """Lines of one run under one query, oldest first."""
 
-    def __init__(self, port: RunsPort, run_id: RunId) -> None:
+    def __init__(self, port: RunsPort, run_id: str) -> None:
         self._port = port
         self._run_id = run_id
         self.query = LogQuery()
@@ -35,9 +35,9 @@ class LogsStore:
             self._older = self._newer = None
 
     async def read_new(self) -> bool:
-        """Read what came since the last read; True when there was anything. Raises PortError."""
+        """Read what came since the last read; True when there was anything. Raises EngineError."""
         query = self.query
-        page = await self._port.logs(self._run_id, query, self._newer, False, _PAGE)
+        page = await self._port.logs(self._run_id, query, cursor=self._newer, limit=_PAGE)
         if query != self.query:
             return False
         fresh = not self.loaded
@@ -48,11 +48,11 @@ class LogsStore:
         return self._add(page, before=False) or fresh
 
     async def read_older(self) -> bool:
-        """Read the lines before the first loaded one; True when there were any. Raises PortError."""
+        """Read the lines before the first loaded one; True when there were any. Raises EngineError."""
         if self._older is None:
             return False
         query = self.query
-        page = await self._port.logs(self._run_id, query, self._older, True, _PAGE)
+        page = await self._port.logs(self._run_id, query, cursor=self._older, older=True, limit=_PAGE)
         if query != self.query:
             return False
         self._older = page.older

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runstudio_tui.domain.catalog import Issue, VersionInfo, WorkflowInfo
+from engine.records import Json, SchemaIssue, Version, Workflow
+from engine.wording import counted
 from runstudio_tui.domain.json_text import Mistake, parse_json, placeholders
 from runstudio_tui.domain.jsonview import pretty
-from runstudio_tui.domain.models import Json
-from runstudio_tui.ports import CatalogPort
+from runstudio_tui.domain.schema_template import template_of
+from runstudio_tui.ports import WorkflowsPort
 from runstudio_tui.text import short_id
 
 
@@ -24,20 +25,23 @@ class Source:
 class Offer:
     """Everything the dialog offers for one workflow."""
 
-    workflow: WorkflowInfo
-    versions: tuple[VersionInfo, ...]
+    workflow: Workflow
+    versions: tuple[Version, ...]
     sources: tuple[Source, ...]
     """Never empty; the first is what the dialog opens with."""
 
 
-async def offer(catalog: CatalogPort, workflow: WorkflowInfo, version: int) -> Offer:
-    """What there is to start ``workflow`` with. Raises PortError."""
-    versions = (await catalog.versions(workflow.workflow_id)).value
-    examples = (await catalog.examples(workflow.workflow_id, version)).value
-    latest = (await catalog.latest_input(workflow.workflow_id)).value
+async def offer(workflows: WorkflowsPort, workflow: Workflow, version: int) -> Offer:
+    """What there is to start ``workflow`` with. Raises EngineError."""
+    versions = await workflows.versions(workflow.workflow_id)
+    examples = await workflows.examples(workflow.workflow_id, version)
+    latest = await workflows.latest_input(workflow.workflow_id)
+    schema = await workflows.payload_schema(workflow.workflow_id, version)
     sources = [Source(f"example: {example.name}", pretty(example.value)) for example in examples]
     if latest is not None:
         sources.append(Source(f"latest run {short_id(latest.run_id)}", pretty(latest.document.value)))
+    if schema is not None:
+        sources.append(Source("template of the schema", pretty(template_of(schema))))
     sources.append(Source("empty", "{}"))
     return Offer(workflow, versions, tuple(sources))
 
@@ -50,7 +54,7 @@ class Draft:
     mistake: Mistake | None = None
     masked: tuple[str, ...] = ()
     """Pointers at which a redaction placeholder stands instead of a value."""
-    issues: tuple[Issue, ...] = ()
+    issues: tuple[SchemaIssue, ...] = ()
     checked: bool = False
     """True once the server's rules were asked about exactly this text."""
 
@@ -75,7 +79,7 @@ class Draft:
             return f"not valid JSON: line {self.mistake.line}, column {self.mistake.column}"
         if self.masked or self.issues:
             number = len(self.masked) + len(self.issues)
-            return f"{number} problem{'' if number == 1 else 's'}"
+            return counted(number, "problem")
         return "fits the schema" if self.checked else "checking…"
 
 
@@ -85,5 +89,5 @@ def read_draft(text: str) -> Draft:
     if isinstance(value, Mistake):
         return Draft(mistake=value)
     if not isinstance(value, dict):
-        return Draft(value, issues=(Issue("", "the payload must be a JSON object"),))
-    return Draft(value, masked=placeholders(value))
+        return Draft(value, issues=(SchemaIssue("", "the payload must be a JSON object"),))
+    return Draft(value, masked=tuple(placeholders(value)))

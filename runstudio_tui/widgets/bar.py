@@ -31,18 +31,30 @@ class Bar(Painted):
             """The bar, for ``@on`` selectors."""
             return self.bar
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(self, *, fits: bool = False, id: str | None = None, classes: str | None = None) -> None:
+        """``fits``: as high as it has lines, and no line high without any."""
         super().__init__(id=id, classes=classes)
         self._make: Callable[[int], list[Line]] = lambda _: []
+        self._fits = fits
 
     def show(self, make: Callable[[int], list[Line]]) -> bool:
         """Draw what ``make`` returns for the width in cells, now and after every change of size; True when it looks different."""
         self._make = make
-        return self.put_lines(make(self.size.width)) if self.size.width else False
+        if self.size.width:
+            return self._draw()
+        if self._fits:
+            self.styles.height = 1  # of no height it would be told no width
+        return False
 
     def resized(self) -> None:
         """See Painted."""
-        self.put_lines(self._make(self.size.width))
+        self._draw()
+
+    def _draw(self) -> bool:
+        lines = self._make(self.size.width)
+        if self._fits:
+            self.styles.height = len(lines)
+        return self.put_lines(lines)
 
     def on_click(self, event: events.Click) -> None:
         """See Widget."""

@@ -36,17 +36,27 @@ def wrap(text: str, cells: int) -> list[str]:
     for paragraph in text.split("\n"):
         line = ""
         for word in paragraph.split(" "):
-            rest = word
-            candidate = f"{line} {rest}" if line else rest
+            candidate = f"{line} {word}" if line else word
             if width(candidate) <= cells:
                 line = candidate
                 continue
             if line:
                 lines.append(line)
-            while width(rest) > cells:
-                head = set_cell_size(rest, cells).rstrip() or rest[:1]
-                lines.append(head)
-                rest = rest[len(head) :]
-            line = rest
+            *whole, line = _pieces(word, cells)
+            lines += whole
         lines.append(line)
     return lines
+
+
+def _pieces(word: str, cells: int) -> list[str]:
+    """A word in pieces of at most ``cells`` cells, or of one character; at least one piece, however long it is in linear time."""
+    if word.isascii():
+        return [word[at : at + cells] for at in range(0, len(word), cells)] or [""]
+    pieces, begin, taken = [], 0, 0
+    for at, char in enumerate(word):
+        wide = cell_len(char)
+        if at > begin and taken + wide > cells:
+            pieces.append(word[begin:at])
+            begin, taken = at, 0
+        taken += wide
+    return [*pieces, word[begin:]]

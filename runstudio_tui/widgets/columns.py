@@ -32,12 +32,25 @@ class Cell:
     tone: str = "text"
 
 
-def fit(columns: Sequence[Column], cells: int) -> tuple[tuple[Column, int], ...]:
-    """The columns that fit into ``cells`` and their widths; what is left over goes to the growing ones."""
+def fit(
+    columns: Sequence[Column], cells: int, needs: Mapping[str, int] | None = None
+) -> tuple[tuple[Column, int], ...]:
+    """The columns that fit into ``cells`` and their widths.
+
+    ``needs``: cells the rows need in growing columns, by name. Each of these gets what it needs, or its part of what there is;
+    what nobody needs goes to the one with the largest share. Without it, all is given by shares.
+    """
     kept = list(columns)
+    wanted = dict(needs or {})
+    least = {
+        column.name: max(min(column.width, wanted[column.name]), len(column.title))
+        if column.grows and column.name in wanted
+        else column.width
+        for column in columns
+    }
 
     def needed() -> int:
-        return sum(column.width + column.gap for column in kept) - kept[-1].gap
+        return sum(least[column.name] + column.gap for column in kept) - kept[-1].gap
 
     while needed() > cells:
         leaving = max(kept, key=lambda column: column.drop)
@@ -45,12 +58,18 @@ def fit(columns: Sequence[Column], cells: int) -> tuple[tuple[Column, int], ...]
             break
         kept.remove(leaving)
     spare = max(cells - needed(), 0)
-    shares = sum(column.grows for column in kept)
-    placed: list[tuple[Column, int]] = []
-    for column in kept:
-        extra = spare * column.grows // shares if shares else 0
-        placed.append((column, column.width + extra))
-    return tuple(placed)
+    growing = [column for column in kept if column.grows]
+    missing = {
+        column.name: max(wanted[column.name] - least[column.name], 0) for column in growing if column.name in wanted
+    }
+    if missing:
+        given = {name: min(cells, spare * cells // max(sum(missing.values()), 1)) for name, cells in missing.items()}
+        last = max(growing, key=lambda column: column.grows).name
+        given[last] = given.get(last, 0) + spare - sum(given.values())
+    else:
+        shares = sum(column.grows for column in growing)
+        given = {column.name: spare * column.grows // shares for column in growing}
+    return tuple((column, least[column.name] + given.get(column.name, 0)) for column in kept)
 
 
 def lay_out(placed: Sequence[tuple[Column, int]], cells: Mapping[str, Cell]) -> Line:

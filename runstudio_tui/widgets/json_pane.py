@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from dataclasses import dataclass
+from typing import Final
 
-from textual.binding import Binding, BindingType
+from textual.message import Message
 
+from engine.records import Document
+from engine.wording import counted
 from runstudio_tui.domain.jsonview import JsonIndex, JsonKind, JsonLine, flatten, pretty, value_at
-from runstudio_tui.domain.models import Document
 from runstudio_tui.text import safe
+from runstudio_tui.widgets.folding_pane import FoldingPane
 from runstudio_tui.widgets.line import Line, Span, line
-from runstudio_tui.widgets.virtual_list import RowState, VirtualList
+from runstudio_tui.widgets.virtual_list import RowState
 
-_TONES: Final = {
+JSON_TONES: Final = {
     JsonKind.OPEN: "dim",
     JsonKind.CLOSE: "dim",
     JsonKind.TEXT: "text",
@@ -20,6 +23,10 @@ _TONES: Final = {
     JsonKind.WORD: "waiting",
     JsonKind.MASKED: "attention",
 }
+
+
+AT_LEAST: Final = 24
+"""Cells of a value that are in sight while the cursor is on it."""
 
 
 class _Visible:
@@ -43,16 +50,15 @@ class _Visible:
         return self._places.get(key)
 
 
-class JsonPane(VirtualList):
+class JsonPane(FoldingPane):
     """Shows one document; folds are kept by path when a newer one comes."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "fold(True)", "fold", show=False),
-        Binding("right", "fold(False)", "unfold", show=False),
-        Binding("enter,space", "toggle_fold", "fold", show=False),
-        Binding("minus", "fold_all(2)", "fold all", show=False),
-        Binding("plus,equals_sign", "fold_all(0)", "unfold all", show=False),
-    ]
+    @dataclass
+    class WholeWanted(Message):
+        """enter on a value that is no container: it is to be seen whole."""
+
+        pointer: str
+        text: str
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(self._line_of, cursor_rests=False, id=id, classes=classes)
@@ -69,11 +75,25 @@ class JsonPane(VirtualList):
         self._index = JsonIndex(lines, self._index.folded)
         self._show(instead)
 
+    def _go(self, place: int) -> None:
+        """See VirtualList; where a value stands so deep that nothing of it would be seen, the pane moves along."""
+        super()._go(place)
+        found = self._current
+        if found is not None:
+            begin = 2 * found.depth + 2
+            self._show_cells(begin, begin + min(self.row_width // 3, AT_LEAST))
+
     @property
     def path(self) -> str:
         """JSON pointer of what is under the cursor; ``/`` for the whole."""
         found = self._current
         return safe(found.pointer) or "/" if found is not None else ""
+
+    @property
+    def can_open(self) -> bool:
+        """Whether enter does something: it folds, or shows a value whole."""
+        found = self._current
+        return found is not None and found.kind is not JsonKind.CLOSE
 
     @property
     def current_text(self) -> str:
@@ -99,8 +119,8 @@ class JsonPane(VirtualList):
             self._show()
         return super().move_to(key)
 
-    def action_fold(self, close: bool) -> None:
-        """left: fold, or go to what holds this; right: unfold."""
+    def fold(self, *, close: bool) -> None:
+        """See FoldingPane."""
         found = self._current
         if found is None:
             return
@@ -113,15 +133,17 @@ class JsonPane(VirtualList):
             if places:
                 super().move_to(str(places[0]))
 
-    def action_toggle_fold(self) -> None:
-        """enter: fold or unfold."""
+    def open_or_fold(self) -> None:
+        """See FoldingPane."""
         found = self._current
         if found is not None and found.kind is JsonKind.OPEN:
             self._toggle(found.pointer)
+        elif found is not None and found.kind is not JsonKind.CLOSE:
+            self.post_message(self.WholeWanted(self.path, self.current_text))
 
-    def action_fold_all(self, depth: int) -> None:
-        """Fold everything at that depth and below; 0 unfolds everything."""
-        self._index.fold_below(depth)
+    def fold_all(self, *, close: bool) -> None:
+        """See FoldingPane."""
+        self._index.fold_below(1 if close else 0)
         self._show()
 
     @property
@@ -140,11 +162,11 @@ class JsonPane(VirtualList):
         indent = "  " * entry.depth
         name = Span(entry.key, "accent")
         if entry.kind is not JsonKind.OPEN:
-            return line(indent + "  ", name, Span(entry.text, _TONES[entry.kind]))
+            return line(indent + "  ", name, Span(entry.text, JSON_TONES[entry.kind]))
         folded = self._index.is_folded(entry.pointer)
         sign = Span("▸ " if folded else "▾ ", "dim")
         inside = ""
         if folded:
             end = "}" if entry.text == "{" else "]"
-            inside = f" {entry.members} {'member' if end == '}' else 'item'}{'' if entry.members == 1 else 's'} {end}"
+            inside = f" {counted(entry.members, 'member' if end == '}' else 'item')} {end}"
         return line(indent, sign, name, Span(entry.text + inside, "dim"))

@@ -3,27 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from runstudio_tui.widgets.cells import cut, width
-
-TONES: Final = (
-    "text",
-    "dim",
-    "strong",
-    "accent",
-    "running",
-    "waiting",
-    "ok",
-    "failed",
-    "canceled",
-    "attention",
-    "rule",
-    "key",
-    "focus",
-    "match",
-)
-"""Every tone a span may have. The theme gives each a colour; ``dim`` and ``strong`` also work without any."""
 
 
 class Span(NamedTuple):
@@ -67,6 +49,31 @@ def cut_line(spans: Line, cells: int) -> Line:
             kept.append(span._replace(text=cut(span.text, left)))
         break
     return tuple(kept)
+
+
+def shift_line(spans: Line, cells: int) -> Line:
+    """A line without its first ``cells`` cells; a wide character that is cut through leaves a blank."""
+    if cells <= 0:
+        return spans
+    kept: list[Span] = []
+    for span in spans:
+        taken = width(span.text)
+        if cells >= taken:
+            cells -= taken
+            continue
+        kept.append(span if not cells else span._replace(text=_without(span.text, cells)))
+        cells = 0
+    return tuple(kept)
+
+
+def _without(text: str, cells: int) -> str:
+    if text.isascii():
+        return text[cells:]
+    for at, char in enumerate(text):
+        if cells <= 0:
+            return " " * -cells + text[at:]
+        cells -= width(char)
+    return ""
 
 
 def fill(spans: Line, cells: int) -> Line:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runstudio_tui.widgets.line import Line, plain
+from runstudio_tui.widgets.line import Line, line_width, plain
 from runstudio_tui.widgets.virtual_list import Keys, RowState, VirtualList
 
 
@@ -50,6 +50,12 @@ class LineList(VirtualList):
         if row is None:
             return ""
         return row.copy if row.copy is not None else plain(row.line).strip()
+
+    @property
+    def cut_text(self) -> str:
+        """The text of the row under the cursor where not all of it is in sight; empty otherwise."""
+        row = self.current
+        return self.current_text if row is not None and line_width(row.line) > self.row_width else ""
 
     @property
     def all_text(self) -> str:

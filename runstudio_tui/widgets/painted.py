@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -12,32 +10,13 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from runstudio_tui.widgets.cells import width
-from runstudio_tui.widgets.line import TONES, Line, changed_cells, fill, plain
+from runstudio_tui.widgets.line import Line, changed_cells, fill, plain
+from runstudio_tui.widgets.tones import tone_style
 
 
 class Painted(Widget):
     """Shows lines. ``put_lines`` compares with what was drawn before: equal lines cost no byte on the wire."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*(f"tone--{tone}" for tone in TONES), "tone--cursor"}
-    DEFAULT_CSS = """
-    Painted {
-        & > .tone--text { color: $foreground; }
-        & > .tone--dim { color: $tone-dim; text-style: $tone-dim-style; }
-        & > .tone--strong { text-style: bold; }
-        & > .tone--accent { color: $tone-accent; }
-        & > .tone--running { color: $tone-accent; }
-        & > .tone--waiting { color: $tone-waiting; }
-        & > .tone--ok { color: $tone-ok; }
-        & > .tone--failed { color: $tone-failed; }
-        & > .tone--canceled { color: $tone-canceled; }
-        & > .tone--attention { color: $tone-attention; text-style: bold; }
-        & > .tone--rule { color: $tone-rule; }
-        & > .tone--key { color: $tone-accent; text-style: bold; }
-        & > .tone--focus { color: $tone-accent; text-style: bold reverse; }
-        & > .tone--match { color: $tone-attention; text-style: reverse; }
-        & > .tone--cursor { background: $tone-cursor; text-style: $tone-cursor-style; }
-    }
-    """
     auto_links = False
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -86,7 +65,7 @@ class Painted(Widget):
     def render_line(self, y: int) -> Strip:
         """See Widget: one line of the screen."""
         strip = self._strips.get(y)
-        if strip is None:
+        if strip is None or strip.cell_length != self.size.width:  # the size changes before anybody is told
             strip = self._strips[y] = self._paint(self._lines[y] if y < len(self._lines) else (), y == self._cursor_at)
         return strip
 
@@ -112,7 +91,7 @@ class Painted(Widget):
     def _tone(self, name: str) -> Style:
         style = self._tones.get(name)
         if style is None:
-            partial = self.get_component_rich_style(f"tone--{name}", partial=True)
+            partial = tone_style(name, self.app.theme_variables)
             style = self._tones[name] = partial if name == "cursor" else self.rich_style + partial
         return style
 

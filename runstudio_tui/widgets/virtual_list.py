@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from textual import events
 from textual.binding import BindingType
@@ -12,8 +12,12 @@ from textual.message import Message
 
 from runstudio_tui.actions import Scope
 from runstudio_tui.bindings import bindings_of
-from runstudio_tui.widgets.line import Line, Span, highlight
+from runstudio_tui.widgets.cells import width
+from runstudio_tui.widgets.line import Line, Span, highlight, line_width, plain, shift_line
 from runstudio_tui.widgets.painted import Painted
+from runstudio_tui.widgets.rows import Draw, Keys, RowSource, RowState
+
+__all__ = ("Keys", "RowState", "VirtualList")
 
 CURSOR = "▌"
 _WHEEL = 3
@@ -21,56 +25,16 @@ _PREFETCH = 30
 """Rows before the loaded end at which more are asked for."""
 
 
-class RowSource(Protocol):
-    """The rows, by place and by id."""
+@dataclass
+class OfList(Message):
+    """Something about a list."""
 
-    def __len__(self) -> int: ...
-
-    def id_at(self, place: int, /) -> str:
-        """The id at a place (0 is the top)."""
-        ...
-
-    def index_of(self, key: str, /) -> int | None:
-        """The place of an id; None when it is not in the list."""
-        ...
+    list: VirtualList
 
     @property
-    def more(self) -> bool:
-        """True while there are rows after the last one that are not loaded."""
-        ...
-
-
-class Keys:
-    """A source of rows that are all known."""
-
-    more = False
-
-    def __init__(self, keys: Sequence[str] = ()) -> None:
-        self._keys = tuple(keys)
-        self._places = {key: place for place, key in enumerate(self._keys)}
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def id_at(self, place: int, /) -> str:
-        """See RowSource."""
-        return self._keys[place]
-
-    def index_of(self, key: str, /) -> int | None:
-        """See RowSource."""
-        return self._places.get(key)
-
-
-@dataclass(frozen=True, slots=True)
-class RowState:
-    """What a row's drawing may depend on besides its data."""
-
-    cursor: bool
-    marked: bool
-
-
-Draw = Callable[[str, int, RowState], Line]
-"""The line of an id in a width in cells."""
+    def control(self) -> VirtualList:
+        """The list, for ``@on`` selectors."""
+        return self.list
 
 
 class VirtualList(Painted, can_focus=True):
@@ -82,50 +46,28 @@ class VirtualList(Painted, can_focus=True):
     """
 
     @dataclass
-    class Moved(Message):
+    class Moved(OfList):
         """The cursor is on another row, or the list has become empty (None)."""
 
-        list: VirtualList
         key: str | None
 
-        @property
-        def control(self) -> VirtualList:
-            """The list, for ``@on`` selectors."""
-            return self.list
-
     @dataclass
-    class Activated(Message):
+    class Activated(OfList):
         """A row was double-clicked."""
 
-        list: VirtualList
         key: str
 
-        @property
-        def control(self) -> VirtualList:
-            """The list, for ``@on`` selectors."""
-            return self.list
-
     @dataclass
-    class Viewed(Message):
+    class Viewed(OfList):
         """Other rows are on the screen, or marks or the number of unseen new rows changed."""
 
-        list: VirtualList
-
-        @property
-        def control(self) -> VirtualList:
-            """The list, for ``@on`` selectors."""
-            return self.list
+    @dataclass
+    class LaidOut(OfList):
+        """It has another size: what is cut, or in sight, can be something else."""
 
     @dataclass
-    class MoreWanted(Message):
+    class MoreWanted(OfList):
         """The view is near the loaded end, and there is more."""
-
-        list: VirtualList
-
-        @property
-        def control(self) -> VirtualList:
-            """The list, for ``@on`` selectors."""
-            return self.list
 
     def __init__(
         self,
@@ -154,6 +96,9 @@ class VirtualList(Painted, can_focus=True):
         self._top = 0
         self._anchor: str | None = None
         """Id of the first row on the screen as last drawn: it stays there when rows come in above."""
+        self._touched = False
+        """True once somebody moved in it: until then the view depends on the cursor and the room alone, not on the sizes it had
+        before."""
         self._marks: set[str] = set()
         self._last_mark: str | None = None
         self._to_end = False
@@ -162,13 +107,15 @@ class VirtualList(Painted, can_focus=True):
         self.unseen = 0
         """Rows that came in above the view since it was last at the top."""
         self._sought = ""
+        self._left = 0
+        """Cells of every row that are out of sight on the left."""
 
     # --- what it shows ------------------------------------------------------------------------------------------------
 
     def show(self, source: RowSource, empty: Line = ()) -> bool:
         """Take over a source whose rows may have changed; ``empty`` stands where there are none. True when it looks different."""
         anchor, anchor_place = (None if self.following else self._anchor), self._top
-        in_view = self._cursor_in_view()
+        in_view = not self._touched or self._cursor_in_view()
         self._source, self._empty = source, empty
         if anchor is not None:
             place = source.index_of(anchor)
@@ -176,14 +123,16 @@ class VirtualList(Painted, can_focus=True):
                 self.unseen += max(place - anchor_place, 0)
                 self._top = place
         self._settle_cursor()
-        if self._to_end and len(source):
+        if self._to_end and len(source) and not source.more:
             self._go(len(source) - 1)
-            self._to_end = source.more
+            self._to_end = False
         if self.following:
             self._top = 0
             # Where the operator's row would leave the screen, the view stays with it instead.
             self.following = not self._with_cursor or self._place < max(self._room(), 1)
             self.unseen = 0
+        if not self._touched:
+            self._top = 0
         if in_view:
             self._show_cursor()
         self._clamp()
@@ -204,14 +153,27 @@ class VirtualList(Painted, can_focus=True):
             at_cursor = shows_cursor and key == self._cursor
             if at_cursor:
                 cursor_at = len(lines)
-            row = highlight(self._draw_row(key, self.row_width, RowState(at_cursor, key in self._marks)), self._sought)
-            lines.append((*self._gutter(at_cursor), *row))
+            row = highlight(self._drawn(key, at_cursor=at_cursor), self._sought)
+            lines.append((*self._gutter(at_cursor), *shift_line(row, self._left)))
         if not len(self._source) and self._empty:
             lines.append((Span(" "), *self._empty))
         changed = self.put_lines(lines, cursor_at)
-        if self._source.more and self._top + self._room() + _PREFETCH >= len(self._source):
+        if self._source.more and (self._to_end or self._top + self._room() + _PREFETCH >= len(self._source)):
             self.post_message(self.MoreWanted(self))
         return changed
+
+    @property
+    def to_end(self) -> bool:
+        """True while it waits for the rest of its rows, to go to the last one then: on the way there nothing is drawn."""
+        return self._to_end
+
+    @property
+    def length(self) -> int:
+        """How many rows there are, loaded and in sight or not."""
+        return len(self._source)
+
+    def _drawn(self, key: str, *, at_cursor: bool = False) -> Line:
+        return self._draw_row(key, self.row_width, RowState(at_cursor, key in self._marks))
 
     @property
     def row_width(self) -> int:
@@ -226,9 +188,12 @@ class VirtualList(Painted, can_focus=True):
 
     def resized(self) -> None:
         """See Painted."""
+        if not self._touched:
+            self._top = 0
         self._clamp()
         self._show_cursor()
         self.redraw()
+        self.post_message(self.LaidOut(self))
 
     def focus_changed(self) -> None:
         """See Painted."""
@@ -253,6 +218,7 @@ class VirtualList(Painted, can_focus=True):
         if place is None:
             return False
         self._go(place)
+        self._show_match()
         self.redraw()
         return True
 
@@ -269,6 +235,7 @@ class VirtualList(Painted, can_focus=True):
         here = self._place if self._with_cursor else self._top
         last = len(self._source) - 1
         self._to_end = False
+        self._touched = True
         match action:
             case "list.up":
                 self._step(here - 1)
@@ -284,7 +251,12 @@ class VirtualList(Painted, can_focus=True):
                 self.unseen = 0
             case "list.end":
                 self._to_end = self._source.more
-                self._step(last)
+                if not self._to_end:
+                    self._step(last)
+            case "list.left":
+                self._move_sideways(-self._stride)
+            case "list.right":
+                self._move_sideways(self._stride)
         self.redraw()
         self.post_message(self.Viewed(self))
 
@@ -348,6 +320,32 @@ class VirtualList(Painted, can_focus=True):
             self._top = self._place - (room // 2 if self._page_scroll else room - 1)
         self._clamp()
 
+    # --- sideways -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _stride(self) -> int:
+        return max(self.row_width // 2, 1)
+
+    def _move_sideways(self, by: int) -> None:
+        """Bring to sight what is cut off, as far as there is any on the rows on the screen."""
+        longest = max((line_width(self._drawn(key)) for key in self.visible_keys), default=0)
+        self._left = min(max(self._left + by, 0), max(longest - self.row_width, 0))
+
+    def _show_cells(self, first: int, end: int) -> None:
+        """Bring cells of the row under the cursor to sight; nothing to do before there is any room."""
+        if self.row_width <= 0:
+            return
+        if first < self._left or end > self._left + self.row_width:
+            self._left = max(first - self.row_width // 3, 0) if end > self.row_width else 0
+
+    def _show_match(self) -> None:
+        if self._sought and self._cursor is not None:
+            text = plain(self._drawn(self._cursor))
+            at = text.casefold().find(self._sought.casefold())
+            if at >= 0:
+                first = width(text[:at])
+                self._show_cells(first, first + width(self._sought))
+
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """The wheel moves the view, not the cursor."""
         event.stop()
@@ -360,6 +358,7 @@ class VirtualList(Painted, can_focus=True):
 
     def _wheel(self, by: int) -> None:
         self.following = False
+        self._touched = True
         self._top = max(self._top + by, 0)
         self._clamp()
         if self._top == 0:
@@ -373,6 +372,7 @@ class VirtualList(Painted, can_focus=True):
         if not self._with_cursor or not self._top <= place < len(self._source):
             return
         event.stop()
+        self._touched = True
         self._step(place)
         self.redraw()
         if event.chain == 2:

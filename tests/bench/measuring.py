@@ -37,6 +37,8 @@ class Measurement:
     rows: list[tuple[str, ...]] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     seconds: float = 0.0
+    failed: str = ""
+    """Why there are no figures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from engine.definition.plan import Plan
 from engine.expression import compile_expression
 from engine.interpreter import effects as fx
 from engine.interpreter.machine import Machine
-from engine.memory_host import MemoryHost, VirtualClock
+from engine.interpreter.times import milliseconds_of
+from engine.rebuild.memory_host import EvenHost
 from tests.bench.measuring import Measurement, Verdict, best_of, number
 from tests.bench.servers import Servers
 
@@ -96,13 +97,13 @@ def _plan(body: list[dict[str, Any]]) -> Plan:
 
 
 def _driver(plan: Plan, payload: dict[str, Any], steps: int) -> Callable[[], None]:
-    host = MemoryHost(VirtualClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    host, began = EvenHost(), milliseconds_of(datetime(2026, 1, 1, tzinfo=UTC))
     answers: dict[type, fx.Outcome] = {fx.Flush: fx.Flushed(), fx.CallAction: fx.ActionSucceeded({"ok": True})}
 
     def run() -> None:
-        machine = Machine.start(plan, FACTS, payload, None, host, {}, None)
+        machine = Machine.start(plan, FACTS, payload, None, host, {}, None, at_ms=began)
         while not isinstance(effect := machine.advance(), fx.Finish):
-            machine.resume(answers[type(effect)])
+            machine.resume(answers[type(effect)], began)
         assert (effect.status, effect.steps_started) == ("SUCCEEDED", steps)
 
     return run

@@ -19,7 +19,7 @@ from engine.devstack.temporal_cli import obtain_cli
 from engine.devstack.temporal_server import TemporalServer
 from engine.ids import new_id
 from engine.settings import Settings
-from engine.store.schema_version import migrate
+from engine.store.database.schema_version import migrate
 
 KEPT_VARIABLES = {"RUNSTUDIO_TEMPORAL_CLI"}
 _TEMPLATE = "migrated_template"

@@ -8,15 +8,15 @@ from sqlalchemy import text
 
 from engine.definition.hash import definition_hash
 from engine.errors import Invalid
+from engine.operations.catalog.publish import PublishRequest, limit_concurrency, pause_workflow, publish_definition
 from engine.operations.context import OperationContext
-from engine.operations.correlation_paths import set_correlation_paths
-from engine.operations.forms import register_form
-from engine.operations.publish import PublishRequest, limit_concurrency, pause_workflow, publish_definition
-from engine.operations.quota import set_quota_limit
-from engine.store.definitions import NewVersion, ensure_workflow, insert_version
-from engine.store.payload_schemas import BUILT_IN
-from engine.store.projection import PERIOD_END, PERIOD_START
-from engine.store.transactions import writing
+from engine.operations.events.correlation_paths import set_correlation_paths
+from engine.operations.quota.quota import set_quota_limit
+from engine.operations.tasks.forms import register_form
+from engine.store.catalog.definitions import NewVersion, ensure_workflow, insert_version
+from engine.store.catalog.payload_schemas import BUILT_IN
+from engine.store.database.transactions import writing
+from engine.store.trace.projection import PERIOD_END, PERIOD_START
 from tests.conformance.memory_world import SCHEMAS
 from tests.conformance.observed import Json
 from tests.conformance.temporal_world import TemporalWorld

@@ -7,18 +7,19 @@ from typing import Any
 
 from engine.definition.models import Definition
 from engine.definition.plan import Plan
+from engine.definition.step_ref import StepRef
 from engine.interpreter import effects as fx
 from engine.interpreter.ledger import Ledger, StepKey, key_of
 from engine.interpreter.machine import Machine
-from engine.interpreter.times import iso_of
-from engine.recorded_run import (
+from engine.interpreter.recorded_run import (
+    AttemptKey,
+    RecordedAttempt,
     RecordedRun,
     RecordedStep,
     RecordedTask,
-    RecordedTry,
     RecordedWait,
-    TryKey,
 )
+from engine.interpreter.times import iso_of
 from tests.conformance.observed import Json, ObservedRun
 
 
@@ -47,10 +48,10 @@ class States:
         self.befores: dict[StepKey, Json] = {}
         self.afters: dict[StepKey, Json] = {}
 
-    def before(self, step: fx.StepRef, scopes: Json) -> None:
+    def before(self, step: StepRef, scopes: Json) -> None:
         self.befores[key_of(step)] = scopes
 
-    def after(self, step: fx.StepRef, scopes: Json) -> None:
+    def after(self, step: StepRef, scopes: Json) -> None:
         self.afters[key_of(step)] = scopes
 
 
@@ -74,7 +75,7 @@ class Run:
     finish: fx.Finish | None = None
     waiting: fx.Effect | None = None
     """The effect the run is blocked on."""
-    tries: dict[TryKey, RecordedTry] = field(default_factory=dict)
+    tries: dict[AttemptKey, RecordedAttempt] = field(default_factory=dict)
     events: dict[StepKey, fx.EventArrived] = field(default_factory=dict)
     tasks: dict[StepKey, RecordedTask] = field(default_factory=dict)
     states: States = field(default_factory=States)
@@ -108,10 +109,10 @@ class Run:
             case fx.CallAction() | fx.StartChild(), fx.ActionSucceeded() | fx.ChildSucceeded() | fx.StepFailed():
                 key = (*key_of(effect.step), effect.attempt)
                 if isinstance(outcome, fx.StepFailed):
-                    self.tries[key] = RecordedTry(effect.input, error=outcome.error.to_json())
+                    self.tries[key] = RecordedAttempt(effect.input, error=outcome.error.to_json())
                 else:
                     output = outcome.output if isinstance(outcome, fx.ActionSucceeded) else outcome.scopes
-                    self.tries[key] = RecordedTry(effect.input, output)
+                    self.tries[key] = RecordedAttempt(effect.input, output)
             case fx.AwaitEvent(), fx.EventArrived():
                 self.events[key_of(effect.step)] = outcome
             case fx.AwaitTask(), fx.TaskCompleted():
@@ -139,7 +140,6 @@ class Run:
                     completed_at=record.completed_at,
                     outcome=record.outcome,
                     error=record.error,
-                    handled_by=record.handled_by,
                 )
                 for record in self.ledger.steps
             },

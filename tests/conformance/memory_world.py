@@ -31,9 +31,9 @@ from engine.interpreter import effects as fx
 from engine.interpreter.machine import Machine
 from engine.interpreter.scopes import system_of
 from engine.interpreter.times import iso_of, milliseconds_of
-from engine.memory_host import MemoryHost, VirtualClock
-from engine.redaction import BUILT_IN, redact
+from engine.rebuild.memory_host import EvenHost, VirtualClock
 from engine.settings import DEFAULT_TENANT
+from engine.values.redaction import BUILT_IN, redact
 from tests.conformance.actions import Journal, conformance_actions
 from tests.conformance.memory_run import Event, Published, Refused, Run, States, Task, arrival
 from tests.conformance.observed import Json
@@ -69,7 +69,7 @@ class World:
     def __init__(self, case: Json, *, hop: bool) -> None:
         self.hop = hop
         self.clock = VirtualClock(START)
-        self.host = MemoryHost(self.clock)
+        self.host = EvenHost()
         self.journal = Journal()
         regex = [declared for handler in REGEX_ACTIONS for declared in declarations_of(handler)]
         self.registry = ActionRegistry([*regex, *conformance_actions(lambda _ctx: self.journal)])
@@ -131,7 +131,9 @@ class World:
         units = None if self.quota_limit is None else 0
         own_payload = json.loads(json.dumps(payload))
         states = States()
-        machine = Machine.start(chosen.plan, facts, own_payload, None, self.host, traits, units, observer=states)
+        machine = Machine.start(
+            chosen.plan, facts, own_payload, None, self.host, traits, units, observer=states, at_ms=self.now_ms
+        )
         run = Run(facts, chosen, payload, machine, self.now_ms, traits, states=states)
         if parent is not None:
             run.parent, run.depth = parent.id, parent.depth + 1
@@ -151,7 +153,7 @@ class World:
             run, outcome = self._ready.popleft()
             while run.finish is None:
                 if outcome is not None:
-                    run.machine.resume(outcome)
+                    run.machine.resume(outcome, self.now_ms)
                     self._hop(run)
                 effect = run.machine.advance()
                 run.ledger.add(effect.trace)
@@ -233,7 +235,7 @@ class World:
                 visit=step.visit,
                 attempt=effect.attempt,
                 idempotency_key="",
-                now=self.host.now,
+                now=lambda: self.clock.now,
             )
             key = (action.id, action.version, idempotency_key(action, ctx, effect.input, effect.idempotency_key))
             if key in self._outputs:
@@ -263,7 +265,7 @@ class World:
     def cancel(self, run: Run) -> None:
         """The run first, then its children: a parent that ended does not hear of their end."""
         waiting = run.waiting
-        finish = run.machine.cancel("canceled by the script")
+        finish = run.machine.cancel("canceled by the script", self.now_ms)
         run.ledger.add(finish.trace)
         if isinstance(waiting, fx.AwaitQuota):
             self.quota_wait(run, waiting, "CANCELED")

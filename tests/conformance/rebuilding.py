@@ -6,15 +6,15 @@ from typing import Any
 
 from sqlalchemy import select
 
-from engine.preview_replay import preview_replay
-from engine.rebuild import rebuild_end, rebuild_step
-from engine.recorded_run import NOT_KEPT, RecordedRun
-from engine.store.json_policy import clean_json
-from engine.store.payloads import final_scopes_id
-from engine.store.reader import open_reader
-from engine.store.recorded import load_recorded
+from engine.interpreter.recorded_run import NOT_KEPT, RecordedRun
+from engine.rebuild.preview import preview_replay
+from engine.rebuild.state import rebuild_end, rebuild_step
+from engine.store.database.reader import open_reader
+from engine.store.database.transactions import Store
 from engine.store.tables import workflow_payloads, workflow_runs
-from engine.store.transactions import Store
+from engine.store.trace.payloads import final_scopes_id
+from engine.store.trace.recorded import load_recorded
+from engine.values.json_policy import clean_json
 
 STEPS_LOOKED_AT = 40
 """Of long runs only the first steps are rebuilt one by one: each costs the run up to there."""

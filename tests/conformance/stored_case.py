@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import text
 
 from engine.interpreter.times import milliseconds_of
-from engine.redaction import BUILT_IN, redact
-from engine.store.transactions import Connection, Store
+from engine.store.database.transactions import Connection, Store
+from engine.values.redaction import BUILT_IN, redact
 from tests.conformance.observed import Json
 
 ACTIVE = ("RUNNING", "WAITING")

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.rebuild import rebuild_end
-from engine.store.reader import open_reader
-from engine.store.recorded import load_recorded
+from engine.rebuild.state import rebuild_end
+from engine.store.database.reader import open_reader
+from engine.store.trace.recorded import load_recorded
 from tests.conformance.case_time import CaseTime
 from tests.conformance.observed import Json, ObservedRun
 from tests.conformance.stored_case import Remains, StoredRun, StoredWait

@@ -11,16 +11,17 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from engine.contract import SIGNAL_EVENT
 from engine.errors import EngineError, NotFound
-from engine.operations.cancel import cancel_run
+from engine.operations.catalog.publish import pause_workflow
 from engine.operations.context import OperationContext
-from engine.operations.deliveries import make_due_deliveries
-from engine.operations.events import EventRequest, submit_event
-from engine.operations.launch import LaunchRequest, LaunchResult, launch_published_run
-from engine.operations.publish import pause_workflow
-from engine.operations.quota import resume_from_quota, set_quota_limit
-from engine.operations.replay import Original, Override, replay_run
-from engine.operations.routing import route_received
-from engine.operations.tasks import TASK_COMPLETED, complete_task
+from engine.operations.events.deliveries import make_due_deliveries
+from engine.operations.events.events import EventRequest, submit_event
+from engine.operations.events.routing import route_received
+from engine.operations.quota.quota import resume_from_quota, set_quota_limit
+from engine.operations.runs.cancel import cancel_run
+from engine.operations.runs.launch import LaunchRequest, launch_published_run
+from engine.operations.runs.replay import replay_run
+from engine.operations.tasks.tasks import TASK_COMPLETED, complete_task
+from engine.records import Original, Override, Started
 from tests.conformance.observed import Json
 from tests.conformance.settling import PATIENCE_SECONDS
 from tests.conformance.temporal_world import TemporalWorld
@@ -174,9 +175,9 @@ class ScriptOperations:
             return [dict(row) for row in found.mappings()]
 
 
-def _launched(result: LaunchResult) -> Json:
-    assert result.launch_state == "started", result.message
-    return {"ok": True, "created": result.created, "version": result.workflow_version, "runId": result.run_id}
+def _launched(result: Started) -> Json:
+    assert not result.pending, result.message
+    return {"ok": True, "created": result.created, "version": result.version, "runId": result.run_id}
 
 
 _STILL_TO_DO = """

@@ -16,20 +16,20 @@ from temporalio.client import Client, WorkflowHandle
 from engine.actions.builtin.catalog import builtin_actions
 from engine.actions.registry import ActionRegistry
 from engine.actions.secrets import SecretResolver
-from engine.activities.data_converter import data_converter
 from engine.activities.dependencies import ActivityDependencies
 from engine.contract import workflow_id_for
-from engine.devstack.time_skipping import TimeSkipping
 from engine.interpreter.times import milliseconds_of
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
-from engine.operations.temporal import TemporalConnection
 from engine.settings import Settings
-from engine.store.engine import create_store_engine
-from engine.store.transactions import Store
+from engine.store.database.engine import create_store_engine
+from engine.store.database.transactions import Store
+from engine.temporal.connection import TemporalConnection
+from engine.temporal.data_converter import data_converter
 from engine.worker.temporal_worker import build_worker
 from tests.conformance.actions import Journal, conformance_actions
 from tests.conformance.memory_world import CaseSecrets
+from tests.time_skipping import TimeSkipping
 
 IDENTITY = "worker-of-the-cases"
 CONNECTIONS = 20

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.preview_replay import preview_replay
-from engine.rebuild import rebuild_end, rebuild_step
+from engine.rebuild.preview import preview_replay
+from engine.rebuild.state import rebuild_end, rebuild_step
 from tests.conformance.disputed import corrected
 from tests.conformance.in_memory import InMemoryHost
 from tests.conformance.loader import Case, load_cases

@@ -18,7 +18,6 @@ import pytest_asyncio
 from temporalio.client import Client
 
 from engine.devstack.postgres import EmbeddedPostgres
-from engine.devstack.time_skipping import TimeSkipping
 from tests.conformance.case_changes import durations, waits_for_a_date
 from tests.conformance.disputed import corrected
 from tests.conformance.expectations import differences, overruled
@@ -27,6 +26,7 @@ from tests.conformance.observed import Json, Observed
 from tests.conformance.on_temporal import NotRunnable, Overtaken, TemporalHost, needs_skipping
 from tests.conformance.rebuilding import assert_rebuilds
 from tests.conformance.temporal_world import Clock, RealClock, SkippingClock, TemporalWorld, temporal_world
+from tests.time_skipping import TimeSkipping
 
 CASES = load_cases("run", "event-ingest")
 REAL, SKIPPING = "Temporal", "Temporal, skipping time"

@@ -13,9 +13,9 @@ from engine.definition.correlation import resolve_correlation
 from engine.definition.models import EventTrigger, RetryPolicy
 from engine.definition.triggers import apply_trigger_mapping
 from engine.interpreter.policies import backoff_ms
-from engine.redaction import policy_of, redact
 from engine.settings import DEFAULT_TENANT
-from engine.store.json_policy import limited
+from engine.values.json_policy import limited
+from engine.values.redaction import policy_of, redact
 from tests.conformance.loader import Case, load_cases
 
 

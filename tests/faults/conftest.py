@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import timedelta
 
+import pytest
 import pytest_asyncio
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from engine.contract import workflow_id_for
+from engine.operations.runs import starting
 from tests.faults.installation import installation, mortal_postgres
 from tests.faults.world import World
 
 __all__ = ["installation", "mortal_postgres", "world"]
+
+
+@pytest.fixture(autouse=True)
+def _short_task_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose worker is killed inside a workflow task waits for ten seconds instead of a minute."""
+    monkeypatch.setattr(starting, "TASK_TIMEOUT", timedelta(seconds=10))
 
 
 @pytest_asyncio.fixture

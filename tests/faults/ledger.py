@@ -85,6 +85,12 @@ async def quick(given: Given, ctx: ActionContext) -> Answer:
     return Answer(value=ctx.attempt)
 
 
+@action("ledger.silent", input=Given, output=Answer, quick=True)
+async def silent(given: Given, ctx: ActionContext) -> Answer:
+    """No effect outside, and so no entry; what it is given as ``value``."""
+    return Answer(value=getattr(given, "value", None))
+
+
 @action("ledger.ordinary", input=Given, output=Answer)
 async def ordinary(given: Given, ctx: ActionContext) -> Answer:
     """An effect outside, after a while."""

@@ -10,9 +10,9 @@ import pytest
 
 from engine.errors import Invalid
 from engine.interpreter import effects as fx
-from engine.operations.admission import MAX_PAYLOAD_BYTES
-from engine.operations.events import EventRequest, submit_event
-from engine.operations.launch import LaunchRequest, launch_published_run
+from engine.operations.events.events import EventRequest, submit_event
+from engine.operations.runs.launch import LaunchRequest, launch_published_run
+from engine.values.request_limits import MAX_PAYLOAD_BYTES
 from tests.engine.interpreter.driving import Driver
 from tests.engine.workflow.harness import Run
 from tests.engine.workflow.steps import Step, assign, call, for_each, retried, wait_event, wait_time

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engine.errors import Conflict
-from engine.operations import starting
-from engine.operations.cancel import CancelOutcome, cancel_run
-from engine.operations.events import EventReceipt, EventRequest, submit_event
+from engine.operations.events.events import EventRequest, submit_event
+from engine.operations.runs import starting
+from engine.operations.runs.cancel import cancel_run
+from engine.records import Canceled, EventReceipt
 from tests.engine.operations.conftest import add_version
 from tests.engine.workflow.harness import PATIENCE_SECONDS, Run
 from tests.engine.workflow.steps import Step, assign, attempt, call, call_workflow, for_each, wait_event
@@ -120,7 +121,7 @@ async def test_an_event_together_with_a_cancel(installation: Installation, befor
     async with installation.worker("worker", before=before):
         runs = await start(installation, number, steps)
 
-        async def cancel(run: Run) -> CancelOutcome | Conflict:
+        async def cancel(run: Run) -> Canceled | Conflict:
             await asyncio.sleep(chance.uniform(0, 0.4))
             try:
                 return await cancel_run(context, run.id, "together", settle_seconds=PATIENCE_SECONDS)
@@ -138,7 +139,7 @@ async def test_an_event_together_with_a_cancel(installation: Installation, befor
     assert set(counted) <= {"SUCCEEDED", "CANCELED"}
     for run, answer in zip(runs, answers[:number], strict=True):
         status = (await run.row())["status"]
-        if isinstance(answer, CancelOutcome):
+        if isinstance(answer, Canceled):
             assert answer.outcome == {"CANCELED": "canceled", "SUCCEEDED": "ended"}[status]
         else:
             assert isinstance(answer, Conflict)

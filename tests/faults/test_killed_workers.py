@@ -8,7 +8,8 @@ import signal
 
 import pytest
 
-from engine.activities.fault_points import POINTS
+from engine.contract import SEMANTICS_VERSION, TEMPORAL_CLOCK_SEMANTICS
+from engine.fault_points import POINTS
 from tests.engine.workflow.harness import PATIENCE_SECONDS, Run
 from tests.engine.workflow.steps import Step, call, call_workflow, for_each, set_state, wait_event
 from tests.faults.installation import END_SECONDS
@@ -25,11 +26,11 @@ EVERYTHING: list[Step] = [
     call("d", "fault.quick"),
 ]
 ITEMS = 220
-REPEATED = {"run_step.after_action"}
+REPEATED = {"run_step.after_action", "run_chain.after_action"}
 """Where the action was done and nobody knows: it is done again, under the same key."""
 
 
-async def everything(world: World, *, limited: bool) -> Run:
+async def everything(world: World, *, limited: bool, semantics: str) -> Run:
     """A run that does everything, with its event already there."""
     bench = world.bench
     if limited:
@@ -38,7 +39,7 @@ async def everything(world: World, *, limited: bool) -> Run:
         )
     await bench.publish([call("q", "fault.quick")], "wf.child")
     await bench.publish(EVERYTHING)
-    run = await world.start({"items": list(range(ITEMS))})
+    run = await world.start({"items": list(range(ITEMS))}, semantics=semantics)
     await bench.execute(
         "INSERT INTO workflow_runtime_events (tenant, event_id, event_name, payload)"
         " VALUES (CAST(:t AS uuid), 'early', 'PING', '{\"n\": 1}')",
@@ -50,7 +51,9 @@ async def everything(world: World, *, limited: bool) -> Run:
 @pytest.mark.parametrize("point", sorted(POINTS))
 async def test_at(world: World, point: str) -> None:
     # A run that asks for units again and again is never so long without an activity that it has to flush its trace.
-    run = await everything(world, limited=not point.startswith("flush_trace"))
+    # Only runs from before there were chains do a quick step by itself.
+    semantics = TEMPORAL_CLOCK_SEMANTICS if point.startswith("run_step") else SEMANTICS_VERSION
+    run = await everything(world, limited=not point.startswith("flush_trace"), semantics=semantics)
     async with world.worker("doomed", fault=point) as doomed:
         assert await asyncio.wait_for(doomed.wait(), PATIENCE_SECONDS) == -signal.SIGKILL
     async with world.worker("heir"):
@@ -81,6 +84,29 @@ async def test_a_worker_that_is_asked_to_stop_finishes_what_it_is_doing(world: W
     assert [(t["status"], t["attempt"]) for t in tries] == [("SUCCEEDED", 1), ("SUCCEEDED", 1)]
     assert tries[0]["worker_identity"] == "first"
     assert await world.executions() == [1, 1]
+    await world.balance()
+
+
+@pytest.mark.parametrize(
+    ("point", "done"), [("after_settle", 1), ("after_action", 5), ("before_commit", 4), ("after_end", 10)]
+)
+async def test_a_chain_of_ten_whose_worker_dies_in_its_middle(world: World, point: str, done: int) -> None:
+    """Once each; ``tests/engine/activities/test_run_chain.py`` dies at every point of every step."""
+    kinds = ["fault.quick", "fault.inside"]
+    await world.bench.publish([call(f"s{n}", kinds[n % 2]) for n in range(10)])
+    run = await world.start()
+    # Quick and transactional steps take turns, and only one of both kinds reaches some of the points.
+    times = {"after_settle": 1, "after_action": 3, "before_commit": 2, "after_end": 1}[point]
+    async with world.worker("doomed", fault=f"run_chain.{point}:{times}") as doomed:
+        assert await asyncio.wait_for(doomed.wait(), PATIENCE_SECONDS) == -signal.SIGKILL
+    tried = await run.tries()
+    known = [row for row in tried if row["status"] == "SUCCEEDED"]
+    assert len(known) == (done if point in ("after_settle", "after_end") else done - 1)
+    async with world.worker("heir"):
+        row = await run.ended()
+    assert (row["status"], row["step_count"]) == ("SUCCEEDED", 10)
+    assert await world.executions() == ([1, 1, 1, 1, 2] if point == "after_action" else [1] * 5)
+    assert len(await world.bench.rows("SELECT 1 FROM inside")) == 5
     await world.balance()
 
 

@@ -10,9 +10,10 @@ import sys
 
 import pytest
 
-from engine.activities.fault_points import LAUNCH_POINTS, VARIABLE
-from engine.operations.diagnose import diagnose_run
-from engine.operations.replay import Original, replay_run
+from engine.fault_points import LAUNCH_POINTS, VARIABLE
+from engine.operations.diagnosis.diagnose import diagnose_run
+from engine.operations.runs.replay import replay_run
+from engine.records import Original
 from tests.engine.workflow.harness import Run
 from tests.engine.workflow.steps import call
 from tests.faults.installation import REPOSITORY, Installation

@@ -9,11 +9,12 @@ import httpx
 import pytest
 
 from engine.errors import Unavailable
-from engine.operations.cancel import cancel_run
 from engine.operations.context import OperationContext
-from engine.operations.diagnose import diagnose_run
-from engine.operations.events import EventRequest, submit_event
-from engine.operations.launch import LaunchRequest, LaunchResult, launch_published_run
+from engine.operations.diagnosis.diagnose import diagnose_run
+from engine.operations.events.events import EventRequest, submit_event
+from engine.operations.runs.cancel import cancel_run
+from engine.operations.runs.launch import LaunchRequest, launch_published_run
+from engine.records import Started
 from tests.engine.workflow.harness import PATIENCE_SECONDS, Run
 from tests.engine.workflow.steps import call, for_each, wait_event
 from tests.faults.installation import Installation
@@ -104,7 +105,7 @@ class TestTemporal:
                 launch_published_run(context, LaunchRequest("wf.main", {"order": f"during-{number}"}))
                 for number in range(10)
             ))  # fmt: skip
-            assert {result.launch_state for result in during} == {"pending"}
+            assert all(result.pending for result in during)
             assert all(result.message.startswith("Accepted, not started yet") for result in during)
             for order in [f"before-{n}" for n in range(20)] + [f"during-{n}" for n in range(10)]:
                 await submit_event(context, EventRequest("GO", {}, order))
@@ -122,7 +123,7 @@ class TestTemporal:
         assert {str(row["run_id"]) for row in completed} == {result.run_id for result in during}
 
     async def what_an_operator_sees(
-        self, context: OperationContext, installation: Installation, under_way: Run, pending: LaunchResult
+        self, context: OperationContext, installation: Installation, under_way: Run, pending: Started
     ) -> None:
         untouched = await under_way.row()
         with pytest.raises(Unavailable, match="TEMPORAL_UNAVAILABLE"):

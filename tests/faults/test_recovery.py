@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from engine.operations.events import EventRequest, submit_event
+from engine.operations.events.events import EventRequest, submit_event
 from tests.engine.workflow.steps import call, wait_event
 from tests.faults.installation import END_SECONDS, Installation
 

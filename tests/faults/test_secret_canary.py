@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from engine.operations.events import EventRequest, submit_event
+from engine.operations.events.events import EventRequest, submit_event
 from tests.engine.workflow.harness import Run
 from tests.engine.workflow.steps import Step, assign, attempt, call, call_workflow, going_on, retried, wait_event
 from tests.faults.installation import REPOSITORY, Installation
@@ -105,6 +105,11 @@ async def test_nobody_repeats_it(installation: Installation) -> None:
         await installation.all_ended()
         shown += [await command(installation, "runs", *words, run.id, "--json") for words in (["show"], ["why"])]
         shown += [await command(installation, "runs", "list", "--json")]
+        shown += [await command(installation, "runs", "export", run.id)]
+        shown += [
+            await command(installation, "runs", "export", "--filter", "", "--format", form)
+            for form in ("csv", "ndjson")
+        ]
         shown += [(await web.get(f"http://127.0.0.1:{worker.port}/{path}")).text for path in ("health", "metrics")]
     await told(run)
     assert await in_tables(installation) == []

@@ -20,9 +20,9 @@ from engine.actions.declaration import declarations_of
 from engine.actions.registry import ActionRegistry, action
 from engine.actions.secrets import SecretResolver
 from engine.activities.dependencies import ActivityDependencies
-from engine.operations.temporal import TemporalConnection
-from engine.store.engine import create_store_engine
-from engine.store.transactions import Store
+from engine.store.database.engine import create_store_engine
+from engine.store.database.transactions import Store
+from engine.temporal.connection import TemporalConnection
 from engine.worker.temporal_worker import build_worker
 
 READY = "ready"

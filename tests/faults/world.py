@@ -14,13 +14,13 @@ from typing import Any
 
 from temporalio.client import Client
 
-from engine.activities.fault_points import VARIABLE
 from engine.contract import SEMANTICS_VERSION, TASK_QUEUE, WORKFLOW_TYPE, RunInput, workflow_id_for
 from engine.definition.hash import definition_hash
+from engine.fault_points import VARIABLE
 from engine.ids import new_id
-from engine.store.definitions import load_definition, load_workflow
-from engine.store.engine import create_store_engine
-from engine.store.runs import NewRun, insert_run, mark_launched
+from engine.store.catalog.definitions import load_definition, load_workflow
+from engine.store.database.engine import create_store_engine
+from engine.store.runs.runs import NewRun, insert_run, mark_launched
 from tests.engine.workflow.harness import Bench, Run
 from tests.faults.worker_process import READY
 
@@ -75,7 +75,7 @@ class World:
                 process.kill()
             await process.wait()
 
-    async def start(self, payload: Any = None, *, task_timeout: float = 2.0) -> Run:
+    async def start(self, payload: Any = None, *, task_timeout: float = 2.0, semantics: str = SEMANTICS_VERSION) -> Run:
         """Start a run whose workflow tasks are given to another worker after ``task_timeout`` instead of ten seconds."""
         bench = self.bench
         async with bench.store.begin() as connection:
@@ -92,7 +92,7 @@ class World:
             tenant=run.tenant,
             workflow_id=run.workflow_id,
             workflow_version=version,
-            semantics_version=SEMANTICS_VERSION,
+            semantics_version=semantics,
             checkpoint=None,
         )
         await bench.client.start_workflow(

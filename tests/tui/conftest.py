@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sized
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -36,6 +36,22 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setenv("LANG", "C.UTF-8")
+
+
+async def nothing_left(*_seconds: float) -> None:
+    """Return when no task and no callback of the loop can go on by itself."""
+    ready: Sized = asyncio.get_running_loop()._ready  # type: ignore[attr-defined] # the loop says it nowhere else
+    quiet = 0
+    while quiet < 2:
+        await asyncio.sleep(0)
+        quiet = 0 if len(ready) else quiet + 1
+
+
+@pytest.fixture(autouse=True)
+def _idle_by_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Textual's pilot guesses from the processor time of 20 ms whether the app is idle."""
+    monkeypatch.setattr("textual.pilot.wait_for_idle", nothing_left)
+    monkeypatch.setattr("textual.app.wait_for_idle", nothing_left)
 
 
 @pytest.fixture
@@ -72,9 +88,16 @@ class Session:
     async def settle(self) -> None:
         """Let everything that can happen now happen."""
         for _ in range(2):
-            for _ in range(50):
-                await asyncio.sleep(0)
+            await nothing_left()
             await self.pilot.pause()
+            await self._draw()
+
+    async def _draw(self) -> None:
+        """Do at once what Textual does sixty times a second of real time: lay out and draw what has changed."""
+        screen = self.app.screen
+        while screen.is_current and (screen._layout_required or screen._scroll_required or screen._dirty_widgets):
+            screen._on_timer_update()
+            await nothing_left()
 
     async def press(self, *keys: str) -> None:
         """Press keys one after the other, each seen through."""
@@ -92,6 +115,13 @@ class Session:
     async def pass_time(self, seconds: float) -> None:
         """Let time pass, and everything that happens in it."""
         await self.clock.advance(seconds)
+        await self.settle()
+
+    async def resize(self, width: int, height: int) -> None:
+        """Give the terminal another size."""
+        await self.pilot.resize_terminal(width, height)
+        while self.app._resize_event is not None:  # noqa: ASYNC110 # Textual tells of it nowhere
+            await asyncio.sleep(0.01)  # Textual collects sizes for some milliseconds of real time
         await self.settle()
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -121,14 +151,14 @@ class Session:
 
     @property
     def note(self) -> str:
-        """The note line of the topmost full screen."""
+        """What the topmost full screen says below, as one line."""
         screens = [screen for screen in self.app.screen_stack if isinstance(screen, StudioScreen)]
-        return screens[-1].query_one("#note", Painted).text
+        return screens[-1].query_one("#note", Painted).text.replace("\n", " ")
 
     @property
     def said(self) -> str:
-        """What the open dialog says."""
-        return self.screen.query_one("#said", Painted).text
+        """What the open dialog says, as one line."""
+        return self.screen.query_one("#said", Painted).text.replace("\n", " ")
 
 
 Open = Callable[..., Any]

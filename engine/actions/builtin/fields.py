@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from engine.actions.schema import WHOLE
 from engine.errors import VALIDATION, Invalid, StepFailure
-from engine.store import json_policy
+from engine.values import json_policy
 
 VALIDATION_ERROR: Final = "VALIDATION_ERROR"
 CONFLICT: Final = "CONFLICT"

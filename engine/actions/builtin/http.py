@@ -16,12 +16,12 @@ from urllib.parse import quote
 import httpx
 from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
-from engine import javascript
 from engine.actions.builtin.http_hosts import URL_INVALID, AllowedHosts
 from engine.actions.context import ActionContext
 from engine.actions.declaration import RegisteredAction, action, declarations_of
 from engine.actions.schema import WHOLE, ActionModel
 from engine.errors import ACTION, TRANSIENT, VALIDATION, StepFailure
+from engine.values import javascript
 
 MAX_RESPONSE_BYTES: Final = 1024 * 1024
 """Largest response body, decompressed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from engine import javascript
+from engine.values import javascript
 
 FLAGS: Final = frozenset("dgimsuvy")
 

@@ -19,7 +19,7 @@ from engine.actions.builtin.fields import (
 from engine.actions.context import ActionContext
 from engine.actions.declaration import action
 from engine.actions.schema import ActionModel
-from engine.store import entity_links
+from engine.store.data import entity_links
 
 
 class EntityRef(ActionModel):

@@ -13,12 +13,12 @@ from typing import Annotated, Any, Final
 import re2
 from pydantic import Field, FiniteFloat
 
-from engine import javascript
 from engine.actions.builtin.javascript_regex import FLAGS, PatternError, UnsupportedPattern, to_re2
 from engine.actions.context import ActionContext
 from engine.actions.declaration import action
 from engine.actions.schema import WHOLE, CamelModel
 from engine.errors import ACTION, TIMEOUT, VALIDATION, StepFailure
+from engine.values import javascript
 
 MAX_TEXT_UNITS: Final = 100_000
 MAX_PATTERN_UNITS: Final = 2_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, FiniteFloat
@@ -21,7 +21,8 @@ from engine.actions.context import ActionContext
 from engine.actions.declaration import action
 from engine.actions.schema import WHOLE, ActionModel
 from engine.errors import ACTION, VALIDATION, StepFailure
-from engine.store import data_store
+from engine.store.data import data_store
+from engine.values.timestamps import iso_milliseconds
 
 MAX_TTL_SECONDS: Final = 31_536_000
 
@@ -197,12 +198,8 @@ def _fields(stored: data_store.StoredValue) -> dict[str, Any]:
         "value": stored.value,
         "value_type": stored.value_type,
         "revision": stored.revision,
-        "expires_at": None if stored.expires_at is None else _iso(stored.expires_at),
+        "expires_at": None if stored.expires_at is None else iso_milliseconds(stored.expires_at),
     }
-
-
-def _iso(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _check_type(call: SetInput) -> None:

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 
-from engine import javascript
 from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import WHOLE, CamelModel, issues_of
 from engine.errors import VALIDATION, StepFailure
+from engine.values import javascript
 
 MISSING_REFERENCE: Final = "MISSING_REFERENCE"
 INVALID_CONFIG: Final = "INVALID_COMPOSE_TEXT_CONFIG"

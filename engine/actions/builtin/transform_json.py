@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from engine import javascript
 from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import WHOLE, ActionModel, CamelModel
 from engine.errors import ACTION, EXPRESSION, StepFailure
 from engine.expression import ExpressionFailure, compile_expression
+from engine.values import javascript
 
 JSON_PARSE_FAILED: Final = "JSON_PARSE_FAILED"
 JSON_TOO_DEEP: Final = "JSON_TOO_DEEP"

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from engine import javascript
 from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import WHOLE, ActionModel, CamelModel
+from engine.values import javascript
 
 
 class TextOutput(ActionModel):

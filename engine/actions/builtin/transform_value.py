@@ -6,9 +6,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from engine import javascript
 from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import ActionModel, CamelModel
+from engine.values import javascript
 
 
 class ObjectOutput(ActionModel):

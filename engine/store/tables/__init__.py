@@ -25,7 +25,11 @@ from engine.store.tables.definitions import (
     workflow_settings,
     workflow_task_forms,
 )
-from engine.store.tables.events import workflow_event_deliveries, workflow_runtime_events
+from engine.store.tables.events import (
+    workflow_event_arrival_seq,
+    workflow_event_deliveries,
+    workflow_runtime_events,
+)
 from engine.store.tables.records import (
     workflow_audit_log,
     workflow_data_store,
@@ -65,6 +69,7 @@ __all__ = [
     "workflow_definition_versions",
     "workflow_definitions",
     "workflow_entity_links",
+    "workflow_event_arrival_seq",
     "workflow_event_deliveries",
     "workflow_human_tasks",
     "workflow_payload_schemas",

@@ -63,6 +63,9 @@ workflow_runs = Table(
     text_column("waiting_on"),
     time_column("waiting_since"),
     Column("attempt", Integer, doc="Try of the current step; NULL before the first step."),
+    time_column(
+        "step_due_at", doc="When the action of the current step must have ended; NULL where it has none, or waits."
+    ),
     Column("step_count", Integer, nullable=False, server_default=text("0"), doc="Steps started so far."),
     Column("quota_leased", Integer, nullable=False, server_default=text("0"), doc="Units leased beyond step_count."),
     time_column("quota_period_start", doc="Period the leased units were taken from."),

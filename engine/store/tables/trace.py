@@ -1,4 +1,4 @@
-"""What a run did: steps, tries of actions, waits, log lines; and the snapshots of runs from before the cutover.
+"""What a run did: steps, attempts of actions, waits, log lines; and the snapshots of runs from before the cutover.
 
 ``visit`` is 0 in rows from before the cutover, where loop iterations and re-entries cannot be told apart; every row written
 since has 1 or more, and only those are unique.

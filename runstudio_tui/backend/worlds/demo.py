@@ -6,14 +6,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from engine.records import ErrorInfo, HealthPart, LogLevel, PartState, RunStatus
 from runstudio_tui.backend.fake import FakeBackend
-from runstudio_tui.backend.fake_run import FakeRun, new_run, seconds
-from runstudio_tui.backend.fake_script import Script
-from runstudio_tui.backend.fake_world import World
-from runstudio_tui.backend.worlds.workflows import ORDER_PAYLOAD, demo_workflows
+from runstudio_tui.backend.fake.run import FakeRun, new_run, seconds
+from runstudio_tui.backend.fake.script import Script
+from runstudio_tui.backend.fake.world import World
+from runstudio_tui.backend.worlds.before_cutover import keep_snapshots
+from runstudio_tui.backend.worlds.catalog import add_catalog
+from runstudio_tui.backend.worlds.events_and_tasks import add_events_and_tasks
+from runstudio_tui.backend.worlds.workflows import GIVES, ORDER_PAYLOAD, demo_workflows
 from runstudio_tui.clock import Clock
-from runstudio_tui.domain.catalog import HealthPart, PartState
-from runstudio_tui.domain.models import ErrorInfo, LogLevel, RunStatus
 
 _NEW_EVERY: Final = 20.0
 _NEW_RUNS: Final = 400
@@ -45,6 +47,8 @@ def demo_backend(clock: Clock, skew: timedelta = timedelta(0), past: int = 320) 
     _past(world, now, past)
     _before_the_cutover(world, now)
     _going_on(world, now)
+    add_events_and_tasks(world)
+    add_catalog(world)
     _to_come(world, now)
     return FakeBackend(world, clock)
 
@@ -59,7 +63,10 @@ def _run(world: World, workflow: str, at: datetime, script: Script, **how: str) 
     masked = frozenset({"/card_token"}) if workflow == "order-fulfilment" else frozenset[str]()
     version = max(world.workflows[workflow].definitions)
     run = new_run(world.fresh_id(at), workflow, version, at, payload, masked=masked, **how)
-    world.add(run, script)
+    if run.row.trigger is None:
+        details = {"workflowVersion": version, "newRunId": run.row.run_id}
+        run.note(at, world.session, "workflow_run_start", details=details)
+    world.add(run, replace(script, gives=GIVES.get(workflow, {})))
     return run
 
 
@@ -96,6 +103,8 @@ def _before_the_cutover(world: World, now: datetime) -> None:
         at = now - timedelta(days=40 + number, minutes=13 * number)
         run = _run(world, "reminder", at, Script(resolves={"sleep": 3600.0}))
         run.change(run.row.updated_at or at, engine="db")
+        run.audit.clear()
+        keep_snapshots(run, rounds=(12, 3, 0)[number % 3])
         if number == 0:
             stranded = ErrorInfo(
                 "Cutover", "Closed by the cutover: the old executor no longer runs.", stage="migration"

@@ -5,13 +5,33 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
+from engine.records import (
+    Delivery,
+    Document,
+    ErrorInfo,
+    Event,
+    EventDetail,
+    Example,
+    Fire,
+    HealthPart,
+    Issue,
+    Level,
+    LogLevel,
+    PartState,
+    Pause,
+    Schedule,
+    ScheduleDetail,
+    Session,
+    Task,
+    TaskDetail,
+    Version,
+    Workflow,
+)
 from runstudio_tui.backend.fake import FakeBackend
-from runstudio_tui.backend.fake_run import new_run, seconds
-from runstudio_tui.backend.fake_script import Script
-from runstudio_tui.backend.fake_world import FakeWorkflow, World
+from runstudio_tui.backend.fake.run import new_run, seconds
+from runstudio_tui.backend.fake.script import Script
+from runstudio_tui.backend.fake.world import FakeWorkflow, World
 from runstudio_tui.clock import Clock
-from runstudio_tui.domain.catalog import Example, HealthPart, Level, PartState, Session, WorkflowInfo
-from runstudio_tui.domain.models import ErrorInfo, LogLevel
 
 EVIL: Final = (
     "\x1b]52;c;ZXZpbA==\x07\x1b[2J\x1b[31mred\x9b31m\x9d0;title\x9c"
@@ -24,7 +44,7 @@ EVIL: Final = (
 def hostile_backend(clock: Clock) -> FakeBackend:
     """Runs, waits, errors, logs, payloads, names and ids made of ``EVIL``."""
     world = World(clock)
-    world.session = Session(f"root{EVIL}", Level.ADMIN, EVIL, f"prod{EVIL}")
+    world.session = Session(f"root{EVIL}", Level.ADMIN, EVIL, f"prod{EVIL}", world.now())
     world.health = (
         HealthPart("postgres", PartState.OK, EVIL),
         HealthPart("temporal", PartState.OK, EVIL),
@@ -59,15 +79,28 @@ def hostile_backend(clock: Clock) -> FakeBackend:
         ]
     }
     payload = {EVIL: EVIL, "list": [EVIL, {"deep": EVIL}], "token": "[REDACTED]"}
+    now = world.now()
+    call = {"id": f"child{EVIL}", "type": "control.callWorkflow", "workflowId": name, "workflowVersion": 1}
+    changed = {"id": EVIL, "name": EVIL, EVIL: EVIL, "owner": EVIL, "runbook": EVIL}
+    later = {**changed, "steps": [call, *definition["steps"][::-1][:3], {"id": EVIL, "type": EVIL, EVIL: [EVIL]}]}
+    issue = Issue("warning", "root.steps[0]", EVIL, EVIL, EVIL, EVIL)
     world.workflows = {
         name: FakeWorkflow(
-            WorkflowInfo(name, name, 1, EVIL, trigger=EVIL),
+            Workflow(name, name, 1, EVIL, trigger={"type": EVIL, "eventName": EVIL}),
             {1: definition},
             {"type": "object", "required": [EVIL]},
             (Example(EVIL, payload),),
-        )
+        ),
+        EVIL: FakeWorkflow(
+            Workflow(
+                EVIL, f"b{EVIL}", 2, EVIL, paused=True, pause=Pause(now, EVIL, EVIL), trigger={"type": "recurring"}
+            ),
+            {1: definition, 2: later},
+            {EVIL: EVIL},
+            published={number: Version(number, now, EVIL, EVIL, (issue,)) for number in (1, 2)},
+            schemas={2: {EVIL: [EVIL]}},
+        ),
     }
-    now = world.now()
     error = ErrorInfo(f"Category{EVIL}", EVIL * 20, f"CODE{EVIL}", EVIL, stage=EVIL, details={EVIL: [EVIL]})
     scripts = (
         Script(pickup=None),
@@ -95,4 +128,26 @@ def hostile_backend(clock: Clock) -> FakeBackend:
             run.details, trigger_metadata={EVIL: EVIL}, trigger_event_id=EVIL, payload_schema_ref=EVIL
         )
         run.row = replace(run.row, replay_of=run.row.run_id)
+    _events_and_tasks(world, next(iter(world.runs)))
+    row = Schedule(
+        EVIL, EVIL, 2, "recurring", None, EVIL, EVIL, "scheduled", True, now - seconds(600), True, now, "failed", EVIL,
+    )  # fmt: skip
+    world.schedules[EVIL] = ScheduleDetail(row, Document({EVIL: EVIL}))
+    world.fires[EVIL] = [Fire(now, now, "failed", EVIL, next(iter(world.runs)), EVIL)]
     return FakeBackend(world, clock)
+
+
+def _events_and_tasks(world: World, run_id: str) -> None:
+    """An event nobody could take, and an open task whose form is as hostile."""
+    now, document = world.now(), Document({EVIL: [EVIL]}, frozenset())
+    sent = Delivery(
+        EVIL, EVIL, EVIL, EVIL, "launch", EVIL, run_id, EVIL, "failed", 3, None, EVIL, EVIL, now, now,
+    )  # fmt: skip
+    event = Event(EVIL, EVIL, EVIL, (EVIL, EVIL), now, now, "error", run_id, EVIL, EVIL)
+    world.events[EVIL] = EventDetail(event, document, (sent,))
+    member = {"type": "string", "title": EVIL, "description": EVIL, "default": EVIL}
+    form = {"properties": {EVIL: member, "one": {"enum": [EVIL]}, "deep": {"properties": {EVIL: {"type": "array"}}}}}
+    task = Task(
+        EVIL, run_id, EVIL, EVIL, "0", EVIL, EVIL, EVIL, "claimed", EVIL, now, EVIL, now, None, None, now,
+    )  # fmt: skip
+    world.tasks[EVIL] = TaskDetail(task, document, form, document, undelivered=True, delivery_error=EVIL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -20,13 +20,21 @@ class ListingDialog(Dialog[None]):
     ListingDialog #buttons { display: none; }
     """
 
-    def __init__(self, title: str, make: Make, copy: Callable[[str, str], None], *, at_end: bool = False) -> None:
+    def __init__(
+        self, title: str, make: Make, copy: Callable[[str, str], str], *, at_end: bool = False, text: str | None = None
+    ) -> None:
+        """``text``: what is copied, where that is not what is shown."""
         super().__init__()
+        self._text = text
         self._heading = title
         self._make = make
         self._copy = copy
         self._at_end = at_end
         self._list = LineList()
+
+    def keys(self) -> Sequence[str]:
+        """See Dialog."""
+        return ("dialog.copy", "dialog.close")
 
     def body(self) -> Iterable[Any]:
         """See Dialog."""
@@ -39,7 +47,6 @@ class ListingDialog(Dialog[None]):
         self.refresh_rows()
         if self._at_end:
             self.call_after_refresh(self._list.action_act, "list.end")
-        self.tell("esc closes · ctrl+y copies all of it")
 
     def on_resize(self) -> None:
         """The number of lines may depend on the width."""
@@ -53,5 +60,4 @@ class ListingDialog(Dialog[None]):
 
     def copy(self) -> None:
         """See Dialog."""
-        self._copy(self._list.all_text, "text")
-        self.tell("copied")
+        self.tell(self._copy(self._list.all_text if self._text is None else self._text, "text"))

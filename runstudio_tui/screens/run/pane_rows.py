@@ -1,4 +1,4 @@
-"""What the panes of a run say, as rows: outcome, tries, waits, ids and related runs. Pure, so that they can be read in tests."""
+"""What the panes of a run say of a step, as rows: outcome, tries, waits. Pure, so that they can be read in tests."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
-from runstudio_tui.domain.catalog import Diagnosis
+from engine.records import Attempt, AttemptStatus, Diagnosis, Json, Step, Wait, WaitKind, WaitStatus
 from runstudio_tui.domain.failure import Failure, step_failure
-from runstudio_tui.domain.models import Invocation, InvocationStatus, Json, RunSummary, Step, Wait, WaitKind, WaitStatus
 from runstudio_tui.domain.present import coarse_duration, elapsed, full_moment, moment, remaining, size_text, step_place
-from runstudio_tui.domain.step_tree import TreeLine
+from runstudio_tui.domain.tree_lines import TreeLine
 from runstudio_tui.text import safe, safe_block
 from runstudio_tui.widgets.cells import pad, wrap
 from runstudio_tui.widgets.line import Line, Span, line
@@ -26,10 +25,10 @@ _WAIT_STATES: Final = {
     WaitStatus.CANCELED: ("⊘", "canceled"),
 }
 _TRY_STATES: Final = {
-    InvocationStatus.STARTED: ("●", "running"),
-    InvocationStatus.SUCCEEDED: ("✔", "ok"),
-    InvocationStatus.FAILED: ("✖", "failed"),
-    InvocationStatus.ABANDONED: ("⊘", "canceled"),
+    AttemptStatus.STARTED: ("●", "running"),
+    AttemptStatus.SUCCEEDED: ("✔", "ok"),
+    AttemptStatus.FAILED: ("✖", "failed"),
+    AttemptStatus.ABANDONED: ("⊘", "canceled"),
 }
 
 
@@ -61,12 +60,13 @@ def outcome_rows(
     entry: TreeLine | None,
     step: Step | None,
     wait: Wait | None,
-    tries: Sequence[Invocation],
+    tries: Sequence[Attempt],
     why: Diagnosis | None,
     *,
     frame: Frame,
 ) -> list[Row]:
-    """What came of the step under the cursor, or what it waits for; ``why`` is what is known of a run that waits."""
+    """What came of the step under the cursor, or what it waits for; ``why`` is what is known of a run that
+    waits, or does not move, at this step."""
     if entry is None:
         return [Row(line(Span(" nothing chosen", "dim")))]
     title = step.step_id if step is not None else entry.label
@@ -79,13 +79,13 @@ def outcome_rows(
     if step is None:
         return [*rows, *fact("state", _state_without_step(entry), frame)]
     rows += fact("status", f"{entry.state.glyph} {entry.state.word}", frame, tone=entry.state.tone)
-    rows += list(_times(step, frame, waits=wait is not None))
+    rows += list(_times(entry, step, frame, waits=wait is not None))
     if wait is not None:
         rows += [Row(()), *wait_facts(wait, frame)]
-        for finding in why.causes[:1] if why is not None else ():
-            rows += fact("why", safe(finding.sentence), frame)
-            for evidence in finding.evidence:
-                rows += fact("", safe(evidence), frame, tone="dim")
+    for finding in why.causes[:1] if why is not None else ():
+        rows += fact("why", safe(finding.sentence), frame)
+        for evidence in finding.evidence:
+            rows += fact("", safe(evidence), frame, tone="dim")
     failure = step_failure(step, tries)
     if failure is not None:
         rows += [Row(()), *failure_rows(failure, step.handled_by, frame)]
@@ -102,14 +102,14 @@ def _state_without_step(entry: TreeLine) -> str:
     return "This branch was not taken." if entry.detail == "not taken" else "Not reached yet, or not taken."
 
 
-def _times(step: Step, frame: Frame, *, waits: bool) -> Iterator[Row]:
-    yield from fact("started", full_moment(step.started_at, frame.zone), frame)
-    if step.completed_at is not None:
-        yield from fact("ended", full_moment(step.completed_at, frame.zone), frame)
+def _times(entry: TreeLine, step: Step, frame: Frame, *, waits: bool) -> Iterator[Row]:
+    yield from fact("started", full_moment(entry.began, frame.zone), frame)
+    if entry.ended is not None:
+        yield from fact("ended", full_moment(entry.ended, frame.zone), frame)
     if not waits:  # the wait below says since when
-        yield from fact("took", elapsed(step.started_at, step.completed_at, frame.now), frame)
-    if step.attempt > 1 or step.tries > 1:
-        yield from fact("tries", f"{max(step.attempt, step.tries)} (i shows them)", frame)
+        yield from fact("took", elapsed(entry.began, entry.ended, frame.now), frame)
+    if step.attempt > 1 or step.attempts > 1:
+        yield from fact("tries", f"{max(step.attempt, step.attempts)} (i shows them)", frame)
 
 
 def failure_rows(failure: Failure, handled_by: str | None, frame: Frame) -> list[Row]:
@@ -174,7 +174,7 @@ def _waits_for(wait: Wait) -> str:
             return "a timeout"
 
 
-def tries_rows(step: Step | None, tries: Sequence[Invocation], loading: bool, frame: Frame) -> list[Row]:
+def tries_rows(step: Step | None, tries: Sequence[Attempt], loading: bool, frame: Frame) -> list[Row]:
     """Every try of the chosen step's action; ``enter`` on input or output opens it."""
     if step is None:
         return [Row(line(Span(" Choose a step that calls an action.", "dim")))]
@@ -189,23 +189,23 @@ def tries_rows(step: Step | None, tries: Sequence[Invocation], loading: bool, fr
     return rows
 
 
-def _try_rows(item: Invocation, frame: Frame) -> list[Row]:
+def _try_rows(item: Attempt, frame: Frame) -> list[Row]:
     glyph, tone = _TRY_STATES[item.status]
     head = line(
         Span(f" {glyph} try {item.attempt}", tone),
         Span(f"  {safe(item.action)}", "strong"),
         Span(f"  {elapsed(item.started_at, item.completed_at, frame.now)}", "dim"),
     )
-    rows = [Row(head, item.invocation_id)]
+    rows = [Row(head, item.attempt_id)]
     rows += fact("started", full_moment(item.started_at, frame.zone), frame)
     if item.worker:
         rows += fact("worker", safe(item.worker), frame)
     if item.error is not None:
         rows += fact("error", safe(item.error.code or item.error.category), frame, tone="failed")
         rows += fact("", safe_block(item.error.message), frame, tone="failed", copy=item.error.message)
-    rows += fact("input", f"{size_text(item.input_bytes)}  (enter)", frame, link=f"input:{item.invocation_id}")
-    if item.status is InvocationStatus.SUCCEEDED:
-        rows += fact("output", f"{size_text(item.output_bytes)}  (enter)", frame, link=f"output:{item.invocation_id}")
+    rows += fact("input", f"{size_text(item.input_bytes)}  (enter)", frame, link=f"input:{item.attempt_id}")
+    if item.status is AttemptStatus.SUCCEEDED:
+        rows += fact("output", f"{size_text(item.output_bytes)}  (enter)", frame, link=f"output:{item.attempt_id}")
     if item.idempotency_key:
         rows += fact("idempotency", safe(item.idempotency_key), frame, tone="dim", copy=item.idempotency_key)
     return rows
@@ -229,48 +229,6 @@ def waits_rows(waits: Sequence[Wait], frame: Frame) -> list[Row]:
             Row(line(Span(f" {glyph} {wait.status.value.lower().replace('_', ' ')}", tone), Span(f"  {place}", "dim")))
         )
         rows += wait_facts(wait, frame)
-    return rows
-
-
-def more_rows(summary: RunSummary, frame: Frame) -> list[Row]:
-    """Ids, related runs and commands; ``enter`` on a run opens it."""
-    row = summary.row
-    rows = [Row(line(Span(" Ids", "strong"), Span("  y copies", "dim")))]
-    ids = (
-        ("run", row.run_id),
-        ("workflow", row.workflow_id),
-        ("definition", summary.definition_hash),
-        ("semantics", summary.semantics_version),
-        ("tenant", summary.tenant),
-        ("temporal", summary.temporal_workflow_id),
-        ("execution", summary.temporal_run_id),
-        ("event", summary.trigger_event_id),
-        ("schema", summary.payload_schema_ref),
-    )
-    for label, value in ids:
-        if value:
-            rows += fact(label, safe(value), frame, copy=value)
-    related = (
-        ("replay of", (row.replay_of,) if row.replay_of else ()),
-        ("replayed by", summary.replayed_by),
-        ("parent", (row.parent,) if row.parent else ()),
-        ("root", (summary.root,) if summary.root and summary.root != row.run_id else ()),
-        ("child", summary.children),
-    )
-    runs = [(label, run_id) for label, found in related for run_id in found]
-    rows += [Row(()), Row(line(Span(" Related runs", "strong"), Span("  enter opens" if runs else "", "dim")))]
-    for label, run_id in runs:
-        rows += fact(label, safe(run_id), frame, copy=run_id, link=f"run:{run_id}")
-    if not runs:
-        rows.append(Row(line(Span("   none", "dim"))))
-    if summary.has_output:
-        rows += [Row(()), *fact("output", "the run's final vars  (enter)", frame, link="output-of-run")]
-    if summary.trigger_metadata not in (None, {}, []):
-        rows += [Row(()), Row(line(Span(" Trigger", "strong"))), *json_rows(summary.trigger_metadata, frame)]
-    rows += [Row(()), Row(line(Span(" Commands that do the same", "strong")))]
-    rows += fact("this run", f"runstudio run {safe(row.run_id)}", frame)
-    rows += fact("as text", f"runstudio runs show {safe(row.run_id)}", frame)
-    rows += fact("cancel", f"runstudio runs cancel {safe(row.run_id)} --reason TEXT", frame)
     return rows
 
 

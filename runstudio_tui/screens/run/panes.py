@@ -1,82 +1,118 @@
-"""The right half of a run's screen: one pane at a time, chosen by letter, and a document opened from one."""
+"""The panes of a run's screen: one at a time, chosen by letter, and a document opened from one."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Final
 
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-from runstudio_tui.domain.models import Document, LogLevel, LogLine
-from runstudio_tui.domain.present import moment
-from runstudio_tui.screens.run.pane_rows import Frame
-from runstudio_tui.text import safe
+from engine.records import Document
 from runstudio_tui.widgets.bar import Bar
-from runstudio_tui.widgets.cells import pad, wrap
+from runstudio_tui.widgets.compare_pane import ComparePane
 from runstudio_tui.widgets.json_pane import JsonPane
-from runstudio_tui.widgets.line import Line, Span, line
+from runstudio_tui.widgets.line import Line, Span, line, line_width
 from runstudio_tui.widgets.line_list import LineList, Row
-from runstudio_tui.widgets.virtual_list import VirtualList
 
 
 class Pane(StrEnum):
-    """What the right half shows."""
+    """What the panes show."""
 
     OUTCOME = "outcome"
     TRIES = "tries"
     PAYLOAD = "payload"
+    STATE = "state"
+    SNAPSHOTS = "snapshots"
     WAITS = "waits"
     LOGS = "logs"
     MORE = "more"
+    AUDIT = "audit"
+    DEFINITION = "definition"
 
 
 _LETTERS: Final = {
     Pane.OUTCOME: ("o", "Outcome"),
     Pane.TRIES: ("i", "Tries"),
     Pane.PAYLOAD: ("p", "Payload"),
+    Pane.STATE: ("a", "State"),
+    Pane.SNAPSHOTS: ("s", "Snapshots"),
     Pane.WAITS: ("x", "Waits"),
     Pane.LOGS: ("l", "Logs"),
     Pane.MORE: ("v", "More"),
+    Pane.AUDIT: ("u", "Audit"),
+    Pane.DEFINITION: ("D", "Definition"),
 }
-_LEVEL_TONES: Final = {
-    LogLevel.DEBUG: "dim",
-    LogLevel.INFO: "text",
-    LogLevel.WARN: "attention",
-    LogLevel.ERROR: "failed",
-}
+_FROM_MORE: Final = (Pane.AUDIT, Pane.DEFINITION)
+"""Reached from More, which names them; without a tab of their own while another is shown."""
+_DOCUMENTS: Final = (Pane.PAYLOAD, Pane.DEFINITION)
 
 
 class Panes(Widget):
-    """Tabs, a list of rows, and a JSON pane in its place when a document is shown."""
+    """Tabs, what the pane is about, and its content: rows, a document, two documents compared, or snapshots above those."""
 
     DEFAULT_CSS = """
     Panes { layout: vertical; height: 1fr; }
-    Panes > #document { display: none; }
-    Panes.-document > #document { display: block; }
-    Panes.-document > #rows { display: none; }
+    Panes > #about { height: 0; }
+    Panes > #snapshots, Panes > #document, Panes > #compared { display: none; }
+    Panes > #snapshots { height: 2fr; }
+    Panes > #compared { height: 3fr; }
+    Panes.-document > #document, Panes.-compared > #compared, Panes.-snapshots > #snapshots { display: block; }
+    Panes.-document > #rows, Panes.-compared > #rows { display: none; }
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.pane = Pane.OUTCOME
+        self.snapshots = LineList(with_cursor=True, id="snapshots")
         self.rows = LineList(with_cursor=True, id="rows")
         self.document = JsonPane(id="document")
+        self.compared = ComparePane(id="compared")
+        self.before_cutover = False
+        """Whether the run has snapshots, and no state that can be computed."""
         self._opened = ""
         """Title of a document opened from the pane; esc goes back to the pane."""
 
     def compose(self) -> ComposeResult:
         """The parts."""
         yield Bar(id="tabs")
+        yield self.snapshots
+        yield Bar(fits=True, id="about")
         yield self.rows
         yield self.document
+        yield self.compared
 
     @property
-    def shown(self) -> VirtualList:
-        """The list that is shown: rows or document."""
-        return self.document if self.has_class("-document") else self.rows
+    def shown(self) -> LineList | JsonPane | ComparePane:
+        """What has the keyboard, or gets it first."""
+        shown = (self.snapshots, *((self.content,) if self.content is not self.snapshots else ()))
+        return next((part for part in shown if part.has_focus), self.lists[0])
+
+    @property
+    def content(self) -> LineList | JsonPane | ComparePane:
+        """What shows the content: rows, the document, or the comparison."""
+        if self.has_class("-document"):
+            return self.document
+        return self.compared if self.has_class("-compared") else self.rows
+
+    @property
+    def lists(self) -> tuple[LineList | JsonPane | ComparePane, ...]:
+        """What can have the keyboard now, from the top."""
+        return (self.snapshots, self.content) if self.has_class("-snapshots") else (self.content,)
+
+    @property
+    def focused(self) -> bool:
+        """Whether any part has the keyboard."""
+        return any(part.has_focus for part in (self.snapshots, self.rows, self.document, self.compared))
+
+    @property
+    def can_open(self) -> bool:
+        """Whether enter opens what is under the cursor."""
+        shown = self.shown
+        if isinstance(shown, LineList):
+            return shown is self.snapshots or (shown.current is not None and bool(shown.current.link or shown.cut_text))
+        return shown.can_open
 
     @property
     def opened(self) -> str:
@@ -87,7 +123,10 @@ class Panes(Widget):
         """Show another pane."""
         self.pane = pane
         self._opened = ""
-        self.set_class(pane is Pane.PAYLOAD, "-document")
+        self.set_class(pane in _DOCUMENTS, "-document")
+        self.set_class(pane is Pane.SNAPSHOTS, "-snapshots")
+        self.remove_class("-compared")
+        self.say_about()
         self.show_tabs()
 
     def open(self, title: str) -> None:
@@ -96,10 +135,6 @@ class Panes(Widget):
         self.add_class("-document")
         self.show_tabs()
 
-    def show_document(self, document: Document | None, instead: str) -> None:
-        """Show the opened document, or the one the pane is about."""
-        self.document.show_document(document, instead)
-
     def close_document(self) -> bool:
         """Back from an opened document to the pane; False when none was open."""
         if not self._opened:
@@ -107,15 +142,49 @@ class Panes(Widget):
         self.choose(self.pane)
         return True
 
+    # --- content ------------------------------------------------------------------------------------------------------
+
+    def show_document(self, document: Document | None, instead: str) -> None:
+        """Show the opened document, or the one the pane is about."""
+        self.document.show_document(document, instead)
+
     def show_rows(self, make: Callable[[int], list[Row]]) -> None:
-        """Show the rows of the pane."""
+        """Show rows in the place of everything else."""
+        self._put(self.rows, "-compared", on=False)
         self.rows.show_rows(make)
+
+    def show_compared(
+        self,
+        before: Document | None,
+        after: Document | None,
+        *,
+        open_depth: int = 1,
+        opened: frozenset[str] = frozenset(),
+    ) -> None:
+        """Show two documents laid over each other; see ``ComparePane.show_both``."""
+        self._put(self.compared, "-compared", on=True)
+        self.compared.show_both(before, after, open_depth=open_depth, opened=opened)
+
+    def say_about(self, make: Callable[[int], list[Line]] = lambda _: []) -> None:
+        """What stands above the content, made for the cells there are; nothing takes no room."""
+        self.query_one("#about", Bar).show(make)
+
+    def _put(self, instead: Widget, name: str, *, on: bool) -> None:
+        """Change what shows the content, and take the keyboard along."""
+        if self.has_class(name) == on:
+            return
+        had_focus = self.content.has_focus
+        self.set_class(on, name)
+        if had_focus:
+            instead.focus()
+
+    # --- tabs ---------------------------------------------------------------------------------------------------------
 
     def show_tabs(self) -> None:
         """Draw the line of panes."""
         self.query_one("#tabs", Bar).show(self._tabs)
 
-    def _tabs(self, _: int) -> list[Line]:
+    def _tabs(self, cells: int) -> list[Line]:
         if self._opened:
             name = _LETTERS[self.pane][1]
             return [
@@ -126,27 +195,24 @@ class Panes(Widget):
                     Span(" back", "dim"),
                 )
             ]
+        hidden = {Pane.STATE if self.before_cutover else Pane.SNAPSHOTS, *_FROM_MORE} - {self.pane}
+        panes = [pane for pane in _LETTERS if pane not in hidden]
+        wide = self._tab_spans(panes, panes, "  ")
+        if line_width(wide) <= cells:
+            return [wide]
+        # Where not all names fit, those further to the right are told by their letter.
+        named = list(panes)
+        while len(named) > 1 and line_width(self._tab_spans(panes, named, " ")) > cells:
+            named.remove(next(pane for pane in reversed(named) if pane is not self.pane))
+        return [self._tab_spans(panes, named, " ")]
+
+    def _tab_spans(self, panes: Sequence[Pane], named: Sequence[Pane], between: str) -> Line:
         spans: list[Span] = [Span(" ")]
-        for pane, (letter, name) in _LETTERS.items():
-            chosen = pane is self.pane
+        for pane in panes:
+            letter, name = _LETTERS[pane]
             spans.append(Span(letter, "key", pane.value))
-            spans.append(Span(f" {name}", "strong" if chosen else "dim", pane.value))
-            spans.append(Span("  "))
-        return [tuple(spans)]
-
-
-def log_rows(entries: tuple[LogLine, ...], has_older: bool, frame: Frame) -> list[Row]:
-    """Log lines, oldest first; the message is wrapped, the context stands below it."""
-    rows: list[Row] = [Row(line(Span(" older lines: enter", "dim")), link="older", key="older")] if has_older else []
-    for entry in entries:
-        head = f" {pad(moment(entry.at, frame.now, frame.zone), 9)} "
-        level = Span(f"{pad(entry.level.value.lower(), 6)}", _LEVEL_TONES[entry.level])
-        copied = f"{entry.at.isoformat()} {entry.level.value} {entry.message}"
-        for place, part in enumerate(wrap(safe(entry.message), max(frame.cells - 18, 16))):
-            begin = (Span(head, "dim"), level) if place == 0 else (Span(" " * 17),)
-            rows.append(Row(line(*begin, part), copied, key=f"{entry.log_id}/{place}"))
-        if entry.context not in (None, {}, []):
-            text = safe(json.dumps(entry.context, ensure_ascii=False))
-            for place, part in enumerate(wrap(text, max(frame.cells - 18, 16))[:4]):
-                rows.append(Row(line(" " * 17, Span(part, "dim")), text, key=f"{entry.log_id}/c{place}"))
-    return rows
+            if pane in named:
+                spans.append(Span(f" {name}", "strong" if pane is self.pane else "dim", pane.value))
+            if pane is not panes[-1]:
+                spans.append(Span(between))
+        return tuple(spans)

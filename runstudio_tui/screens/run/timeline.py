@@ -7,11 +7,12 @@ from typing import ClassVar, Final
 
 from textual.binding import Binding, BindingType
 
-from runstudio_tui.domain.executions import enclosing_loops
-from runstudio_tui.domain.models import Wait
-from runstudio_tui.domain.present import elapsed, full_moment
-from runstudio_tui.domain.step_tree import iteration_key
-from runstudio_tui.domain.timeline import Doing, Scale, Segment, axis, bar, scale_of, segments
+from engine.records import Wait
+from engine.wording import counted
+from runstudio_tui.domain.definition import BLOCKS
+from runstudio_tui.domain.present import full_moment
+from runstudio_tui.domain.timeline import Scale, Segment, axis, bar, holding, scale_of, segments
+from runstudio_tui.domain.tree_lines import TreeLine
 from runstudio_tui.screens.run.tree import StepList
 from runstudio_tui.store.run import RunStore
 from runstudio_tui.store.session import Studio
@@ -63,6 +64,11 @@ class TimelineList(StepList):
         self._measure()
         self.redraw()
 
+    @property
+    def zoomed(self) -> bool:
+        """Whether a part of the run is shown."""
+        return self._zoom > 0
+
     def action_pan(self, by: int) -> None:
         """left and right: a quarter of the window."""
         self._offset += by * max(self._cells // 4, 1)
@@ -72,13 +78,16 @@ class TimelineList(StepList):
     @property
     def figures(self) -> str:
         """The exact figures of the lane under the cursor."""
-        step = self.current_step
-        if step is None:
+        found, step = self.current, self.current_step
+        if found is None or found.began is None:
             return ""
-        now = self._time.now()
-        began = full_moment(step.started_at, self._studio.zone)
-        tries = f", {max(step.attempt, step.tries)} tries" if max(step.attempt, step.tries) > 1 else ""
-        return f"{safe(step.step_id)}: began {began}, took {elapsed(step.started_at, step.completed_at, now)}{tries}"
+        name = safe(step.step_id) if step is not None else found.label
+        tries = (
+            f", {counted(max(step.attempt, step.attempts), 'try', 'tries')}"
+            if step is not None and step.attempts > 1
+            else ""
+        )
+        return f"{name}: began {full_moment(found.began, self._studio.zone)}, took {found.took}{tries}"
 
     @property
     def _cells(self) -> int:
@@ -94,18 +103,24 @@ class TimelineList(StepList):
         for wait in store.waits:
             waits.setdefault((wait.path, wait.iteration), []).append(wait)
         self._lanes = {}
-        ends: dict[str, list[Segment]] = {}
-        for step in store.executions.all():
-            lane = segments(step, waits.get((step.path, step.iteration), ()), now)
-            self._lanes[step.row_id] = lane
-            for loop, inner in enclosing_loops(step.path, step.iteration):
-                ends.setdefault(iteration_key(loop, inner), []).extend(lane)
-        known = [segment for lane in self._lanes.values() for segment in lane]
-        for key, inside in ends.items():
-            first, last = min(segment.start for segment in inside), max(segment.end for segment in inside)
-            self._lanes[key] = (Segment(Doing.HOLDING, first, last, any(segment.open for segment in inside)),)
-        self._scale = scale_of(known, self._cells * 2**self._zoom)
+        executions = store.executions
+        for step in executions.all():
+            is_block = step.step_type in BLOCKS
+            self._lanes[step.row_id] = (
+                holding(*executions.span(step), now)
+                if is_block
+                else segments(step, waits.get((step.path, step.iteration), ()), now)
+            )
+        self._scale = scale_of(
+            [segment for lane in self._lanes.values() for segment in lane], self._cells * 2**self._zoom
+        )
         self._offset = min(max(self._offset, 0), self._cells * 2**self._zoom - self._cells)
+
+    def _lane_of(self, entry: TreeLine) -> tuple[Segment, ...]:
+        """An iteration has no row of its own: its lane is where its steps are."""
+        if entry.row_id is not None:
+            return self._lanes.get(entry.row_id, ())
+        return holding(entry.began, entry.ended, self._time.now())
 
     def _clock_text(self, at: datetime) -> str:
         told = at.astimezone(self._studio.zone)
@@ -127,13 +142,16 @@ class TimelineList(StepList):
         fold = ("▾ " if entry.open else "▸ ") if entry.foldable else "  "
         label = f"{'  ' * entry.depth}{fold}"
         tone = "dim" if entry.dim else "text"
-        room = _LABEL - len(label) - 2
+        pinned = self.pinned_span(entry)
+        room = _LABEL - len(label) - 2 - len(pinned.text)
         begin = line(
             Span(label, "dim"),
             Span(f"{entry.state.glyph} ", entry.state.tone),
-            Span(pad(entry.label, max(room, 1)) + " ", tone),
+            Span(pad(entry.label, max(room, 1)), tone),
+            pinned,
+            " ",
         )
-        lane = self._lanes.get(entry.row_id or entry.key)
+        lane = self._lane_of(entry)
         if self._scale is None or not lane:
             return begin
         return (*begin, *_toned(bar(lane, self._scale)[self._offset : self._offset + self._cells]))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, tzinfo
 
-from runstudio_tui.domain.catalog import Diagnosis
+from engine.records import Diagnosis, Step, StepStatus, Wait, WaitKind, WaitStatus
 from runstudio_tui.domain.effective import STEP_STATES, mark_of, run_state
 from runstudio_tui.domain.failure import run_failure
-from runstudio_tui.domain.models import Step, StepStatus, Wait, WaitKind, WaitStatus
 from runstudio_tui.domain.present import elapsed, moment, remaining, trigger_text, until
-from runstudio_tui.domain.step_tree import TreeLine
+from runstudio_tui.domain.tree_lines import TreeLine
 from runstudio_tui.store.run import RunStore
 from runstudio_tui.text import safe, short_id
 from runstudio_tui.widgets.cells import pad, wrap

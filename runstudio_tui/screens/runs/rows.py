@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
+from engine.records import RunCounts, RunFilter, RunRow, RunStatus
 from runstudio_tui.domain.effective import RUN_STATES, STUCK_GLYPH, Tone, mark_of, run_state
-from runstudio_tui.domain.models import Count, RunCounts, RunRow, RunStatus
 from runstudio_tui.domain.present import NOTHING, count_text, elapsed, moment, trigger_text, where
-from runstudio_tui.domain.query import RunQuery
 from runstudio_tui.text import safe, short_id
+from runstudio_tui.widgets.cells import width
 from runstudio_tui.widgets.columns import Cell, Column, fit, heading, lay_out
 from runstudio_tui.widgets.line import Line, Span, justify, line
 
@@ -30,15 +30,30 @@ COLUMNS: Final = (
     Column("for", "FOR", 7, drop=1, right=True),
     Column("id", "RUN", 11, drop=7),
 )
-PREVIEW_COLUMNS: Final = tuple(
-    column for column in COLUMNS if column.name in ("status", "workflow", "where", "try", "for")
-)
 Placed = tuple[tuple[Column, int], ...]
 
 
-def place(cells: int, beside_preview: bool) -> Placed:
-    """The columns for a width."""
-    return fit(PREVIEW_COLUMNS if beside_preview else COLUMNS, cells - _MARKS)
+class Needs:
+    """How many cells the rows seen so far need in the columns that grow. It only rises, so that columns do not jump about."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def see(self, rows: Iterable[RunRow], now: datetime, zone: tzinfo) -> None:
+        """Take rows into account."""
+        for row in rows:
+            for name, text in (("workflow", safe(row.workflow_name)), ("where", where(row, now, zone))):
+                self._known[name] = max(self._known.get(name, 0), width(text))
+
+    @property
+    def cells(self) -> Mapping[str, int]:
+        """By the name of the column."""
+        return self._known
+
+
+def place(cells: int, needs: Needs, *, beside_preview: bool) -> Placed:
+    """The columns for a width; one cell is left free before the preview."""
+    return fit(COLUMNS, cells - _MARKS - beside_preview, needs.cells)
 
 
 def titles(placed: Placed) -> Line:
@@ -86,7 +101,7 @@ def _try_tone(row: RunRow, figures: str) -> str:
 _COUNTED: Final = (RunStatus.RUNNING, RunStatus.WAITING, RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELED)
 
 
-def counters(counts: RunCounts | None, query: RunQuery, cells: int) -> Line:
+def counters(counts: RunCounts | None, query: RunFilter, cells: int) -> Line:
     """Runs by status in a fixed order, those the filter selects in full tone; a click sets the filter."""
     if counts is None:
         return line(Span(" counting…", "dim"))
@@ -104,17 +119,11 @@ def counters(counts: RunCounts | None, query: RunQuery, cells: int) -> Line:
     return justify(tuple(spans), stuck, cells)
 
 
-def matching_text(counts: RunCounts | None, query: RunQuery) -> str:
+def matching_text(counts: RunCounts | None, query: RunFilter) -> str:
     """``12 of 241``: runs the list holds, of those under the filter without its status."""
     if counts is None:
         return ""
-    total = _sum([counts.of(status) for status in _COUNTED])
-    if query.stuck:
-        return f"{count_text(counts.stuck)} of {count_text(total)}"
-    if not query.statuses:
+    total = counts.matching(RunFilter())
+    if not query.stuck and not query.statuses:
         return f"{count_text(total)} run{'' if total.value == 1 else 's'}"
-    return f"{count_text(_sum([counts.of(status) for status in query.statuses]))} of {count_text(total)}"
-
-
-def _sum(counts: Sequence[Count]) -> Count:
-    return Count(sum(count.value for count in counts), any(count.capped for count in counts))
+    return f"{count_text(counts.matching(query))} of {count_text(total)}"

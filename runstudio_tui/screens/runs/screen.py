@@ -2,62 +2,63 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from textual import events, on, work
 from textual.binding import BindingType
 
+from engine.errors import EngineError
+from engine.records import Change, ChangeKind, RunRow
+from engine.wording import counted
 from runstudio_tui.actions import Scope, Situation
-from runstudio_tui.domain.catalog import Change, ChangeKind
-from runstudio_tui.domain.filter_text import RunFilter, complete, parse_filter, with_value
-from runstudio_tui.domain.models import RunId, RunRow
-from runstudio_tui.domain.query import Sort
-from runstudio_tui.ports import PortError
-from runstudio_tui.screens.base import Handlers, StudioScreen, screen_bindings
-from runstudio_tui.screens.runs.preview import Preview
-from runstudio_tui.screens.runs.rows import counters, matching_text, place, row_line, titles
+from runstudio_tui.domain.filter_text import KEYS
+from runstudio_tui.domain.filter_words import completions
+from runstudio_tui.screens.base import Handlers, screen_bindings
+from runstudio_tui.screens.chrome import live_mark
+from runstudio_tui.screens.dialogs.go_on import GoOnDialog
+from runstudio_tui.screens.runs.filtering import RunsFiltering
+from runstudio_tui.screens.runs.preview_lines import preview_lines
+from runstudio_tui.screens.runs.rows import Needs, counters, matching_text, place, row_line, titles
+from runstudio_tui.store.export import export_of_filter, export_of_marked
 from runstudio_tui.store.feed import Poller
 from runstudio_tui.store.journal import Weight
-from runstudio_tui.store.runs import RunsAnswer, RunsStore
+from runstudio_tui.store.preview import PreviewedRun
+from runstudio_tui.store.runs import RunsAnswer
 from runstudio_tui.store.session import Studio
 from runstudio_tui.text import safe
 from runstudio_tui.widgets.bar import Bar
 from runstudio_tui.widgets.filter_bar import FilterBar
 from runstudio_tui.widgets.line import Line, Span, justify, line
+from runstudio_tui.widgets.line_list import LineList, Row
 from runstudio_tui.widgets.split import Split
 from runstudio_tui.widgets.virtual_list import RowState, VirtualList
 
 WIDE: Final = 100
-"""Columns from which the preview stands beside the list."""
-_DEBOUNCE: Final = 0.3
-_STATUS_STEPS: Final = ("", "running,waiting", "failed", "stuck")
-_RANGE_STEPS: Final = ("1h", "24h", "7d", "")
+"""Columns from which the preview can stand beside the list."""
+BESIDE: Final = 140
+"""Columns from which it does so by itself: the list keeps its own columns there."""
 
 
-class RunsScreen(StudioScreen):
+class RunsScreen(RunsFiltering):
     """List, filter, counters, and the preview where there is room."""
 
     SCOPE = Scope.RUNS
     BINDINGS: ClassVar[list[BindingType]] = screen_bindings(Scope.RUNS)
     DEFAULT_CSS = """
-    RunsScreen Split > Preview { display: none; }
-    RunsScreen.-preview Split > Preview { display: block; }
+    RunsScreen Split > #preview { display: none; }
+    RunsScreen.-preview Split > #preview { display: block; }
     """
 
     def __init__(self, studio: Studio, filter_text: str = "", page_scroll: bool = False) -> None:
-        super().__init__(studio)
-        self.store = RunsStore(studio.backend.runs, studio.time, studio.zone)
-        self.store.set_filter(parse_filter(filter_text))
-        self._preview_wanted = True
+        super().__init__(studio, filter_text)
+        self._preview_wanted: bool | None = None
+        """Shown or hidden by hand; None: as the width allows."""
+        self._needs = Needs()
         self._list = VirtualList(self._row, heading=self._titles, page_scroll=page_scroll, follows=True, id="runs")
-        self._preview = Preview(studio)
-        self._draft: asyncio.Task[None] | None = None
-        self._before_edit = ""
-        self._left_at: str | None = None
-        """The run under the cursor when the filter was changed: the cursor goes back to it where it is still listed."""
+        self._preview = LineList(id="preview")
+        self._previewed = PreviewedRun(studio, lambda: self._preview.action_act("list.top"), self._show_preview)
         self._poller: Poller[RunsAnswer] = Poller(
             clock=studio.clock,
             fetch=self.store.fetch,
@@ -71,23 +72,19 @@ class RunsScreen(StudioScreen):
 
     def body(self) -> Iterable[Any]:
         """See StudioScreen."""
-        yield FilterBar(complete, id="filter")
+        yield FilterBar(lambda text: completions(text, KEYS), "status:failed wf:billing since:2h text", id="filter")
         yield Bar(id="counters")
         yield Split(self._list, self._preview)
 
-    def where(self) -> Line:
-        """See StudioScreen."""
-        return line(Span("Runs", "accent"))
-
     def pollers(self) -> tuple[Poller[Any], ...]:
         """See StudioScreen."""
-        return (self._poller, self._preview.poller)
+        return (self._poller, self._previewed.poller)
 
     def heard(self, change: Change) -> None:
         """See StudioScreen."""
         if change.kind is ChangeKind.RUN:
             self._poller.nudge()
-            self._preview.hears(change)
+            self._previewed.hears(change)
 
     def on_mount(self) -> None:
         """See StudioScreen."""
@@ -105,6 +102,7 @@ class RunsScreen(StudioScreen):
             level=self.studio.level,
             run=self.current,
             marked=len(self._list.marks),
+            for_quota=any(row.waits_for_quota for row in self._chosen()),
             rows=len(self.store),
             has_filter=self.store.filter.restricts,
             preview=self.has_class("-preview"),
@@ -112,9 +110,7 @@ class RunsScreen(StudioScreen):
 
     async def on_unmount(self) -> None:
         """See StudioScreen."""
-        self._preview.stop()
-        if self._draft is not None:
-            self._draft.cancel()
+        self._previewed.stop()
 
     # --- drawing ------------------------------------------------------------------------------------------------------
 
@@ -123,15 +119,8 @@ class RunsScreen(StudioScreen):
 
     def _polled(self) -> None:
         self._show_list()
-        self._back_to_the_run()
+        self.back_to_the_run()
         self.show_chrome()
-
-    def _back_to_the_run(self) -> None:
-        if self._left_at is None or not len(self.store):
-            return
-        self._list.move_to(self._left_at)
-        if not self.query_one(FilterBar).editing:
-            self._left_at = None
 
     def show_state(self) -> None:
         """See StudioScreen."""
@@ -140,12 +129,13 @@ class RunsScreen(StudioScreen):
     def _show_list(self) -> None:
         if not self.can_draw:
             return
+        self._needs.see(self.store.head(), self.studio.time.now(), self.studio.zone)
         changed = self._list.show(self.store, self._empty_text())
         self.store.on_screen(self._list.visible_keys)
         counts, query = self.store.counts, self.store.filter.query
         changed |= self.query_one("#counters", Bar).show(lambda cells: [counters(counts, query, cells)])
-        self._preview.show_run(self._preview_run())
-        self._preview.redraw()
+        self._previewed.show(self._preview_run())
+        self._show_preview()
         if changed:
             self.as_of = self.studio.time.now()
 
@@ -159,7 +149,7 @@ class RunsScreen(StudioScreen):
         return titles(self._placed(cells))
 
     def _placed(self, cells: int) -> Any:
-        return place(cells, self.has_class("-preview"))
+        return place(cells, self._needs, beside_preview=self.has_class("-preview"))
 
     def _empty_text(self) -> Line:
         if not self.store.loaded:
@@ -175,17 +165,17 @@ class RunsScreen(StudioScreen):
     def _filter_line(self, cells: int) -> list[Line]:
         text = safe(self.store.filter.text)
         shown = Span(f" {text}") if text else Span(" all runs", "dim")
-        if self.query_one(FilterBar).editing:
+        if self.filter_editing:
             shown = Span("")  # the text is in the input
-        live = Span("● live ", "running") if not self._poller.freshness.paused else Span("‖ paused ", "attention")
-        if self._poller.freshness.failures:
-            live = Span("○ not current ", "attention")
+        live = live_mark(self._poller.freshness, self.studio.poll_seconds)
         counted = matching_text(self.store.counts, self.store.filter.query)
         return [justify(line(shown), line(Span(f"{counted}  ", "dim"), live), cells)]
 
     def note_right(self) -> Line:
         """See StudioScreen."""
         parts: list[str | Span] = []
+        if self._list.to_end:
+            parts.append(Span(f"to the end: {len(self.store):,} loaded…  ", "accent"))
         marked = len(self._list.marks)
         if marked:
             hidden = self._list.hidden_marks
@@ -197,7 +187,8 @@ class RunsScreen(StudioScreen):
     # --- preview ------------------------------------------------------------------------------------------------------
 
     def _fit_preview(self) -> None:
-        self.set_class(self._preview_wanted and self.size.width >= WIDE, "-preview")
+        wanted = self.size.width >= BESIDE if self._preview_wanted is None else self._preview_wanted
+        self.set_class(wanted and self.size.width >= WIDE, "-preview")
         self._show_list()
 
     def on_resize(self, _: events.Resize) -> None:
@@ -205,7 +196,18 @@ class RunsScreen(StudioScreen):
         self._fit_preview()
         self.show_chrome()
 
-    def _preview_run(self) -> RunId | None:
+    def _show_preview(self) -> None:
+        if self._preview.is_attached:
+            self._preview.show_rows(self._preview_rows)
+
+    def _preview_rows(self, cells: int) -> list[Row]:
+        shown = self._previewed
+        if shown.store is None:
+            return []
+        now, zone = self.studio.time.now(), self.studio.zone
+        return [Row(made) for made in preview_lines(shown.store, shown.why, now, zone, cells)]
+
+    def _preview_run(self) -> str | None:
         row = self.current
         return row.run_id if row is not None and self.has_class("-preview") else None
 
@@ -213,22 +215,22 @@ class RunsScreen(StudioScreen):
         if self.size.width < WIDE:
             self.say(f"the preview needs {WIDE} columns; this terminal has {self.size.width}", Weight.WARNING)
             return
-        self._preview_wanted = not self._preview_wanted
+        self._preview_wanted = not self.has_class("-preview")
         self._fit_preview()
         self._list.focus()
         self.show_chrome()
 
     def _to_preview(self) -> None:
-        if self._preview.lines.has_focus:
+        if self._preview.has_focus:
             self._list.focus()
         else:
-            self._preview.lines.focus()
+            self._preview.focus()
 
     # --- the list's messages ------------------------------------------------------------------------------------------
 
     @on(VirtualList.Moved, "#runs")
     def _moved(self) -> None:
-        self._preview.show_run(self._preview_run())
+        self._previewed.show(self._preview_run())
         self.show_chrome()
 
     @on(VirtualList.Viewed, "#runs")
@@ -244,78 +246,29 @@ class RunsScreen(StudioScreen):
     @work(group="more", exit_on_error=False)
     async def _load_more(self) -> None:
         try:
-            if await self.store.load_more():
+            if await self.store.load_more(to_end=self._list.to_end):
                 self._list.show(self.store, self._empty_text())
-        except PortError as error:
-            self.say(f"the rest of the list: {error}", Weight.WARNING)
-
-    @on(Bar.LinkClicked, "#counters")
-    def _counter_clicked(self, event: Bar.LinkClicked) -> None:
-        key, _, value = event.link.partition(":")
-        chosen = parse_filter(event.link).query
-        now = self.store.filter.query
-        same = chosen.statuses == now.statuses and chosen.stuck == now.stuck
-        self._set_filter(with_value(self.store.filter.text, key, "" if same else value))
+                self.show_chrome()
+        except EngineError as error:
+            self.say(f"the rest of the list: {error.sentences}", Weight.WARNING)
 
     # --- filter -------------------------------------------------------------------------------------------------------
 
-    def _set_filter(self, text: str) -> None:
-        self._take_filter(parse_filter(text))
+    def filtered_list(self) -> VirtualList:
+        """See FilterEditing."""
+        return self._list
 
-    def _take_filter(self, parsed: RunFilter) -> None:
-        if parsed.problems:
-            self.say(parsed.problems[0].message, Weight.WARNING)
-        if replace(parsed, text="") == replace(self.store.filter, text=""):
-            self.store.filter = parsed
-            self._show_list()
-            return
-        self._left_at = self._left_at or self._list.cursor
-        self.store.set_filter(parsed)
+    def redraw_list(self) -> None:
+        """See RunsFiltering."""
+        self._show_list()
+
+    def filter_changed(self) -> None:
+        """See RunsFiltering."""
+        self._needs = Needs()
         self._list.following = True
         self._poller.retarget()
         self._show_list()
         self.show_chrome()
-
-    def _edit_filter(self) -> None:
-        self._before_edit = self.store.filter.text
-        text = self._before_edit
-        self.query_one(FilterBar).edit(f"{text} " if text else "")
-
-    @on(FilterBar.Edited)
-    def _filter_edited(self, event: FilterBar.Edited) -> None:
-        if self._draft is not None:
-            self._draft.cancel()
-        if event.done:
-            self._close_filter()
-            self._set_filter(event.text)
-        else:
-            self._draft = asyncio.create_task(self._apply_later(event.text))
-
-    async def _apply_later(self, text: str) -> None:
-        """Live filtering, once the typing pauses; a line that is not understood yet waits for more."""
-        await self.studio.clock.wait(asyncio.Event(), _DEBOUNCE)
-        parsed = parse_filter(text)
-        if not parsed.problems:
-            self._take_filter(parsed)
-
-    def _close_filter(self) -> None:
-        self.query_one(FilterBar).close()
-        self._list.focus()
-
-    def _step_through(self, key: str, values: tuple[str, ...]) -> None:
-        """Set a key of the filter to the value after its present one."""
-        present = next(
-            (word.partition(":")[2] for word in self.store.filter.text.split() if word.startswith(f"{key}:")), ""
-        )
-        at = values.index(present) if present in values else -1
-        self._set_filter(with_value(self.store.filter.text, key, values[(at + 1) % len(values)]))
-
-    def _toggle_workflow(self) -> None:
-        row = self.current
-        if row is None:
-            return
-        chosen = self.store.filter.query.workflow == row.workflow_id
-        self._set_filter(with_value(self.store.filter.text, "wf", "" if chosen else row.workflow_id))
 
     # --- actions ------------------------------------------------------------------------------------------------------
 
@@ -325,35 +278,35 @@ class RunsScreen(StudioScreen):
             "runs.open": self._open,
             "runs.start": lambda: self.studio_app.start_a_run(self.current.workflow_id if self.current else None),
             "runs.cancel": self._cancel,
+            "runs.replay": self._replay,
+            "runs.go_on": self._go_on,
             "runs.why": self._why,
-            "runs.filter": self._edit_filter,
+            "runs.export": self._export,
+            "runs.filter": self.edit_filter,
             "runs.mark": self._list.toggle_mark,
             "runs.mark_span": self._list.mark_span,
-            "runs.mark_all": self._list.mark_all,
+            "runs.mark_all": self._mark_all,
             "runs.preview": self._to_preview,
             "runs.toggle_preview": self._toggle_preview,
-            "runs.status": lambda: self._step_through("status", _STATUS_STEPS),
-            "runs.range": lambda: self._step_through("since", _RANGE_STEPS),
-            "runs.sort": lambda: self._step_through("sort", tuple(sort.value for sort in Sort)),
+            "runs.status": partial(self.step_through, "status"),
+            "runs.range": partial(self.step_through, "since"),
+            "runs.sort": partial(self.step_through, "sort"),
             "runs.follow": self._toggle_follow,
-            "runs.workflow": self._toggle_workflow,
+            "runs.workflow": lambda: self.toggle_workflow(self.current),
             "runs.copy": self._copy_id,
             "runs.copy_cli": self._copy_command,
         }
 
     def back(self) -> None:
         """esc: filter input, preview, marks, filter."""
-        if self.query_one(FilterBar).editing:
-            if self._draft is not None:
-                self._draft.cancel()
-            self._close_filter()
-            self._set_filter(self._before_edit)
-        elif self._preview.lines.has_focus:
+        if self.filter_editing:
+            self.leave_filter()
+        elif self._preview.has_focus:
             self._list.focus()
         elif self._list.marks:
             self._list.clear_marks()
         elif self.store.filter.text:
-            self._set_filter("")
+            self.take_filter("")
         else:
             self.say("q leaves the studio")
 
@@ -366,20 +319,47 @@ class RunsScreen(StudioScreen):
         if row is not None:
             self.studio_app.open_run(row.run_id, self._neighbour)
 
-    def _neighbour(self, run_id: RunId, by: int) -> RunId | None:
+    def _neighbour(self, run_id: str, by: int) -> str | None:
         """The run above or below in the list as it is now; the cursor goes with it."""
         found = self._list.neighbour(run_id, by)
         if found is None:
             return None
         self._list.move_to(found)
-        return RunId(found)
+        return found
 
     def _cancel(self) -> None:
-        marks = sorted(self._list.marks, key=lambda key: self.store.index_of(key) or 0)
-        marked = [row for row in (self.store.get(key) for key in marks) if row is not None]
-        lost = len(self._list.marks) - len(marked)
-        rows = marked if self._list.marks else [row for row in (self.current,) if row is not None]
-        self.studio_app.cancel_runs(rows, lost, self._after_action)
+        self.studio_app.cancel_runs(*self._targets(), self._after_action)
+
+    def _replay(self) -> None:
+        self.studio_app.replay_runs(*self._targets(), self._after_action)
+
+    def _go_on(self) -> None:
+        self.studio_app.act_on_runs(GoOnDialog, *self._targets(), "quota", self._after_action)
+
+    def _targets(self) -> tuple[list[RunRow], int]:
+        """The marked runs as the list has them, else the one under the cursor; and how many marked ones are not loaded any
+        more."""
+        chosen = sorted(self._chosen(), key=lambda row: self.store.index_of(row.run_id) or 0)
+        return chosen, max(len(self._list.marks) - len(chosen), 0)
+
+    def _chosen(self) -> Iterator[RunRow]:
+        """The marked runs that are loaded, in no order; without marks the run under the cursor."""
+        keys = self._list.marks or (self._list.cursor,)
+        return (row for row in map(self.store.get, keys) if row is not None)
+
+    def _mark_all(self) -> None:
+        self._list.mark_all()
+        if self._list.marks and self.store.more:
+            self.say(f"marked: the {counted(len(self._list.marks), 'loaded run')}; there are more (G loads them)")
+
+    def _export(self) -> None:
+        runs, at = self.studio.backend.runs, self.studio.time.now().astimezone(self.studio.zone)
+        marks = self._list.marks
+        if marks:
+            named = sorted(marks, key=lambda key: (self.store.index_of(key) or 0, key))
+            self.studio_app.export(export_of_marked(runs, named, at))
+        else:
+            self.studio_app.export(export_of_filter(runs, self.store.meant_now(), self.store.counts, at))
 
     def _after_action(self) -> None:
         self._list.clear_marks()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib.metadata import version
 from typing import Any
 
 from dbos import DBOS, DBOSConfig
@@ -42,6 +43,10 @@ class DbosAlone:
     async def close(self) -> None:
         """End its threads."""
         DBOS.destroy()
+
+    async def version(self) -> str:
+        """The release it runs on."""
+        return version("dbos")
 
     async def seconds(self, kind: str, steps: int, runs: int, at_once: int) -> float:
         """How long so many whole runs of so many steps take."""

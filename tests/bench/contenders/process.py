@@ -58,8 +58,14 @@ class ContenderProcess:
 
 
 @asynccontextmanager
-async def contender(name: str, database_url: str, temporal_address: str) -> AsyncIterator[ContenderProcess]:
-    """Start ``tests.bench.contenders.<name>`` and wait until it is ready; ended in good order with the block."""
+async def contender(
+    name: str, database_url: str, temporal_address: str, *, core: int | None = None, packages: Path | None = None
+) -> AsyncIterator[ContenderProcess]:
+    """Start ``tests.bench.contenders.<name>`` and wait until it is ready; ended in good order with the block.
+
+    ``core``: the only one it runs on. ``packages``: a directory whose packages go before the installed ones.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(packages)} if packages else None
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -68,6 +74,8 @@ async def contender(name: str, database_url: str, temporal_address: str) -> Asyn
         stdout=asyncio.subprocess.PIPE,
         limit=LINE_BYTES,
         cwd=REPOSITORY,
+        env=environment,
+        preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}),
     )
     try:
         running = ContenderProcess(process)

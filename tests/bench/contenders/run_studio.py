@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from typing import Any
+from unittest.mock import patch
 
-import psutil
 from temporalio.client import Client
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from engine.actions.registry import ActionRegistry, load_actions
-from engine.activities.data_converter import data_converter
-from engine.contract import workflow_id_for
+from engine.contract import ReplayCost, workflow_id_for
 from engine.operations.actor import Actor
+from engine.operations.catalog.publish import PublishRequest, publish_definition
 from engine.operations.context import OperationContext
-from engine.operations.correlation_paths import set_correlation_paths
-from engine.operations.events import EventRequest, submit_event
-from engine.operations.launch import LaunchRequest, launch_published_run
-from engine.operations.publish import PublishRequest, publish_definition
-from engine.operations.temporal import TemporalConnection
+from engine.operations.events.correlation_paths import set_correlation_paths
+from engine.operations.events.events import EventRequest, submit_event
+from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.settings import Settings
-from engine.store.engine import create_store_engine
-from engine.store.listing import runs_by_id
-from engine.temporal_client import connect_temporal
+from engine.store.database.engine import create_store_engine
+from engine.temporal.client import connect_temporal
+from engine.temporal.connection import TemporalConnection
+from engine.temporal.data_converter import data_converter
 from engine.worker.host import WorkerHost
+from engine.workflow.effort import Effort
 from engine.workflow.run_workflow import RunWorkflow
 from tests.bench.contenders.actions import RAN, RAN_AT
+from tests.bench.contenders.memory import resident_kilobytes
 from tests.bench.contenders.process import serve
+from tests.bench.contenders.told import Told
 from tests.bench.measuring import in_flight
 
 ACTIONS = "tests.bench.contenders.actions"
@@ -53,6 +54,8 @@ class RunStudio:
         self._context = OperationContext(
             self._store, TemporalConnection.from_client(self._client), Actor("bench", source="api")
         )
+        self._told = Told(self._store, self._context.tenant)
+        await self._told.open()
         await set_correlation_paths(self._context, {"GO": ["order"]})
         async with asyncio.timeout(READY_SECONDS):
             while not self._worker.ready:  # noqa: ASYNC110 - the worker tells nobody
@@ -62,17 +65,26 @@ class RunStudio:
         """Stop polling."""
         self._stop.set()
         await self._worker.stop()
+        await self._told.close()
         await self._store.dispose()
 
     # --- throughput -------------------------------------------------------------------------------------------------
 
     async def seconds(self, kind: str, steps: int, runs: int, at_once: int) -> float:
         """How long so many whole runs of so many steps take, from the launch to the result."""
-        workflow = await self._publish(f"bench.{kind}.{steps}", _chain(kind, steps))
         before = RAN[kind]
-        taken = await in_flight(runs, at_once, lambda: self._whole_run(workflow))
+        taken = await self.whole_runs(kind, steps, runs, at_once)
         assert RAN[kind] - before == runs * steps, f"{RAN[kind] - before} steps instead of {runs * steps}"
         return taken
+
+    async def whole_runs(self, kind: str, steps: int, runs: int, at_once: int) -> float:
+        """The same where other processes have workers too, which may make some of the steps, and this one some of theirs."""
+        workflow = await self._publish(f"bench.{kind}.{steps}", _chain(kind, steps))
+        return await in_flight(runs, at_once, lambda: self._whole_run(workflow))
+
+    async def ran(self, kind: str) -> int:
+        """How many steps were made in this process."""
+        return RAN[kind]
 
     async def control_seconds(self, items: int, runs: int, at_once: int) -> float:
         """The same for runs of one loop over so many items, with three steps per turn: an if, a state and an assignment."""
@@ -98,7 +110,7 @@ class RunStudio:
         found = []
         for _ in range(samples):
             run_id = await self._start(workflow)
-            await self._waiting(run_id)
+            await self._told.waiting(run_id, READY_SECONDS)
             began = time.perf_counter()
             await submit_event(self._context, EventRequest("GO", {"order": run_id}))
             await self._result(run_id)
@@ -108,34 +120,48 @@ class RunStudio:
     # --- replay and memory ------------------------------------------------------------------------------------------
 
     async def replay_milliseconds(self, kind: str, steps: int, repeats: int) -> dict[str, float]:
-        """Fastest replay of a finished run: milliseconds per step, and the events of its history."""
-        workflow = await self._publish(f"bench.{kind}.{steps}", _chain(kind, steps))
-        run_id = await self._whole_run(workflow)
+        """Fastest replay of a finished run: milliseconds per step, what it was estimated at, and the events of its history.
+
+        ``kind``: of the actions; ``assign`` for assignments, and ``filter`` for some that look through three thousand items.
+        """
+        workflow = await self._publish(f"bench.{kind}.{steps}", _repeated(kind, steps))
+        run_id = await self._whole_run(workflow, {"value": 1, "items": [{"n": n} for n in range(3_000)]})
         history = await self._client.get_workflow_handle(workflow_id_for(run_id)).fetch_history()
         replayer = Replayer(
             workflows=[RunWorkflow],
             workflow_runner=UnsandboxedWorkflowRunner(),
             data_converter=data_converter(self._store),
         )
-        taken = []
+        taken, estimates = [], [0]
+        estimate = Effort.nanoseconds
+
+        def noted(effort: Effort, cost: ReplayCost) -> int:
+            estimates.append(estimate(effort, cost))
+            return estimates[-1]
+
         for _ in range(repeats):
             began = time.perf_counter()
-            await replayer.replay_workflow(history)
+            with patch.object(Effort, "nanoseconds", noted):
+                await replayer.replay_workflow(history)
             taken.append((time.perf_counter() - began) * 1000)
-        return {"milliseconds": min(taken) / steps, "events": len(history.events)}
+        return {
+            "milliseconds": min(taken) / steps,
+            "estimated": max(estimates) / 1e6 / steps,
+            "events": len(history.events),
+        }
 
     async def idle_kilobytes(self, runs: int, payload_characters: int) -> float:
         """Memory per run that waits for an event and is kept in the worker's cache."""
         workflow = await self._publish("bench.idle", [*_chain("quick", 3), _wait("idle")])
         payload = {"value": "x" * payload_characters}
         await self._many_waiting(workflow, payload, runs // 5)
-        before = _resident_kilobytes()
+        before = resident_kilobytes()
         await self._many_waiting(workflow, payload, runs)
-        return (_resident_kilobytes() - before) / runs
+        return (resident_kilobytes() - before) / runs
 
     async def _many_waiting(self, workflow: str, payload: Any, runs: int) -> None:
         async def one() -> None:
-            await self._waiting(await self._start(workflow, payload))
+            await self._told.waiting(await self._start(workflow, payload), READY_SECONDS)
 
         await in_flight(runs, 16, one)
 
@@ -156,20 +182,11 @@ class RunStudio:
 
     async def _start(self, workflow: str, payload: Any = None) -> str:
         launched = await launch_published_run(self._context, LaunchRequest(workflow, payload or {"value": 1}))
-        assert launched.launch_state == "started", launched.message
+        assert not launched.pending, launched.message
         return launched.run_id
 
     async def _result(self, run_id: str) -> None:
         await self._client.get_workflow_handle(workflow_id_for(run_id)).result()
-
-    async def _waiting(self, run_id: str) -> None:
-        async with asyncio.timeout(READY_SECONDS):
-            while True:
-                [row] = (await runs_by_id(self._store, self._context.tenant, [run_id])).value
-                if row.status == "WAITING":
-                    return
-                assert row.status == "RUNNING", f"{row.status}: {row.error_message}"
-                await asyncio.sleep(0.01)
 
 
 def _chain(kind: str, steps: int) -> Steps:
@@ -180,6 +197,18 @@ def _chain(kind: str, steps: int) -> Steps:
         "saveAs": "vars.answer",
     }
     return [{"id": f"s{index}", "type": "action.call", "config": config} for index in range(steps)]
+
+
+def _repeated(kind: str, steps: int) -> Steps:
+    sources = {"assign": "item + 1", "filter": "len(payload.items[n > 10])"}
+    if kind not in sources:
+        return _chain(kind, steps)
+    body = {"id": "a", "type": "transform.assign", "config": {"assign": {"vars.a": {"$expr": sources[kind]}}}}
+    items = {"$expr": f"[1..{steps}]"}
+    return [
+        {"id": "loop", "type": "control.forEach", "items": items, "itemVar": "item", "body": [body]},
+        *_chain("quick", 1),
+    ]
 
 
 def _wait(step_id: str) -> dict[str, Any]:
@@ -204,11 +233,6 @@ def _loop() -> Steps:
             "body": [choose, add],
         }
     ]
-
-
-def _resident_kilobytes() -> float:
-    gc.collect()
-    return float(psutil.Process().memory_info().rss) / 1024
 
 
 if __name__ == "__main__":

@@ -21,10 +21,12 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from engine.settings import Settings
-from engine.store.engine import create_store_engine
-from engine.store.transactions import Store
-from engine.temporal_client import connect_temporal
-from engine.worker.temporal_worker import CACHED_RUNS, CONCURRENT_ACTIVITIES, CONCURRENT_WORKFLOW_TASKS
+from engine.store.database.engine import create_store_engine
+from engine.store.database.transactions import Store
+from engine.temporal.client import connect_temporal
+from engine.worker.run_cache import USUAL
+from engine.worker.temporal_worker import CONCURRENT_ACTIVITIES, CONCURRENT_WORKFLOW_TASKS
+from tests.bench.contenders.memory import resident_kilobytes
 from tests.bench.contenders.process import serve
 from tests.bench.measuring import in_flight
 
@@ -74,6 +76,23 @@ class ThreeActivities:
         return answer
 
 
+@workflow.defn
+class Idle:
+    """Some local activities, and then it waits for what never comes."""
+
+    @workflow.run
+    async def run(self, steps: int, payload: dict[str, Any]) -> None:
+        """Never returns."""
+        for _ in range(steps):
+            await workflow.execute_local_activity(give_back, {"value": 1}, schedule_to_close_timeout=TIMEOUT)
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.query
+    def idle(self) -> bool:
+        """Answered once the workflow task before it is done, which is when it waits."""
+        return True
+
+
 class Projections:
     """What writes the rows of the three-activities shape: two small statements, one commit each."""
 
@@ -117,10 +136,10 @@ class TemporalAlone:
         self._worker = Worker(
             self._client,
             task_queue=QUEUE,
-            workflows=[HandWritten, ThreeActivities],
+            workflows=[HandWritten, ThreeActivities, Idle],
             activities=[give_back, projections.project_start, projections.project_completion],
             workflow_runner=UnsandboxedWorkflowRunner(),
-            max_cached_workflows=CACHED_RUNS,
+            max_cached_workflows=USUAL.runs,
             max_concurrent_workflow_tasks=CONCURRENT_WORKFLOW_TASKS,
             max_concurrent_activities=CONCURRENT_ACTIVITIES,
         )
@@ -130,6 +149,21 @@ class TemporalAlone:
         """Stop polling."""
         await self._worker.shutdown()
         await self._store.dispose()
+
+    async def idle_kilobytes(self, steps: int, runs: int, payload_characters: int) -> float:
+        """Memory per run that made so many steps as local activities, waits, and is kept in the worker's cache."""
+        payload = {"value": "x" * payload_characters}
+
+        async def one() -> None:
+            handle = await self._client.start_workflow(
+                Idle.run, args=[steps, payload], id=f"bench-{uuid.uuid4()}", task_queue=QUEUE
+            )
+            await handle.query(Idle.idle)
+
+        await in_flight(runs // 5, 16, one)
+        before = resident_kilobytes()
+        await in_flight(runs, 16, one)
+        return (resident_kilobytes() - before) / runs
 
     async def seconds(self, kind: str, steps: int, runs: int, at_once: int) -> float:
         """How long so many whole runs of so many steps take, from the start to the result."""

@@ -14,7 +14,7 @@ from engine.actions.invoke import invoke
 from engine.actions.registry import ActionRegistry, load_actions
 from engine.ids import new_id
 from engine.settings import DEFAULT_TENANT, Settings
-from engine.store.engine import create_store_engine
+from engine.store.database.engine import create_store_engine
 
 
 @pytest.fixture(scope="session")

@@ -25,13 +25,13 @@ from engine.errors import RunError, StepFailure
 from engine.ids import new_id
 from engine.interpreter import effects as fx
 from engine.interpreter.machine import Machine
-from engine.memory_host import MemoryHost, VirtualClock
+from engine.rebuild.memory_host import EvenHost, VirtualClock
 from engine.settings import DEFAULT_TENANT, Settings
-from engine.store import data_store
-from examples import catalog
-from examples.catalog import EXAMPLES, Example, first_runs
-from examples.partners import CARRIER_TOKEN, PAYMENTS_KEY
-from examples.shop_actions.carrier_server import carrier_server
+from engine.store.data import data_store
+from runstudio_examples import catalog
+from runstudio_examples.catalog import EXAMPLES, Example, first_runs
+from runstudio_examples.partners import CARRIER_TOKEN, PAYMENTS_KEY
+from runstudio_examples.shop_actions.carrier_server import carrier_server
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 BY_NAME = {example.name: example for example in EXAMPLES}
@@ -66,7 +66,9 @@ class Play:
         """Step id, attempt, and the code it failed with, of every try of an action."""
         self.given: list[Any] = []
         """Inputs and outputs, as they would be stored."""
-        self._machine = Machine.start(plan, facts, dict(payload), None, MemoryHost(clock), traits, quota_units=None)
+        self._machine = Machine.start(
+            plan, facts, dict(payload), None, EvenHost(), traits, quota_units=None, at_ms=clock.now_ms
+        )
         self._clock = clock
         self._shop = shop
         self._database = database
@@ -101,7 +103,7 @@ class Play:
                     outcome = fx.QuotaGranted(None)
                 case _:
                     return effect
-            self._machine.resume(outcome)
+            self._machine.resume(outcome, self._clock.now_ms)
 
     @property
     def scopes(self) -> dict[str, Any]:
@@ -319,7 +321,12 @@ async def test_the_server_runs_as_a_program() -> None:
     import sys
 
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "examples.shop_actions.carrier_server", "--port", "0", stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "runstudio_examples.shop_actions.carrier_server",
+        "--port",
+        "0",
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     url = (await process.stdout.readline()).decode().strip()

@@ -18,12 +18,12 @@ from engine.actions.registry import load_actions
 from engine.activities.dependencies import ActivityDependencies
 from engine.contract import workflow_id_for
 from engine.settings import Settings
-from engine.store.engine import create_store_engine
+from engine.store.database.engine import create_store_engine
 from engine.worker.temporal_worker import build_worker
-from examples import catalog
-from examples.catalog import EXAMPLES, FirstRun, first_runs
-from examples.partners import CARRIER_TOKEN, PAYMENTS_KEY
-from examples.shop_actions.carrier_server import carrier_server
+from runstudio_examples import catalog
+from runstudio_examples.catalog import EXAMPLES, FirstRun, first_runs
+from runstudio_examples.partners import CARRIER_TOKEN, PAYMENTS_KEY
+from runstudio_examples.shop_actions.carrier_server import carrier_server
 from tests.engine.workflow.harness import Bench, Run
 
 TERMINAL = {"SUCCEEDED", "FAILED", "CANCELED"}

@@ -128,6 +128,8 @@ def test_a_missing_action_is_told_with_what_there_is(registry: ActionRegistry) -
     assert failed.value.details == {"actionId": "store.get", "version": 7, "versions": [1]}
     assert "store.get, store.increment" in registry.missing("store.fetch", 1)
     assert "check the spelling" in registry.missing("shop.fetch", 1)
+    for action_id in ("store.get", "store.fetch", "shop.fetch"):
+        assert "`runstudio worker --actions MODULE`" in registry.missing(action_id, 7)
 
 
 def test_everything_built_in_is_there_and_described(registry: ActionRegistry) -> None:
@@ -135,7 +137,7 @@ def test_everything_built_in_is_there_and_described(registry: ActionRegistry) ->
         "http.request", "links.delete", "links.list", "links.list_namespaces", "links.lookup", "links.upsert",
         "store.delete", "store.get", "store.increment", "store.list", "store.list_namespaces", "store.set",
     ]  # fmt: skip
-    assert len([name for name in registry.names() if name.startswith("transform.")]) == 21
+    assert len([name for name in registry.names() if name.startswith("transform.")]) == 22
     for registered in registry:
         assert registered.description, registered.label
         assert registered.input_schema()["type"] == "object"
@@ -165,7 +167,44 @@ def test_modules_are_loaded_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(Invalid, match="cannot be loaded") as refused:
         load_actions(["made_up_absent"], Settings())
     assert refused.value.code == "ACTION_MODULE_UNAVAILABLE"
+    assert "--actions" in refused.value.hint
     sys.modules.pop("made_up_actions", None)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("def half(:\n", "line 1"),
+        ("import made_up_absent\n", "No module named 'made_up_absent'"),
+        ("x = 1\nx.nothing\n", "AttributeError: 'int' object has no attribute 'nothing' (FILE, line 2)"),
+    ],
+)
+def test_what_a_module_raises_when_it_is_loaded_is_told_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, told: str
+) -> None:
+    file = tmp_path / "made_up_broken.py"
+    file.write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(Invalid) as refused:
+        load_actions(["made_up_broken"], Settings())
+    assert refused.value.code == "ACTION_MODULE_UNAVAILABLE"
+    assert told.replace("FILE", str(file)) in refused.value.message
+
+
+def test_a_name_that_no_module_can_have_is_refused() -> None:
+    for name in ("made_up/actions.py", ".actions", "a..b"):
+        with pytest.raises(Invalid, match="cannot be loaded"):
+            load_actions([name], Settings())
+
+
+def test_a_declaration_that_is_refused_says_so_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "made_up_wrong.py").write_text(
+        "from engine.actions.registry import action\n@action('no spaces', input=int, output=int)\nasync def wrong(): ...\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(Invalid) as refused:
+        load_actions(["made_up_wrong"], Settings())
+    assert refused.value.code != "ACTION_MODULE_UNAVAILABLE"
 
 
 async def test_a_process_takes_secrets_from_its_environment_its_directory_and_the_registered_providers(

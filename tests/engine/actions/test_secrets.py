@@ -25,8 +25,8 @@ from engine.actions.secrets import (
     secret_paths,
 )
 from engine.errors import StepFailure
-from engine.redaction import PLACEHOLDER
 from engine.settings import DEFAULT_TENANT
+from engine.values.placeholder import PLACEHOLDER
 
 CANARY = 'c4nary "\\ü\n+/=%?&'
 
@@ -89,6 +89,57 @@ async def test_providers_are_asked_in_order(tmp_path: Path) -> None:
     ]
     with pytest.raises(StepFailure, match="BLANK"):
         await both.resolve({"$secret": "BLANK"}, [""], DEFAULT_TENANT)
+
+
+class Answering:
+    """A provider that gives or raises what it was made with."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    async def read(self, name: str, tenant: str) -> Any:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [(KeyError(CANARY), "KeyError"), (TimeoutError(), "TimeoutError"), (b"bytes", "it is bytes, not text")],
+)
+async def test_a_provider_that_fails_fails_the_step_without_its_text(answer: Any, reason: str) -> None:
+    with pytest.raises(StepFailure, match=reason) as failed:
+        await SecretResolver([Answering(answer)]).resolve([{"$secret": "KEY"}], ["/0"], DEFAULT_TENANT)
+    assert (failed.value.category, failed.value.code) == ("ActionError", "SECRET_UNREADABLE")
+    assert failed.value.details == {"secret": "KEY", "path": "/0", "reason": reason}
+    assert failed.value.__cause__ is failed.value.__context__ is None
+
+
+async def test_a_provider_may_say_how_the_step_fails() -> None:
+    busy = StepFailure("TransientError", "The vault is sealed.", code="VAULT_SEALED")
+    with pytest.raises(StepFailure) as failed:
+        await SecretResolver([Answering(busy)]).resolve({"$secret": "KEY"}, [""], DEFAULT_TENANT)
+    assert failed.value is busy
+
+
+async def test_an_empty_text_is_no_secret() -> None:
+    asked = SecretResolver([Answering(""), Answering("found")])
+    assert (await asked.resolve({"$secret": "KEY"}, [""], DEFAULT_TENANT)).value == "found"
+
+
+@pytest.mark.parametrize("content", ["directory", "loop", "not UTF-8"])
+async def test_a_file_that_cannot_be_read_is_no_missing_secret(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "KEY"
+    match content:
+        case "directory":
+            file.mkdir()
+        case "loop":
+            file.symlink_to(file)
+        case _:
+            file.write_bytes(b"\xff\xfe")
+    with pytest.raises(StepFailure) as failed:
+        await SecretResolver([DirectorySecrets(tmp_path)]).resolve({"$secret": "KEY"}, [""], DEFAULT_TENANT)
+    assert failed.value.code == "SECRET_UNREADABLE"
 
 
 @pytest.mark.parametrize(

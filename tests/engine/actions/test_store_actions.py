@@ -15,8 +15,8 @@ from engine.actions.context import ActionContext
 from engine.actions.invoke import invoke
 from engine.actions.registry import ActionRegistry
 from engine.errors import StepFailure, Unavailable
-from engine.store import data_store
-from engine.store.engine import create_store_engine
+from engine.store.data import data_store
+from engine.store.database.engine import create_store_engine
 
 Perform = Callable[..., Awaitable[Any]]
 REFUSALS = {"ACTION_INPUT_INVALID", "VALIDATION_ERROR", "JSON_NUMBER_NOT_FINITE"}

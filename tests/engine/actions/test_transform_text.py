@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import javascript
 from engine.actions.pure import run_pure
 from engine.errors import StepFailure
+from engine.values import javascript
 
 
 def run(action: str, **action_input: Any) -> Any:

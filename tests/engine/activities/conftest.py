@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from engine.store.engine import create_store_engine
-from engine.store.transactions import Store
+from engine.store.database.engine import create_store_engine
+from engine.store.database.transactions import Store
 
 
 @pytest_asyncio.fixture

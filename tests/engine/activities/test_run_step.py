@@ -11,16 +11,18 @@ from sqlalchemy import text
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from engine import fault_points
 from engine.actions.secrets import EnvironmentSecrets, SecretResolver
-from engine.activities import fault_points
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.run_step import RunStep
+from engine.definition.step_ref import StepRef
 from engine.ids import new_id
-from engine.interpreter.effects import StepRecord, StepRef
+from engine.interpreter.effects import StepRecord
 from engine.settings import DEFAULT_TENANT
-from engine.store import invocations
-from engine.store.invocations import KeyHeld
-from engine.store.transactions import Store
+from engine.store.database.transactions import Store
+from engine.store.trace import attempts
+from engine.store.trace.attempts import KeyHeld
+from engine.store.trace.projection import Progress, Waiting, write_progress
 from engine.workflow.wire import RunStepInput, RunStepOutput, encode_step, encode_trace
 from tests.engine.workflow.actions import Counts, registry_of
 from tests.engine.workflow.harness import PATIENCE_SECONDS
@@ -110,6 +112,21 @@ def dying_at(point: str) -> Callable[[str], None]:
             raise Died(point)
 
     return hook
+
+
+async def test_the_row_tells_until_when_the_action_must_have_ended(world: World) -> None:
+    run_id = await world.run()
+    with fault_points.installed(dying_at("run_step.after_claim")), pytest.raises(Died):
+        await run_step(world.activity(), request(run_id))
+    seconds = "SELECT extract(epoch FROM step_due_at - updated_at) AS seconds FROM workflow_runs"
+    [row] = await world.rows(seconds)
+    quick = registry_of(world.counts).get("test.quick", 1).traits.timeout_seconds
+    assert float(row["seconds"]) == quick
+    async with world.store.begin() as connection:
+        step = StepRef("root.steps[1]", "", 1, "w", "event.wait")
+        await write_progress(connection, Progress(run_id, (), 9, 2), Waiting(step, "event", AT))
+    [row] = await world.rows(seconds)
+    assert row["seconds"] is None, "what waits has no action that must end"
 
 
 async def test_a_repeat_of_a_finished_try_gives_its_outcome_and_runs_nothing(world: World) -> None:
@@ -272,7 +289,7 @@ async def test_an_outcome_that_comes_after_the_end_of_the_run_is_dropped(world: 
 async def test_an_outcome_in_hand_waits_for_postgres(
     world: World, monkeypatch: pytest.MonkeyPatch, action: str, write: str
 ) -> None:
-    original = getattr(invocations, write)
+    original = getattr(attempts, write)
     away = [3]
 
     async def at_first_away(*arguments: Any) -> Any:
@@ -281,7 +298,7 @@ async def test_an_outcome_in_hand_waits_for_postgres(
             raise ConnectionRefusedError("Postgres is restarting")
         return await original(*arguments)
 
-    monkeypatch.setattr(invocations, write, at_first_away)
+    monkeypatch.setattr(attempts, write, at_first_away)
     fails = {"category": "ActionError", "message": "no", "code": "E1"}
     answer = await run_step(world.activity(), request(await world.run(), action, **fails))
     assert ("ok" in answer) == (write == "succeed")

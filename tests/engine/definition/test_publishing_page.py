@@ -9,6 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 DEFINITION = ROOT / "engine" / "definition"
+OPERATION = ROOT / "engine" / "operations" / "catalog" / "publish.py"
+COMMAND = ROOT / "runstudio_tui" / "commands" / "publish.py"
 SEVERITIES = ("error", "warning")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -61,11 +63,11 @@ def findings() -> set[tuple[str, str]]:
     return found
 
 
-def refusals() -> set[str]:
-    """Codes of the refusals in ``publish_definition`` and the functions of its module below it."""
-    tree = ast.parse((ROOT / "engine" / "operations" / "publish.py").read_text(encoding="utf-8"))
+def refusals(module: Path, function: str) -> set[str]:
+    """Codes of the refusals in a function and in the functions of its module that it calls."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, Function)}
-    waiting, seen, found = ["publish_definition"], set[str](), set[str]()
+    waiting, seen, found = [function], set[str](), set[str]()
     while waiting:
         name = waiting.pop()
         if name in seen:
@@ -88,7 +90,10 @@ def test_every_finding_is_on_the_page_with_its_severity() -> None:
 
 
 def test_every_refusal_is_on_the_page() -> None:
-    assert {code.strip("`") for code, *_ in rows("Refusals")} == refusals()
+    operation, command = refusals(OPERATION, "publish_definition"), refusals(COMMAND, "publish")
+    assert operation
+    assert command
+    assert {code.strip("`") for code, *_ in rows("Refusals")} == operation | command
 
 
 def test_every_row_says_what_it_means_and_what_to_do() -> None:

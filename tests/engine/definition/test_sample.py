@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from engine.definition.sample import sample_of
+from engine.simulate.sample import sample_of
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from engine.definition.cron import cron_problem
 from engine.definition.publish_context import PublishContext
-from engine.definition.trigger_checks import cron_problem
 from engine.definition.validate import validate_definition
 
 TARGET = {
@@ -110,6 +110,10 @@ def test_an_inferred_schema_needs_an_event() -> None:
         ("2026-06-01T09:00:00", []),
         ("2026-01-01T00:00:00Z", ["TIME_TRIGGER_INVALID_RUN_AT"]),
         ("2025-12-31T23:59:59", ["TIME_TRIGGER_INVALID_RUN_AT"]),
+        ("2100-12-31T23:59:59Z", []),
+        ("2101-01-01T00:00:00Z", ["TIME_TRIGGER_INVALID_RUN_AT"]),
+        ("9999-12-31T23:59:59.999Z", ["TIME_TRIGGER_INVALID_RUN_AT"]),
+        ("0001-01-01T00:00:00+14:00", ["TIME_TRIGGER_INVALID_RUN_AT"]),
         ("tomorrow", ["TIME_TRIGGER_INVALID_RUN_AT"]),
         (" ", ["TIME_TRIGGER_RUN_AT_REQUIRED"]),
         ("", ["INVALID_WORKFLOW_DEFINITION", "TIME_TRIGGER_RUN_AT_REQUIRED"]),
@@ -120,7 +124,18 @@ def test_schedules(run_at: str, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "cron", ["0 9 * * 1-5", "*/5 * * * *", "30 6 1,15 * *", "0-30/10 8-18 * 1-6 *", "* 3 * * *", "0 0 * * 7"]
+    "cron",
+    [
+        "0 9 * * 1-5",
+        "*/5 * * * *",
+        "30 6 1,15 * *",
+        "0-30/10 8-18 * 1-6 *",
+        "0 0 * * 7",
+        "0 0 29 2 *",
+        "0,55 * * * *",
+        "5/15 * * * *",
+        "59 23 31 12 *",
+    ],
 )
 def test_good_schedules(cron: str) -> None:
     assert cron_problem(cron) is None
@@ -141,6 +156,16 @@ BAD_SCHEDULES: list[Any] = [
     "*/0 * * * *",
     "0 9 ? * MON",
     "1,,2 * * * *",
+    "* 3 * * *",
+    "* 9-17 * * *",
+    "0,1,2,3 * * * *",
+    "*/59 * * * *",
+    "0,58 * * * *",
+    "2,58 0,23 * * *",
+    "50/3 * * * *",
+    "0 0 30 2 *",
+    "0 0 31 4,6,9,11 *",
+    "\u0664 * * * *",
     "0 9 0 * *",
     "0 " + ",".join(["1"] * 70) + " * * *",
     None,
@@ -151,6 +176,18 @@ BAD_SCHEDULES: list[Any] = [
 @pytest.mark.parametrize("cron", BAD_SCHEDULES)
 def test_bad_schedules(cron: Any) -> None:
     assert cron_problem(cron)
+
+
+def test_what_comes_too_often_is_told_by_its_two_times() -> None:
+    assert (
+        cron_problem("* 9-17 * * *") == "It would run at 09:00 and at 09:01; a schedule runs at most every 5 minutes."
+    )
+    assert (
+        cron_problem("2,58 0,23 * * *")
+        == "It would run at 23:58 and at 00:02; a schedule runs at most every 5 minutes."
+    )
+    # On days that do not follow each other midnight is no matter.
+    assert cron_problem("2,58 0,23 1 * *") is None
 
 
 def test_findings_about_recurring_triggers() -> None:

@@ -11,7 +11,10 @@ import pytest
 
 from engine.devstack.stack import DevStack
 from engine.settings import Settings
+from tests.engine.devstack.bare_machine import machine
 from tests.engine.devstack.processes_seen import FAKE_WORKER, MakeStack, kill, leave_schema_alone, processes_of
+
+__all__ = ["machine"]
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from temporalio import workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from engine.devstack.time_skipping import TimeSkipping
 from engine.ids import new_id
+from tests.time_skipping import TimeSkipping
 
 THIRTY_DAYS = timedelta(days=30)
 
@@ -32,14 +32,12 @@ def plain(url: str) -> str:
     return url.replace("+psycopg", "")
 
 
-async def test_a_database_is_ours_alone_and_durable(empty_database_url: str) -> None:
+async def test_a_database_is_ours_alone_and_like_the_stacks(empty_database_url: str) -> None:
     async with await psycopg.AsyncConnection.connect(plain(empty_database_url)) as connection:
         tables = await connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
         assert await tables.fetchone() == (0,)
         for name, value in {
-            "fsync": "on",
             "synchronous_commit": "on",
-            "full_page_writes": "on",
             "max_connections": "200",
             "listen_addresses": "",
             "TimeZone": "UTC",

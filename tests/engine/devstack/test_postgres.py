@@ -38,6 +38,8 @@ def test_what_was_committed_survives_a_crash(directory: Path) -> None:
     server.start()
     url = server.url()
     with connect(server) as connection:
+        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+            assert connection.execute("SELECT current_setting(%s)", [name]).fetchall() == [("on",)]
         connection.execute("CREATE TABLE kept (n int)")
         # In flight when the machine dies: it must not appear afterwards.
         other = psycopg.connect(url.replace("+psycopg", ""))

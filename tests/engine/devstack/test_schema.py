@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.devstack.schema import prepare_schema
-from engine.store.schema_version import SchemaOutdated, current_revision, head_revision
+from engine.store.database.schema_version import SchemaOutdated, current_revision, head_revision
 from tests.engine.devstack.processes_seen import silent
 
 

@@ -10,7 +10,7 @@ import pytest
 from engine.contract import TASK_QUEUE
 from engine.devstack.stack import DevStack
 from engine.settings import Settings
-from engine.store.schema_version import current_revision, head_revision
+from engine.store.database.schema_version import current_revision, head_revision
 from tests.engine.devstack.processes_seen import kill, processes_of, silent
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.expression import FUNCTION_NAMES
-from engine.expression.limits import NESTING, RESULT_CHARACTERS, RESULT_NESTING, SOURCE_BYTES, STEPS
+from engine.expression.errors import NESTING, RESULT_CHARACTERS, RESULT_NESTING, SOURCE_BYTES, STEPS
 from tests.engine.expression.conftest import outcome_of
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs" / "expressions.md").read_text(encoding="utf-8")

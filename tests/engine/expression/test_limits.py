@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.expression import compile_expression
-from engine.expression.limits import NESTING, SOURCE_BYTES, STEPS
+from engine.expression.errors import NESTING, SOURCE_BYTES, STEPS
 from tests.engine.expression.conftest import NOW, evaluate, outcome_of
 
 MANY = [{"id": number, "g": str(number % 7)} for number in range(30_000)]
@@ -155,4 +155,3 @@ def test_speed_does_not_depend_on_the_document() -> None:
     small = fastest({"payload": {"deep": deep}})
     large = fastest({"payload": {"deep": deep, "rows": [{"id": n, "name": "n" * 20} for n in range(20_000)]}})
     assert large < small * 3
-    assert large < 50e-6

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.expression import compile_expression
-from engine.expression.limits import RESULT_CHARACTERS, RESULT_NESTING
+from engine.expression.errors import RESULT_CHARACTERS, RESULT_NESTING
 from tests.engine.expression.conftest import evaluate, failure_of, outcome_of
 
 TOO_LARGE = ("evaluate", "too-large")

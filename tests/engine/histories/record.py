@@ -20,7 +20,7 @@ from engine.devstack.postgres import EmbeddedPostgres
 from engine.devstack.temporal_cli import obtain_cli
 from engine.devstack.temporal_server import TemporalServer
 from engine.settings import Settings
-from engine.store.engine import create_store_engine
+from engine.store.database.engine import create_store_engine
 from tests.conftest import migrate
 from tests.engine.histories.scenarios import SCENARIOS
 from tests.engine.workflow.harness import Bench

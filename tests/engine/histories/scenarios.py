@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from unittest.mock import patch
 
-from engine.contract import SIGNAL_HUMAN_TASK, SIGNAL_QUOTA_RESUME
+from temporalio.client import WorkflowHistory
+
+from engine.contract import REPLAY_COST, SIGNAL_HUMAN_TASK, SIGNAL_QUOTA_RESUME
+from engine.operations.runs import starting
 from engine.workflow import continuation
 from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.steps import (
@@ -135,6 +138,30 @@ async def continued(bench: Bench) -> Run:
         return run
 
 
+class FirstExecution(Run):
+    """A run whose history is that of its first execution."""
+
+    async def history(self) -> WorkflowHistory:
+        """Ends with the change to the next one."""
+        row = await self.row()
+        handle = self.bench.client.get_workflow_handle(self.handle.id, run_id=row["temporal_run_id"])
+        return await handle.fetch_history()
+
+
+async def continued_by_cost(bench: Bench) -> Run:
+    """The first execution of a run that went on as a new one because its replay would cost too much, with few events."""
+    little = {**REPLAY_COST, "most": 60 * REPLAY_COST["event"]}
+    with patch.object(starting, "REPLAY_COST", little):
+        run = await bench.play([
+            for_each("l", "[1, 2, 3, 4, 5, 6]", [
+                assign("a", n="len(payload.items[n > 10])"),
+                quick("q", value="=vars.n"),
+                wait_time("t", 50),
+            ]),
+        ], {"items": [{"n": n} for n in range(300)]})  # fmt: skip
+    return FirstExecution(bench, run.id)
+
+
 SCENARIOS: dict[str, Scenario] = {
     scenario.__name__: scenario
     for scenario in (
@@ -147,5 +174,6 @@ SCENARIOS: dict[str, Scenario] = {
         failed,
         long_chain,
         continued,
+        continued_by_cost,
     )
 }

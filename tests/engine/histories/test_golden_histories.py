@@ -13,11 +13,13 @@ from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import NondeterminismError
 
-from engine.activities.data_converter import OrderedJsonPayloads
 from engine.contract import SEMANTICS_VERSION
 from engine.interpreter import effects as fx
-from engine.workflow import perform, run_workflow
+from engine.temporal.data_converter import OrderedJsonPayloads
+from engine.workflow import calls, chains, perform, run_workflow
+from engine.workflow.effort import Effort
 from engine.workflow.perform import Performer
+from engine.workflow.position import Position
 from tests.engine.histories.scenarios import SCENARIOS
 
 DIRECTORY = Path(__file__).parent
@@ -57,29 +59,48 @@ async def replay(name: str) -> None:
 
 
 async def test_another_kind_of_activity_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(perform, "run_ordinary", perform.run_quick)
+    monkeypatch.setattr(perform, "run_ordinary", calls.run_quick)
     with pytest.raises(NondeterminismError):
         await replay("steps")
 
 
 async def test_another_order_of_commands_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Performer._call_action
+    original = Performer._quick
 
-    async def flushing_first(self: Performer, effect: fx.CallAction) -> fx.Outcome:
+    async def flushing_first(self: Performer, effect: fx.CallAction) -> None:
         await self._flush(fx.Flush(effect.trace, effect.steps_started))
-        return await original(self, effect)
+        await original(self, effect)
 
-    monkeypatch.setattr(Performer, "_call_action", flushing_first)
+    monkeypatch.setattr(Performer, "_quick", flushing_first)
     with pytest.raises(NondeterminismError):
         await replay("failed")
 
 
 async def test_a_wait_that_opens_no_timer_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Performer._until
+    original = Position.until
 
-    async def without_deadline(self: Performer, arrived: Any, due_at: str | None, summary: str) -> bool:
+    async def without_deadline(self: Position, arrived: Any, due_at: str | None, summary: str) -> bool:
         return await original(self, arrived, None, summary)
 
-    monkeypatch.setattr(Performer, "_until", without_deadline)
+    monkeypatch.setattr(Position, "until", without_deadline)
     with pytest.raises(NondeterminismError):
         await replay("waits")
+
+
+async def test_another_estimate_of_what_a_replay_costs_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Effort, "nanoseconds", lambda *_: 0)
+    with pytest.raises(NondeterminismError):
+        await replay("continued_by_cost")
+
+
+async def test_a_machine_that_computes_something_else_than_its_chain_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = chains._feed
+
+    def half_a_second_late(position: Position, answer: Any) -> None:
+        original(
+            position, {**answer, "outcomes": [{**outcome, "at": outcome["at"] + 500} for outcome in answer["outcomes"]]}
+        )
+
+    monkeypatch.setattr(chains, "_feed", half_a_second_late)
+    with pytest.raises(RuntimeError, match="have come apart"):
+        await replay("steps")

@@ -10,10 +10,11 @@ from typing import Any
 from engine.definition.compile import compile_definition
 from engine.definition.parse import parse_definition
 from engine.definition.plan import Plan
+from engine.definition.step_ref import StepRef
 from engine.interpreter import effects as fx
 from engine.interpreter.ledger import Ledger
 from engine.interpreter.machine import Machine
-from engine.memory_host import MemoryHost, VirtualClock
+from engine.rebuild.memory_host import EvenHost, VirtualClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = "2026-01-01T00:00:00.000Z"
@@ -29,15 +30,13 @@ def plan_of(*steps: dict[str, Any]) -> Plan:
     return compile_definition(parse_definition(source, lenient=True))
 
 
-class Host(MemoryHost):
-    """A virtual clock, and chance that a test can set."""
+class Host(EvenHost):
+    """Chance that a test can set."""
 
-    def __init__(self, clock: VirtualClock, chance: float = 0.5) -> None:
-        super().__init__(clock)
-        self.chance = chance
+    drawn = 0.5
 
-    def random(self) -> float:
-        return self.chance
+    def chance(self, run_id: str, step: StepRef, attempt: int) -> float:
+        return self.drawn
 
 
 class Driver:
@@ -52,11 +51,19 @@ class Driver:
         item_limit: int | None = None,
     ) -> None:
         self.clock = VirtualClock(START)
-        self.host = Host(self.clock)
+        self.host = Host()
         self.traits = traits or {}
         self.plan = plan_of(*steps)
         self.machine = Machine.start(
-            self.plan, FACTS, {} if payload is None else payload, None, self.host, self.traits, quota, item_limit
+            self.plan,
+            FACTS,
+            {} if payload is None else payload,
+            None,
+            self.host,
+            self.traits,
+            quota,
+            item_limit,
+            at_ms=self.clock.now_ms,
         )
         self.ledger = Ledger()
         self.effects: list[fx.Effect] = []
@@ -99,7 +106,7 @@ class Driver:
             outcome = None if answer is None else answer(effect)
             if outcome is None:
                 return self
-            self.machine.resume(outcome)
+            self.machine.resume(outcome, self.clock.now_ms)
 
     def hop(self) -> Driver:
         """Go on in a new machine, from the state as JSON."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from engine.definition.step_ref import StepRef
 from engine.errors import RunError
 from engine.interpreter import effects as fx
 from tests.engine.interpreter.driving import NOW, Driver, expr
@@ -189,7 +190,7 @@ class Scripted(Driver):
                 break
             outcome = self._answers[type(effect)](effect)
             assert outcome is not None
-            self.machine.resume(outcome)
+            self.machine.resume(outcome, self.clock.now_ms)
             self._interrupt()
         return self
 
@@ -202,7 +203,7 @@ class Scripted(Driver):
         return fx.QuotaGranted(block)
 
     @staticmethod
-    def _chance(step: fx.StepRef, attempt: int) -> Random:
+    def _chance(step: StepRef, attempt: int) -> Random:
         return Random(f"{step.path}|{step.iteration}|{attempt}")
 
     def _called(self, effect: fx.CallAction) -> fx.Outcome:

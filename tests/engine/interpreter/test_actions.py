@@ -63,7 +63,7 @@ def test_delays_grow_and_are_capped() -> None:
 @pytest.mark.parametrize(("chance", "delay"), [(0.0, 80), (0.5, 100), (0.9999999, 119)])
 def test_jitter_scales_the_delay(chance: float, delay: int) -> None:
     run = Driver(call(retry={"maxAttempts": 2, "backoffMs": 100}))
-    run.host.chance = chance
+    run.host.drawn = chance
     assert sleeps(run.outputs(TRANSIENT, {}).run()) == [delay]
 
 
@@ -138,7 +138,7 @@ def test_a_pure_action_runs_without_an_effect_and_is_recorded_with_its_input_and
     run = Driver(upper(), payload={"t": "a"}).run()
     assert [type(effect).__name__ for effect in run.effects] == ["Finish"]
     assert run.vars == {"up": {"text": "A"}}
-    (made,) = run.ledger.pure_tries
+    (made,) = run.ledger.pure_attempts
     assert (made.call.input, made.call.output, made.call.error, made.attempt) == ({"text": "a"}, {"text": "A"}, None, 1)
 
 
@@ -147,7 +147,7 @@ def test_a_failing_pure_action_is_repeated_only_when_the_step_says_so() -> None:
     assert sleeps(Driver(step).run()) == []
     run = Driver(step | {"retry": {"maxAttempts": 2, "backoffMs": 10}}).run()
     assert sleeps(run) == [10]
-    assert [(made.attempt, made.call.error is not None) for made in run.ledger.pure_tries] == [(1, True), (2, True)]
+    assert [(made.attempt, made.call.error is not None) for made in run.ledger.pure_attempts] == [(1, True), (2, True)]
     assert (run.ledger.steps[0].status, run.ledger.steps[0].attempt) == ("FAILED", 2)
 
 

@@ -26,7 +26,7 @@ WAITS: dict[str, tuple[dict[str, Any], type]] = {
 
 
 def canceled(run: Driver, reason: str | None = "enough") -> fx.Finish:
-    finish = run.machine.cancel(reason)
+    finish = run.machine.cancel(reason, run.clock.now_ms)
     run.ledger.add(finish.trace)
     return finish
 
@@ -63,7 +63,7 @@ def test_cancel_before_the_first_step_closes_nothing() -> None:
 
 def test_cancel_loses_no_record_of_an_effect_that_was_not_handed_out() -> None:
     run = Driver(call(step_id="one"), call(step_id="two")).run()
-    run.machine.resume(fx.ActionSucceeded({}))
+    run.machine.resume(fx.ActionSucceeded({}), run.clock.now_ms)
     finish = canceled(run)
     assert run.steps == [("steps[0]", "SUCCEEDED")]
     assert finish.steps_started == 1
@@ -92,7 +92,7 @@ def test_every_step_start_takes_a_unit_and_none_is_left_means_asking() -> None:
     assert isinstance(asked, fx.AwaitQuota)
     assert (asked.step.path, asked.step.iteration, asked.steps_started) == ("root.steps[1].body.steps[0]", "0", 2)
     assert len(run.ledger.steps) == 2
-    run.machine.resume(fx.QuotaGranted(5))
+    run.machine.resume(fx.QuotaGranted(5), run.clock.now_ms)
     assert run.run().finish.status == "SUCCEEDED"
     assert run.machine.release_quota() == 3
 
@@ -111,14 +111,14 @@ def test_tries_take_no_units() -> None:
 def test_what_is_given_back_is_asked_for_again() -> None:
     run = Driver(WAITS["time"][0], assign(a="1"), quota=9).on(fx.AwaitTime, lambda _: None).run()
     assert run.machine.release_quota() == 8
-    run.machine.resume(fx.Elapsed())
+    run.machine.resume(fx.Elapsed(), run.clock.now_ms)
     assert isinstance(run.run().effects[-1], fx.AwaitQuota)
 
 
 def test_an_empty_grant_is_a_programming_error() -> None:
     run = Driver(assign(a="1"), quota=0).run()
     with pytest.raises(TypeError):
-        run.machine.resume(fx.QuotaGranted(0))
+        run.machine.resume(fx.QuotaGranted(0), run.clock.now_ms)
 
 
 # --- the activation's budget ------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def test_a_restored_machine_gives_the_pending_effect_without_what_was_handed_out
 
 def test_a_state_taken_at_a_boundary_carries_the_records_that_were_not_handed_out() -> None:
     run = Driver(call(), assign(a="1")).run()
-    run.machine.resume(fx.ActionSucceeded({}))
+    run.machine.resume(fx.ActionSucceeded({}), run.clock.now_ms)
     assert run.machine.at_boundary
     run.hop().run()
     assert run.steps == [("steps[0]", "SUCCEEDED"), ("steps[1]", "SUCCEEDED")]

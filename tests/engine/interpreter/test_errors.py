@@ -143,4 +143,4 @@ def test_an_endless_message_is_cut() -> None:
 def test_an_outcome_that_answers_another_effect_is_a_programming_error() -> None:
     run = Driver(call()).run()
     with pytest.raises(TypeError, match="Elapsed does not answer CallAction"):
-        run.machine.resume(fx.Elapsed())
+        run.machine.resume(fx.Elapsed(), run.clock.now_ms)

@@ -84,11 +84,18 @@ def arrived(event_id: str | None, second: int, key: str | None = "k") -> EventAr
     return EventArrived(event_id, "E", key, {}, f"2026-01-01T00:00:{second:02d}.000Z")
 
 
+def take(buffer: EventBuffer, key: str | None = "k") -> EventArrived | None:
+    event = buffer.match("E", key, ())
+    if event is not None:
+        buffer.use(event)
+    return event
+
+
 def test_events_are_taken_by_age_and_of_equal_age_by_arrival() -> None:
     buffer = EventBuffer()
     for event in (arrived("late", 9), arrived("b", 5), arrived("a", 5), arrived("early", 1)):
         assert buffer.add(event)
-    taken = [buffer.take("E", "k", ()) for _ in range(5)]
+    taken = [take(buffer) for _ in range(5)]
     assert [event.event_id if event else None for event in taken] == ["early", "b", "a", "late", None]
 
 
@@ -101,7 +108,22 @@ def test_the_buffer_survives_as_json() -> None:
     buffer = EventBuffer()
     buffer.add(arrived("a", 1))
     buffer.add(arrived("b", 2, key=None))
-    buffer.take("E", "k", ())
+    take(buffer)
     again = EventBuffer.from_json(buffer.to_json())
     assert not again.add(arrived("a", 1))
-    assert again.take("E", None, ()) == arrived("b", 2, key=None)
+    assert take(again, None) == arrived("b", 2, key=None)
+
+
+def test_an_event_that_is_not_here_can_be_used_and_never_comes_again() -> None:
+    buffer = EventBuffer()
+    buffer.use(arrived("a", 1))
+    assert not buffer.add(arrived("a", 1))
+
+
+def test_an_event_without_an_id_is_used_once() -> None:
+    buffer = EventBuffer()
+    for _ in range(2):
+        buffer.add(arrived(None, 1))
+    buffer.use(arrived(None, 1))
+    assert take(buffer) == arrived(None, 1)
+    assert take(buffer) is None

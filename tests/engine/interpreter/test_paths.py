@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.definition.assign_paths import parse_target, written
 from engine.errors import StepFailure
-from engine.interpreter.paths import parse_target, written
 
 
 @pytest.mark.parametrize(

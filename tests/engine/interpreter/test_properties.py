@@ -43,7 +43,7 @@ def test_records_are_numbered_without_a_gap_and_every_step_has_its_place(steps: 
 def test_a_cancel_at_any_effect_closes_everything(steps: list[dict[str, Any]], after: int) -> None:
     run = Scripted(steps).run(after)
     ended = isinstance(run.effects[-1], fx.Finish)
-    finish = run.machine.cancel("stop")
+    finish = run.machine.cancel("stop", run.clock.now_ms)
     run.ledger.add(finish.trace)
     assert (finish.status == "CANCELED") is not ended
     assert all(step.status != "STARTED" for step in run.ledger.steps)

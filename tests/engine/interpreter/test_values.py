@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.interpreter.effects import PureCall, StepRecord, StepRef, WaitRecord
+from engine.definition.step_ref import StepRef
+from engine.interpreter.effects import PureCall, StepRecord, WaitRecord
 from engine.interpreter.ledger import Ledger
 from engine.interpreter.times import iso_of, milliseconds_of, parse_instant
-from engine.interpreter.trace import MAX_OUTCOME_BYTES, bounded, json_size, shown, shown_assignments
+from engine.interpreter.trace import MAX_OUTCOME_BYTES, bounded, shown, shown_assignments
+from engine.values.json_size import json_size
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,12 @@ def test_a_time_that_has_passed_needs_no_timer_but_has_its_row() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["1767225600000", "null", '"nope"', '"1767225600000"', '"2026-13-01"', '{"a": 1}', "true"]
-)
+    "value",
+    [
+        "1767225600000", "null", '"nope"', '"1767225600000"', '"2026-13-01"', '{"a": 1}', "true",
+        '"0001-01-01T00:00:00+01:00"', '"9999-12-31T23:59:59-01:00"',
+    ],
+)  # fmt: skip
 def test_what_is_no_time_is_a_validation_error(value: str) -> None:
     error = Driver(until(value)).run().finish.error
     assert error is not None
@@ -80,7 +84,7 @@ def test_a_matching_event_resolves_the_wait_and_is_assigned() -> None:
     assert run.machine.deliver(event(1))
     taken = run.machine.take_event()
     assert taken is not None
-    run.machine.resume(taken)
+    run.machine.resume(taken, run.clock.now_ms)
     run.run()
     assert run.vars == {"event": {"n": 1}, "eventName": "PING", "a": 1, "b": 2}
     assert run.ledger.steps[0].outcome == {"eventName": "PING", "key": "k", "matchedEventId": "e1"}
@@ -124,7 +128,7 @@ def test_events_before_the_wait_are_used_oldest_first_and_each_once() -> None:
     assert run.machine.deliver(event(2, at="2026-01-01T00:00:00.002Z"))
     assert run.machine.deliver(event(1, at="2026-01-01T00:00:00.001Z"))
     assert not run.machine.deliver(event(1))
-    run.machine.resume(fx.Elapsed())
+    run.machine.resume(fx.Elapsed(), run.clock.now_ms)
     run.on(fx.AwaitEvent, lambda _: run.machine.take_event()).run()
     assert (run.vars["a"], run.vars["event"]) == (1, {"n": 2})
     assert not run.machine.deliver(event(1))
@@ -135,7 +139,7 @@ def test_a_used_event_is_ignored_for_good_also_after_a_hop() -> None:
     run.machine.deliver(event(1))
     taken = run.machine.take_event()
     assert taken is not None
-    run.machine.resume(taken)
+    run.machine.resume(taken, run.clock.now_ms)
     run.run().hop()
     assert not run.machine.deliver(event(1))
     assert run.machine.take_event() is None

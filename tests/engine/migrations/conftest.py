@@ -72,7 +72,7 @@ INSERT INTO workflow_run_snapshots (snapshot_id, run_id, step_path, envelope_jso
 def upgrade(url: str, revision: str, progress: Callable[[str], None] = lambda line: None) -> None:
     """Applies the migrations up to one revision."""
     config = Config()
-    config.set_main_option("script_location", str(REPOSITORY / "migrations"))
+    config.set_main_option("script_location", str(REPOSITORY / "migrations" / "runstudio_migrations"))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     config.attributes["progress"] = progress
     command.upgrade(config, revision)

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from engine.store.schema_version import migrate
+from engine.store.database.schema_version import migrate
 
 Sql = psycopg.Connection[Any]
 Upgrade = Callable[..., None]

@@ -12,7 +12,7 @@ import pytest
 from psycopg import errors
 
 from engine.errors import Unavailable
-from engine.store.schema_version import MigrationResult, current_revision, migrate
+from engine.store.database.schema_version import MigrationResult, current_revision, head_revision, migrate
 
 Sql = psycopg.Connection[Any]
 Upgrade = Callable[..., None]
@@ -74,7 +74,7 @@ def test_stranded_runs_are_closed_with_everything_open_in_them(history_url: str,
 
     assert result == MigrationResult(
         "0001",
-        "0003",
+        head_revision(),
         {"runs": STRANDED, "waits": STRANDED, "steps": 2 * STRANDED, "invocations": STRANDED, "tasks": 2 * STRANDED},
     )
     assert any("closed 1000 stranded runs" in line for line in lines)
@@ -132,7 +132,7 @@ def test_ended_runs_and_temporal_runs_stay_as_they_are_to_the_byte(
 def test_killed_between_chunks_it_goes_on_from_there(history_url: str, sql: Sql, upgrade_to: Upgrade) -> None:
     upgrade_to(history_url, "0002")
     program = (
-        "import sys; from engine.store.schema_version import migrate;"
+        "import sys; from engine.store.database.schema_version import migrate;"
         "migrate(sys.argv[1], lambda line: print(line, flush=True))"
     )
     # The last run stays locked, so the last chunk cannot be closed while the process is being killed.
@@ -174,7 +174,7 @@ def test_killed_between_chunks_it_goes_on_from_there(history_url: str, sql: Sql,
     ).fetchall()
     assert again == first, "what the first attempt closed was not touched again"
     assert _number(sql, "SELECT count(*) FROM workflow_runs WHERE error_json ->> 'stage' = 'migration'") == STRANDED
-    assert migrate(history_url) == MigrationResult("0003", "0003")
+    assert migrate(history_url) == MigrationResult(head_revision(), head_revision())
 
 
 def test_a_connection_cut_between_chunks_is_the_same(history_url: str, sql: Sql, upgrade_to: Upgrade) -> None:
@@ -259,10 +259,10 @@ def test_a_lock_that_is_never_let_go_ends_the_migration_and_not_the_database(
 ) -> None:
     upgrade_to(history_url, "0002")
     with psycopg.connect(sql.info.dsn) as holder, monkeypatch.context() as impatient:
-        impatient.setattr("migrations.online.LOCK_ATTEMPTS", 1)
+        impatient.setattr("runstudio_migrations.online.LOCK_ATTEMPTS", 1)
         holder.execute("SELECT 1 FROM workflow_runs LIMIT 1")
         with pytest.raises(Unavailable, match="MIGRATION_BLOCKED"):
             migrate(history_url)
         holder.rollback()
     assert _number(sql, "SELECT count(*) FROM workflow_runs WHERE error_json ->> 'stage' = 'migration'") == STRANDED
-    assert migrate(history_url).after == "0003"
+    assert migrate(history_url).after == head_revision()

@@ -11,7 +11,7 @@ from psycopg import errors
 from engine.devstack.postgres import EmbeddedPostgres
 from engine.errors import Forbidden
 from engine.ids import new_id
-from engine.store.schema_version import migrate
+from engine.store.database.schema_version import migrate
 
 RUN = "INSERT INTO workflow_runs (workflow_id, workflow_version, status, engine) VALUES ('w', 1, 'RUNNING', 'temporal')"
 EVENT = "INSERT INTO workflow_runtime_events (event_id, event_name, state) VALUES (gen_random_uuid(), 'e', 'received')"

@@ -19,8 +19,8 @@ from sqlalchemy.exc import SAWarning
 from engine.devstack.postgres import EmbeddedPostgres
 from engine.errors import Unavailable
 from engine.ids import new_id
-from engine.store.engine import create_store_engine
-from engine.store.schema_version import (
+from engine.store.database.engine import create_store_engine
+from engine.store.database.schema_version import (
     SchemaOutdated,
     current_revision,
     head_revision,
@@ -30,7 +30,7 @@ from engine.store.schema_version import (
     revisions,
 )
 from engine.store.tables import metadata
-from migrations.online import TURN_KEY
+from runstudio_migrations.online import TURN_KEY
 
 Upgrade = Callable[..., None]
 
@@ -90,7 +90,7 @@ def test_alembic_sees_no_difference(database_url: str) -> None:
 
 def test_file_names_tell_the_history_alembic_reads() -> None:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parents[3] / "migrations"))
+    config.set_main_option("script_location", str(Path(__file__).parents[3] / "migrations" / "runstudio_migrations"))
     chain = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     assert [revision.name for revision in revisions()] == chain[::-1]
     assert head_revision() == chain[0]
@@ -106,10 +106,15 @@ async def test_a_program_refuses_a_schema_that_is_old_or_missing(empty_database_
         upgrade_to(empty_database_url, "0001")
         with pytest.raises(SchemaOutdated) as refused:
             await require_current_schema(engine)
-        assert refused.value.details == {"found": "0001", "needed": head_revision(), "missing": ["0002", "0003"]}
+        assert refused.value.details == {
+            "found": "0001",
+            "needed": head_revision(),
+            "missing": ["0002", "0003", "0004"],
+        }
         assert [revision.summary for revision in missing_revisions(empty_database_url)] == [
             "beside the old executor",
             "cutover",
+            "when a step is due",
         ]
 
         migrate(empty_database_url)
@@ -158,7 +163,7 @@ def test_a_migration_that_never_ends_is_not_waited_for_for_ever(
 ) -> None:
     plain = empty_database_url.replace("postgresql+psycopg", "postgresql")
     with psycopg.connect(plain, autocommit=True) as other, monkeypatch.context() as impatient:
-        impatient.setattr("migrations.online.TURN_SECONDS", 0.5)
+        impatient.setattr("runstudio_migrations.online.TURN_SECONDS", 0.5)
         other.execute("SELECT pg_advisory_lock(%s)", [TURN_KEY])
         with pytest.raises(Unavailable, match="MIGRATION_RUNNING"):
             migrate(empty_database_url)
@@ -169,7 +174,7 @@ def _in_another_process(url: str) -> int:
     import subprocess
     import sys
 
-    program = "import sys; from engine.store.schema_version import migrate; migrate(sys.argv[1])"
+    program = "import sys; from engine.store.database.schema_version import migrate; migrate(sys.argv[1])"
     return subprocess.run([sys.executable, "-c", program, url], check=False).returncode
 
 
@@ -178,7 +183,7 @@ def test_there_is_no_way_back(database_url: str, revision: str) -> None:
     from alembic import command
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parents[3] / "migrations"))
+    config.set_main_option("script_location", str(Path(__file__).parents[3] / "migrations" / "runstudio_migrations"))
     config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
     with pytest.raises(NotImplementedError, match="cannot be undone"):
         command.downgrade(config, revision)

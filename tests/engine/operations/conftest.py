@@ -19,11 +19,11 @@ from engine.definition.hash import definition_hash
 from engine.ids import new_id
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
-from engine.operations.temporal import TemporalConnection
 from engine.settings import DEFAULT_TENANT
-from engine.store.definitions import NewVersion, ensure_workflow, insert_version, load_workflow
-from engine.store.engine import create_store_engine
-from engine.store.transactions import Store, writing
+from engine.store.catalog.definitions import NewVersion, ensure_workflow, insert_version, load_workflow
+from engine.store.database.engine import create_store_engine
+from engine.store.database.transactions import Store, writing
+from engine.temporal.connection import TemporalConnection
 
 Rows = list[dict[str, Any]]
 Query = Callable[..., Awaitable[Rows]]

@@ -8,7 +8,7 @@ from temporalio.client import Client, Interceptor, OutboundInterceptor, StartWor
 from temporalio.service import RPCError, RPCStatusCode
 
 from engine.errors import Unavailable
-from engine.operations.temporal import TemporalConnection
+from engine.temporal.connection import TemporalConnection
 
 
 class Crash(BaseException):

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from engine.errors import Forbidden
-from engine.operations.actor import Actor, Level
+from engine.errors import Forbidden, Invalid
+from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
-from engine.operations.launch import LaunchRequest, launch_published_run
-from engine.store.transactions import Store
+from engine.operations.runs.launch import LaunchRequest, launch_published_run
+from engine.records import Level
+from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import AsUser, Query, add_version
 
 
@@ -53,9 +54,20 @@ async def test_an_operators_grants_suffice_for_a_launch_under_a_limit(
     await add_version(store)
     await execute("UPDATE workflow_definitions SET concurrency_limit = 5")
     async with as_user("runstudio_operator") as operator:
-        assert (await launch_published_run(operator, LaunchRequest("orders"))).launch_state == "started"
+        assert not (await launch_published_run(operator, LaunchRequest("orders"))).pending
     [entry] = await query("SELECT actor_level FROM workflow_audit_log")
     assert entry["actor_level"] == "operate"
+
+
+@pytest.mark.parametrize("tenant", ["nobody", "", "\0", "'; --"])
+async def test_a_tenant_that_cannot_be_is_refused(context: OperationContext, tenant: str) -> None:
+    with pytest.raises(Invalid, match="ID_INVALID"):
+        OperationContext(context.store, context.temporal, context.actor, tenant)
+
+
+async def test_a_tenant_is_written_as_postgres_writes_it(context: OperationContext) -> None:
+    tenant = "0198C2AA-0000-7000-8000-0000000000EE"
+    assert OperationContext(context.store, context.temporal, context.actor, tenant).tenant == tenant.lower()
 
 
 async def test_a_viewer_cannot_launch(as_user: AsUser, store: Store, query: Query) -> None:

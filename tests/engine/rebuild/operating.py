@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.interpreter.recorded_run import RecordedRun
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
-from engine.operations.deliveries import make_due_deliveries
-from engine.operations.events import EventRequest, submit_event
-from engine.operations.routing import route_received
-from engine.operations.tasks import complete_task
-from engine.operations.temporal import TemporalConnection
-from engine.recorded_run import RecordedRun
-from engine.store.reader import open_reader
-from engine.store.recorded import load_recorded
+from engine.operations.events.deliveries import make_due_deliveries
+from engine.operations.events.events import EventRequest, submit_event
+from engine.operations.events.routing import route_received
+from engine.operations.tasks.tasks import complete_task
+from engine.store.database.reader import open_reader
+from engine.store.trace.recorded import load_recorded
+from engine.temporal.connection import TemporalConnection
 from tests.engine.workflow.harness import Bench, Run
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from engine.preview_replay import Difference, preview_replay
-from engine.recorded_run import NOT_KEPT
+from engine.interpreter.recorded_run import NOT_KEPT
+from engine.rebuild.preview import preview_replay
+from engine.records import Difference
 from tests.engine.rebuild.recording import assign, echo, expr, played
 
 BRANCH = {

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from engine.rebuild import rebuild_end, rebuild_step
-from engine.recorded_run import NOT_KEPT, RecordedTry, RecordedWait
+from engine.interpreter.recorded_run import NOT_KEPT, RecordedAttempt, RecordedWait
+from engine.rebuild.state import rebuild_end, rebuild_step
 from tests.engine.rebuild.recording import assign, echo, expr, played
 
 FLAKY: dict[str, Any] = {
@@ -112,7 +112,7 @@ async def test_how_often_a_step_was_tried_is_taken_from_the_records_not_from_a_r
     again = replace(
         run,
         waits={retry: RecordedWait("RESOLVED", run.steps[step].started_at, "2026-01-01T00:00:01.000Z")},
-        tries={**run.tries, (*step, 2): RecordedTry({"key": "k", "failures": 2}, {"attempts": 7})},
+        tries={**run.tries, (*step, 2): RecordedAttempt({"key": "k", "failures": 2}, {"attempts": 7})},
         steps={**run.steps, step: replace(run.steps[step], status="SUCCEEDED", attempt=2, error=None)},
     )
     ending = rebuild_end(again)
@@ -135,7 +135,7 @@ async def test_an_email_step_goes_the_way_it_went() -> None:
     run = (await played([email], payload={"body": "hello"})).recorded()
     assert rebuild_end(run).scopes["vars"]["mail"]["sanitizedText"] == "hello"
     key = ("root.steps[0]", "", 1)
-    parsed = replace(run, tries={(*key, 1): RecordedTry({"text": "hello"}, {"sanitizedText": "parsed"})})
+    parsed = replace(run, tries={(*key, 1): RecordedAttempt({"text": "hello"}, {"sanitizedText": "parsed"})})
     assert rebuild_end(parsed).scopes["vars"]["mail"]["sanitizedText"] == "parsed"
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from engine.activities import fault_points
-from engine.operations.publish import pause_workflow
-from engine.operations.tasks import cancel_task
-from engine.rebuild import rebuild_end
+from engine import fault_points
+from engine.operations.catalog.publish import pause_workflow
+from engine.operations.tasks.tasks import cancel_task
+from engine.rebuild.state import rebuild_end
 from engine.workflow import continuation
 from tests.conformance.rebuilding import assert_rebuilds
 from tests.engine.rebuild.operating import answer_task, operator, publish_event, recorded_of

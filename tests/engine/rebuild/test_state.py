@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from engine.errors import Conflict, EngineError, Invalid, NotFound
-from engine.operations import state
-from engine.operations.json_changes import Change
-from engine.operations.replay import Override, Patch, ReplayInput, replay_base
-from engine.operations.state import ReplayPreview, StepState, preview_replay_of, state_at
-from engine.redaction import PLACEHOLDER
+from engine.operations.runs import state
+from engine.operations.runs.replay import replay_base
+from engine.operations.runs.state import preview_replay_of, state_at
+from engine.records import JsonChange, Override, Patch, ReplayInput, ReplayPreview, StepState
+from engine.values.placeholder import PLACEHOLDER
 from tests.engine.rebuild.operating import operator, publish_event
 from tests.engine.workflow.harness import SECRETS, Bench
 from tests.engine.workflow.steps import assign, call, for_each, ordinary, quick, wait_event, when
@@ -28,11 +28,11 @@ async def refusal(work: Any) -> EngineError:
 
 
 async def at(bench: Bench, run_id: str, step: str, iteration: str = "") -> StepState:
-    return (await state_at(operator(bench), run_id, step, iteration)).value
+    return await state_at(operator(bench), run_id, step, iteration)
 
 
 async def previewed(bench: Bench, run_id: str, replay_input: ReplayInput | None = None) -> ReplayPreview:
-    return (await preview_replay_of(operator(bench), run_id, replay_input)).value
+    return await preview_replay_of(operator(bench), run_id, replay_input)
 
 
 async def test_the_state_before_and_after_a_step(bench: Bench) -> None:
@@ -218,7 +218,7 @@ async def test_a_preview_tells_what_would_be_different_and_executes_nothing(benc
 async def test_a_preview_of_an_edit_keeps_what_was_hidden(bench: Bench) -> None:
     run = await bench.play(BRANCHES, GIVEN)
     base = await replay_base(operator(bench), run.id)
-    patch = Patch(base.digest, (Change("replace", "/items", [1, 2]),))
+    patch = Patch(base.digest, (JsonChange("replace", "/items", [1, 2]),))
     preview = await previewed(bench, run.id, patch)
     assert (preview.status, preview.stop) == ("SUCCEEDED", None)
     assert [found.kind for found in preview.differences] == ["items", "added"]

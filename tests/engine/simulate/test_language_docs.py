@@ -12,7 +12,7 @@ import pytest
 
 from engine.actions.registry import ActionRegistry
 from engine.definition.models import CONTROL_TYPES, NODE_TYPES
-from engine.simulate import simulate
+from engine.simulate.dry_run import simulate
 
 PAGE = (Path(__file__).parents[3] / "docs" / "language.md").read_text(encoding="utf-8")
 EXAMPLES = [json.loads(block) for block in re.findall(r"```json example\n(.*?)```", PAGE, re.DOTALL)]

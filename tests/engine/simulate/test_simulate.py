@@ -13,8 +13,9 @@ from engine.actions.context import ActionContext
 from engine.actions.declaration import declarations_of
 from engine.actions.registry import ActionRegistry, action
 from engine.errors import Invalid
-from engine.simulate import MAX_PAYLOAD_BYTES, SimulationOptions, simulate
-from engine.simulate_report import Simulation
+from engine.simulate.dry_run import SimulationOptions, simulate
+from engine.simulate.report import Simulation
+from engine.values.request_limits import MAX_PAYLOAD_BYTES
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

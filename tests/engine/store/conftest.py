@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.devstack.postgres import EmbeddedPostgres
 from engine.ids import new_id
-from engine.store.engine import create_store_engine
+from engine.store.database.engine import create_store_engine
 
 TENANT = "00000000-0000-0000-0000-000000000001"
 OTHER_TENANT = "00000000-0000-0000-0000-000000000002"

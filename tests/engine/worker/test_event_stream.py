@@ -15,15 +15,16 @@ from temporalio.service import RPCError
 from engine.contract import workflow_id_for
 from engine.errors import Invalid, Unavailable
 from engine.operations.actor import Actor
+from engine.operations.catalog.publish import pause_workflow
 from engine.operations.context import OperationContext
-from engine.operations.correlation_paths import set_correlation_paths
-from engine.operations.deliveries import MAX_ATTEMPTS, make_due_deliveries
-from engine.operations.events import EventRequest, redeliver_event, submit_event
-from engine.operations.publish import pause_workflow
-from engine.operations.routing import route_received
-from engine.operations.temporal import TemporalConnection
-from engine.store.engine import create_store_engine
-from engine.store.transactions import Store
+from engine.operations.events.correlation_paths import set_correlation_paths
+from engine.operations.events.deliveries import MAX_ATTEMPTS, make_due_deliveries
+from engine.operations.events.events import EventRequest, submit_event
+from engine.operations.events.redelivery import redeliver_event
+from engine.operations.events.routing import route_received
+from engine.store.database.engine import create_store_engine
+from engine.store.database.transactions import Store
+from engine.temporal.connection import TemporalConnection
 from engine.worker.event_stream import EventStream
 from engine.worker.parts import Part, Parts
 from tests.engine.operations.conftest import add_version
@@ -204,7 +205,7 @@ async def test_an_unreachable_temporal_delays_a_delivery_and_at_last_fails_it(
     bench: Bench, context: OperationContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So long that it is over only when the test says so, and not because the machine was busy.
-    monkeypatch.setattr("engine.operations.deliveries._FIRST_PAUSE_SECONDS", 200.0)
+    monkeypatch.setattr("engine.operations.events.deliveries._FIRST_PAUSE_SECONDS", 200.0)
 
     async def nobody() -> Client:
         raise Unavailable("TEMPORAL_UNAVAILABLE", "Nobody answers.", "Try again.")

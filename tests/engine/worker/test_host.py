@@ -22,43 +22,17 @@ from engine.devstack.processes import free_port
 from engine.devstack.temporal_server import TemporalServer
 from engine.errors import Conflict, Invalid
 from engine.operations.context import OperationContext
-from engine.operations.launch import LaunchRequest, launch_published_run
+from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.settings import Settings
-from engine.store.schema_version import SchemaOutdated
-from engine.store.transactions import Store, writing
-from engine.store.workers import SeenWorker, load_workers
+from engine.store.database.schema_version import SchemaOutdated
+from engine.store.database.transactions import Store, writing
+from engine.store.tenant.workers import SeenWorker, load_workers
 from engine.worker.host import WorkerHost
 from tests.conftest import migrate
 from tests.engine.devstack.ports import silent_port
 from tests.engine.operations.conftest import Execute, Query, add_version, until
 from tests.engine.operations.crashing import Crash, crashing_before_start
-
-
-def settings(database_url: str, temporal_address: str, **changes: Any) -> Settings:
-    return Settings.load(database_url=database_url, temporal_address=temporal_address, **changes)
-
-
-@asynccontextmanager
-async def running(given: Settings) -> AsyncIterator[WorkerHost]:
-    """A started worker; stopped in order at the end."""
-    host, stop = WorkerHost(given), asyncio.Event()
-    try:
-        await host.start(stop)
-        yield host
-    finally:
-        await host.stop()
-
-
-async def get(host: WorkerHost, path: str) -> httpx.Response:
-    async with httpx.AsyncClient(timeout=60) as client:
-        return await client.get(f"http://127.0.0.1:{host.health.port}{path}")
-
-
-async def ready(host: WorkerHost) -> None:
-    async def is_ready() -> bool:
-        return (await get(host, "/readyz")).status_code == 200
-
-    await until(is_ready, seconds=90)
+from tests.engine.worker.hosts import get, ready, running, settings
 
 
 async def only_worker(store: Store) -> SeenWorker:
@@ -88,7 +62,7 @@ async def test_a_worker_executes_runs_and_says_so(
         assert (await get(host, "/livez")).status_code == 200
         metrics = (await get(host, "/metrics")).text
         assert 'runstudio_part_ready{part="temporal"} 1.0' in metrics
-        assert "temporal_" in metrics.replace("runstudio_part", "")
+        assert "temporal_sticky_cache_size" in metrics
         seen = await only_worker(store)
         assert (seen.identity, seen.task_queue, seen.alive) == (host.process.identity, TASK_QUEUE, True)
 
@@ -129,6 +103,7 @@ async def test_a_temporal_that_is_away_is_waited_for_and_told(
             return "detail" in (await get(host, "/health")).json()["workers"]["temporal"]
 
         await until(told)
+        assert (await get(host, "/health")).json()["workers"]["temporal"]["state"] == "failing"
         assert (await get(host, "/livez")).status_code == 200
         answer = await get(host, "/readyz")
         assert answer.status_code == 503
@@ -292,8 +267,15 @@ async def test_a_postgres_that_goes_away_is_waited_for_and_told(temporal_address
 
         await until(listens)
         assert (await get(host, "/readyz")).status_code == 503
+
+        async def told() -> bool:
+            parts = (await get(host, "/health")).json()["workers"]
+            return parts["postgres"]["state"] == "failing" and parts["temporal"]["state"] == "starting"
+
+        await until(told)
         await asyncio.to_thread(server.start)
         await ready(host)
+        assert "postgres" not in (await get(host, "/health")).json()["workers"]
         await asyncio.to_thread(server.stop)
 
         async def not_ready() -> bool:

@@ -56,18 +56,6 @@ async def test_ready_only_while_every_part_succeeds() -> None:
     assert not running.ready
 
 
-async def test_a_part_that_hangs_is_not_ready_for_long() -> None:
-    async def hangs(report: PartReport) -> None:
-        report.succeeded()
-        await report.stopping.wait()
-
-    running = Parts([Part("hangs", hangs, 0.05)])
-    running.start()
-    await until_true(lambda: running.reports[0].state == "running")
-    await until_true(lambda: not running.ready)
-    await running.stop(60.0)
-
-
 async def test_a_part_that_breaks_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts_module, "FIRST_RESTART_SECONDS", 0.01)
     starts = 0

@@ -15,10 +15,10 @@ from engine.errors import Unavailable
 from engine.ids import new_id
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
-from engine.operations.quota import Scanned
-from engine.operations.temporal import TemporalConnection
+from engine.operations.quota.quota import Scanned
 from engine.settings import DEFAULT_TENANT
-from engine.store.transactions import Store
+from engine.store.database.transactions import Store
+from engine.temporal.connection import TemporalConnection
 from engine.worker.parts import PartReport
 from engine.worker.quota_scan import QuotaScan
 from tests.engine.operations.conftest import Execute, Query, until

@@ -10,16 +10,16 @@ from temporalio.client import Client
 
 from engine.contract import temporal_schedule_id_for
 from engine.operations.context import OperationContext
-from engine.operations.schedules import sync_schedule
-from engine.operations.tasks import complete_task
+from engine.operations.schedules.schedules import sync_schedule
+from engine.operations.tasks.tasks import complete_task
 from engine.settings import DEFAULT_TENANT
-from engine.store.schedules import schedule_id_of
-from engine.store.transactions import Store
+from engine.store.database.transactions import Store
+from engine.store.schedules.schedules import schedule_id_of
 from engine.worker.parts import PartReport
 from engine.worker.reconcile import Reconciler
-from tests.engine.operations.asked import start, working
 from tests.engine.operations.conftest import Execute, Query, add_version, until
 from tests.engine.operations.crashing import unreachable
+from tests.engine.operations.tasks.asked import start, working
 
 
 @asynccontextmanager

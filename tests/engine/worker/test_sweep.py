@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from engine.errors import Unavailable
-from engine.store.engine import create_store_engine
-from engine.store.transactions import Store
+from engine.store.database.engine import create_store_engine
+from engine.store.database.transactions import Store
 from engine.worker.parts import PartReport
 from engine.worker.sweep import BATCH, Sweep, sweep_expired
 from tests.engine.operations.conftest import Execute, Query, until

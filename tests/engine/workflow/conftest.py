@@ -10,8 +10,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from engine.contract import workflow_id_for
-from engine.store.engine import create_store_engine
-from engine.store.transactions import Store
+from engine.store.database.engine import create_store_engine
+from engine.store.database.transactions import Store
 from tests.engine.workflow.harness import Bench
 
 

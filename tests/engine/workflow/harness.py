@@ -16,15 +16,15 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.worker import Worker
 
 from engine.actions.secrets import EnvironmentSecrets, SecretResolver
-from engine.activities.data_converter import data_converter
 from engine.activities.dependencies import ActivityDependencies
 from engine.contract import SIGNAL_EVENT, workflow_id_for
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
-from engine.operations.launch import LaunchRequest, launch_published_run
-from engine.operations.temporal import TemporalConnection
+from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.settings import DEFAULT_TENANT
-from engine.store.transactions import Store
+from engine.store.database.transactions import Store
+from engine.temporal.connection import TemporalConnection
+from engine.temporal.data_converter import data_converter
 from engine.worker.temporal_worker import build_worker
 from tests.engine.operations.conftest import add_version
 from tests.engine.workflow.actions import Counts, registry_of
@@ -91,7 +91,7 @@ class Bench:
             self.store, TemporalConnection.from_client(self.client), Actor("tester", source="api"), self.tenant
         )
         result = await launch_published_run(context, LaunchRequest(workflow_id, payload or {}))
-        assert result.launch_state == "started", result.message
+        assert not result.pending, result.message
         return Run(self, result.run_id)
 
     async def play(self, steps: Steps, payload: Any = None) -> Run:

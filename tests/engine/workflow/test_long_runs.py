@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 
+from engine.activities import chain
 from engine.workflow import continuation
 from tests.engine.workflow.executions import executions
 from tests.engine.workflow.harness import Bench
@@ -63,6 +64,9 @@ async def test_a_loop_of_five_thousand_that_is_sent_events_all_the_time(
             await asyncio.sleep(0.2)
 
     monkeypatch.setattr(continuation, "continue_with", with_an_event)
+    # As they are chains, five thousand quick steps do not fill a history: so chains of a few dozen, and short histories.
+    monkeypatch.setattr(chain, "MAX_BYTES", 500)
+    monkeypatch.setattr(continuation, "MAX_EVENTS", 40)
     await bench.publish([
         assign("zero", total="0"),
         for_each("l", "[1..5000]", [quick("q", value="=vars.item"), assign("sum", total="vars.total + vars.q.value")]),

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from engine.contract import QUERY_CURRENT_WAIT, SIGNAL_QUOTA_RESUME
 from tests.engine.workflow.harness import Bench
 from tests.engine.workflow.steps import call_workflow, for_each, quick, set_state, wait_event
+
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 
 async def limit(bench: Bench, steps: int) -> None:

@@ -19,6 +19,8 @@ from tests.engine.workflow.steps import (
     set_state,
 )
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 
 async def test_a_successful_run(bench: Bench) -> None:
     run = await bench.play([quick("a", value=3), ordinary("b", value="=a.value + 1")], {"in": 1})

@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
-from engine.activities import fault_points
+from engine import fault_points
 from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.steps import quick, wait_event
 
@@ -73,7 +73,9 @@ async def test_a_run_without_a_row(bench: Bench) -> None:
     await bench.execute("DELETE FROM workflow_runs")
     await run.send_event("PING")
     # The projection finds nothing to write, the run has nowhere to be: the execution ends.
-    await run.result()
+    with pytest.raises(WorkflowFailureError) as caught:
+        await run.result()
+    assert "RunClosed" in str(caught.value.cause.__cause__)
 
 
 async def test_a_bug_of_ours_stops_the_workflow_task_and_a_correction_resumes_the_run(
@@ -89,7 +91,7 @@ async def test_a_bug_of_ours_stops_the_workflow_task_and_a_correction_resumes_th
         def broken(self: Performer, effect: object) -> object:
             raise KeyError("a bug")
 
-        patch.setattr(Performer, "_call_action", broken)
+        patch.setattr(Performer, "_quick", broken)
         await run.send_event("PING")
 
         async def failing() -> bool:
@@ -117,5 +119,5 @@ async def test_a_database_that_is_away_delays_a_run_and_does_not_fail_it(bench: 
         row = await run.ended()
     assert row["status"] == "SUCCEEDED"
     assert row["output_json"]["b"] == {"value": 2}
-    assert failures["run_step.before_claim"] == failures["finish_run.before"] == failures["load_run.before"] == 0
+    assert failures["run_chain.before_claim"] == failures["load_run.before"] == failures["end_wait.before"] == 0
     assert [t["attempt"] for t in await run.tries()] == [1, 1]

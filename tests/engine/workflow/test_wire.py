@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from engine.interpreter.effects import LogRecord, PureCall, StepRecord, StepRef, WaitRecord
+from engine.definition.step_ref import StepRef
+from engine.interpreter.effects import LogRecord, PureCall, StepRecord, WaitRecord
 from engine.workflow.wire import decode_step, decode_trace, encode_step, encode_trace
 
 STEP = StepRef("root.steps[0].body.steps[1]", "0.3", 2, "author", "action.call")

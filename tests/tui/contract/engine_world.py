@@ -12,16 +12,13 @@ from temporalio.service import RPCError
 
 from engine.actions.registry import load_actions
 from engine.activities.dependencies import ActivityDependencies
+from engine.client import Engine
 from engine.contract import workflow_id_for
 from engine.ids import new_id
-from engine.operations.correlation_paths import set_correlation_paths
-from engine.operations.launch import LaunchRequest, launch_published_run
-from engine.operations.publish import PublishRequest, publish_definition
+from engine.records import RunStatus
 from engine.settings import Settings
-from engine.store.engine import create_store_engine
-from engine.store.reading.run import run_summary
+from engine.store.database.engine import create_store_engine
 from engine.worker.temporal_worker import build_worker
-from runstudio_tui.backend.engine_backend import EngineBackend
 from tests.engine.operations.conftest import until
 
 WORKFLOW = "order-fulfilment"
@@ -74,6 +71,13 @@ DEFINITION = {
             "condition": _expression("payload.then = 'fail'"),
             "then": [_call("call", "http.request", method="GET", url="http://nobody.example/")],
         },
+        {
+            "id": "each",
+            "type": "control.forEach",
+            "items": _expression("['a', 'b']"),
+            "itemVar": "item",
+            "body": [_call("count", "store.increment", namespace="items", key=_expression("item"))],
+        },
     ],
 }
 
@@ -82,7 +86,7 @@ DEFINITION = {
 class EngineWorld:
     """What there is in it."""
 
-    backend: EngineBackend
+    backend: Engine
     succeeded: str
     failed: str
     waiting: str
@@ -94,16 +98,15 @@ async def engine_world(database_url: str, temporal: Client) -> AsyncIterator[Eng
     """A tenant of its own with eight runs at rest, and a worker that goes on working."""
     config = temporal.service_client.config
     settings = Settings(database_url=database_url, temporal_address=config.target_host)
-    backend = EngineBackend(settings, tenant=new_id())
+    backend = Engine(settings, tenant=new_id())
     await backend.open()
     registry = load_actions((), settings)
     store = create_store_engine(database_url)
     worker = ActivityDependencies(store, registry, registry.secrets(settings), "worker-of-the-contract")
-    request = PublishRequest(DEFINITION, payload_schema=SCHEMA, examples={"usual": VALID})
     try:
         async with build_worker(temporal, worker, sandboxed=False, identity=worker.identity):
-            await set_correlation_paths(backend.context, {EVENT: ["order_id"]})
-            await publish_definition(backend.context, request, registry)
+            await backend.events.set_correlation_paths({EVENT: ["order_id"]})
+            await backend.workflows.publish(DEFINITION, payload_schema=SCHEMA, examples={"usual": VALID})
             first = [await _started(backend, then) for then in ("fail", "end", "end", "end", "end", "end")]
             waiting = [await _started(backend, "wait", KEY), await _started(backend, "wait", "ORD-7")]
             for run_id in first + waiting:
@@ -116,14 +119,14 @@ async def engine_world(database_url: str, temporal: Client) -> AsyncIterator[Eng
         await store.dispose()
 
 
-async def _started(backend: EngineBackend, then: str, order: str = "ORD-1") -> str:
+async def _started(backend: Engine, then: str, order: str = "ORD-1") -> str:
     payload = {"order_id": order, "then": then, "card_token": "tok_canary"}
-    return (await launch_published_run(backend.context, LaunchRequest(WORKFLOW, payload))).run_id
+    return (await backend.runs.start(WORKFLOW, payload)).run_id
 
 
-async def _at_rest(backend: EngineBackend, run_id: str) -> None:
+async def _at_rest(backend: Engine, run_id: str) -> None:
     async def is_at_rest() -> bool:
-        return (await run_summary(backend.context.store, backend.context.tenant, run_id)).value.row.status != "RUNNING"
+        return (await backend.runs.get(run_id)).status is not RunStatus.RUNNING
 
     await until(is_at_rest, seconds=30)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.records import RunStatus
 from runstudio_tui.backend.fake import FakeBackend
-from runstudio_tui.domain.models import RunStatus
-from runstudio_tui.ports import Unavailable
+from tests.tui.refusals import postgres_away, temporal_away
 
 
-def sent(backend: FakeBackend) -> list[Any]:
-    """The cancel requests so far."""
-    return [call.arguments[0] for call in backend.called("cancel")]
+def sent(backend: FakeBackend) -> list[tuple[str, str]]:
+    """Run id and reason of each cancel so far."""
+    return [(run_id, reason) for run_id, reason in (call.arguments for call in backend.called("runs.cancel"))]
 
 
 async def test_what_was_skipped_is_not_called_canceled(studio: Any) -> None:
@@ -31,7 +31,7 @@ async def test_one_run_with_a_reason(studio: Any, backend: FakeBackend) -> None:
         assert "a reason of at least 3 characters is needed" in session.said
         await session.type("wrong price list")
         await session.press("ctrl+s")
-        assert [(request.run_id, request.reason) for request in sent(backend)] == [(run.run_id, "wrong price list")]
+        assert sent(backend) == [(run.run_id, "wrong price list")]
         assert "canceled" in session.text
         assert "done" in session.said
         await session.press("escape")
@@ -90,15 +90,15 @@ async def test_many_each_with_its_result(studio: Any, backend: FakeBackend) -> N
         assert (
             "skipped: already finished" in session.line("invoice-intake") or "skipped: already finished" in session.text
         )
-        backend.fail_next("cancel", Unavailable("Temporal unreachable", "nothing changed"))
+        backend.fail_next("runs.cancel", temporal_away())
         await session.type("wrong price list")
         await session.press("ctrl+s")
         assert len(sent(backend)) == 5
         assert session.text.count("  canceled") == 4
-        assert "failed: Temporal unreachable, nothing" in session.text
+        assert "failed: Temporal could not cancel the run" in session.text
         assert "Repeat 1 failed" in session.text
         await session.press("ctrl+y")
-        assert "copied" in session.said
+        assert "to the terminal" in session.said
         await session.press("ctrl+s")
         assert len(sent(backend)) == 6
         assert session.text.count("  canceled") == 5
@@ -113,7 +113,7 @@ async def test_targets_are_those_marked_when_it_was_opened(studio: Any, backend:
         await session.pass_time(45)
         await session.type("reason")
         await session.press("ctrl+s")
-        assert [request.run_id for request in sent(backend)] == target
+        assert [run_id for run_id, _ in sent(backend)] == target
 
 
 async def test_what_finished_meanwhile_is_skipped(studio: Any, backend: FakeBackend) -> None:
@@ -158,17 +158,17 @@ async def test_marks_that_left_the_list_are_left_alone_and_said(studio: Any, bac
 
 async def test_when_nothing_was_sent_it_says_so(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
-        backend.fail_next("rows", Unavailable("Postgres", "refused"))
+        backend.fail_next("runs.rows", postgres_away())
         await session.press("c")
         await session.type("reason")
         await session.press("ctrl+s")
-        assert "nothing was sent: Postgres: refused" in session.said
+        assert f"nothing was sent: {postgres_away().message}" in session.said
         await session.press("ctrl+s")
         assert len(sent(backend)) == 1
 
 
 async def test_while_it_runs_it_cannot_be_closed_or_sent_twice(studio: Any, backend: FakeBackend) -> None:
-    gate = backend.hold("cancel")
+    gate = backend.hold("runs.cancel")
     async with studio() as session:
         await session.press("c")
         await session.type("reason")

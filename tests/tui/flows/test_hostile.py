@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +13,12 @@ from rich.segment import Segment
 from textual.app import App
 from textual.color import Color
 
+from engine.errors import Unavailable
 from runstudio_tui.app import StudioApp
 from runstudio_tui.backend.fake import FakeBackend
 from runstudio_tui.backend.worlds.hostile import EVIL, hostile_backend
 from runstudio_tui.clock import ManualClock
-from runstudio_tui.ports import Unavailable
+from runstudio_tui.screens.base import StudioScreen
 from runstudio_tui.text import safe
 from runstudio_tui.themes import LastGuard
 
@@ -30,15 +34,30 @@ WAYS: dict[str, list[str]] = {
     "timeline": ["down", "enter", "d", "up", "plus", "right"],
     "why": ["w", "escape", "down", "w"],
     "cancel": ["asterisk", "c", "a", "b", "c", "ctrl+s"],
+    "export": ["e", "right", "ctrl+s", "escape", "down", "enter", "e", "ctrl+s", "ctrl+s", "escape"],
     "start": ["n", "enter", "tab", "ctrl+s", "escape"],
     "help and palette": ["question_mark", "escape", "ctrl+p", "down"],
     "copy and messages": ["y", "Y", "m"],
     "filter": ["W", "slash", "x", "enter"],
+    "events": ["2", "enter", *["down"] * 12, "escape", "y", "space"],
+    "dead letters": ["2", "D", "enter", "down", "escape", "space", "r", "a", "b", "c", "ctrl+s", "escape"],
+    "submit": ["2", "n", "x", "ctrl+s"],
+    "tasks": ["3", "enter", *["down"] * 12, "escape", "h", "escape"],
+    "answer": ["3", "a", "tab", "right", "ctrl+s", "ctrl+j", "ctrl+s", "escape"],
+    "workflows": ["4", "enter", *["down"] * 12, "end", "escape", "end", "enter", *["down"] * 24, "end", "escape"],
+    "pausing and firing": [
+        *("4", "down", "p", "a", "b", "c", "ctrl+s", "escape", "escape"),
+        *("up", "u", "ctrl+s", "escape", "l", "7", "ctrl+s", "escape", "f", "a", "b", "c", "ctrl+s", "escape"),
+    ],
+    "versions": [
+        *("4", "d", *["down"] * 6, "tab", *["down"] * 6, "escape", "right_curly_bracket", "equals_sign"),
+        *("left_square_bracket", "right_square_bracket", "d", "slash", "x", "enter", "n", "y", "Y"),
+    ],
     "related": ["enter", "v", "tab", "end", "up", "up", "up", "enter"],
 }
 
 
-TYPED = {"start", "filter"}
+TYPED = {"start", "filter", "submit", "answer"}
 """Ways through an editor, which must hold the text as it is: there the last guard alone keeps it harmless."""
 
 
@@ -77,19 +96,52 @@ async def test_every_screen_draws_it_harmlessly(
             await session.press(key)
             await session.pass_time(0.4)
             check(session)
+        screens = [screen for screen in session.app.screen_stack if isinstance(screen, StudioScreen)]
+        assert not any(poller.freshness.failures for screen in screens for poller in screen.pollers())
         assert not session.app.studio.journal.entries or all(
             "internal error" not in entry.text for entry in session.app.studio.journal.entries
         )
 
 
+FAILING: dict[str, list[str]] = {
+    "runs.payload": ["enter", "p"],
+    "runs.logs": ["enter", "l"],
+    "runs.why": ["w"],
+    "runs.rows": ["c", "a", "b", "c", "ctrl+s"],
+    "runs.cancel": ["c", "a", "b", "c", "ctrl+s"],
+    "workflows.list": ["n"],
+    "workflows.examples": ["n", "enter"],
+    "workflows.versions": ["4", "enter"],
+    "workflows.callers": ["4", "enter"],
+    "workflows.definition": ["4", "d"],
+    "workflows.pause": ["4", "down", "p", "a", "b", "c", "ctrl+s"],
+    "schedules.next_times": ["4", "enter"],
+    "schedules.fires": ["4", "enter"],
+}
+"""By call that fails: the keys by which its error comes to the screen."""
+
+
+@pytest.mark.parametrize("name", FAILING)
+@pytest.mark.usefixtures("unguarded")
+async def test_what_the_backend_refuses_is_told_harmlessly(studio: Any, hostile: FakeBackend, name: str) -> None:
+    evil = "\x1b]52;c;eA==\x07\u202e[red]"
+    async with studio(size=(120, 36), on=hostile) as session:
+        hostile.fail_next(name, Unavailable("EVIL", evil, evil), times=9)
+        for key in FAILING[name]:
+            await session.press(key)
+            await session.pass_time(0.4)
+            check(session)
+        assert safe(evil)[:6] in session.text
+
+
 async def test_errors_of_the_backend_are_harmless_too(studio: Any, hostile: FakeBackend) -> None:
     evil = "\x1b]52;c;eA==\x07\u202e[red]"
     async with studio(on=hostile) as session:
-        hostile.fail_next("page", Unavailable(evil, evil), times=9)
+        hostile.fail_next("runs.list", Unavailable("EVIL", evil, evil), times=9)
         await session.pass_time(15)
         check(session)
         assert safe(evil)[:6] in session.note
-    hostile.fail_next("open", Unavailable(evil, evil))
+    hostile.fail_next("open", Unavailable("EVIL", evil, evil))
     async with studio(on=hostile, settle=False) as session:
         await session.settle()
         check(session)
@@ -102,6 +154,30 @@ def test_the_last_guard_lets_nothing_through() -> None:
     assert not any(unicodedata.category(char) in ("Cc", "Cs") for segment in made for char in segment.text)
     assert made[1].text == "fine ✔"
     assert all(segment.text.isascii() for segment in LastGuard(ascii_only=True).apply(made, Color(0, 0, 0)))
+
+
+@pytest.mark.usefixtures("unguarded")
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=["80x24", "120x36"])
+async def test_findings_of_a_hostile_file_are_told_harmlessly(
+    studio: Any, hostile: FakeBackend, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    twice = {"id": EVIL, "type": EVIL, EVIL: EVIL}
+    body = {"id": EVIL, "name": EVIL, "payloadSchemaRef": EVIL, "steps": [twice, twice]}
+    (tmp_path / "evil.json").write_text(json.dumps(body), encoding="utf-8")
+    async with studio(size=size, on=hostile) as session:
+        await session.press("4", "N")
+        dialog = session.screen
+        for name in ("evil.json", "evil\x1b[31m\u202e.json"):
+            dialog.query_one("#field-path").value = str(tmp_path / name)
+            for _ in range(3):
+                await session.press("ctrl+s")
+                await asyncio.gather(*dialog._tasks)
+                await session.settle()
+                # What is typed stands in an editor as it is; everything else is drawn by us.
+                for line in session.text.split("\n"):
+                    if "evil" not in line:
+                        assert not any(unicodedata.category(char) in ("Cc", "Cs") for char in line), repr(line)
+            await session.press("ctrl+y")
 
 
 async def test_markup_is_text(studio: Any, hostile: FakeBackend) -> None:

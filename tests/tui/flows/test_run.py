@@ -6,23 +6,22 @@ import base64
 from dataclasses import replace
 from typing import Any
 
+from engine.records import Document, ErrorInfo, LogLevel, RunFilter, RunStatus, StepStatus
 from runstudio_tui.backend.fake import FakeBackend
-from runstudio_tui.domain.models import LogLevel, RunId, RunStatus
-from runstudio_tui.domain.query import RunQuery
-from runstudio_tui.ports import Unavailable
+from tests.tui.refusals import postgres_away
 
 
-def newest(backend: FakeBackend, **conditions: Any) -> RunId:
+def newest(backend: FakeBackend, **conditions: Any) -> str:
     """The newest run meeting conditions of a query."""
-    return backend.world.select(RunQuery(**conditions))[0].run_id
+    return backend.world.select(RunFilter(**conditions))[0].run_id
 
 
-def waiting_order(backend: FakeBackend) -> RunId:
+def waiting_order(backend: FakeBackend) -> str:
     """The run that waits for its carrier."""
     return newest(backend, workflow="order", statuses=frozenset({RunStatus.WAITING}))
 
 
-def failed_invoice(backend: FakeBackend) -> RunId:
+def failed_invoice(backend: FakeBackend) -> str:
     """A run whose purchase order was not found."""
     return newest(backend, error_code="PO_NOT_FOUND")
 
@@ -50,10 +49,26 @@ async def test_a_live_run_opens_on_what_it_waits_for(studio: Any, backend: FakeB
         assert "● live" in session.text.split("\n")[1]
 
 
-async def test_at_80_columns_the_panes_take_the_place_of_the_steps(studio: Any, backend: FakeBackend) -> None:
+async def test_at_80_columns_the_outcome_of_the_chosen_step_stands_below_the_steps(
+    studio: Any, backend: FakeBackend
+) -> None:
     async with studio(run_id=waiting_order(backend)) as session:
-        assert "STEPS" in session.text
-        assert "o Outcome" not in session.text
+        lines = session.text.split("\n")
+        tabs = next(y for y, text in enumerate(lines) if "o Outcome" in text)
+        assert any("STEPS" in text for text in lines[:tabs])
+        assert "await-carrier · event.wait" in lines[tabs + 1]
+        await session.press("up")
+        assert "else" in session.line("▌")
+        assert "This branch was not taken." in session.text
+        await session.press("i")
+        assert "STEPS" in session.text, "the step's own panes leave the keys with the steps"
+        await session.press("o", "down")
+
+
+async def test_at_80_columns_the_panes_take_the_place_of_the_steps_while_they_have_the_keys(
+    studio: Any, backend: FakeBackend
+) -> None:
+    async with studio(run_id=waiting_order(backend)) as session:
         await session.press("enter")
         assert "STEPS" not in session.text
         assert "o Outcome" in session.text
@@ -66,10 +81,10 @@ async def test_at_80_columns_the_panes_take_the_place_of_the_steps(studio: Any, 
 async def test_the_header_counts_seconds(studio: Any, backend: FakeBackend) -> None:
     async with studio(run_id=waiting_order(backend), poll_seconds=60) as session:
         assert "waiting 3m 09s" in session.text.split("\n")[1]
-        asked = len(backend.called("summary"))
+        asked = len(backend.called("runs.get"))
         await session.pass_time(3)
         assert "waiting 3m 12s" in session.text.split("\n")[1]
-        assert len(backend.called("summary")) == asked
+        assert len(backend.called("runs.get")) == asked
 
 
 async def test_the_stuck_panel_comes_and_goes_by_itself(studio: Any, backend: FakeBackend) -> None:
@@ -79,10 +94,10 @@ async def test_the_stuck_panel_comes_and_goes_by_itself(studio: Any, backend: Fa
         assert "▲ Nobody has picked this run up for 2m 18s" in session.text
         assert "It was started at 10:41:07 and has executed no step." in session.text
         assert "No worker is polling the task queue workflow-runtime-v2." in session.text
-        assert "What helps: Start a worker (runstudio worker)." in session.text
+        assert "What helps: Start a worker: `runstudio worker`." in session.text
         await session.pass_time(80)
         assert "Nobody has picked" not in session.text
-        assert "reserve-stock" in session.text
+        assert "await-carrier" in session.line("▌")
         assert "▲" not in session.text
 
 
@@ -125,7 +140,7 @@ async def test_tries_show_every_attempt_with_input_and_output(studio: Any, backe
         await session.press("enter")
         assert "Tries ▸ output of try 2" in session.text
         assert '"ok": true' in session.text
-        assert backend.called("invocation_body")
+        assert backend.called("runs.attempt_body")
         await session.press("escape")
         assert "✖ try 1" in session.text
 
@@ -216,6 +231,18 @@ async def test_neighbours_of_the_list(studio: Any, backend: FakeBackend) -> None
         assert "not picked up" in session.line("▌")
 
 
+async def test_the_last_loaded_run_has_none_below(studio: Any) -> None:
+    async with studio(filter_text="err:PO_NOT_FOUND") as session:
+        number = len(session.screen.store)
+        last = session.screen.store.id_at(number - 1)
+        assert number > 1
+        await session.press("enter", *["right_square_bracket"] * (number - 1))
+        assert session.screen.run_id == last
+        await session.press("right_square_bracket")
+        assert "no run below" in session.note
+        assert session.screen.run_id == last
+
+
 async def test_find_in_the_steps(studio: Any, backend: FakeBackend) -> None:
     async with studio(run_id=waiting_order(backend)) as session:
         await session.press("slash")
@@ -234,10 +261,10 @@ async def test_find_in_the_steps(studio: Any, backend: FakeBackend) -> None:
 async def test_a_run_that_ended_is_read_once_more_and_then_left_alone(studio: Any, backend: FakeBackend) -> None:
     async with studio(run_id=failed_invoice(backend)) as session:
         await session.pass_time(3.1)
-        asked = len(backend.called("summary"))
+        asked = len(backend.called("runs.get"))
         assert asked == 2
         await session.pass_time(120)
-        assert len(backend.called("summary")) == asked
+        assert len(backend.called("runs.get")) == asked
 
 
 async def test_a_run_that_does_not_exist(studio: Any) -> None:
@@ -250,7 +277,7 @@ async def test_a_run_that_does_not_exist(studio: Any) -> None:
 async def test_nothing_of_another_run_shows_through(studio: Any, backend: FakeBackend) -> None:
     async with studio(size=(120, 36)) as session:
         await session.press("enter")
-        gate = backend.hold("summary")
+        gate = backend.hold("runs.get")
         await session.press("right_square_bracket")
         assert "loading…" in session.text
         assert "Nobody" not in session.text
@@ -261,10 +288,10 @@ async def test_nothing_of_another_run_shows_through(studio: Any, backend: FakeBa
 
 
 async def test_bodies_that_cannot_be_read_say_why(studio: Any, backend: FakeBackend) -> None:
-    backend.fail_next("payload", Unavailable("Postgres", "The server closed the connection."))
+    backend.fail_next("runs.payload", postgres_away())
     async with studio(size=(120, 36), run_id=waiting_order(backend)) as session:
         await session.press("p")
-        assert "The server closed the connection." in session.text
+        assert postgres_away().message in session.text
 
 
 async def test_history_is_read_only(studio: Any, backend: FakeBackend) -> None:
@@ -281,13 +308,16 @@ async def test_why(studio: Any, backend: FakeBackend) -> None:
         assert "Waiting for event carrier.picked_up" in session.text
         assert "WAITING_EVENT" in session.text
         await session.press("escape")
-        backend.fail_next("diagnose", Unavailable("Postgres", "is down"))
+        backend.fail_next("runs.why", postgres_away())
         await session.press("w")
-        assert "why: Postgres: is down" in session.note
+        assert postgres_away().message in session.said
+        await session.pass_time(11)
+        assert "WAITING_EVENT" in session.text
+        assert session.said.strip() == ""
 
 
 async def test_when_temporal_is_down_the_panel_says_what_is_known(studio: Any, backend: FakeBackend) -> None:
-    from runstudio_tui.domain.catalog import HealthPart, PartState
+    from engine.records import HealthPart, PartState
 
     health = backend.world.health
     backend.world.health = (health[0], HealthPart("temporal", PartState.DOWN, "connection refused"), health[2])
@@ -309,7 +339,9 @@ async def test_growing_loops_keep_the_cursor_on_its_step(studio: Any, backend: F
 async def test_a_long_name_hides_neither_the_id_nor_the_start(studio: Any, backend: FakeBackend) -> None:
     run_id = waiting_order(backend)
     run = backend.world.runs[run_id]
-    run.row = replace(run.row, workflow_name="order-fulfilment-for-every-country-of-the-world-and-what-is-beyond-it")
+    run.row = replace(
+        run.row, workflow_name="order-fulfilment-for-every-country-of-the-world-and-what-is-beyond-it", replay_of=None
+    )
     async with studio(run_id=run_id) as session:
         assert f"{run_id[:6]}…{run_id[-4:]} " in session.line("RUN STUDIO")
         assert "started 10:40:12" in session.line("◔ waiting 3m")
@@ -338,7 +370,112 @@ async def test_the_timeline_keeps_the_step_and_zooms(studio: Any, backend: FakeB
         assert "STEPS" in session.text
         assert "gift" in session.line("▌")
         await session.press("d", "enter")
-        assert "STEPS" in session.text
+        assert "TIMELINE" in session.text
+        assert "o Outcome" in session.text
         assert session.app.focused.id == "rows"
-        await session.press("escape", "d", "escape", "escape")
+        await session.press("escape", "escape")
+        assert "o Outcome" not in session.text
+        await session.press("escape", "escape")
         assert type(session.screen).__name__ == "RunsScreen"
+
+
+async def test_the_header_tells_state_version_start_and_trigger(studio: Any, backend: FakeBackend) -> None:
+    run_id = waiting_order(backend)
+    backend.world.runs[run_id].row = replace(backend.world.runs[run_id].row, replay_of=None)
+    async with studio(size=(120, 36), run_id=run_id) as session:
+        header = session.line("◔ waiting 3m")
+        for told in ("order-fulfilment v3", "started 10:40:12", "event order.placed", "● live"):
+            assert told in header
+
+
+def running_stock(backend: FakeBackend) -> str:
+    """A run in the middle of a loop of hundreds."""
+    return newest(backend, workflow="stock", statuses=frozenset({RunStatus.RUNNING}))
+
+
+async def test_a_live_run_is_followed_until_the_cursor_is_moved(studio: Any, backend: FakeBackend) -> None:
+    async with studio(run_id=running_stock(backend)) as session:
+        assert "STEPS  following" in session.text
+        assert "push-line" in session.line("▌")
+        first = session.line("▾ ● [")
+        await session.pass_time(4)
+        second = session.line("▾ ● [")
+        assert int(second.split("[")[1].split("]")[0]) > int(first.split("[")[1].split("]")[0])
+        opened = [entry for entry in session.screen.steps._tree.values() if entry.open and "@" in entry.key]
+        assert len(opened) == 1, "the iterations it has left are folded again"
+        await session.press("up")
+        assert "following" not in session.text
+        here = session.line("▌")[:30]
+        await session.pass_time(8)
+        assert session.line("▌")[:20] == here[:20].replace("●", "✔")
+        await session.press("full_stop")
+        assert "STEPS  following" in session.text
+        assert "● push-line" in session.line("▌")
+
+
+async def test_a_run_that_fails_while_it_is_followed_shows_its_failure(studio: Any, backend: FakeBackend) -> None:
+    run_id = running_stock(backend)
+    async with studio(size=(120, 36), run_id=run_id) as session:
+        run = backend.world.runs[run_id]
+        backend.world._due = [due for due in backend.world._due if due[2] is not run]
+        step = run.steps[run.written[-1]]
+        error = ErrorInfo("ActionError", "the shop is closed", "CLOSED", step.path)
+        run._write(replace(step, status=StepStatus.FAILED, completed_at=backend.world.now(), error=error))
+        run.finish(backend.world.now(), RunStatus.FAILED, error)
+        await session.pass_time(4)
+        assert "✖ push-line" in session.line("▌")
+        assert "following" not in session.text
+        assert "the shop is closed" in session.text
+
+
+async def test_iterations_are_named_and_the_failed_ones_counted_and_found(studio: Any, backend: FakeBackend) -> None:
+    run_id = running_stock(backend)
+    run = backend.world.runs[run_id]
+    for index in (3, 70):
+        row = next(step for step in run.steps.values() if step.iteration == str(index))
+        run._write(replace(row, status=StepStatus.FAILED, handled_by="forEach-continue"))
+    async with studio(run_id=run_id) as session:
+        await session.press("home", "down")
+        assert "143 of 400 · 2 failed" in session.line("▌")
+        await session.press("right_curly_bracket")
+        assert "▾ ✖ [3] SKU-4" in session.text
+        assert "✖ push-line" in session.line("▌")
+        await session.press("right_curly_bracket")
+        assert "▾ ✖ [70] SKU-71" in session.text
+        await session.press("right_curly_bracket")
+        assert "[3] SKU-4" in session.text
+        await session.press("left_curly_bracket")
+        assert "[70] SKU-71" in session.text
+
+
+async def test_where_nothing_failed_the_key_says_so(studio: Any, backend: FakeBackend) -> None:
+    async with studio(run_id=waiting_order(backend)) as session:
+        await session.press("right_curly_bracket")
+        assert "no step of this run failed" in session.note
+
+
+async def test_find_looks_into_what_is_folded(studio: Any, backend: FakeBackend) -> None:
+    async with studio(run_id=running_stock(backend)) as session:
+        await session.press("slash")
+        await session.type("sku-17")
+        await session.press("enter")
+        assert "1 of 11" in session.note
+        assert "[16] SKU-17" in session.line("▌")
+        await session.press("escape", "slash")
+        await session.type("push-line")
+        await session.press("enter")
+        assert "▾ ✔ [0]" in session.text
+        assert "push-line" in session.line("▌")
+        await session.press("n")
+        assert "▾ ✔ [1]" in session.text
+
+
+async def test_masked_items_name_nothing(studio: Any, backend: FakeBackend) -> None:
+    run_id = waiting_order(backend)
+    run = backend.world.runs[run_id]
+    assert run.payload is not None
+    run.payload = Document(run.payload.value, run.payload.masked | {"/lines/0/sku"})
+    async with studio(run_id=run_id) as session:
+        await session.press("home", "down", "down")
+        assert session.line("▌").split("✔")[1].split()[:2] != ["[0]", "SKU-1"]
+        assert "[1] SKU-2" in session.text

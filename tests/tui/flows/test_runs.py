@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
+from engine.errors import Forbidden
+from engine.records import Level, RunStatus
 from runstudio_tui.backend.fake import FakeBackend
 from runstudio_tui.backend.worlds.demo import demo_backend
 from runstudio_tui.clock import ManualClock
-from runstudio_tui.domain.catalog import Level
-from runstudio_tui.domain.models import RunStatus
-from runstudio_tui.ports import Forbidden, Unavailable
+from tests.tui.refusals import postgres_away
 
 
 def last_query(backend: FakeBackend) -> Any:
     """The query of the last page asked for."""
-    return backend.called("page")[-1].arguments[0]
+    return backend.called("runs.list")[-1].arguments[0]
 
 
 async def test_shows_runs_with_state_place_and_age(studio: Any) -> None:
@@ -30,7 +30,8 @@ async def test_shows_runs_with_state_place_and_age(studio: Any) -> None:
         assert "push-line [17] in 1" in session.line("retry 3")
         assert "match-po: PO_NOT_FOUND" in session.line("✖ failed")
         assert "▲ 1 stuck" in session.line("● 2 running")
-        assert "local ▸ admin" in session.line("RUN STUDIO")
+        assert session.line("Events").startswith(" Runs  Events  Tasks 3  Workflows  Attention 11  System")
+        assert session.line("Events").endswith("✖ no worker  admin")
 
 
 async def test_moves_and_opens_and_comes_back_to_the_same_run(studio: Any) -> None:
@@ -102,11 +103,14 @@ async def test_a_filter_that_is_not_understood_says_so(studio: Any, backend: Fak
     async with studio() as session:
         await session.press("slash")
         await session.type("statsu:failed")
-        asked = len(backend.called("page"))
+        asked = len(backend.called("runs.list"))
         await session.pass_time(0.4)
-        assert len(backend.called("page")) == asked
+        assert len(backend.called("runs.list")) == asked
         await session.press("enter")
-        assert "did you mean status:?" in session.note
+        assert "did you mean status:?" in session.text.split("\n")[1]
+        assert session.app.screen.filter_editing
+        assert len(backend.called("runs.list")) == asked
+        assert last_query(backend).statuses == frozenset()
 
 
 async def test_filter_completion(studio: Any) -> None:
@@ -139,7 +143,7 @@ async def test_status_range_sort_and_workflow_step_through_the_filter(studio: An
         await session.press("s")
         assert session.app.screen.store.filter.text == "status:running,waiting"
         await session.press("s", "t", "S")
-        assert session.app.screen.store.filter.text == "status:failed since:1h sort:started:desc"
+        assert session.app.screen.store.filter.text == "status:failed since:1h sort:started:asc"
         await session.press("escape", "j", "W")
         assert last_query(backend).workflow == "order-fulfilment"
         await session.press("W")
@@ -181,9 +185,13 @@ async def test_span_and_all_marks(studio: Any) -> None:
     async with studio() as session:
         await session.press("space", "j", "j", "V")
         assert "4 marked" in session.note
+        store = session.app.screen.store
+        assert session.app.screen._list.marks == {store.id_at(place) for place in range(4)}
         await session.press("asterisk")
         marked = len(session.app.screen._list.marks)
         assert marked == len(session.app.screen.store)
+        assert store.more
+        assert f"marked: the {marked} loaded runs; there are more (G loads them)" in session.note
         await session.press("asterisk")
         assert "marked" not in session.note
 
@@ -192,31 +200,42 @@ async def test_copying_writes_the_whole_id(studio: Any) -> None:
     async with studio() as session:
         await session.press("y")
         assert session.written[0].startswith("\x1b]52;c;")
-        assert "copied run id (36 bytes)" in session.note
+        assert "sent run id to the terminal (36 bytes)" in session.note
         await session.press("Y")
-        assert "copied command" in session.note
+        assert "sent command to the terminal" in session.note
 
 
 async def test_preview_follows_the_cursor_after_a_rest(studio: Any, backend: FakeBackend) -> None:
-    async with studio(size=(120, 36)) as session:
-        assert "why: No worker is polling" in session.text
-        asked = len(backend.called("summary"))
-        for _ in range(3):
-            await session.pilot.press("j")
-        await session.settle()
-        assert len(backend.called("summary")) == asked
+    backend.world._due.clear()  # no run that changes is read again meanwhile
+    async with studio(size=(140, 36)) as session:
+        await session.until(lambda: "why: No worker is polling" in session.text)
+        asked = len(backend.called("runs.get"))
+        await session.press("j", "j", "j")
+        assert len(backend.called("runs.get")) == asked
         await session.pass_time(0.2)
-        assert len(backend.called("summary")) == asked + 1
-        assert "push-line" in session.text
+        await session.until(lambda: "push-line" in session.text)
+        assert len(backend.called("runs.get")) == asked + 1
 
 
-async def test_preview_can_be_hidden_and_needs_room(studio: Any) -> None:
+async def test_the_preview_stands_beside_a_list_that_keeps_its_columns(studio: Any) -> None:
+    async with studio(size=(139, 36)) as session:
+        assert "│" not in session.text
+        assert all(title in session.line("WORKFLOW") for title in ("VER", "STARTED", "FOR", "RUN"))
+        await session.resize(140, 36)
+        assert all(title in session.line("WORKFLOW") for title in ("TRY", "STARTED", "FOR", "│"))
+        await session.resize(200, 50)
+        assert all(title in session.line("WORKFLOW") for title in ("VER", "TRY", "STARTED", "FOR", "RUN", "│"))
+
+
+async def test_preview_can_be_shown_and_hidden_and_needs_room(studio: Any) -> None:
     async with studio(size=(120, 36)) as session:
+        await session.press("tab")
+        assert "the preview is hidden: z shows it" in session.note
+        await session.press("z")
+        assert "│" in session.line("WORKFLOW")
+        await session.resize(200, 50)
         await session.press("z")
         assert "│" not in session.text
-        assert "STARTED" in session.text
-        await session.press("tab")
-        assert "preview needs 100 columns" in session.note
     async with studio(size=(90, 24)) as session:
         await session.press("z")
         assert "this terminal has 90" in session.note
@@ -225,17 +244,17 @@ async def test_preview_can_be_hidden_and_needs_room(studio: Any) -> None:
 async def test_old_data_says_how_old_and_why(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         assert "old" not in session.note
-        backend.fail_next("page", Unavailable("Postgres", "refused the connection"), times=20)
+        backend.fail_next("runs.list", postgres_away(), times=20)
         await session.pass_time(4)
         assert "old" not in session.note
         assert "○ not current" in session.text
         await session.pass_time(8)
         assert "data 12s old, retrying in" in session.note
-        assert "Postgres: refused the connection" in session.note
+        assert postgres_away().message in session.note
         await session.pass_time(1)
         assert "data 13s old" in session.note
         assert "order-fulfilment" in session.line("▌")
-        backend._failures["page"].clear()
+        backend.heal("runs.list")
         await session.press("ctrl+r", "down")
         assert "old" not in session.note
         assert "● live" in session.text
@@ -244,23 +263,23 @@ async def test_old_data_says_how_old_and_why(studio: Any, backend: FakeBackend) 
 async def test_paused_by_hand_says_so_and_reads_nothing(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         await session.press("P", "down")
-        asked = len(backend.called("page"))
+        asked = len(backend.called("runs.list"))
         await session.pass_time(30)
-        assert len(backend.called("page")) == asked
+        assert len(backend.called("runs.list")) == asked
         assert "paused" in session.note
         assert "‖ paused" in session.text
         await session.press("P")
-        assert len(backend.called("page")) == asked + 1
+        assert len(backend.called("runs.list")) == asked + 1
 
 
 async def test_hidden_screens_read_nothing(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         await session.press("enter")
-        asked = len(backend.called("page"))
+        asked = len(backend.called("runs.list"))
         await session.pass_time(30)
-        assert len(backend.called("page")) == asked
+        assert len(backend.called("runs.list")) == asked
         await session.press("escape")
-        assert len(backend.called("page")) == asked + 1
+        assert len(backend.called("runs.list")) == asked + 1
 
 
 async def test_change_notices_bring_news_before_the_next_poll(studio: Any, backend: FakeBackend) -> None:
@@ -281,10 +300,11 @@ async def test_a_viewer_is_told_what_is_missing(studio: Any, backend: FakeBacken
     backend.world.session = replace(backend.world.session, level=Level.READ)
     async with studio() as session:
         keys = session.text.split("\n")[-1]
-        assert "cancel" not in keys
-        assert "start" not in keys
-        await session.press("c")
-        assert "needs the admin level; you have read" in session.note
+        for key, word, level in (("c", "cancel", "admin"), ("r", "replay", "admin"), ("n", "start", "operate")):
+            assert word not in keys
+            await session.press(key)
+            assert f"needs the {level} level; you have read" in session.note
+            assert type(session.screen).__name__ == "RunsScreen"
 
 
 async def test_the_cursor_stays_with_its_run_when_the_filter_changes(studio: Any) -> None:
@@ -318,14 +338,14 @@ async def test_what_is_new_is_not_counted_over_a_change_of_the_filter(studio: An
 
 async def test_a_read_only_session_shows_its_lock(studio: Any, backend: FakeBackend) -> None:
     async with studio(read_only=True) as session:
-        assert "⚿ read-only" in session.line("RUN STUDIO")
+        assert "⚿ read-only" in session.line("Events")
         await session.press("c", "n")
         assert "needs the" in session.note
-        control = session.app.studio.backend.control
-        for call in (control.cancel(None), control.start(None)):
+        runs = session.app.studio.backend.runs
+        for call in (runs.cancel(session.screen.current.run_id, "a reason"), runs.start("order-fulfilment", {})):
             with pytest.raises(Forbidden):
                 await call
-        assert backend.called("cancel") == backend.called("start") == []
+        assert backend.called("runs.cancel") == backend.called("runs.start") == []
 
 
 async def test_the_viewers_clock_does_not_matter(studio: Any, clock: ManualClock) -> None:
@@ -337,7 +357,7 @@ async def test_the_viewers_clock_does_not_matter(studio: Any, clock: ManualClock
 async def test_messages_are_kept(studio: Any) -> None:
     async with studio() as session:
         await session.press("y", "m")
-        assert "copied run id" in session.text
+        assert "sent run id to the terminal" in session.text
         await session.press("escape")
         assert type(session.app.screen).__name__ == "RunsScreen"
 
@@ -347,3 +367,13 @@ async def test_q_leaves(studio: Any, clock: ManualClock, backend: FakeBackend) -
         await session.press("q")
         assert session.app._exit
     assert backend.called("close")
+
+
+async def test_reading_again_keeps_the_filter(studio: Any, backend: FakeBackend) -> None:
+    async with studio(filter_text="status:failed since:24h") as session:
+        before = last_query(backend)
+        asked = len(backend.called("runs.list"))
+        await session.press("ctrl+r")
+        assert len(backend.called("runs.list")) > asked
+        assert last_query(backend).statuses == before.statuses == {RunStatus.FAILED}
+        assert "status:failed since:24h" in session.text.split("\n")[1]

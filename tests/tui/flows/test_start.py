@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from textual.widgets import TextArea
 
+from engine.errors import Invalid
+from engine.records import MAX_PAYLOAD_BYTES, Level
 from runstudio_tui.backend.fake import FakeBackend
-from runstudio_tui.domain.models import RunId
-from runstudio_tui.ports import Invalid, Unavailable
+from runstudio_tui.payload_files import read_payload
+from tests.tui.refusals import postgres_away
 
 
-def sent(backend: FakeBackend) -> list[Any]:
-    """The start requests so far."""
-    return [call.arguments[0] for call in backend.called("start")]
+class Request(NamedTuple):
+    """One start that was sent."""
+
+    workflow_id: str
+    payload: Any
+    version: int
+    key: str
+
+
+def sent(backend: FakeBackend) -> list[Request]:
+    """The starts so far."""
+    return [Request(*call.arguments) for call in backend.called("runs.start")]
 
 
 async def to_editor(session: Any) -> TextArea:
@@ -30,6 +44,15 @@ async def replace_text(session: Any, text: str) -> None:
     """Put another text into the editor, as pasting would."""
     session.screen.query_one(TextArea).text = text
     await session.settle()
+    await session.pass_time(0.4)
+
+
+async def choose_payload(session: Any, name: str) -> None:
+    """Choose what to begin with, by the beginning of its name."""
+    choice = session.screen.query_one("#payload")
+    choice.focus()
+    while not choice._options[choice.chosen].startswith(name):
+        await session.press("right")
     await session.pass_time(0.4)
 
 
@@ -56,12 +79,33 @@ async def test_the_workflow_of_the_current_run_comes_first_and_its_example_is_th
 
 async def test_a_paused_workflow_says_why_it_cannot(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
-        await session.press("n", "end", "up")
+        await session.press("n")
+        await session.type("remin")
         assert "▌reminder" in session.text
         assert "paused" in session.said
         await session.press("enter")
         assert "which workflow?" in session.text
         await session.press("escape")
+        assert type(session.screen).__name__ == "RunsScreen"
+
+
+async def test_a_workflow_without_a_version_says_why_it_cannot(studio: Any, backend: FakeBackend) -> None:
+    known = backend.world.workflows["order-fulfilment"]
+    backend.world.workflows["order-fulfilment"] = replace(known, info=replace(known.info, published_version=None))
+    async with studio() as session:
+        await session.press("n")
+        assert "▌order-fulfilment" in session.text
+        assert "no published version" in session.said
+        await session.press("enter", "ctrl+s")
+        assert "which workflow?" in session.text
+        assert sent(backend) == []
+
+
+async def test_a_viewer_is_told_what_starting_needs(studio: Any, backend: FakeBackend) -> None:
+    backend.world.session = replace(backend.world.session, level=Level.READ)
+    async with studio() as session:
+        await session.press("n")
+        assert "this needs the operate level; you have read" in session.note
         assert type(session.screen).__name__ == "RunsScreen"
 
 
@@ -78,12 +122,10 @@ async def test_another_version(studio: Any, backend: FakeBackend) -> None:
 async def test_empty_payload_and_what_the_schema_says(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         await to_editor(session)
-        session.screen.query_one("#payload").focus()
-        await session.press("left")
-        await session.pass_time(0.4)
+        await choose_payload(session, "empty")
         assert session.screen.query_one(TextArea).text == "{}"
         assert "3 problems" in session.text
-        assert "'order_id' is a required property" in session.text
+        assert "order_id is required, but missing" in session.text
         await session.press("ctrl+s")
         assert sent(backend) == []
 
@@ -91,9 +133,7 @@ async def test_empty_payload_and_what_the_schema_says(studio: Any, backend: Fake
 async def test_masked_values_of_the_latest_run_must_be_typed(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         await to_editor(session)
-        session.screen.query_one("#payload").focus()
-        await session.press("left", "left")
-        await session.pass_time(0.4)
+        await choose_payload(session, "latest run")
         assert "[REDACTED]" in session.text
         assert "masked in the run it came from, type the real value: /card_token" in session.said
         await session.press("ctrl+s")
@@ -123,13 +163,20 @@ async def test_what_cannot_be_sent_says_why(studio: Any, backend: FakeBackend, t
         assert sent(backend) == []
 
 
+def broken_editor(_: str) -> str:
+    raise OSError("vi ended with code 1")
+
+
+REFUSED = Invalid("PAYLOAD_REJECTED", "There is no such SKU.", "Correct the payload.", {"runId": "run-77"})
+
+
 async def test_refusals_stay_in_the_dialog_with_the_text(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         await to_editor(session)
         await replace_text(session, '{"order_id": "ORD-9", "amount": 1, "lines": []}')
-        backend.fail_next("start", Invalid("Payload refused", "No such SKU.", created_run_id=RunId("run-77")))
+        backend.fail_next("runs.start", REFUSED)
         await session.press("ctrl+s")
-        assert "Payload refused: No such SKU." in session.said
+        assert "There is no such SKU. Correct the payload." in session.said
         assert "A run row was written: run-77" in session.said
         assert "ORD-9" in session.screen.query_one(TextArea).text
 
@@ -137,16 +184,16 @@ async def test_refusals_stay_in_the_dialog_with_the_text(studio: Any, backend: F
 async def test_sending_again_after_an_outage_uses_the_same_key(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         await to_editor(session)
-        backend.fail_next("start", Unavailable("Temporal", "unreachable"))
+        backend.fail_next("runs.start", postgres_away())
         await session.press("ctrl+s")
-        assert "Temporal: unreachable" in session.said
+        assert postgres_away().message in session.said
         await session.press("ctrl+s")
         first, second = sent(backend)
-        assert first.idempotency_key == second.idempotency_key
+        assert first.key == second.key
 
 
 async def test_pressing_twice_sends_once(studio: Any, backend: FakeBackend) -> None:
-    gate = backend.hold("start")
+    gate = backend.hold("runs.start")
     async with studio() as session:
         await to_editor(session)
         await session.press("ctrl+s", "ctrl+s", "escape")
@@ -175,9 +222,9 @@ async def test_an_unedited_payload_closes_at_once(studio: Any) -> None:
 
 async def test_the_catalog_may_be_unreachable(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
-        backend.fail_next("workflows", Unavailable("Postgres", "refused"))
+        backend.fail_next("workflows.list", postgres_away())
         await session.press("n")
-        assert "Postgres: refused" in session.said
+        assert postgres_away().message in session.said
         await session.press("escape", "n", "enter")
         assert "Start order-fulfilment" in session.text
 
@@ -188,4 +235,87 @@ async def test_a_started_run_is_picked_up_before_the_eyes(studio: Any, backend: 
         await session.press("ctrl+s")
         await session.until(lambda: type(session.screen).__name__ == "RunScreen")
         await session.pass_time(5)
-        assert "✔ reserve-stock" in session.text
+        assert "STEPS  following" in session.text
+        assert "await-carrier" in session.line("▌")
+
+
+async def test_the_payload_in_an_editor_of_ones_own(
+    studio: Any, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Callable[[str], str]] = [lambda _: '{"order_id": "ORD-9", "amount": 9, "lines": []}', broken_editor]
+
+    def in_editor(text: str) -> str:
+        return answers.pop(0)(text)
+
+    async with studio() as session:
+        monkeypatch.setattr(session.app, "edit_outside", in_editor)
+        await to_editor(session)
+        await session.press("ctrl+e")
+        assert "ORD-9" in session.text
+        await session.press("ctrl+e")
+        assert "the text is as it was: vi ended with code 1" in session.said
+        assert "ORD-9" in session.text
+
+
+async def test_the_workflow_is_found_by_typing(studio: Any, backend: FakeBackend) -> None:
+    async with studio() as session:
+        await session.press("n")
+        await session.type("stock")
+        assert "▌stock-sync" in session.text
+        assert "order-fulfilment" not in session.text.split("which workflow?")[1].split("Close")[0]
+        await session.type("-nothing")
+        assert "no workflow has 'stock-nothing' in its name" in session.text
+        await session.press(*["backspace"] * 8, "up", "down", "enter")
+        assert "Start " in session.text
+
+
+async def test_a_payload_from_a_template_of_the_schema(studio: Any, backend: FakeBackend) -> None:
+    async with studio() as session:
+        await to_editor(session)
+        await choose_payload(session, "template")
+        text = session.screen.query_one(TextArea).text
+        assert '"order_id": ""' in text
+        assert '"lines": []' in text
+
+
+async def test_a_payload_from_a_file(studio: Any, backend: FakeBackend, tmp_path: Path) -> None:
+    file = tmp_path / "order.json"
+    file.write_text('{"order_id": "ORD-77", "amount": 1, "lines": []}')
+    async with studio() as session:
+        await to_editor(session)
+        await choose_payload(session, "file")
+        assert session.app.focused.id == "file"
+        session.app.focused.value = str(tmp_path / "missing.json")
+        await session.press("enter")
+        assert "No such file" in session.said
+        session.app.focused.value = str(tmp_path)
+        await session.press("enter")
+        assert "is no file" in session.said
+        session.app.focused.value = str(file)
+        await session.press("enter")
+        await session.pass_time(0.4)
+        assert "ORD-77" in session.screen.query_one(TextArea).text
+        await session.press("ctrl+s")
+        assert sent(backend)[0].payload["order_id"] == "ORD-77"
+
+
+def test_what_is_no_payload_is_not_read(tmp_path: Path) -> None:
+    large, binary = tmp_path / "large.json", tmp_path / "binary.json"
+    with large.open("wb") as file:
+        file.truncate(MAX_PAYLOAD_BYTES + 1)
+    binary.write_bytes(b"\xff\xfe")
+    for path, told in ((large, "are allowed"), (binary, "not UTF-8"), (Path("/dev/zero"), "is no file")):
+        with pytest.raises(ValueError, match=told):
+            read_payload(str(path))
+
+
+async def test_an_edited_payload_stays_when_another_one_is_chosen(studio: Any) -> None:
+    async with studio() as session:
+        await to_editor(session)
+        await replace_text(session, '{"order_id": "ORD-9"}')
+        choice = session.screen.query_one("#payload")
+        choice.focus()
+        await session.press("right")
+        assert "the payload was edited" in session.said
+        assert choice.chosen == 0
+        assert "ORD-9" in session.screen.query_one(TextArea).text

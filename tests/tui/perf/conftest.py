@@ -20,7 +20,8 @@ import pytest
 
 from tests.tui.perf.studio_process import DONE
 
-PROGRAM = Path(__file__).parent / "studio_process.py"
+PROGRAM = "tests.tui.perf.studio_process"
+ROOT = Path(__file__).parents[3]
 PATIENCE_SECONDS = 60
 """For what must come sooner or later, also on a machine that does something else most of the time."""
 
@@ -93,7 +94,8 @@ def terminal() -> Callable[..., Any]:
         }
         environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TZ": "UTC", "LANG": "C.UTF-8"}
         process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), world, theme, str(command_out), *more],
+            [sys.executable, "-m", PROGRAM, world, theme, str(command_out), *more],
+            cwd=ROOT,
             stdin=slave,
             stdout=slave,
             stderr=slave,

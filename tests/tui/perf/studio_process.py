@@ -1,8 +1,9 @@
 """The studio in a process of its own, on a terminal, with a clock that moves when told.
 
-``python studio_process.py WORLD THEME COMMANDS [LOG]``, where COMMANDS is a file descriptor. Commands come a line each:
-``advance SECONDS INPUTS`` and ``settle 0 INPUTS``, where INPUTS is how many keys and mouse moves were sent until then. Each is
-answered on the terminal itself with ``DONE``, behind everything that was written because of it.
+``python -m tests.tui.perf.studio_process WORLD THEME COMMANDS [LOG]``, where COMMANDS is a file descriptor. Commands come a line
+each: ``advance SECONDS INPUTS`` and ``settle 0 INPUTS``, where INPUTS is how many keys and mouse moves were sent until then. Each
+is answered on the terminal itself with ``DONE``, behind everything that was written because of it. ``glance 0 INPUTS`` is
+answered sooner: when what was typed has been dealt with, drawn or not.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import fcntl
 import os
 import sys
 import termios
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,14 +22,14 @@ from textual.events import InputEvent
 from textual.message import Message
 from textual.pilot import Pilot
 
+from engine.records import Level, RunFilter, RunStatus
 from runstudio_tui.app import StudioApp
 from runstudio_tui.backend.fake import FakeBackend
 from runstudio_tui.backend.worlds.demo import demo_backend
 from runstudio_tui.clock import Clock, ManualClock, SystemClock
 from runstudio_tui.config import StudioConfig
-from runstudio_tui.domain.models import RunStatus
-from runstudio_tui.domain.query import RunQuery
 from runstudio_tui.logfile import log_to
+from tests.tui.perf.mixed_world import mixed_backend
 
 NOW = datetime(2026, 1, 15, 10, 43, 21, tzinfo=UTC)
 DONE = b"\x1b_done\x1b\\"
@@ -37,11 +39,14 @@ ROUNDS = 3
 
 
 def world(name: str, clock: Clock) -> FakeBackend:
-    """``demo``, or ``quiet``: the same without anything that goes on."""
-    backend = demo_backend(clock, past=150)
-    if name == "quiet":
+    """``demo``; ``quiet``: the same without anything that goes on; ``many``: as ``quiet``, over 3,000 runs; ``mixed``: rows of
+    every kind in turns, seen by an admin, or with ``mixed-operate`` by an operator."""
+    if name.startswith("mixed"):
+        return mixed_backend(clock, Level.OPERATE if name.endswith("operate") else Level.ADMIN)
+    backend = demo_backend(clock, past=3000 if name == "many" else 150)
+    if name in ("quiet", "many"):
         backend.world._due.clear()
-        live = RunQuery(statuses=frozenset({RunStatus.RUNNING, RunStatus.WAITING}))
+        live = RunFilter(statuses=frozenset({RunStatus.RUNNING, RunStatus.WAITING}))
         for row in backend.world.select(live):
             if row.workflow_id != "reminder":
                 del backend.world.runs[row.run_id]
@@ -75,8 +80,8 @@ class Inputs:
         self._news.set()
 
 
-async def obey(clock: ManualClock, app: StudioApp, commands: int) -> None:
-    """Do what the parent says."""
+async def obey(clock: ManualClock, app: StudioApp, commands: int, done: Callable[[], None] = lambda: None) -> None:
+    """Do what the parent says; ``done`` is called whenever something was."""
     loop = asyncio.get_running_loop()
     driver = app._driver
     assert driver is not None
@@ -91,7 +96,10 @@ async def obey(clock: ManualClock, app: StudioApp, commands: int) -> None:
         for _ in range(ROUNDS):
             for _ in range(200):
                 await asyncio.sleep(0)
+            if command == "glance":
+                break
             await pilot.pause()
+        done()
         driver.write(DONE.decode())
 
 
@@ -102,12 +110,19 @@ def main() -> None:
     commands = int(sys.argv[3])
     real = name == "real"
     clock: Clock = SystemClock() if real else ManualClock(NOW)
-    config = StudioConfig(theme=theme, glyphs="unicode", timezone="UTC", multiplexer="none", state_dir="/nonexistent")
-    run_id = None
-    backend = world("quiet" if name == "quiet" else "demo", clock)
-    if name == "run":
-        run_id = backend.world.select(RunQuery(workflow="order", statuses=frozenset({RunStatus.WAITING})))[0].run_id
     log_path = log_to(Path(sys.argv[4])) if len(sys.argv) > 4 else None
+    config = StudioConfig(
+        theme=theme,
+        glyphs="unicode",
+        timezone="UTC",
+        multiplexer="none",
+        state_dir=str(log_path.parent) if log_path is not None else "/nonexistent",
+        editor=os.environ.get("EDITOR", ""),
+    )
+    run_id = None
+    backend = world(name, clock)
+    if name == "run":
+        run_id = backend.world.select(RunFilter(workflow="order", statuses=frozenset({RunStatus.WAITING})))[0].run_id
     app = StudioApp(backend, config, clock, run_id=run_id, log_path=log_path)
     tasks: list[asyncio.Task[None]] = []
 

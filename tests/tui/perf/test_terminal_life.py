@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
+import termios
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.tui.perf.conftest import PATIENCE_SECONDS
 
@@ -15,6 +19,11 @@ def state(pid: int) -> str:
     """The state letter of a process."""
     with open(f"/proc/{pid}/stat") as file:
         return file.read().rpartition(")")[2].split()[0]
+
+
+def text_of(written: bytes) -> str:
+    """What was written, without what only the terminal reads."""
+    return re.sub(r"\x1b\[[0-9;?>=$]*[A-Za-z]", "", written.decode())
 
 
 def wait_until_stopped(process: subprocess.Popen[bytes]) -> None:
@@ -48,10 +57,54 @@ def test_ctrl_z_suspends_and_comes_back(terminal: Any) -> None:
         assert state(session.process.pid) == "T"
         session.read_until(b"\x1b[?1049l")
         session.process.send_signal(signal.SIGCONT)
-        assert b"WORKFLOW" in session.read_until(b"quit")
+        session.read_until(b"WORKFLOW")  # what never changes is drawn again too
+        session.read_until(b"quit")
         os.write(session.master, b"q")
         session.end()
         assert session.process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("editor", "told"),
+    [
+        ("/nonexistent/ed", "/nonexistent/ed cannot be started: No such file or"),
+        ("sh -c 'exit 1'", "sh ended with code 1"),  # as vi does after :cq
+        ("sh -c 'kill -9 $$'", "sh ended with code -9"),
+        ('"', "No closing quotation"),
+    ],
+)
+def test_whatever_the_editor_does_the_terminal_comes_back_with_the_text(
+    terminal: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, editor: str, told: str
+) -> None:
+    monkeypatch.setenv("EDITOR", editor)
+    with terminal("quiet", (80, 24), "terminal", str(tmp_path)) as session:
+        session.read_until(b"quit")
+        session.advance(4)
+        for key in (b"n", b"\r"):
+            session.press(key)
+        session.press(b"[")
+        written = session.press(b"\x05")
+        left, came_back, after = written.partition(b"\x1b[?1049h")
+        assert b"\x1b[?1049l" in left
+        assert came_back
+        assert f"the text is as it was: {told}" in text_of(after)
+        assert "1  [{" in text_of(after), "what was typed is still there"
+        assert not termios.tcgetattr(session.master)[3] & termios.ECHO
+        assert "x" in text_of(session.press(b"x"))
+        assert not list(tmp_path.glob("payload-*"))
+
+
+def test_the_text_comes_back_as_the_editor_left_it(
+    terminal: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDITOR", "sed -i '1s/^/[\"edited\", /'")
+    with terminal("quiet", (80, 24), "terminal", str(tmp_path)) as session:
+        session.read_until(b"quit")
+        session.advance(4)
+        for key in (b"n", b"\r"):
+            session.press(key)
+        after = session.press(b"\x05").rpartition(b"\x1b[?1049h")[2]
+        assert '1  ["edited"' in text_of(after)
 
 
 def test_term_ends_it_and_gives_the_terminal_back(terminal: Any) -> None:

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
+from engine.records import Level, RunFilter, RunStatus
 from runstudio_tui.backend.fake import FakeBackend
 from runstudio_tui.clock import ManualClock
-from runstudio_tui.domain.catalog import Level
-from runstudio_tui.domain.models import RunId, RunStatus
-from runstudio_tui.domain.query import RunQuery
-from runstudio_tui.ports import Unavailable
+from tests.tui.conftest import Session
+from tests.tui.refusals import postgres_away, temporal_away
 
 SIZES = [pytest.param((80, 24), id="80x24"), pytest.param((120, 36), id="120x36")]
 LOOKS = [
@@ -22,17 +21,22 @@ LOOKS = [
     pytest.param({"theme": "dark"}, id="dark"),
     pytest.param({"theme": "light"}, id="light"),
 ]
+SESSIONS = [
+    pytest.param({"read_only": True}, id="read-only"),
+    pytest.param({"low_bandwidth": True}, id="low-bandwidth"),
+]
 sizes = pytest.mark.parametrize("size", SIZES)
 looks = pytest.mark.parametrize("look", LOOKS)
+sessions = pytest.mark.parametrize("session_of", SESSIONS)
 Picture = Callable[[Any, str], None]
 
 
-def newest(backend: FakeBackend, **conditions: Any) -> RunId:
+def newest(backend: FakeBackend, **conditions: Any) -> str:
     """The newest run meeting conditions."""
-    return backend.world.select(RunQuery(**conditions))[0].run_id
+    return backend.world.select(RunFilter(**conditions))[0].run_id
 
 
-def waiting(backend: FakeBackend) -> RunId:
+def waiting(backend: FakeBackend) -> str:
     """The order that waits for its carrier."""
     return newest(backend, workflow="order", statuses=frozenset({RunStatus.WAITING}))
 
@@ -82,11 +86,17 @@ async def test_runs_with_new_ones_above(studio: Any, picture: Picture) -> None:
         picture(session, "new")
 
 
+async def second_by_second(session: Session, seconds: int) -> None:
+    """Let time pass as it does for a person: what each second changes is drawn before the next one."""
+    for _ in range(seconds):
+        await session.pass_time(1)
+
+
 async def test_runs_old_data(studio: Any, picture: Picture, backend: FakeBackend) -> None:
     """The last good rows stay; one yellow line says how old, when again, and why."""
     async with studio() as session:
-        backend.fail_next("page", Unavailable("Postgres", "refused the connection"), times=9)
-        await session.pass_time(14)
+        backend.fail_next("runs.list", postgres_away(), times=9)
+        await second_by_second(session, 14)
         picture(session, "old")
 
 
@@ -136,7 +146,7 @@ async def test_run_failed(studio: Any, picture: Picture, backend: FakeBackend, s
 async def test_run_stuck(studio: Any, picture: Picture, backend: FakeBackend, size: tuple[int, int]) -> None:
     """The panel over the steps: what, since when, evidence, what helps."""
     async with studio(size=size, run_id=newest(backend, stuck=True)) as session:
-        await session.pass_time(4)
+        await second_by_second(session, 4)
         picture(session, "stuck")
 
 
@@ -189,7 +199,7 @@ async def test_cancel(studio: Any, picture: Picture, backend: FakeBackend, size:
     async with studio(size=size) as session:
         await session.press("space", "space", "space", "down", "down", "space", "c")
         picture(session, "asking")
-        backend.fail_next("cancel", Unavailable("Temporal unreachable", "nothing changed"))
+        backend.fail_next("runs.cancel", temporal_away())
         await session.type("wrong price list loaded")
         picture(session, "typed")
         await session.press("ctrl+s")
@@ -243,9 +253,7 @@ async def test_messages(studio: Any, picture: Picture) -> None:
 
 async def test_no_postgres(studio: Any, picture: Picture, backend: FakeBackend) -> None:
     """What was tried, the error, what to do."""
-    backend.fail_next(
-        "open", Unavailable("Postgres cannot be reached", "Tried postgresql://studio@db:5432/runs: connection refused.")
-    )
+    backend.fail_next("open", postgres_away())
     async with studio(settle=False) as session:
         await session.settle()
         picture(session, "down")

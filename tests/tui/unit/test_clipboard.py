@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from runstudio_tui.clipboard import OSC52_CAP, Clipboard, osc52
+from runstudio_tui.clipboard import OSC52_CAP, Clipboard, into_tmux, osc52
 from runstudio_tui.editor import edit_text
 
 
@@ -19,14 +20,56 @@ def test_the_sequence_carries_the_text() -> None:
     assert base64.b64decode(sequence.removeprefix("\x1b]52;c;").removesuffix("\x07")).decode() == "0198c2 ✔"
 
 
-def test_tmux_and_screen_get_it_wrapped() -> None:
+def test_tmux_gets_it_plain_and_wrapped_and_screen_wrapped() -> None:
     inner = osc52("x", "none")
     assert inner is not None
-    assert osc52("x", "tmux") == "\x1bPtmux;" + inner.replace("\x1b", "\x1b\x1b") + "\x1b\\"
-    wrapped = osc52("x" * 2000, "screen")
-    assert wrapped is not None
-    assert wrapped.count("\x1bP") == len(wrapped) // 512 + 1 or wrapped.count("\x1bP") >= 5
-    assert "".join(part.removesuffix("\x1b\\") for part in wrapped.split("\x1bP")) == osc52("x" * 2000, "none")
+    assert osc52("x", "tmux") == inner + "\x1bPtmux;" + inner.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+    plain = osc52("x" * 2000, "none")
+    both = osc52("x" * 2000, "screen")
+    assert plain is not None
+    assert both is not None
+    assert both.startswith(plain)
+    chunks = both.removeprefix(plain).removeprefix("\x1bP").split("\x1bP")
+    assert len(chunks) == 6
+    assert "".join(chunk.removesuffix("\x1b\\") for chunk in chunks) == plain
+
+
+def test_what_was_only_sent_is_not_called_copied(tmp_path: Path) -> None:
+    written: list[str] = []
+    taken: list[str] = []
+
+    def clipboard(buffer: Callable[[str], bool] | None) -> Clipboard:
+        return Clipboard(mode="auto", multiplexer="tmux", directory=tmp_path, write=written.append, buffer=buffer)
+
+    def full(_: str) -> bool:
+        return False
+
+    def takes(text: str) -> bool:
+        taken.append(text)
+        return True
+
+    assert clipboard(None).copy("x", "run id").text == "sent run id to the terminal (1 byte)"
+    assert clipboard(full).copy("xy", "run id").text == "sent run id to the terminal (2 bytes)"
+    assert (
+        clipboard(takes).copy("xy", "run id").text == "copied run id into tmux, and sent it to the terminal (2 bytes)"
+    )
+    assert taken == ["xy"]
+    assert written == [osc52("x", "tmux"), osc52("xy", "tmux"), osc52("xy", "tmux")]
+
+
+def test_tmux_is_handed_the_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, kept = tmp_path / "tmux", tmp_path / "kept"
+    program.write_text(f'#!/bin/sh\necho "$@" >{kept}.arguments\ncat >{kept}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert into_tmux("0198c2 ✔\nlast")
+    assert kept.read_text() == "0198c2 ✔\nlast"
+    assert (tmp_path / "kept.arguments").read_text() == "load-buffer -\n"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    assert not into_tmux("x")
+    program.unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not into_tmux("x")
 
 
 def test_too_large_a_text_goes_to_a_file_and_its_path_to_the_clipboard(tmp_path: Path) -> None:
@@ -38,7 +81,7 @@ def test_too_large_a_text_goes_to_a_file_and_its_path_to_the_clipboard(tmp_path:
     assert path.read_text() == text
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert written == [osc52(str(path), "none")]
-    assert "too large for the clipboard" in copied.text
+    assert "too large for the terminal" in copied.text
     assert not copied.failed
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runstudio_tui.config import ConfigError, StudioConfig, config_path, load_config
+from runstudio_tui.commands.studio import StudioOptions, run_to_the_end
+from runstudio_tui.config import ConfigError, StudioConfig, config_path, load_config, require_terminal
 
 
 def env(tmp_path: Path, text: str = "", **variables: str) -> dict[str, str]:
@@ -63,9 +64,30 @@ def test_what_the_terminal_tells(tmp_path: Path) -> None:
     assert load_config({}, env(tmp_path, LC_ALL="de_DE.utf8", LANG="C")).config.glyphs == "unicode"
     assert load_config({}, env(tmp_path, NO_COLOR="1")).config.color is False
     assert load_config({}, env(tmp_path, TMUX="/tmp/x")).config.multiplexer == "tmux"
-    assert load_config({}, env(tmp_path, STY="1")).config.multiplexer == "screen"
+    assert load_config({}, env(tmp_path, TMUX="/tmp/x")).config.inside_tmux
+    assert load_config({}, env(tmp_path, STY="1", TERM="screen")).config.multiplexer == "screen"
+    assert load_config({}, env(tmp_path, TERM="tmux-256color")).config.multiplexer == "tmux"
+    assert not load_config({}, env(tmp_path, TERM="tmux-256color")).config.inside_tmux
+    assert load_config({}, env(tmp_path, TERM="xterm-256color")).config.multiplexer == "none"
     assert load_config({}, env(tmp_path, VISUAL="hx -c x")).config.editor == "hx -c x"
     assert load_config({}, env(tmp_path, TZ="Europe/Berlin")).config.timezone == "Europe/Berlin"
+
+
+def test_a_terminal_that_cannot_place_text_is_refused() -> None:
+    for kind in ({"TERM": "dumb"}, {"TERM": ""}, {}):
+        with pytest.raises(ConfigError, match="cannot be drawn on this terminal"):
+            require_terminal(kind)
+    require_terminal({"TERM": "vt100"})
+
+
+def test_the_studio_is_not_opened_on_such_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    assert run_to_the_end(StudioOptions(demo=True)) == 2
+    assert "runstudio runs list" in capsys.readouterr().err
 
 
 def test_low_bandwidth_polls_less(tmp_path: Path) -> None:

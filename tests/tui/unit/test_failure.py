@@ -5,24 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from engine.records import Attempt, AttemptStatus, ErrorInfo, RunRow, RunStatus, RunSummary, Step, StepStatus
 from runstudio_tui.domain.failure import run_failure, step_failure
-from runstudio_tui.domain.models import (
-    ErrorInfo,
-    Invocation,
-    InvocationId,
-    InvocationStatus,
-    RunId,
-    RunRow,
-    RunStatus,
-    RunSummary,
-    Step,
-    StepRowId,
-    StepStatus,
-)
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 STEP = Step(
-    StepRowId("s"),
+    "s",
     "root.steps[0]",
     "charge",
     "action.call",
@@ -31,19 +19,19 @@ STEP = Step(
     NOW,
     error=ErrorInfo("ActionError", "step said"),
 )
-TRY = Invocation(
-    InvocationId("i"),
+TRY = Attempt(
+    "i",
     "root.steps[0]",
     "",
     "pay@1",
     1,
-    InvocationStatus.FAILED,
+    AttemptStatus.FAILED,
     NOW,
     NOW,
-    ErrorInfo("ActionError", "card refused", "C1"),
+    error=ErrorInfo("ActionError", "card refused", "C1"),
 )
-ROW = RunRow(RunId("r"), "w", "w", 1, RunStatus.FAILED, NOW, node_path="root.steps[0]")
-RUN = RunSummary(ROW, "t", error=ErrorInfo("ActionError", "run said", "R1"))
+ROW = RunRow("r", "w", "w", 1, RunStatus.FAILED, NOW, NOW, node_path="root.steps[0]")
+RUN = RunSummary(ROW, "t", NOW, error=ErrorInfo("ActionError", "run said", "R1"))
 
 
 def test_the_last_failed_try_speaks_for_the_step() -> None:

@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from engine.records import Change, ChangeKind
+from runstudio_tui.backend.fake.calls import Calls
+from runstudio_tui.backend.fake.system import FakeSystem
+from runstudio_tui.backend.fake.world import World
 from runstudio_tui.clock import ManualClock
-from runstudio_tui.domain.catalog import Change, ChangeKind
-from runstudio_tui.ports import Unavailable
 from runstudio_tui.store.feed import ChangeFeed, Poller
+from tests.tui.refusals import postgres_away
 
 START = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
@@ -88,7 +91,7 @@ async def test_the_next_read_waits_for_the_last_answer(source: Source) -> None:
 async def test_failures_back_off_and_keep_the_age(source: Source) -> None:
     source.poller.start()
     await source.clock.advance(0)
-    source.errors = [Unavailable("Postgres", "refused the connection")] * 5
+    source.errors = [postgres_away()] * 5
     moments = []
     for _ in range(120):
         before = source.asked
@@ -103,17 +106,17 @@ async def test_failures_back_off_and_keep_the_age(source: Source) -> None:
 async def test_freshness_says_how_old_and_when_again(source: Source) -> None:
     source.poller.start()
     await source.clock.advance(0)
-    source.errors = [Unavailable("Postgres", "refused the connection")] * 2
+    source.errors = [postgres_away()] * 2
     await source.clock.advance(10)
     fresh = source.poller.freshness
     assert fresh.failures == 1
     assert fresh.age == pytest.approx(10)
-    assert fresh.error == "Postgres: refused the connection"
+    assert fresh.error == postgres_away().sentences
     assert fresh.retry_in == pytest.approx(2)
 
 
 async def test_refresh_now_also_breaks_the_back_off(source: Source) -> None:
-    source.errors = [Unavailable("x")] * 1
+    source.errors = [postgres_away()] * 1
     source.poller.start()
     await source.clock.advance(0)
     assert source.applied == []
@@ -132,7 +135,7 @@ async def test_nudges_read_early_but_not_often(source: Source) -> None:
 
 
 async def test_a_nudge_does_not_break_the_back_off(source: Source) -> None:
-    source.errors = [Unavailable("x")] * 3
+    source.errors = [postgres_away()] * 3
     source.poller.start()
     await source.clock.advance(0)
     source.poller.nudge()
@@ -178,7 +181,7 @@ async def test_without_an_interval_it_reads_only_when_asked(source: Source) -> N
 
 async def test_a_failed_read_without_interval_is_tried_again(source: Source) -> None:
     source.interval = None
-    source.errors = [Unavailable("x")]
+    source.errors = [postgres_away()]
     source.poller.start()
     await source.clock.advance(5)
     assert source.applied == [2]
@@ -201,21 +204,23 @@ async def test_stopping_ends_a_read_on_its_way(source: Source) -> None:
     assert source.running == 0
 
 
-class Feed:
-    """A change port that gives some notices, then breaks."""
+class Feed(FakeSystem):
+    """Gives one notice, then breaks."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(Calls(World(clock), clock))
         self.opened = 0
 
     async def changes(self) -> AsyncIterator[Change]:
-        """See ChangePort."""
+        """See SystemPort."""
         self.opened += 1
         yield Change(ChangeKind.RUN)
-        raise Unavailable("gone")
+        raise postgres_away()
 
 
 async def test_a_broken_feed_is_opened_again_later() -> None:
-    clock, port = ManualClock(START), Feed()
+    clock = ManualClock(START)
+    port = Feed(clock)
     feed = ChangeFeed(clock, port)
     heard: list[Change] = []
     stop = feed.listen(heard.append)

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runstudio_tui.domain.filter_text import complete, parse_filter, with_value
-from runstudio_tui.domain.models import RunStatus, WaitKind
-from runstudio_tui.domain.query import RunQuery, Sort
+from engine.records import RunFilter, RunOrder, RunStatus, WaitKind
+from runstudio_tui.backend.worlds.demo import demo_backend
+from runstudio_tui.clock import ManualClock
+from runstudio_tui.domain.filter_text import KEYS, parse_filter
+from runstudio_tui.domain.filter_words import completions, with_value
 
 NOW = datetime(2026, 1, 15, 10, 43, tzinfo=UTC)
+RUN = "0198c2aa-0000-7000-8000-00000000000"
 
 
 def test_the_whole_grammar() -> None:
     text = (
         "status:failed,running wf:billing v:3 since:2h until:10m waiting:event,quota err:TIMEOUT try:4 id:0198C2 key:ORD-1 "
-        'event:evt-1 trigger:manual replay:r1 parent:p1 root:q1 sort:updated:asc "two words" more'
+        f"event:evt-1 trigger:manual replay:{RUN}1 parent:{RUN}2 root:{RUN}3 launch:Failed sort:updated:asc "
+        '"two words" more'
     )
     parsed = parse_filter(text)
     assert parsed.problems == ()
-    assert parsed.resolve(NOW, UTC) == RunQuery(
+    assert parsed.resolve(NOW, UTC) == RunFilter(
         statuses=frozenset({RunStatus.FAILED, RunStatus.RUNNING}),
         workflow="billing",
         version=3,
@@ -35,10 +41,11 @@ def test_the_whole_grammar() -> None:
         wait_key="ORD-1",
         event_id="evt-1",
         trigger="manual",
-        replay_of="r1",
-        parent="p1",
-        root="q1",
-        sort=Sort.UPDATED_ASC,
+        replay_of=f"{RUN}1",
+        parent=f"{RUN}2",
+        root=f"{RUN}3",
+        launch="failed",
+        order=RunOrder.UPDATED_ASC,
         text="two words more",
     )
 
@@ -65,6 +72,13 @@ def test_ranges_are_instants_not_days() -> None:
         ("since:soon", "is no time"),
         ("since:2026-13-45", "is no time"),
         ("waiting:tea", "not known"),
+        ("waiting:timeout", "not known"),
+        ("launch:started", "one of pending, failed"),
+        ("launch:faild", "did you mean failed?"),
+        ("id:0198%", "a run id has digits"),
+        ("parent:nobody", "'nobody' is not the id of a run"),
+        ("err:a\0b", "no stored text can have"),
+        ("a\0b", "no stored text can have"),
     ],
 )
 def test_what_is_not_understood_is_said(text: str, said: str) -> None:
@@ -74,10 +88,51 @@ def test_what_is_not_understood_is_said(text: str, said: str) -> None:
     assert parsed.query.workflow == "billing"
 
 
+def _set_by(text: str) -> set[str]:
+    wanted, nothing = parse_filter(text).resolve(NOW, UTC), RunFilter()
+    return {item.name for item in fields(RunFilter) if getattr(wanted, item.name) != getattr(nothing, item.name)}
+
+
+SAMPLES = (
+    "status:canceled", "status:stuck", "wf:nothing", "v:99", "since:1s", "until:9000d", "waiting:quota", "err:NEVER", "try:99",
+    "id:ffff", "key:NEVER", "event:NEVER", "trigger:schedule", f"replay:{RUN}1", f"parent:{RUN}2", f"root:{RUN}3",
+    "launch:pending", "launch:failed", "nothing", "sort:updated:asc",
+)  # fmt: skip
+"""Every key, each with a value that few runs of the demo have or none."""
+
+
+def test_every_condition_of_a_list_has_a_key() -> None:
+    assert {text.partition(":")[0] for text in SAMPLES if ":" in text} == {key.key for key in KEYS}
+    assert set().union(*(_set_by(text) for text in SAMPLES)) == {item.name for item in fields(RunFilter)}
+
+
+def test_the_fake_world_applies_every_condition() -> None:
+    world = demo_backend(ManualClock(NOW), past=30).world
+    for text in SAMPLES:
+        found = world.select(parse_filter(text).resolve(NOW, UTC))
+        assert (len(found) < len(world.runs)) is (not text.startswith("sort:")), text
+
+
+def test_runs_are_found_by_their_launch() -> None:
+    world = demo_backend(ManualClock(NOW), past=30).world
+    waiting, refused = list(world.runs.values())[:2]
+    waiting.change(NOW, launch_state="pending")
+    refused.change(NOW, launch_state="failed")
+    assert [row.run_id for row in world.select(parse_filter("launch:pending").query)] == [waiting.row.run_id]
+    assert [row.run_id for row in world.select(parse_filter("launch:failed").query)] == [refused.row.run_id]
+    assert completions("launch:f", KEYS)[0] == "launch:failed"
+
+
+def test_the_command_line_page_names_every_key() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
+    filters = page.partition("## The filter")[2]
+    assert [key.key for key in KEYS if f"`{key.key}:" not in filters] == []
+
+
 @given(st.text())
 def test_no_text_breaks_it(text: str) -> None:
     parse_filter(text).resolve(NOW, UTC)
-    complete(text)
+    completions(text, KEYS)
 
 
 @given(st.from_regex(r"(since|until):[0-9]{1,6}[smhdw]", fullmatch=True))
@@ -100,8 +155,9 @@ def test_setting_a_key_keeps_the_rest() -> None:
 
 
 def test_completion() -> None:
-    assert complete("sta") == "status:"
-    assert complete("wf:a status:fa") == "wf:a status:failed"
-    assert complete("status:failed,ru") == "status:failed,running"
-    assert complete("status:failed ") is None
-    assert complete("") is None
+    assert completions("sta", KEYS)[0] == "status:"
+    assert completions("wf:a status:fa", KEYS)[0] == "wf:a status:failed"
+    assert completions("status:failed,ru", KEYS)[0] == "status:failed,running"
+    assert completions("s", KEYS) == ["status:", "since:", "sort:"]
+    assert completions("status:failed ", KEYS)[:2] == ["status:failed status:", "status:failed wf:"]
+    assert completions("nothing", KEYS) == []

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.records import Document
+from runstudio_tui.domain.json_places import values
 from runstudio_tui.domain.json_text import Mistake, parse_json, placeholders
 from runstudio_tui.domain.jsonview import JsonIndex, JsonKind, flatten, pretty, value_at
-from runstudio_tui.domain.models import Document
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -40,6 +41,14 @@ def test_what_is_copied_parses_to_the_same(value: object) -> None:
 
 def test_lone_surrogates_stay_escaped() -> None:
     assert pretty({"a": "x\ud83d"}) == '{\n  "a": "x\\ud83d"\n}'
+
+
+def test_what_an_editor_would_not_show_or_would_break_a_line_at_stays_escaped() -> None:
+    hidden = "a\u2028b\x85c\u202ed\x7fe\U000e0041f"
+    text = pretty({hidden: hidden})
+    assert "\\u2028b\\u0085c\\u202ed\\u007fe\\udb40\\udc41f" in text
+    assert len(text.splitlines()) == 3
+    assert parse_json(text) == {hidden: hidden}
 
 
 def test_folding_by_pointer() -> None:
@@ -100,7 +109,12 @@ def test_deep_nesting_does_not_exhaust_the_stack() -> None:
         ('{"a": -Infinity}', (1, 7)),
         ('{"a": 1e999}', (1, 7)),
         ('{\n"a": 1,\n"a": 2}', (3, 1)),
-        ("[" * 100_000, (1, 1)),
+        ('{"b": {"a": 1}, "a": [1, "a"], "c": "a", "a": 2}', (1, 42)),
+        ('["NaN", {"NaN": NaN}]', (1, 17)),
+        (f'["{"9" * 1001}",\n {"9" * 1001}]', (2, 2)),
+        ("[" * 100_000, (1, 201)),
+        ('{"a":' * 100_000, (1, 1001)),
+        ("[" * 201 + "]" * 201, (1, 201)),
     ],
 )
 def test_mistakes_have_a_place(text: str, place: tuple[int, int]) -> None:
@@ -112,4 +126,18 @@ def test_mistakes_have_a_place(text: str, place: tuple[int, int]) -> None:
 
 def test_placeholders_are_found_everywhere() -> None:
     value = {"a": "[REDACTED]", "b": [1, {"c/d": "[REDACTED]"}], "e": "x[REDACTED]"}
-    assert placeholders(value) == ("/a", "/b/1/c~1d")
+    assert tuple(placeholders(value)) == ("/a", "/b/1/c~1d", "/e")
+
+
+@given(VALUES)
+def test_every_value_of_a_text_is_found_where_it_stands(value: object) -> None:
+    text = pretty(value)
+    for found in values(text):
+        stands = value_at(value, found.pointer)
+        if found.written in ("{", "["):
+            assert isinstance(stands, dict if found.written == "{" else list)
+            assert text[found.begin] == found.written
+        else:
+            assert json.loads(found.written) == stands
+            assert text.startswith(found.written, found.begin)
+        assert found.at <= found.begin

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
-from runstudio_tui.domain.effective import is_stuck, mark_of, run_state
-from runstudio_tui.domain.models import Count, OpenWait, RunId, RunRow, RunStatus, WaitKind
+from engine.records import Count, OpenWait, RunRow, RunStatus, WaitKind
+from runstudio_tui.domain.effective import mark_of, run_state
 from runstudio_tui.domain.present import (
     count_text,
     duration,
     elapsed,
+    exact_moment,
     full_moment,
     live_duration,
     moment,
     remaining,
     size_text,
+    trigger_text,
     until,
     where,
 )
 
 NOW = datetime(2026, 1, 15, 10, 43, 21, tzinfo=UTC)  # a Thursday
-ROW = RunRow(RunId("r"), "order", "order", 3, RunStatus.RUNNING, NOW - timedelta(seconds=30))
+ROW = RunRow("r", "order", "order", 3, RunStatus.RUNNING, NOW - timedelta(seconds=30), NOW)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +81,14 @@ def test_times_are_in_the_viewers_zone() -> None:
     assert full_moment(NOW, zone) == "2026-01-15 12:43:21.000"
 
 
+@pytest.mark.parametrize(("at", "hours"), [(datetime(1, 1, 1, tzinfo=UTC), -5), (datetime.max.replace(tzinfo=UTC), 9)])
+def test_times_that_the_zone_would_move_out_of_the_calendar_stay_as_they_are(at: datetime, hours: int) -> None:
+    zone = timezone(timedelta(hours=hours))
+    assert full_moment(at, zone).startswith(at.strftime("%Y-%m-%d %H:%M:%S"))
+    assert moment(at, NOW, zone)
+    assert exact_moment(at, NOW, zone)
+
+
 @pytest.mark.parametrize(
     ("left", "text"),
     [
@@ -104,6 +115,39 @@ def test_counts_and_sizes() -> None:
     assert [size_text(s) for s in (None, 412, 1229, 3_565_158)] == ["–", "412 B", "1.2 KB", "3.4 MB"]
 
 
+def waits(kind: WaitKind, until: float | None) -> OpenWait:
+    return OpenWait(kind, NOW, until=None if until is None else NOW - timedelta(seconds=until))
+
+
+@pytest.mark.parametrize(
+    ("values", "stalled"),
+    [
+        ({"updated_at": NOW - timedelta(seconds=61)}, True),
+        ({"updated_at": NOW - timedelta(seconds=60)}, False),
+        ({"updated_at": NOW - timedelta(hours=2), "step_due_at": NOW + timedelta(seconds=1)}, False),
+        ({"updated_at": NOW - timedelta(hours=2), "step_due_at": NOW - timedelta(seconds=60)}, False),
+        ({"updated_at": NOW - timedelta(hours=2), "step_due_at": NOW - timedelta(seconds=61)}, True),
+        ({"updated_at": NOW - timedelta(seconds=5), "step_due_at": NOW - timedelta(hours=1)}, False),
+        ({"updated_at": NOW - timedelta(hours=2), "step_count": 0}, False),
+        ({"updated_at": NOW - timedelta(hours=2), "engine": None}, False),
+        ({"updated_at": NOW - timedelta(hours=2), "status": RunStatus.FAILED}, False),
+        ({"status": RunStatus.WAITING, "wait": waits(WaitKind.RETRY, 61)}, True),
+        ({"status": RunStatus.WAITING, "wait": waits(WaitKind.RETRY, 59)}, False),
+        ({"status": RunStatus.WAITING, "wait": waits(WaitKind.TIME, 61)}, True),
+        ({"status": RunStatus.WAITING, "wait": waits(WaitKind.EVENT, 61)}, True),
+        ({"status": RunStatus.WAITING, "wait": waits(WaitKind.EVENT, None)}, False),
+        ({"status": RunStatus.WAITING, "wait": waits(WaitKind.HUMAN, 61)}, False),
+        ({"status": RunStatus.WAITING, "wait": waits(WaitKind.QUOTA, 61)}, False),
+    ],
+)
+def test_a_run_that_should_have_moved_on_is_marked(values: dict[str, Any], stalled: bool) -> None:
+    row = replace(ROW, **{"step_count": 3, "updated_at": NOW - timedelta(hours=2), **values})
+    assert row.stalled_at(NOW) is stalled
+    mark = mark_of(row, NOW)
+    assert (mark is not None and mark.word == "no progress") is stalled
+    assert ("no progress for " in where(row, NOW, UTC)) is stalled
+
+
 @pytest.mark.parametrize(
     ("status", "steps", "age_ms", "stuck"),
     [
@@ -116,15 +160,14 @@ def test_counts_and_sizes() -> None:
         (RunStatus.CANCELED, 0, 600_000, False),
         (RunStatus.SUCCEEDED, 0, 600_000, False),
         (RunStatus.RUNNING, 0, -5_000, False),
-        (RunStatus.RUNNING, 0, None, False),
     ],
 )
-def test_the_stuck_rule(status: RunStatus, steps: int, age_ms: int | None, stuck: bool) -> None:
-    started = None if age_ms is None else NOW - timedelta(milliseconds=age_ms)
-    assert is_stuck(status, steps, started, NOW) is stuck
-    row = replace(ROW, status=status, step_count=steps, started_at=started)
+def test_the_stuck_rule(status: RunStatus, steps: int, age_ms: int, stuck: bool) -> None:
+    row = replace(ROW, status=status, step_count=steps, started_at=NOW - timedelta(milliseconds=age_ms))
+    assert row.stuck_at(NOW) is stuck
     mark = mark_of(row, NOW)
     assert (mark is not None and mark.word == "stuck") is stuck
+    assert not replace(row, engine=None).stuck_at(NOW), "a run from before the cutover is over, whatever its row says"
 
 
 @pytest.mark.parametrize(
@@ -179,7 +222,7 @@ def test_the_stuck_rule(status: RunStatus, steps: int, age_ms: int | None, stuck
         ({"status": RunStatus.CANCELED, "step": "charge"}, "canceled", "at charge"),
     ],
 )
-def test_state_and_place(changes: dict[str, object], word: str, place: str) -> None:
+def test_state_and_place(changes: dict[str, Any], word: str, place: str) -> None:
     row = replace(ROW, **changes)
     assert run_state(row).word == word
     assert where(row, NOW, UTC) == place
@@ -189,3 +232,17 @@ def test_history_is_marked_read_only() -> None:
     mark = mark_of(replace(ROW, status=RunStatus.CANCELED, engine=None), NOW)
     assert mark is not None
     assert (mark.glyph, mark.word) == ("◇", "before the cutover, read-only")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "manual"),
+        ({"trigger": "recurring"}, "recurring"),
+        ({"trigger": "schedule"}, "schedule"),
+        ({"trigger": "event", "trigger_event": "order.placed"}, "event order.placed"),
+        ({"replay_of": "019bc1aa-0000-7000-8000-00000000e5e8"}, "replay of 019bc1…e5e8"),
+    ],
+)
+def test_how_a_run_came_to_be(changes: dict[str, Any], told: str) -> None:
+    assert trigger_text(replace(ROW, **{"trigger": None, **changes})) == told

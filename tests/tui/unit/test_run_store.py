@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from engine.errors import NotFound
+from engine.records import LogQuery, RunFilter, RunStatus, StepStatus
 from runstudio_tui.backend.fake import FakeBackend
 from runstudio_tui.backend.worlds.demo import demo_backend
 from runstudio_tui.clock import ManualClock, ServerTime
-from runstudio_tui.domain.models import LogQuery, RunId, RunStatus, StepStatus
-from runstudio_tui.domain.query import RunQuery
-from runstudio_tui.ports import NotFound
 from runstudio_tui.store.logs import LogsStore
 from runstudio_tui.store.run import OnDemand, RunStore
 
@@ -31,7 +30,7 @@ def backend(clock: ManualClock) -> FakeBackend:
 
 async def store_of(backend: FakeBackend, clock: ManualClock, workflow: str, status: RunStatus) -> RunStore:
     """A store over the newest run of a workflow in a state."""
-    rows = (await backend.page(RunQuery(workflow=workflow, statuses=frozenset({status})), None, 1)).rows
+    rows = (await backend.runs.list(RunFilter(workflow=workflow, statuses=frozenset({status})), limit=1)).rows
     return RunStore(backend, ServerTime(clock), rows[0].run_id)
 
 
@@ -45,7 +44,7 @@ async def test_steps_come_in_deltas(backend: FakeBackend, clock: ManualClock) ->
     assert 5 < sum(len(page.rows) for page in answer.pages) < 20
     store.apply(answer)
     assert before < len(store.executions) < before + 10
-    assert len(backend.called("definition")) == 1
+    assert len(backend.called("workflows.definition")) == 1
 
 
 async def test_stuck_comes_and_goes_with_time(backend: FakeBackend, clock: ManualClock) -> None:
@@ -75,7 +74,7 @@ async def test_the_open_wait_belongs_to_its_step(backend: FakeBackend, clock: Ma
 
 async def test_a_missing_definition_is_no_failure(backend: FakeBackend, clock: ManualClock) -> None:
     store = await store_of(backend, clock, "order", RunStatus.WAITING)
-    backend.fail_next("definition", NotFound("gone"))
+    backend.fail_next("workflows.definition", NotFound("NO_LONGER", "It is gone."))
     store.apply(await store.fetch())
     assert len(store.tree.lines(START, lambda _: False)) == len(store.executions)
 
@@ -105,7 +104,7 @@ async def test_a_body_that_is_no_longer_looked_at_is_dropped() -> None:
 
 
 async def test_looking_again_keeps_what_is_there_when_it_fails() -> None:
-    answers: list[str | Exception] = ["one", NotFound("gone"), "one"]
+    answers: list[str | Exception] = ["one", NotFound("NO_LONGER", "It is gone."), "one"]
     changes: list[int] = []
 
     async def fetch(_: object) -> str:
@@ -128,11 +127,11 @@ async def test_looking_again_keeps_what_is_there_when_it_fails() -> None:
 async def test_logs_are_read_from_the_end_and_back(backend: FakeBackend, clock: ManualClock) -> None:
     run_id = next(iter(backend.world.runs))
     run = backend.world.runs[run_id]
-    from runstudio_tui.domain.models import LogLevel
+    from engine.records import LogLevel
 
     for number in range(450):
         run.log(START, LogLevel.DEBUG if number % 2 else LogLevel.ERROR, f"line {number}")
-    store = LogsStore(backend, RunId(run_id))
+    store = LogsStore(backend.runs, run_id)
     assert await store.read_new()
     assert [entry.message for entry in store.lines][-1] == "line 449"
     assert len(store.lines) == 200

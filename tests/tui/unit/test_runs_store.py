@@ -11,13 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.records import RunOrder, RunRow, RunStatus
 from runstudio_tui.backend.fake import FakeBackend
-from runstudio_tui.backend.fake_run import FakeRun, new_run
-from runstudio_tui.backend.fake_world import World
+from runstudio_tui.backend.fake.run import FakeRun, new_run
+from runstudio_tui.backend.fake.world import World
 from runstudio_tui.clock import ManualClock, ServerTime
 from runstudio_tui.domain.filter_text import parse_filter
-from runstudio_tui.domain.models import RunId, RunRow, RunStatus
-from runstudio_tui.domain.query import Sort
 from runstudio_tui.store.runs import PAGE_SIZE, RunsAnswer, RunsStore
 
 START = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -30,7 +29,7 @@ class Case:
         self.clock = ManualClock(START)
         self.world = World(self.clock)
         self.backend = FakeBackend(self.world, self.clock)
-        self.store = RunsStore(self.backend, ServerTime(self.clock), UTC)
+        self.store = RunsStore(self.backend.runs, ServerTime(self.clock), UTC)
         self.made = 0
         for _ in range(number):
             self.add()
@@ -41,7 +40,7 @@ class Case:
         at = START - timedelta(hours=1) + timedelta(seconds=self.made)
         run = new_run(f"run-{self.made:06d}", "w", 1, at, {})
         run.change(updated or at, status=status)
-        self.world.runs[RunId(run.row.run_id)] = run
+        self.world.runs[run.row.run_id] = run
         return run
 
     async def poll(self) -> int:
@@ -101,9 +100,9 @@ async def test_rows_that_no_longer_match_leave() -> None:
     case.store.set_filter(parse_filter("status:running"))
     await case.poll()
     await case.store.load_more()
-    deep = RunId(case.ids[150])
+    deep = case.ids[150]
     case.store.on_screen([deep])
-    case.world.runs[RunId(case.ids[5])].change(START, status=RunStatus.SUCCEEDED)
+    case.world.runs[case.ids[5]].change(START, status=RunStatus.SUCCEEDED)
     case.world.runs[deep].change(START, status=RunStatus.SUCCEEDED)
     await case.poll()
     assert case.ids == case.expected[: len(case.ids)]
@@ -114,7 +113,7 @@ async def test_rows_on_screen_far_down_are_read_again() -> None:
     case = Case(250)
     await case.poll()
     await case.store.load_more()
-    deep = RunId(case.ids[150])
+    deep = case.ids[150]
     case.world.runs[deep].change(START, status=RunStatus.FAILED)
     await case.poll()
     assert case.store.get(deep).status is RunStatus.RUNNING  # type: ignore[union-attr]  # it is loaded
@@ -127,12 +126,12 @@ async def test_finished_rows_are_not_read_again() -> None:
     case = Case(250)
     await case.poll()
     await case.store.load_more()
-    deep = RunId(case.ids[150])
+    deep = case.ids[150]
     case.world.runs[deep].change(START, status=RunStatus.SUCCEEDED)
     case.store.on_screen([deep])
     await case.poll()
     await case.poll()
-    assert len(case.backend.called("matching")) == 1
+    assert len(case.backend.called("runs.matching")) == 1
 
 
 async def test_a_list_that_shrinks_to_one_page_forgets_its_tail() -> None:
@@ -153,7 +152,7 @@ async def test_every_order_is_kept(sort: str) -> None:
     await case.poll()
     await case.store.load_more()
     assert case.ids == case.expected[:200]
-    case.world.runs[RunId(case.expected[120])].change(START, attempt=2)
+    case.world.runs[case.expected[120]].change(START, attempt=2)
     await case.poll()
     assert case.ids[:100] == case.expected[:100]
     assert len(case.ids) == len(set(case.ids))
@@ -162,7 +161,7 @@ async def test_every_order_is_kept(sort: str) -> None:
 async def test_a_page_for_an_old_filter_is_dropped() -> None:
     case = Case(250)
     await case.poll()
-    gate = case.backend.hold("page")
+    gate = case.backend.hold("runs.list")
     loading = asyncio.create_task(case.store.load_more())
     await asyncio.sleep(0)
     case.store.set_filter(parse_filter("status:failed"))
@@ -174,7 +173,7 @@ async def test_a_page_for_an_old_filter_is_dropped() -> None:
 async def test_a_page_of_a_list_that_began_anew_is_dropped() -> None:
     case = Case(250)
     await case.poll()
-    gate = case.backend.hold("page")
+    gate = case.backend.hold("runs.list")
     loading = asyncio.create_task(case.store.load_more())
     await asyncio.sleep(0)
     for _ in range(PAGE_SIZE + 5):
@@ -199,51 +198,44 @@ async def test_times_move_with_the_servers_clock() -> None:
 class Model:
     """What the list must hold, kept as a set of places that is sorted whenever somebody looks."""
 
-    def __init__(self, case: Case, sort: Sort) -> None:
-        self.case, self.sort = case, sort
+    def __init__(self, case: Case, order: RunOrder) -> None:
+        self.case, self.order = case, order
         self.places: dict[str, tuple[datetime, str]] = {}
         self.next: str | None = None
         self.last_page: str | None = None
 
     def ids(self) -> list[str]:
-        return sorted(self.places, key=self.places.__getitem__, reverse=self.sort.descending)
+        return sorted(self.places, key=self.places.__getitem__, reverse=self.order.descending)
 
     def of(self, rows: tuple[RunRow, ...]) -> dict[str, tuple[datetime, str]]:
-        return {
-            row.run_id: (assumed(row.updated_at if self.sort.by_update else row.started_at), row.run_id) for row in rows
-        }
+        return {row.run_id: (row.started_at if self.order.by_start else row.updated_at, row.run_id) for row in rows}
 
     def poll(self, answer: RunsAnswer) -> int:
         head = self.of(answer.page.rows)
-        last = (min if self.sort.descending else max)(head.values())
+        last = (min if self.order.descending else max)(head.values())
         new = len(head.keys() - self.places.keys())
         after = {
             key: place
             for key, place in self.places.items()
-            if answer.page.next and (place < last if self.sort.descending else place > last)
+            if answer.page.next and (place < last if self.order.descending else place > last)
         }
         tail = {key: place for key, place in after.items() if key not in head}
         if len(after) == len(self.places):
             tail = {}
         if not tail:
             self.next, self.last_page = answer.page.next, None
-        elif self.next is None and not self.sort.descending:
+        elif self.next is None and not self.order.descending:
             self.next = self.last_page
-        gone = set(answer.asked) - {row.run_id for row in answer.matching.value} if answer.matching else set()
+        gone = set(answer.asked) - {row.run_id for row in answer.matching} if answer.matching else set()
         self.places = {key: place for key, place in {**tail, **head}.items() if key not in gone}
         return new
 
     async def more(self) -> None:
         if self.next is not None:
             query = self.case.store.filter.resolve(START, UTC)
-            page = await self.case.backend.page(query, self.next, PAGE_SIZE)
+            page = await self.case.backend.runs.list(query, after=self.next, limit=PAGE_SIZE)
             self.last_page, self.next = self.next, page.next
             self.places |= self.of(page.rows)
-
-
-def assumed(at: datetime | None) -> datetime:
-    assert at is not None
-    return at
 
 
 STEPS = st.lists(
@@ -269,15 +261,15 @@ def test_whatever_happens_the_list_is_that_of_a_simple_model(
     async def play() -> None:
         case = Case(330)
         case.store.set_filter(parse_filter(filter_text))
-        model = Model(case, case.store.filter.query.sort)
+        model = Model(case, case.store.filter.query.order)
 
         async def poll(seen: Sequence[str], *, slow: bool) -> None:
             case.store.on_screen(seen)
-            gate = case.backend.hold("matching")
+            gate = case.backend.hold("runs.matching")
             reading = asyncio.create_task(case.store.fetch())
             await asyncio.sleep(0)
             if slow and seen:  # it changes after the page was read and before the rows on screen are
-                case.world.runs[RunId(seen[-1])].change(at, attempt=2)
+                case.world.runs[seen[-1]].change(at, attempt=2)
             gate.set()
             answer = await reading
             first = not case.store.loaded

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from engine.records import ErrorInfo, Step, StepStatus
 from runstudio_tui.domain.definition import definition_tree
-from runstudio_tui.domain.executions import Executions, enclosing_loops
-from runstudio_tui.domain.models import ErrorInfo, Step, StepRowId, StepStatus
-from runstudio_tui.domain.step_tree import StepTree, line_key
+from runstudio_tui.domain.executions import Executions
+from runstudio_tui.domain.step_places import enclosing_loops, line_key
+from runstudio_tui.domain.step_tree import StepTree
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 DEFINITION: dict[str, Any] = {
@@ -54,7 +56,7 @@ def step(path: str, iteration: str = "", status: StepStatus = StepStatus.SUCCEED
     kinds = {"steps[1]": "control.forEach", "steps[2]": "control.if", "steps[3]": "control.tryCatch"}
     kind = kinds.get(path.removeprefix("root."), "action.call")
     return Step(
-        StepRowId(f"{path}#{iteration}#{visit}"),
+        f"{path}#{iteration}#{visit}",
         path,
         more.pop("step_id", path.rsplit(".", 1)[-1]),
         kind,
@@ -181,8 +183,31 @@ def test_status_of_an_iteration_follows_its_rows() -> None:
     assert executions.iteration_status("root.steps[1]", "0") is StepStatus.STARTED
     executions.apply([step(path, "0", StepStatus.FAILED, error=ErrorInfo("A", "b"))])
     assert executions.iteration_status("root.steps[1]", "0") is StepStatus.FAILED
-    executions.apply([step(path, "0", StepStatus.FAILED, error=ErrorInfo("A", "b"), handled_by="forEach-continue")])
+    executions.apply([step(path, "0", StepStatus.FAILED, error=ErrorInfo("A", "b"), handled_by="tryCatch")])
     assert executions.iteration_status("root.steps[1]", "0") is StepStatus.SUCCEEDED
+
+
+def test_an_iteration_whose_failure_the_loop_took_failed_all_the_same() -> None:
+    loop = step("root.steps[1]", outcome={"items": 3})
+    bad = step("root.steps[1].body.steps[0]", "1", StepStatus.FAILED, handled_by="forEach-continue")
+    tree, executions = tree_of(loop, step("root.steps[1].body.steps[0]", "0"), bad)
+    assert executions.iteration_status("root.steps[1]", "1") is StepStatus.FAILED
+    assert executions.failed_iterations("root.steps[1]", "") == 1
+    assert executions.status(loop) is StepStatus.SUCCEEDED
+    assert [line.alarm for line in tree.lines(NOW, lambda _: False)][1] == "1 failed"
+    executions.apply([replace(bad, status=StepStatus.STARTED, handled_by=None)])
+    assert executions.failed_iterations("root.steps[1]", "") == 0
+
+
+def test_from_failure_to_failure_around_the_ends() -> None:
+    failed = [step("root.steps[1].body.steps[0].body.steps[0]", f"0.{n}", StepStatus.FAILED) for n in (9, 10)]
+    _, executions = tree_of(step("root.steps[0]", status=StepStatus.FAILED), *failed, step("root.steps[3]"))
+    first = executions.get("root.steps[0]##1")
+    assert executions.failure_from("root.steps[0]", "", 1, inside=False) == failed[0]
+    assert executions.failure_from("root.steps[1].body.steps[0]", "0.10", 1, inside=True) == failed[1]
+    assert executions.failure_from(failed[1].path, "0.10", 1, inside=False) == first
+    assert executions.failure_from("root.steps[0]", "", -1, inside=False) == failed[1]
+    assert tree_of()[1].failure_from("root.steps[0]", "", 1, inside=False) is None
 
 
 def test_iterations_that_arrive_out_of_order_are_in_order() -> None:
@@ -228,3 +253,47 @@ def test_twenty_thousand_rows_build_the_visible_lines_only() -> None:
     assert len(tree.lines(NOW, lambda _: False)) == 20_005
     tree.set_open("root.steps[1]##1", False)
     assert len(tree.lines(NOW, lambda _: False)) == 5
+
+
+def at(seconds: int) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def spanning(path: str, began: int, ended: int | None, iteration: str = "", **more: Any) -> Step:
+    """A step row from one second to another."""
+    row = step(path, iteration, StepStatus.STARTED if ended is None else StepStatus.SUCCEEDED, **more)
+    return replace(row, started_at=at(began), completed_at=None if ended is None else at(ended))
+
+
+def test_a_block_spans_its_first_to_its_last_step() -> None:
+    loop = spanning("root.steps[1]", 0, 0, outcome={"items": 2})
+    inner = replace(spanning("root.steps[1].body.steps[0]", 1, 1, "0"), step_type="control.forEach")
+    leaf = spanning("root.steps[1].body.steps[0].body.steps[0]", 2, 90, "0.0")
+    _, executions = tree_of(loop, inner, leaf)
+    assert executions.span(loop) == (at(0), at(90))
+    assert executions.span(inner) == (at(1), at(90))
+    assert executions.iteration_span("root.steps[1]", "0") == (at(1), at(90))
+    assert executions.status(loop) is StepStatus.SUCCEEDED
+
+
+def test_a_block_goes_on_while_the_run_is_inside_it() -> None:
+    loop = spanning("root.steps[1]", 0, 0, outcome={"items": 2})
+    leaf = spanning("root.steps[1].body.steps[0].body.steps[0]", 2, 3, "0.0")
+    tree, executions = tree_of(loop, leaf)
+    executions.run_is_at(leaf.path, "0.0")
+    assert executions.span(loop) == (at(0), None), "between two of its steps"
+    assert "● for each a | 1 of 2" in shown(tree)
+    executions.run_is_at("root.steps[2]", "")
+    assert executions.span(loop) == (at(0), at(3))
+    executions.apply([replace(leaf, row_id="next", iteration="1.0", status=StepStatus.STARTED, completed_at=None)])
+    assert executions.span(loop) == (at(0), None)
+
+
+def test_a_block_stands_as_what_is_inside_it() -> None:
+    guard = step("root.steps[3]")
+    risky = step("root.steps[3].try.steps[0]", status=StepStatus.FAILED)
+    _, executions = tree_of(guard, risky)
+    assert executions.status(guard) is StepStatus.FAILED
+    executions.apply([replace(risky, handled_by="tryCatch")])
+    assert executions.status(guard) is StepStatus.SUCCEEDED
+    assert executions.status(replace(guard, status=StepStatus.CANCELED)) is StepStatus.CANCELED

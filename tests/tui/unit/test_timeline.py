@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runstudio_tui.domain.models import Step, StepRowId, StepStatus, Wait, WaitId, WaitKind, WaitStatus
-from runstudio_tui.domain.timeline import Doing, Scale, Segment, axis, bar, scale_of, segments
+from engine.records import Step, StepStatus, Wait, WaitKind, WaitStatus
+from runstudio_tui.domain.timeline import Doing, Scale, Segment, axis, bar, holding, scale_of, segments
 
 START = datetime(2026, 1, 15, 10, 40, 12, tzinfo=UTC)
 
@@ -22,15 +22,13 @@ def at(seconds: float) -> datetime:
 def step(start: float, end: float | None, kind: str = "action.call") -> Step:
     """A step row."""
     status = StepStatus.STARTED if end is None else StepStatus.SUCCEEDED
-    return Step(StepRowId("s"), "root.steps[0]", "s", kind, status, at(start), None if end is None else at(end))
+    return Step("s", "root.steps[0]", "s", kind, status, at(start), None if end is None else at(end))
 
 
 def wait(start: float, end: float | None, kind: WaitKind = WaitKind.RETRY) -> Wait:
     """A wait of the step."""
     status = WaitStatus.WAITING if end is None else WaitStatus.RESOLVED
-    return Wait(
-        WaitId(f"w{start}"), "root.steps[0]", "", kind, status, at(start), resolved_at=None if end is None else at(end)
-    )
+    return Wait(f"w{start}", "root.steps[0]", "", kind, status, at(start), resolved_at=None if end is None else at(end))
 
 
 def run(start: float, end: float, doing: Doing = Doing.RUNNING) -> Segment:
@@ -69,7 +67,12 @@ def test_what_goes_on_is_open() -> None:
     assert [(s.doing, s.open, s.end) for s in waiting] == [(Doing.WAITING, True, at(60))]
     running = segments(step(0, None), [], at(60))
     assert [(s.doing, s.open) for s in running] == [(Doing.RUNNING, True)]
-    assert segments(step(0, None, "control.forEach"), [], at(60))[0].doing is Doing.HOLDING
+
+
+def test_a_block_holds_while_the_steps_in_it_run() -> None:
+    assert [(s.doing, s.end, s.open) for s in holding(at(0), None, at(60))] == [(Doing.HOLDING, at(60), True)]
+    assert [(s.end, s.open) for s in holding(at(0), at(5), at(60))] == [(at(5), False)]
+    assert holding(None, None, at(60)) == ()
 
 
 def test_a_clock_that_went_back_breaks_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -203,11 +204,14 @@ async def test_end_goes_on_to_the_end_as_it_loads() -> None:
         await pilot.press("end")
         app.rows.keys += [f"s{at}" for at in range(50)]
         app.list.show(app.rows)
-        assert app.list.cursor == "s49"
+        assert app.list.to_end
+        assert app.list.cursor == "r0", "on the way there nothing is drawn"
+        assert shown(app)[0] == "r0"
         app.rows.keys += ["last"]
         app.rows.more = False
         app.list.show(app.rows)
         assert app.list.cursor == "last"
+        assert not app.list.to_end
         app.rows.keys += ["later"]
         app.list.show(app.rows)
         assert app.list.cursor == "last"
@@ -286,6 +290,26 @@ async def test_resizing_keeps_the_cursor_in_view() -> None:
         assert "r8" in shown(app)
 
 
+async def resized(app: ListApp, pilot: Pilot[None], height: int) -> None:
+    """Give the terminal another height, and wait until Textual has taken it over."""
+    await pilot.resize_terminal(30, height)
+    while app.list.size.height != height:  # noqa: ASYNC110 # Textual tells of it nowhere
+        await asyncio.sleep(0.01)
+    await pilot.pause()
+
+
+async def test_until_it_is_touched_the_view_does_not_depend_on_earlier_sizes() -> None:
+    for heights in ((), (4,), (16, 6), (6, 16)):
+        async with opened(40) as (app, pilot):
+            for height in heights:
+                await resized(app, pilot, height)
+                app.list.move_to("r20")
+            await resized(app, pilot, 10)
+            app.list.move_to("r20")
+            app.list.show(app.rows)
+            assert shown(app) == [f"r{at}" for at in range(12, 21)], heights
+
+
 def test_columns_leave_by_their_importance() -> None:
     columns = (Column("a", "A", 5), Column("b", "B", 5, drop=1, grows=1), Column("c", "C", 5, drop=2))
     assert [column.name for column, _ in fit(columns, 40)] == ["a", "b", "c"]
@@ -295,6 +319,18 @@ def test_columns_leave_by_their_importance() -> None:
     assert sum(width + column.gap for column, width in placed) - 2 == 40
     assert plain(heading(placed)).startswith("A      B")
     assert plain(lay_out(placed, {"a": Cell("too long for it")})).startswith("too…   ")
+
+
+def test_widths_are_shared_by_what_the_rows_need() -> None:
+    columns = (Column("a", "A", 10, grows=1), Column("b", "B", 10, grows=2, gap=0))
+
+    def widths(cells: int, **needs: int) -> list[int]:
+        return [width for _, width in fit(columns, cells, needs)]
+
+    assert widths(52, a=4, b=30) == [4, 46], "what nobody needs goes to the larger share"
+    assert widths(52, a=20, b=30) == [20, 30]
+    assert widths(42, a=20, b=30) == [16, 24], "too little is shared by what is missing"
+    assert sum(widths(80, a=25, b=60)) == 78
 
 
 def test_lines() -> None:

@@ -1,0 +1,47 @@
+"""Ends a wait: what is put on record first stands, and a repeat is told that, whatever has come meanwhile."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from engine.activities.dependencies import ActivityDependencies
+from engine.activities.errors import run_closed
+from engine.fault_points import reach
+from engine.interpreter.effects import EventArrived
+from engine.store.trace import ending_waits
+from engine.workflow.wire import END_WAIT, EndWaitInput, EndWaitOutput, decode_step, encode_event
+
+
+class EndWait:
+    """See the module."""
+
+    def __init__(self, dependencies: ActivityDependencies) -> None:
+        self._store = dependencies.store
+
+    @activity.defn(name=END_WAIT)
+    async def end_wait(self, request: EndWaitInput) -> EndWaitOutput:
+        """Repeatable; fails for good when the run was closed from outside while it waited."""
+        reach("end_wait.before")
+        step = decode_step(request["step"])
+        wait = ending_waits.OpenWait(request["run"], step, request["type"], request["attempt"])
+        event = None if request["event"] is None else EventArrived(*request["event"])
+        if request["status"] is None:
+            end = await ending_waits.ended_wait(self._store, wait)
+            if end is None:
+                return {}
+        else:
+            end = await ending_waits.end_wait(self._store, wait, request["status"], request["seq"], event)
+        if end is None or (end.status == "CANCELED" and not end.run_open):
+            raise run_closed()
+        reach("end_wait.after")
+        answer: EndWaitOutput = {"status": end.status, "at": end.at_ms}
+        known = event if request["status"] == end.status else None
+        if end.event is not None and (known is None or not _same(end.event, known)):
+            answer["event"] = encode_event(end.event)
+        return answer
+
+
+def _same(one: EventArrived, other: EventArrived) -> bool:
+    if one.event_id is not None or other.event_id is not None:
+        return one.event_id == other.event_id
+    return (one.event_name, one.payload) == (other.event_name, other.payload)

@@ -1,0 +1,43 @@
+"""Running an action: secrets resolved, in its context, its output checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.actions.context import ActionContext
+from engine.actions.invoke import invoke
+from engine.activities.attempt import RequestedAttempt, checked
+from engine.activities.dependencies import ActivityDependencies
+from engine.store.database.transactions import Connection
+from engine.store.trace.payloads import Sized
+
+Beat = Callable[..., None]
+
+
+async def execute(
+    step: RequestedAttempt, dependencies: ActivityDependencies, connection: Connection | None, beat: Beat | None
+) -> Sized:
+    """The output, as it will be stored. Raises ``StepFailure``."""
+    if step.refusal is not None:
+        raise step.refusal
+    call, identity = step.call, step.identity
+    # Raises for an action that is not registered, and says what is registered instead.
+    registered = dependencies.actions.get(call.action_id, call.version)
+    resolved = await dependencies.secrets.resolve(call.input, call.secrets, identity.tenant)
+    optional: dict[str, Any] = {} if beat is None else {"heartbeat": beat}
+    context = ActionContext(
+        tenant=identity.tenant,
+        run_id=identity.run_id,
+        workflow_id=identity.workflow_id,
+        workflow_version=identity.workflow_version,
+        step_path=identity.step_path,
+        iteration=identity.iteration,
+        visit=identity.visit,
+        attempt=identity.attempt,
+        idempotency_key=step.attempt.key,
+        connection=connection,
+        **optional,
+    )
+    output = await invoke(registered, resolved.value, context, resolved.secrets)
+    return checked(output, "output", dependencies.max_value_bytes)

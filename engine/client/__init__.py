@@ -1,0 +1,7 @@
+"""The front door: everything a program, a command or the studio may ask the engine for."""
+
+from engine.client.engine import Engine
+from engine.client.sync import SyncEngine
+from engine.operations.actor import Actor, Source
+
+__all__ = ["Actor", "Engine", "Source", "SyncEngine"]

@@ -1,0 +1,150 @@
+"""One object for everything that may be asked of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from types import TracebackType
+from typing import Final, Self
+
+from engine.actions.registry import load_actions
+from engine.client.events import Events
+from engine.client.quota import Quota
+from engine.client.runs import Runs
+from engine.client.schedules import Schedules
+from engine.client.sync import SyncEngine
+from engine.client.system import System
+from engine.client.tasks import Tasks
+from engine.client.workflows import Workflows
+from engine.ids import uuid_text
+from engine.operations.actor import Actor
+from engine.operations.context import OperationContext
+from engine.operations.runs.wait import RunWaits
+from engine.settings import DEFAULT_TENANT, Settings
+from engine.store.database.engine import create_store_engine, libpq_url
+from engine.store.database.schema_version import require_current_schema
+from engine.temporal.connection import TemporalConnection
+
+CONNECTIONS: Final = 8
+
+
+class Engine:
+    """Postgres and Temporal as one tenant and one actor see them.
+
+    Make one per process and share it: any number of tasks of the event loop it is opened in may use it at once. Temporal is
+    connected when it is first needed, so reading works without it. Programs that are not async use ``Engine.sync()``.
+
+    The groups: ``runs``, ``workflows``, ``events``, ``tasks``, ``schedules``, ``quota``, ``system``. Every refusal is an
+    ``EngineError``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        database_url: str | None = None,
+        temporal_address: str | None = None,
+        temporal_namespace: str | None = None,
+        tenant: str = DEFAULT_TENANT,
+        actor: Actor | str | None = None,
+        actions: Sequence[str] = (),
+        connections: int = CONNECTIONS,
+    ) -> None:
+        """Connects to nothing yet. What is not given is read from the environment, as by every program of the engine.
+
+        ``settings``: instead of the environment, for a program that has them. ``tenant``: a UUID. ``actor``: who acts, for the
+        audit log; None: the user of this process. ``actions``: modules with actions, beside those of the settings, for
+        publishing. ``connections``: most connections to Postgres, beside the ones that listen.
+        Raises ``Invalid`` (DATABASE_URL_MISSING, SETTING_INVALID, ID_INVALID).
+        """
+        given = {
+            "database_url": database_url,
+            "temporal_address": temporal_address,
+            "temporal_namespace": temporal_namespace,
+        }
+        named = {name: value for name, value in given.items() if value is not None}
+        known = Settings.load(**named) if settings is None else settings.model_copy(update=named)
+        url = known.required_database_url()
+        self._store = create_store_engine(
+            url, pool_size=connections, max_overflow=0, application_name="runstudio client"
+        )
+        who = Actor(actor) if isinstance(actor, str) else actor or Actor.of_this_process("api")
+        self._context = OperationContext(
+            self._store, TemporalConnection.from_settings(known), who, uuid_text(tenant, "tenant")
+        )
+        self._waits = RunWaits(self._context)
+        modules = (*known.action_modules, *actions)
+        self.runs = Runs(self._context, self._waits)
+        self.workflows = Workflows(self._context, cache(lambda: load_actions(modules, known)))
+        self.events = Events(self._context)
+        self.tasks = Tasks(self._context)
+        self.schedules = Schedules(self._context)
+        self.quota = Quota(self._context)
+        self.system = System(self._context, url)
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        actor: Actor | str | None = None,
+        actions: Sequence[str] = (),
+        connections: int = CONNECTIONS,
+    ) -> Self:
+        """An engine to the database and the Temporal that the environment names. Arguments and errors as of ``Engine``."""
+        return cls(tenant=tenant, actor=actor, actions=actions, connections=connections)
+
+    @classmethod
+    def sync(
+        cls,
+        settings: Settings | None = None,
+        *,
+        database_url: str | None = None,
+        temporal_address: str | None = None,
+        temporal_namespace: str | None = None,
+        tenant: str = DEFAULT_TENANT,
+        actor: Actor | str | None = None,
+        actions: Sequence[str] = (),
+        connections: int = CONNECTIONS,
+    ) -> SyncEngine:
+        """The same engine for programs that are not async. Arguments and errors as of ``Engine``."""
+        return SyncEngine(
+            cls(
+                settings,
+                database_url=database_url,
+                temporal_address=temporal_address,
+                temporal_namespace=temporal_namespace,
+                tenant=tenant,
+                actor=actor,
+                actions=actions,
+                connections=connections,
+            )
+        )
+
+    @property
+    def database_url(self) -> str:
+        """The database as psycopg's ``connect`` takes it, with its password: for a connection of the program's own."""
+        return libpq_url(self._store.url)
+
+    async def open(self) -> None:
+        """Connect to Postgres. Raises ``Unavailable``, or ``EngineError`` when the database lacks migrations, with what to do."""
+        await require_current_schema(self._store)
+
+    async def close(self) -> None:
+        """Let go of every connection, and end what waits. Harmless when not open."""
+        await self._waits.close()
+        await self._store.dispose()
+        await self._context.temporal.close()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.open()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,55 @@
+"""``engine.system``: who acts, how the parts are, and what changes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+from engine.errors import Unavailable
+from engine.operations.attention import attention, installation
+from engine.operations.context import OperationContext
+from engine.operations.health import system_health
+from engine.records import Attention, Change, ChangeKind, Health, Installation, Session
+from engine.store.database.notifications import RUNS, notices
+from engine.store.database.reader import open_reader
+
+
+class System:
+    """The installation as this actor sees it."""
+
+    def __init__(self, context: OperationContext, database_url: str) -> None:
+        self._context = context
+        self._url = database_url
+
+    async def session(self) -> Session:
+        """Who acts, with which level. Raises ``Unavailable``."""
+        level = await self._context.level()
+        async with open_reader(self._context.store, self._context.tenant) as reader:
+            now = reader.server_now
+        host = urlsplit(self._url).hostname
+        place = host if host and host not in {"localhost", "127.0.0.1", "::1"} else "local"
+        return Session(self._context.actor.name, level, self._context.tenant, place, now)
+
+    async def health(self) -> Health:
+        """State of the parts. Never raises for a part that is down: that is its answer."""
+        parts = await system_health(self._context)
+        try:
+            async with open_reader(self._context.store, self._context.tenant) as reader:
+                return Health(parts, reader.server_now)
+        except Unavailable:
+            return Health(parts, None)
+
+    async def attention(self) -> Attention:
+        """Everything an operator should look at now. Raises ``Unavailable`` when Postgres does not answer."""
+        return await attention(self._context)
+
+    async def installation(self) -> Installation:
+        """Workers, task queue and stores now. Raises ``Unavailable`` when Postgres does not answer."""
+        return await installation(self._context)
+
+    async def changes(self) -> AsyncIterator[Change]:
+        """Endless notices of runs that changed, by LISTEN/NOTIFY. Raises ``Unavailable`` when the connection is lost."""
+        async for notice in notices(self._url, (RUNS,), application_name="runstudio changes"):
+            tenant, _, run_id = notice.payload.partition(":")
+            if tenant == self._context.tenant:
+                yield Change(ChangeKind.RUN, run_id)

@@ -1,0 +1,273 @@
+"""What needs an operator: one look at everything that does not mend itself, or takes too long to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence, Set
+from datetime import datetime, timedelta
+from typing import Final
+
+from temporalio.service import RPCError
+
+from engine.contract import TASK_QUEUE
+from engine.errors import EngineError
+from engine.operations.context import OperationContext
+from engine.operations.diagnosis.temporal_facts import Execution, describe_queue, execution_of
+from engine.records import (
+    Attention,
+    AttentionItem,
+    AttentionKind,
+    Delivery,
+    Installation,
+    Page,
+    QueuePoller,
+    RunFilter,
+    RunOrder,
+    RunRow,
+    RunStatus,
+    Schedule,
+    Task,
+    WorkerInfo,
+    WorkerPart,
+)
+from engine.store.database.reader import open_reader
+from engine.store.database.schema_version import head_revision
+from engine.store.database.transactions import writing
+from engine.store.events.reading import deliveries_page
+from engine.store.runs import listing
+from engine.store.runs.failures import failures_to_look_at
+from engine.store.schedules.reading import troubled_schedules
+from engine.store.tasks.reading import late_tasks
+from engine.store.tenant.workers import SeenWorker, load_workers
+from engine.temporal.connection import unavailable
+from engine.wording import counted, sentence
+
+MOST_OF_A_KIND: Final = 20
+RETRIES: Final = 4
+"""From which attempt of a step on a run needs attention."""
+QUIET_FOR: Final = timedelta(seconds=60)
+"""How long a running run must not have changed before Temporal is asked about it."""
+_LOOKED_AT: Final = 200
+ENDS_SHOWN_FOR: Final = timedelta(days=1)
+"""How long a run that failed, or was never launched, is to be looked at."""
+_LIVE: Final = frozenset({RunStatus.RUNNING, RunStatus.WAITING})
+_OLDEST: Final = RunFilter(statuses=frozenset({RunStatus.RUNNING}), order=RunOrder.UPDATED_ASC)
+
+
+async def attention(context: OperationContext) -> Attention:
+    """Everything to look at now, at most ``MOST_OF_A_KIND`` of each kind. Raises ``Unavailable`` when Postgres does not answer.
+
+    An unreachable Temporal is told in the answer: what Postgres knows is shown all the same.
+    """
+    store, tenant, most = context.store, context.tenant, MOST_OF_A_KIND
+
+    async def runs(kind: AttentionKind, wanted: RunFilter, why: Callable[[RunRow], str]) -> list[AttentionItem]:
+        page = await listing.runs_page(store, tenant, wanted, limit=most + 1)
+        return [_run(kind, row, why(row)) for row in page.rows]
+
+    oldest = await listing.runs_page(store, tenant, _OLDEST, limit=_LOOKED_AT)
+    now = oldest.server_now
+    repeated, problem = await _repeated_tasks(context, oldest)
+    failing, late = repeated[AttentionKind.TASK_FAILING], repeated[AttentionKind.TASK_TIMING_OUT]
+    refused = RunFilter(launch="failed", started_from=now - ENDS_SHOWN_FOR)
+    found: dict[AttentionKind, list[AttentionItem]] = {
+        AttentionKind.STUCK: await runs(
+            AttentionKind.STUCK, RunFilter(stuck=True), lambda _: "It is queued, and no step has begun."
+        ),
+        AttentionKind.STALLED: _stalled(oldest, {item.key for item in (*failing, *late)}),
+        AttentionKind.TASK_FAILING: failing,
+        AttentionKind.TASK_TIMING_OUT: late,
+        AttentionKind.LAUNCH: [
+            *await runs(AttentionKind.LAUNCH, refused, _launch_refused),
+            *await runs(
+                AttentionKind.LAUNCH, RunFilter(launch="pending"), lambda _: "Temporal has not been told of it yet."
+            ),
+        ],
+        AttentionKind.DELIVERY: [
+            _delivery(row) for row in (await deliveries_page(store, tenant, status="failed", limit=most + 1)).rows
+        ],
+        AttentionKind.SCHEDULE: [_schedule(row) for row in await troubled_schedules(store, tenant, most + 1)],
+        AttentionKind.FAILED: [
+            _run(AttentionKind.FAILED, row, _failure(row), row.completed_at)
+            for row in await failures_to_look_at(store, tenant, now - ENDS_SHOWN_FOR, most + 1)
+        ],
+        AttentionKind.RETRYING: await runs(
+            AttentionKind.RETRYING,
+            RunFilter(statuses=_LIVE, min_attempt=RETRIES),
+            lambda row: f"Attempt {row.attempt} of {row.step or 'a step'}: {row.error_code or 'it failed before'}.",
+        ),
+        AttentionKind.LATE_TASK: [_task(row) for row in await late_tasks(store, tenant, most + 1)],
+    }
+    items = tuple(item for kind in AttentionKind for item in found[kind][:most])
+    return Attention(items, frozenset(kind for kind in found if len(found[kind]) > most), now, problem)
+
+
+async def installation(context: OperationContext) -> Installation:
+    """Workers, task queue and stores now. Raises ``Unavailable`` when Postgres does not answer; Temporal's silence is told."""
+    async with writing(context.store) as connection:
+        seen = await load_workers(connection)
+    pollers: Sequence[QueuePoller] = ()
+    backlog, age, problem, namespace = None, 0.0, "", ""
+    try:
+        client = await context.temporal.client()
+        namespace = client.namespace
+        queue = await describe_queue(client)
+        pollers = tuple(QueuePoller(poller.identity, poller.last_access) for poller in queue.pollers)
+        backlog, age = queue.backlog, queue.backlog_age_seconds
+    except RPCError as error:
+        problem = unavailable(error, "describe the task queue").message
+    except EngineError as error:
+        problem = error.message
+    async with open_reader(context.store, context.tenant) as reader:
+        now = reader.server_now
+    return Installation(
+        workers=tuple(_worker(worker) for worker in seen),
+        pollers=tuple(pollers),
+        backlog=backlog,
+        backlog_age_seconds=age,
+        temporal_error=problem,
+        task_queue=TASK_QUEUE,
+        namespace=namespace,
+        schema_revision=head_revision(),
+        server_now=now,
+    )
+
+
+def _stalled(oldest: Page[RunRow], known: Set[str]) -> list[AttentionItem]:
+    """Runs that should have moved on, those with the oldest sign of life first; ``known`` are told of otherwise."""
+    return [
+        _run(AttentionKind.STALLED, row, f"It should have moved on from {row.step or 'where it is'} by now.")
+        for row in oldest.rows
+        if row.stalled_at(oldest.server_now) and row.run_id not in known
+    ]
+
+
+async def _repeated_tasks(
+    context: OperationContext, oldest: Page[RunRow]
+) -> tuple[dict[AttentionKind, list[AttentionItem]], str]:
+    """Runs that made no progress lately and whose workflow task is repeated; and why Temporal could not be asked."""
+    found: dict[AttentionKind, list[AttentionItem]] = {
+        AttentionKind.TASK_FAILING: [],
+        AttentionKind.TASK_TIMING_OUT: [],
+    }
+    now, looked_at = oldest.server_now, oldest.rows[:MOST_OF_A_KIND]
+    quiet = [row.run_id for row in looked_at if now - row.updated_at > QUIET_FOR and not row.read_only]
+    if not quiet:
+        return found, ""
+    try:
+        client = await context.temporal.client()
+        executions = await asyncio.gather(*(execution_of(client, run_id) for run_id in quiet))
+    except RPCError as error:
+        return found, unavailable(error, "describe the runs").message
+    except EngineError as error:
+        return found, error.message
+    repeated = {
+        run_id: execution
+        for run_id, execution in zip(quiet, executions, strict=True)
+        if execution.task_attempt > 1 or execution.task_timeouts
+    }
+    async with open_reader(context.store, context.tenant) as reader:
+        for row in [row for row in looked_at if row.run_id in repeated]:
+            kind, reason = _repeated_task(repeated[row.run_id], lambda text: reader.hide_text(text) or "")
+            found[kind].append(_run(kind, row, reason))
+    return found, ""
+
+
+def _repeated_task(execution: Execution, hide: Callable[[str], str]) -> tuple[AttentionKind, str]:
+    if execution.task_timeouts:
+        return AttentionKind.TASK_TIMING_OUT, (
+            f"Its workflow task has timed out at least {counted(execution.task_timeouts, 'time')};"
+            f" its history has {counted(execution.history_length, 'event')}."
+        )
+    failure = hide(execution.task_failure) or "it failed before"
+    return AttentionKind.TASK_FAILING, f"Its workflow task is at attempt {execution.task_attempt}: {failure}"
+
+
+def _launch_refused(row: RunRow) -> str:
+    return f"Temporal refused it: {row.error_message or row.error_code or 'no reason was kept'}"
+
+
+def _failure(row: RunRow) -> str:
+    why = ": ".join(filter(None, (row.error_code, row.error_message))) or "no reason was kept"
+    return f"It failed at {row.step}: {why}" if row.step else f"It failed: {why}"
+
+
+def _run(kind: AttentionKind, row: RunRow, reason: str, since: datetime | None = None) -> AttentionItem:
+    return AttentionItem(
+        kind,
+        row.run_id,
+        row.workflow_name,
+        reason,
+        since or row.started_at,
+        run_id=row.run_id,
+        workflow_id=row.workflow_id,
+    )
+
+
+def _delivery(row: Delivery) -> AttentionItem:
+    return AttentionItem(
+        AttentionKind.DELIVERY,
+        row.delivery_id,
+        row.event_name or row.kind,
+        sentence(
+            f"It could not be delivered to {row.target} after {counted(row.attempts, 'attempt')}: "
+            f"{row.last_error or row.reason or '?'}"
+        ),
+        row.settled_at or row.created_at,
+        run_id=row.run_id,
+        event_id=row.event_id,
+        workflow_id=row.workflow_id,
+    )
+
+
+def _schedule(row: Schedule) -> AttentionItem:
+    reason = "Its next occurrence is overdue." if row.overdue else f"Its last occurrence {row.last_outcome or 'failed'}"
+    more = f": {row.last_error}" if row.last_error and not row.overdue else ""
+    return AttentionItem(
+        AttentionKind.SCHEDULE,
+        row.schedule_id,
+        row.workflow_id,
+        f"{reason}{more}",
+        row.next_fire_at if row.overdue else row.last_fire_at,
+        workflow_id=row.workflow_id,
+    )
+
+
+def _task(row: Task) -> AttentionItem:
+    who = f"{row.claimed_by} has it" if row.claimed_by else "nobody has it"
+    return AttentionItem(
+        AttentionKind.LATE_TASK,
+        row.task_id,
+        row.title,
+        f"It is late; {who}.",
+        row.due_at,
+        run_id=row.run_id,
+        task_id=row.task_id,
+        workflow_id=row.workflow_id,
+    )
+
+
+def _worker(seen: SeenWorker) -> WorkerInfo:
+    return WorkerInfo(
+        identity=seen.identity,
+        host=seen.host,
+        pid=seen.pid,
+        build=seen.build,
+        parts=tuple(_parts(seen.parts.items())),
+        started_at=seen.started_at,
+        last_seen_at=seen.last_seen_at,
+        stopped_at=seen.stopped_at,
+        alive=seen.alive,
+    )
+
+
+def _parts(told: Iterable[tuple[str, dict[str, object]]]) -> Iterable[WorkerPart]:
+
+    for name, part in told:
+        at = part.get("lastSuccess")
+        yield WorkerPart(
+            name,
+            str(part.get("state", "")),
+            str(part.get("detail") or ""),
+            datetime.fromisoformat(str(at)) if at else None,
+        )

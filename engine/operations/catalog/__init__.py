@@ -1,0 +1,1 @@
+"""Publishing definitions, and moving them between installations as bundles."""

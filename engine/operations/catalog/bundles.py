@@ -1,0 +1,198 @@
+"""Carrying workflows from one system to another: all that is published of them, in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from engine import advice
+from engine.actions.registry import ActionRegistry
+from engine.definition.bundle import ImportPlan, WorkflowImport, dependencies_of, plan_import, write_bundle
+from engine.definition.bundle_format import BundledWorkflow, Draft, Metadata, PublishedVersion
+from engine.definition.hash import definition_hash
+from engine.definition.issues import Issue
+from engine.definition.validate import validate_definition
+from engine.errors import Conflict, Invalid, NotFound
+from engine.operations.catalog.publish import publish_context
+from engine.operations.context import OperationContext
+from engine.operations.progress import Progress, untold
+from engine.operations.schedules.schedules import sync_schedule
+from engine.records import Level
+from engine.store.catalog import bundles
+from engine.store.catalog.bundles import StoredVersion, StoredWorkflow
+from engine.store.catalog.definitions import NewVersion, insert_version, lock_workflow
+from engine.store.catalog.payload_schemas import load_schemas, register_schemas
+from engine.store.database.transactions import Connection, writing
+from engine.store.tenant.audit import AuditEntry
+from engine.values.json_policy import clean_json
+from engine.values.timestamps import iso_milliseconds
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedWorkflow:
+    """What became of one workflow of a bundle."""
+
+    workflow_id: str
+    operation: Literal["create", "replace"]
+    versions: tuple[int, ...]
+    warnings: tuple[Issue, ...]
+
+
+async def import_bundle(
+    context: OperationContext,
+    bundle: Json,
+    registry: ActionRegistry,
+    *,
+    force: bool = False,
+    progress: Progress = untold,
+) -> tuple[ImportedWorkflow, ...]:
+    """Create the workflows of a bundle, or with ``force`` put its versions in place of those there are. All or none.
+
+    Needs the level admin. ``progress`` counts the workflows that are put in place, and then again those that are checked there.
+    Raises, with nothing written: ``Invalid`` (UNSUPPORTED_FORMAT, UNSUPPORTED_FORMAT_VERSION,
+    SCHEMA_VALIDATION_FAILED, BUNDLE_INVALID with ``details.issues`` by workflow and version), ``Conflict``
+    (WORKFLOW_KEY_CONFLICT, WORKFLOW_ID_CONFLICT, WORKFLOW_HAS_ACTIVE_RUNS), ``Forbidden``, ``Unavailable``.
+    """
+    await context.require(Level.ADMIN)
+    async with writing(context.store) as connection:
+        known = await bundles.workflow_keys(connection, context.tenant)
+        plan: ImportPlan = plan_import(bundle, existing=known, workflow_ids=list(known.values()), force=force)
+        planned, imported = len(plan.workflows), list[ImportedWorkflow]()
+        for number, workflow in enumerate(plan.workflows):
+            progress(number, 2 * planned)
+            await _put(context, connection, workflow)
+        # Checked where everything is in place already: the workflows of a bundle call each other.
+        for number, workflow in enumerate(plan.workflows, start=1):
+            imported.append(await _checked(context, connection, workflow, registry))
+            progress(planned + number, 2 * planned)
+    for done in imported:
+        await sync_schedule(context, done.workflow_id)
+    return tuple(imported)
+
+
+async def export_bundle(
+    context: OperationContext, workflow_ids: Sequence[str], *, progress: Progress = untold
+) -> dict[str, Json]:
+    """The bundle of these workflows. Needs the level read. Raises ``NotFound`` (WORKFLOW_NOT_FOUND), ``Unavailable``."""
+    await context.require(Level.READ)
+    distinct, found = list(dict.fromkeys(workflow_ids)), list[StoredWorkflow]()
+    async with writing(context.store) as connection:
+        for workflow_id in distinct:
+            progress(len(found), len(distinct))
+            found.append(await _stored(connection, context.tenant, workflow_id))
+    progress(len(found), len(distinct))
+    exported_at = iso_milliseconds(datetime.now(UTC))
+    return write_bundle([_bundled(workflow) for workflow in found], exported_at)
+
+
+async def _put(context: OperationContext, connection: Connection, planned: WorkflowImport) -> None:
+    actor, tenant = context.actor.name, context.tenant
+    workflow = _as_stored(planned)
+    if planned.operation == "replace":
+        await lock_workflow(connection, tenant, planned.workflow_id)
+        if await bundles.has_active_runs(connection, tenant, planned.workflow_id):
+            raise Conflict(
+                "WORKFLOW_HAS_ACTIVE_RUNS",
+                f"Runs of {planned.workflow_id} are under way, and each is bound to its version.",
+                advice.CANCEL.to("Wait until they have ended, or cancel them", run="RUN_ID ..."),
+            )
+        await bundles.clear_versions(connection, tenant, planned.workflow_id)
+    elif not await bundles.create_workflow(connection, tenant, workflow, actor=actor):
+        raise Conflict(
+            "WORKFLOW_ID_CONFLICT", f"There is a workflow {planned.workflow_id} already.", "Import it with force."
+        )
+    registered = await load_schemas(connection, tenant)
+    for version in workflow.versions:
+        ref = version.definition.get("payloadSchemaRef")
+        if isinstance(ref, str) and ref not in registered and version.payload_schema is not None:
+            await register_schemas(connection, tenant, {ref: version.payload_schema}, created_by=actor)
+        await insert_version(
+            connection,
+            tenant,
+            NewVersion(
+                workflow_id=planned.workflow_id,
+                version=version.version,
+                definition=version.definition,
+                definition_hash=definition_hash(version.definition),
+                payload_schema=version.payload_schema,
+                validation_status="valid",
+                warnings=[],
+                published_by=actor,
+            ),
+        )
+    await bundles.set_workflow(connection, tenant, workflow, actor=actor)
+
+
+async def _checked(
+    context: OperationContext, connection: Connection, planned: WorkflowImport, registry: ActionRegistry
+) -> ImportedWorkflow:
+    warnings: list[Issue] = []
+    for version in planned.versions:
+        world = await publish_context(connection, context.tenant, registry, version.definition)
+        result = validate_definition(version.definition, world)
+        if not result.ok:
+            first = result.errors[0]
+            raise Invalid(
+                "BUNDLE_INVALID",
+                f"{planned.key} version {version.version} cannot run here: {first.code} at {first.step_path}: {first.message}",
+                f"Nothing was imported. {first.suggestion or 'Correct the workflow where it was exported.'}",
+                {
+                    "workflowId": planned.workflow_id,
+                    "version": version.version,
+                    "issues": [issue.to_json() for issue in result.issues],
+                },
+            )
+        warnings += result.warnings
+    numbers = tuple(version.version for version in planned.versions)
+    details = {"operation": planned.operation, "versions": list(numbers)}
+    entry = AuditEntry(
+        "workflow_import", "definition", planned.workflow_id, workflow_id=planned.workflow_id, details=details
+    )
+    await context.audit(connection, entry)
+    return ImportedWorkflow(planned.workflow_id, planned.operation, numbers, tuple(warnings))
+
+
+async def _stored(connection: Connection, tenant: str, workflow_id: str) -> StoredWorkflow:
+    found = await bundles.read_workflow(connection, tenant, workflow_id)
+    if found is None:
+        raise NotFound("WORKFLOW_NOT_FOUND", f"There is no workflow {workflow_id!r}.", "Check the id.")
+    return found
+
+
+def _as_stored(planned: WorkflowImport) -> StoredWorkflow:
+    versions = (
+        StoredVersion(version.version, clean_json(version.definition).value, clean_json(version.payload_schema).value)
+        for version in planned.versions
+    )
+    return StoredWorkflow(
+        workflow_id=planned.workflow_id,
+        key=planned.key,
+        metadata=planned.metadata.model_dump(),
+        draft_version=planned.draft_version,
+        draft=clean_json(planned.draft_definition).value,
+        versions=tuple(versions),
+    )
+
+
+def _bundled(workflow: StoredWorkflow) -> BundledWorkflow:
+    threshold = workflow.metadata["failure_rate_threshold"]
+    metadata = workflow.metadata | {
+        "failure_rate_threshold": float(threshold) if isinstance(threshold, Decimal) else threshold
+    }
+    return BundledWorkflow(
+        key=workflow.key,
+        metadata=Metadata(**metadata),
+        dependencies=dependencies_of([workflow.draft, *(version.definition for version in workflow.versions)]),
+        draft=Draft(draft_version=workflow.draft_version, definition=workflow.draft),
+        published_versions=[
+            PublishedVersion(
+                version=version.version, definition=version.definition, payload_schema_json=version.payload_schema
+            )
+            for version in workflow.versions
+        ],
+    )

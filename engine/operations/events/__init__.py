@@ -1,0 +1,1 @@
+"""Accepting events, routing them to their targets, and delivering them."""

@@ -1,0 +1,102 @@
+"""Submitting an event. It is stored and answered at once; workers route it (``engine.operations.events.routing``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from engine.definition.correlation import resolve_correlation
+from engine.errors import Invalid
+from engine.ids import new_id
+from engine.operations.context import OperationContext
+from engine.records import EventReceipt, Level
+from engine.store.database.callers_connection import CallersConnection
+from engine.store.database.callers_transaction import writing_in
+from engine.store.database.transactions import writing
+from engine.store.events.events import NewEvent, insert_event
+from engine.store.tenant.audit import AuditEntry
+from engine.store.tenant.settings import load_settings
+from engine.values.json_policy import clean_json, size_bytes
+from engine.values.request_limits import MAX_PAYLOAD_BYTES
+
+Json = Any
+
+MAX_NAME_CHARACTERS: Final = 200
+MAX_ID_CHARACTERS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class EventRequest:
+    """An event, as its producer sends it."""
+
+    name: str
+    payload: dict[str, Json] = field(default_factory=dict)
+    correlation_key: str | None = None
+    """Wins over the keys in the payload; trimmed. None or blank: the keys of the tenant's correlation paths."""
+    event_id: str | None = None
+    """The producer's id: sending the same one again changes nothing. None: a new one."""
+    payload_schema_ref: str | None = None
+
+
+async def submit_event(
+    context: OperationContext, request: EventRequest, connection: CallersConnection | None = None
+) -> EventReceipt:
+    """Store an event for routing. Needs the level operate.
+
+    With a ``connection`` the event is part of the caller's transaction, and arrives when that commits. Raises, with nothing
+    written: ``Invalid`` (EVENT_NAME_INVALID, EVENT_ID_INVALID, KEY_INVALID, SCHEMA_REF_INVALID, PAYLOAD_NOT_OBJECT,
+    PAYLOAD_TOO_LARGE, JSON_*), ``Forbidden``, ``Unavailable``, and with a ``connection`` as ``writing_in``.
+    """
+    await context.require(Level.OPERATE)
+    _check_text("name", request.name, MAX_NAME_CHARACTERS, "EVENT_NAME_INVALID")
+    if request.event_id is not None:
+        _check_text("event id", request.event_id, MAX_ID_CHARACTERS, "EVENT_ID_INVALID")
+    if request.correlation_key is not None and not _is_blank(request.correlation_key):
+        _check_text("correlation key", request.correlation_key, MAX_ID_CHARACTERS, "KEY_INVALID")
+    if request.payload_schema_ref is not None:
+        _check_text("schema's name", request.payload_schema_ref, MAX_NAME_CHARACTERS, "SCHEMA_REF_INVALID")
+    payload = _payload(request.payload)
+    event_id = request.event_id or new_id()
+    transaction = writing(context.store) if connection is None else writing_in(context.store, connection)
+    async with transaction as rows:
+        settings = await load_settings(rows, context.tenant)
+        keys = tuple(
+            resolve_correlation(settings.correlation_paths or {}, request.name, payload, request.correlation_key)
+        )
+        event = NewEvent(context.tenant, event_id, request.name, keys, payload, request.payload_schema_ref)
+        accepted = await insert_event(rows, event, late=connection is not None)
+        if accepted:
+            details = {"eventName": request.name, "payloadSizeBytes": size_bytes(payload)}
+            await context.audit(rows, AuditEntry("event_submit", "event", event_id, details=details))
+    return EventReceipt(event_id, accepted, keys)
+
+
+def _payload(value: Json) -> dict[str, Json]:
+    if not isinstance(value, dict):
+        raise Invalid("PAYLOAD_NOT_OBJECT", "The payload is no JSON object.", "Send an object; {} is an empty payload.")
+    clean: dict[str, Json] = clean_json(value).value
+    size = size_bytes(clean)
+    if size > MAX_PAYLOAD_BYTES:
+        raise Invalid(
+            "PAYLOAD_TOO_LARGE",
+            f"The payload has {size} bytes; {MAX_PAYLOAD_BYTES} are allowed.",
+            "Store large data elsewhere and send a reference to it.",
+            {"bytes": size, "limit": MAX_PAYLOAD_BYTES},
+        )
+    return clean
+
+
+def _is_blank(key: str) -> bool:
+    return isinstance(key, str) and not key.strip()
+
+
+def _check_text(what: str, value: str, most: int, code: str) -> None:
+    if not isinstance(value, str):
+        raise Invalid(code, f"The {what} is no text but of the type {type(value).__name__}.", "Send it as text.")
+    bad = any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
+    if not value.strip() or len(value) > most or bad:
+        raise Invalid(
+            code,
+            f"The {what} is blank, longer than {most} characters, or has characters no text can have.",
+            "Use a short text.",
+        )

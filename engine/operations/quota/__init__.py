@@ -1,0 +1,1 @@
+"""Quota periods, and the runs that wait for one."""

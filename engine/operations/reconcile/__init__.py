@@ -1,0 +1,1 @@
+"""Reconciling run rows with their Temporal executions."""

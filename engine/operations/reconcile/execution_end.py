@@ -1,0 +1,154 @@
+"""The end of a run's execution according to Temporal, for rows that do not have it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
+from temporalio.service import RPCError
+
+from engine.contract import workflow_id_for
+from engine.store.database.transactions import Store
+from engine.store.trace.payloads import INLINE_BYTES, sized
+from engine.temporal.connection import RPC_TIMEOUT, is_not_found
+from engine.temporal.data_converter import data_converter
+from engine.wording import counted
+
+Json = Any
+
+UNKNOWN: Final = "UNKNOWN"
+"""In place of a Temporal status: Temporal has no execution of this id."""
+
+_ENDED: Final = {
+    WorkflowExecutionStatus.COMPLETED,
+    WorkflowExecutionStatus.FAILED,
+    WorkflowExecutionStatus.CANCELED,
+    WorkflowExecutionStatus.TERMINATED,
+    WorkflowExecutionStatus.TIMED_OUT,
+}
+_HOPELESS_ATTEMPTS: Final = 3
+"""A workflow task that was tried so often fails by what is in the run, and not by a worker that went away."""
+CANCEL_NOT_TAKEN: Final = "The run could not take its cancel in:"
+_MAX_REASON: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionEnd:
+    """What to write on the row of a run whose execution is over."""
+
+    temporal_status: str
+    """COMPLETED, FAILED, CANCELED, TERMINATED, TIMED_OUT or ``UNKNOWN``."""
+    status: str
+    """SUCCEEDED, FAILED or CANCELED."""
+    sentence: str
+    error: dict[str, Json] | None = None
+    output: Json = None
+    """Final vars of a run that succeeded, when they fit on the row."""
+
+
+async def end_of_execution(
+    client: Client, store: Store, run_id: str, *, cancel_requested: bool = False
+) -> ExecutionEnd | None:
+    """How the execution of a run ended; None while it is open.
+
+    ``cancel_requested``: somebody asked for a cancel, so an execution that was terminated or is unknown counts as canceled, and
+    one that cannot take the cancel in, because its workflow task fails again and again, is terminated.
+    Raises ``RPCError`` when Temporal does not answer.
+    """
+    handle = client.get_workflow_handle(workflow_id_for(run_id))
+    try:
+        described = await handle.describe(rpc_timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        if not is_not_found(error):
+            raise
+        return _closed_by_nobody(
+            UNKNOWN, "Temporal has no execution of this run.", None, cancel_requested=cancel_requested
+        )
+    if described.status not in _ENDED:
+        task = described.raw_description.pending_workflow_task
+        if not cancel_requested or task.attempt < _HOPELESS_ATTEMPTS:
+            return None
+        reason = f"{CANCEL_NOT_TAKEN} its workflow task failed {counted(task.attempt - 1, 'time')}."
+        await handle.terminate(reason=reason, rpc_timeout=RPC_TIMEOUT)
+        return _closed_by_nobody("TERMINATED", reason, None, cancel_requested=True)
+    status = described.status.name
+    pinned = client.get_workflow_handle(workflow_id_for(run_id), run_id=described.run_id)
+    closing = [
+        event
+        async for event in pinned.fetch_history_events(
+            event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT, rpc_timeout=RPC_TIMEOUT
+        )
+    ]
+    event = closing[-1] if closing else HistoryEvent()
+    match event.event_type:
+        case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
+            return ExecutionEnd(
+                status, "SUCCEEDED", "Temporal has the execution as completed.", output=await _output(store, event)
+            )
+        case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
+            failure = event.workflow_execution_failed_event_attributes.failure
+            return await _failed(store, status, failure)
+        case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:
+            return _closed_by_nobody(status, "Temporal canceled the execution.", None, cancel_requested=True)
+        case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
+            reason = event.workflow_execution_terminated_event_attributes.reason[:_MAX_REASON]
+            said = f": {reason}" if reason else ""
+            return _closed_by_nobody(
+                status, f"The execution was terminated in Temporal{said}.", reason, cancel_requested=cancel_requested
+            )
+        case _:
+            return _closed_by_nobody(
+                status, f"Temporal has the execution as {status}.", None, cancel_requested=cancel_requested
+            )
+
+
+def _closed_by_nobody(
+    temporal_status: str, sentence: str, reason: str | None, *, cancel_requested: bool
+) -> ExecutionEnd:
+    """The run itself never said how it ended."""
+    error = _error(f"TEMPORAL_{temporal_status}", sentence, temporal_status)
+    if reason:
+        error["reason"] = reason
+    if cancel_requested:
+        error["category"] = "Cancellation"
+    return ExecutionEnd(temporal_status, "CANCELED" if cancel_requested else "FAILED", sentence, error)
+
+
+async def _failed(store: Store, status: str, failure: Failure) -> ExecutionEnd:
+    """The run's own error, as the workflow raised it."""
+    details = failure.application_failure_info.details
+    known: dict[str, Json] = {}
+    if details.payloads:
+        decoded = await data_converter(store).decode(details.payloads)
+        known = decoded[0] if isinstance(decoded[0], dict) else {}
+    message = failure.message[:_MAX_REASON] or "The execution failed."
+    error = _error(str(known.get("code") or known.get("category") or "TEMPORAL_FAILED"), message, status)
+    error |= {name: value for name, value in known.items() if value is not None}
+    return ExecutionEnd(status, "FAILED", f"Temporal has the execution as failed: {message}", error)
+
+
+async def _output(store: Store, event: HistoryEvent) -> Json:
+    payloads = event.workflow_execution_completed_event_attributes.result.payloads
+    if not payloads:
+        return None
+    try:
+        [result] = await data_converter(store).decode(payloads)
+    except LookupError:
+        # A large result whose stored value is gone; that the run succeeded is still true.
+        return None
+    variables = result["scopes"].get("vars") if isinstance(result, dict) and "scopes" in result else None
+    return variables if sized(variables).size <= INLINE_BYTES else None
+
+
+def _error(code: str, message: str, temporal_status: str) -> dict[str, Json]:
+    return {
+        "category": "ReconcileError",
+        "code": code,
+        "message": message,
+        "stage": "reconcile",
+        "temporalStatus": temporal_status,
+    }

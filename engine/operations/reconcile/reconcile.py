@@ -1,0 +1,226 @@
+"""Reconciling run rows with Temporal after crashes between the two. Every action is logged on its run and audited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeVar
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from engine import advice
+from engine.contract import WORKFLOW_TYPE, workflow_id_for
+from engine.errors import EngineError
+from engine.operations.context import OperationContext
+from engine.operations.reconcile.execution_end import UNKNOWN, ExecutionEnd, end_of_execution
+from engine.operations.runs.starting import PendingRun, hand_to_temporal
+from engine.store.database.transactions import writing
+from engine.store.runs import reconciling, runs
+from engine.store.runs.reconciling import Gaps, Leftovers, Position
+from engine.store.runs.run_log import NewLogLine
+from engine.store.runs.runs import Run
+from engine.store.tenant.audit import AuditEntry
+from engine.temporal.connection import RPC_TIMEOUT, is_refusal, unavailable
+from engine.values.timestamps import iso_milliseconds
+from engine.wording import counted
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+LAUNCHES_PER_PASS: Final = 200
+CHECKS_PER_PASS: Final = 500
+LEFTOVERS_PER_PASS: Final = 1000
+AT_ONCE: Final = 16
+"""Calls to Temporal in flight."""
+IDLE_SECONDS: Final = 10.0
+"""A row that changed more recently than this is left alone: its run is surely writing."""
+SUSPICIOUS: Final = 5
+"""This many unknown runs, and not one known, mean that we ask the wrong Temporal, and not that the runs are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relaunched:
+    """What became of launches that were pending."""
+
+    started: int = 0
+    failed: int = 0
+    pending: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of open rows that were compared with Temporal."""
+
+    checked: int = 0
+    closed: int = 0
+    next: Position | None = None
+    """Where the next pass goes on; None: from the beginning."""
+
+
+async def relaunch_pending(context: OperationContext) -> Relaunched:
+    """Start every run whose launch is due. Starting one twice is harmless: the workflow id comes from the run id."""
+    async with writing(context.store) as connection:
+        due = await reconciling.pending_launches(connection, LAUNCHES_PER_PASS)
+    if not due:
+        return Relaunched()
+    first = await _relaunch(context, due[0])
+    if first == "pending":
+        # Temporal is away; the others would only wait for the same answer.
+        return Relaunched(pending=len(due))
+    states = [first, *await _each(due[1:], lambda run: _relaunch(context, run))]
+    return Relaunched(states.count("started"), states.count("failed"), states.count("pending"))
+
+
+async def close_stranded(context: OperationContext, after: Position | None = None) -> Checked:
+    """Compare open rows with Temporal, from a position on, and close those whose execution is over or unknown.
+
+    Raises ``Unavailable`` when Temporal does not answer, ``EngineError`` (TEMPORAL_KNOWS_NONE) when it knows none of many runs:
+    then none is closed.
+    """
+    async with writing(context.store) as connection:
+        page = await reconciling.open_runs(connection, after, CHECKS_PER_PASS, idle_seconds=IDLE_SECONDS)
+    closed = await _compare(context, page)
+    last = page[-1] if len(page) == CHECKS_PER_PASS else None
+    return Checked(len(page), closed, None if last is None else Position(last.updated_at, last.run_id))
+
+
+async def close_recently_ended(context: OperationContext, within: timedelta) -> Checked:
+    """Compare the rows of executions that Temporal ended abnormally of late: found at once, however many runs are open.
+
+    Raises ``Unavailable``.
+    """
+    client = await context.temporal.client()
+    since = iso_milliseconds(datetime.now(UTC) - within)
+    question = (
+        f"WorkflowType = '{WORKFLOW_TYPE}' AND CloseTime > '{since}'"
+        " AND ExecutionStatus IN ('Terminated', 'TimedOut', 'Failed', 'Canceled')"
+    )
+    prefix = workflow_id_for("")
+    try:
+        ended = [
+            execution.id.removeprefix(prefix)
+            async for execution in client.list_workflows(question, rpc_timeout=RPC_TIMEOUT, limit=CHECKS_PER_PASS)
+            if execution.id.startswith(prefix)
+        ]
+    except RPCError as error:
+        if is_refusal(error):
+            # A server without visibility; the walk over the open rows finds the same, only later.
+            return Checked()
+        raise unavailable(error, "list ended executions") from error
+    async with writing(context.store) as connection:
+        page = await reconciling.still_open(connection, ended)
+    return Checked(len(page), await _compare(context, page))
+
+
+async def close_leftovers(context: OperationContext) -> Leftovers:
+    """Close the open waits and tasks of runs that have ended."""
+    async with writing(context.store) as connection:
+        return await reconciling.close_leftovers(connection, LEFTOVERS_PER_PASS)
+
+
+async def gaps(context: OperationContext) -> Gaps:
+    """What the reconciler would have to do now, for ``runstudio doctor``; Temporal is not asked."""
+    async with writing(context.store) as connection:
+        return await reconciling.count_gaps(connection)
+
+
+async def settle(context: OperationContext, run: Run, end: ExecutionEnd) -> bool:
+    """Write on the row of a run how its execution ended. False: it was closed meanwhile, and that stands."""
+    context = replace(context, tenant=run.tenant)
+    await context.level()
+    async with writing(context.store) as connection:
+        if not await reconciling.close_run(connection, run.run_id, end.status, end.error, end.output):
+            return False
+        facts = {"temporalStatus": end.temporal_status, "status": end.status, "previousStatus": run.status}
+        await context.log(
+            connection, run.run_id, NewLogLine("WARN", f"Run closed as {end.status}: {end.sentence}", facts)
+        )
+        await context.audit(
+            connection,
+            AuditEntry(
+                "workflow_run_reconcile",
+                "run",
+                run.run_id,
+                run_id=run.run_id,
+                workflow_id=run.workflow_id,
+                reason=end.sentence,
+                details=facts,
+            ),
+        )
+    return True
+
+
+async def _relaunch(context: OperationContext, run: Run) -> str:
+    context = replace(context, tenant=run.tenant)
+    outcome = await hand_to_temporal(context, PendingRun(run.run_id, run.tenant, run.workflow_id, run.workflow_version))
+    if outcome.state == "started":
+        async with writing(context.store) as connection:
+            facts = {"launchAttempts": run.launch_attempts + 1}
+            await context.log(connection, run.run_id, NewLogLine("INFO", "Launch completed by the reconciler", facts))
+    return outcome.state
+
+
+async def _each(items: Sequence[Item], work: Callable[[Item], Awaitable[Result]]) -> list[Result]:
+    """``work`` for every item, a few at a time; the results in the order of the items.
+
+    The first exception is raised once what was begun has ended; nothing more is begun then. (Nothing is cancelled: a call to
+    Temporal that is cancelled lives on in the SDK.)
+    """
+    waiting = iter(enumerate(items))
+    results: dict[int, Result] = {}
+    failures: list[BaseException] = []
+
+    async def drain() -> None:
+        for index, item in waiting:
+            if failures:
+                return
+            try:
+                results[index] = await work(item)
+            except (RPCError, EngineError) as error:
+                failures.append(error)
+
+    await asyncio.gather(*(drain() for _ in range(min(AT_ONCE, len(items)))))
+    if failures:
+        raise failures[0]
+    return [results[index] for index in range(len(items))]
+
+
+async def _compare(context: OperationContext, page: Sequence[Run]) -> int:
+    """Close those of ``page`` whose execution is over; how many."""
+    if not page:
+        return 0
+    client = await context.temporal.client()
+    try:
+        ends = await _each(page, lambda run: _end(client, context, run))
+    except RPCError as error:
+        raise unavailable(error, "describe a run") from error
+    unknown = sum(end is not None and end.temporal_status == UNKNOWN for end in ends)
+    if unknown == len(page) >= SUSPICIOUS:
+        raise EngineError(
+            "TEMPORAL_KNOWS_NONE",
+            f"Temporal (namespace {client.namespace}) knows none of {counted(unknown, 'open run')}; none of them was closed.",
+            "Check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE of this worker. "
+            + advice.CANCEL.to("If the executions are really gone, cancel the runs", run="RUN_ID ..."),
+            {"unknown": unknown, "namespace": client.namespace},
+        )
+    over = [(run, end) for run, end in zip(page, ends, strict=True) if end is not None]
+    return sum(await _each(over, lambda pair: _settle(context, *pair)))
+
+
+async def _end(client: Client, context: OperationContext, run: Run) -> ExecutionEnd | None:
+    return await end_of_execution(
+        client, context.store, run.run_id, cancel_requested=run.cancel_requested_at is not None
+    )
+
+
+async def _settle(context: OperationContext, run: Run, end: ExecutionEnd) -> bool:
+    if end.temporal_status == UNKNOWN and run.parent_run_id is not None:
+        async with writing(context.store) as connection:
+            parents = await runs.load_runs(connection, [run.parent_run_id])
+        if any(parent.active for parent in parents):
+            # A child's row comes before its execution; its parent is still to start it.
+            return False
+    return await settle(context, run, end)

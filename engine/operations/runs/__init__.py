@@ -1,0 +1,1 @@
+"""Starting, cancelling and replaying runs, and computing a run's state."""

@@ -1,0 +1,37 @@
+"""Starting runs that were launched in a caller's transaction, once it has committed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Final
+
+from engine.operations.context import OperationContext
+from engine.operations.runs.starting import RETRY_SECONDS, PendingRun, StartOutcome, hand_to_temporal
+from engine.store.database.transactions import writing
+from engine.store.runs.reconciling import claim_launches
+from engine.store.runs.runs import Run
+
+AT_ONCE: Final = 16
+"""Calls to Temporal in flight."""
+
+
+async def hand_over_due(context: OperationContext) -> int:
+    """Claim runs of every tenant whose launch is due and start them; how many. ``AT_ONCE``: there may be more.
+
+    A claim lasts ``RETRY_SECONDS``: what is not started by then is due again. A run that Temporal does not answer for is left
+    to the reconciler. Raises ``Unavailable`` when Postgres does not answer.
+    """
+    async with writing(context.store) as connection:
+        claimed = await claim_launches(connection, AT_ONCE, lease_seconds=RETRY_SECONDS)
+    # Each call is let come to its end: what a cancelled one did would not be known.
+    ended = await asyncio.gather(*(_start(context, run) for run in claimed), return_exceptions=True)
+    for outcome in ended:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return sum(outcome.state != "pending" for outcome in ended if isinstance(outcome, StartOutcome))
+
+
+async def _start(context: OperationContext, run: Run) -> StartOutcome:
+    own = replace(context, tenant=run.tenant)
+    return await hand_to_temporal(own, PendingRun(run.run_id, run.tenant, run.workflow_id, run.workflow_version))

@@ -1,0 +1,139 @@
+"""Starting the Temporal workflow of a pending run. Idempotent: the workflow id comes from the run id.
+
+Both the launch and the reconciler do it here, so a run is started in the same way whoever comes first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from engine.contract import (
+    REPLAY_COST,
+    SEMANTICS_VERSION,
+    TASK_QUEUE,
+    TASK_TIMEOUT,
+    WORKFLOW_TYPE,
+    RunInput,
+    workflow_id_for,
+)
+from engine.errors import EngineError
+from engine.fault_points import reach
+from engine.operations.context import OperationContext
+from engine.store.database.transactions import writing, writing_at_once
+from engine.store.runs import runs
+from engine.store.runs.run_log import NewLogLine
+from engine.temporal.connection import RPC_TIMEOUT, is_refusal, unavailable
+from engine.wording import sentence
+
+RETRY_SECONDS: Final = 15.0
+"""How long after a launch that Temporal did not answer the next one is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRun:
+    """What is needed to start a run."""
+
+    run_id: str
+    tenant: str
+    workflow_id: str
+    workflow_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartOutcome:
+    """How handing a run to Temporal ended."""
+
+    state: Literal["started", "pending", "failed"]
+    reason: str = ""
+    """Why it is pending or failed, one sentence."""
+
+
+async def hand_to_temporal(context: OperationContext, run: PendingRun) -> StartOutcome:
+    """Start the run's workflow and record how that ended.
+
+    An unreachable Temporal leaves the run pending; only a definite refusal closes it, FAILED with stage ``launch``.
+    Raises ``Unavailable`` when Postgres cannot be asked; then the run is still pending, whatever Temporal did.
+    """
+    try:
+        client = await context.temporal.client()
+        reach("launch.before_start")
+        temporal_run_id = await _start(client, run)
+        reach("launch.after_start")
+    except RPCError as error:
+        if is_refusal(error):
+            return await _refused(context, run, error)
+        return await _postponed(context, run, unavailable(error, "start the run"))
+    except EngineError as error:
+        return await _postponed(context, run, error)
+    async with writing_at_once(context.store) as connection:
+        status = await runs.mark_launched(connection, run.run_id, temporal_run_id)
+    if status == "CANCELED":
+        await _cancel_after_all(client, run)
+    return StartOutcome("started")
+
+
+async def _start(client: Client, run: PendingRun) -> str | None:
+    start = RunInput(
+        run_id=run.run_id,
+        tenant=run.tenant,
+        workflow_id=run.workflow_id,
+        workflow_version=run.workflow_version,
+        semantics_version=SEMANTICS_VERSION,
+        checkpoint=None,
+        replay_cost=REPLAY_COST,
+    )
+    try:
+        handle = await client.start_workflow(
+            WORKFLOW_TYPE,
+            start,
+            id=workflow_id_for(run.run_id),
+            task_queue=TASK_QUEUE,
+            task_timeout=TASK_TIMEOUT,
+            # Where the same client has a worker with room for it, that begins at once; elsewhere nothing changes.
+            request_eager_start=True,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            rpc_timeout=RPC_TIMEOUT,
+        )
+    except WorkflowAlreadyStartedError as error:
+        # It was started before, and has ended since.
+        return error.run_id
+    return handle.first_execution_run_id
+
+
+async def _cancel_after_all(client: Client, run: PendingRun) -> None:
+    """The run was canceled while it was being started, when Temporal did not know it yet."""
+    try:
+        await client.get_workflow_handle(workflow_id_for(run.run_id)).cancel(rpc_timeout=RPC_TIMEOUT)
+    except RPCError:
+        # Only a courtesy: the workflow loads its row first, finds it closed, and ends.
+        return
+
+
+async def _refused(context: OperationContext, run: PendingRun, error: RPCError) -> StartOutcome:
+    reason = sentence(f"Temporal refused to start the run: {error.message}")
+    described = launch_error("TEMPORAL_REFUSED", reason, {"status": error.status.name})
+    async with writing(context.store) as connection:
+        if await runs.mark_launch_refused(connection, run.run_id, described):
+            await context.log(
+                connection, run.run_id, NewLogLine("ERROR", "Launch refused by Temporal", {"reason": reason})
+            )
+    return StartOutcome("failed", reason)
+
+
+async def _postponed(context: OperationContext, run: PendingRun, error: EngineError) -> StartOutcome:
+    async with writing(context.store) as connection:
+        await runs.mark_launch_postponed(connection, run.run_id, error.message, retry_seconds=RETRY_SECONDS)
+    return StartOutcome("pending", error.message)
+
+
+def launch_error(code: str, message: str, details: Any = None) -> dict[str, Any]:
+    """``error_json`` of a run that could not be launched."""
+    error: dict[str, Any] = {"category": "LaunchError", "code": code, "message": message, "stage": "launch"}
+    return error if details is None else {**error, "details": details}

@@ -1,0 +1,1 @@
+"""Schedules: Temporal's, and what comes of each occurrence."""

@@ -1,0 +1,1 @@
+"""Human tasks: claiming, answering and cancelling them."""

@@ -1,0 +1,1 @@
+"""The interpreter machine fed with recorded outcomes: state at any step, and replay previews."""

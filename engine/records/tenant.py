@@ -1,0 +1,26 @@
+"""The audit log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from engine.records.values import Json
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One audited operation."""
+
+    audit_id: str
+    at: datetime
+    actor: str
+    source: str | None
+    level: str | None
+    operation: str
+    target_kind: str
+    target_id: str
+    run_id: str | None
+    workflow_id: str | None
+    reason: str | None
+    details: Json

@@ -1,0 +1,1 @@
+"""Workflow definitions, payload schemas and bundles."""

@@ -1,0 +1,1 @@
+"""Connections, transactions, keyset cursors, advisory locks, LISTEN/NOTIFY and the schema version."""

@@ -1,0 +1,105 @@
+"""The SQLAlchemy engine on Postgres, and connection failures as ``Unavailable``."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from psycopg import errors as postgres_errors
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from engine.errors import Unavailable
+from engine.settings import DATABASE_DRIVER
+from engine.values.json_policy import dumps_for_storage
+
+READ_TIMEOUT_SECONDS: Final = 2.0
+"""Longest one statement of a reader may run."""
+CONNECT_TIMEOUT_SECONDS: Final = 5
+LOCK_TIMEOUT_SECONDS: Final = 10
+"""Longest one statement of an operation waits for locks. Programs launch in transactions of their own, which may stay open."""
+
+
+def create_store_engine(
+    url: str, *, pool_size: int = 10, max_overflow: int = 10, application_name: str = "runstudio"
+) -> AsyncEngine:
+    """An async engine on psycopg 3 whose json parameters go through the JSON policy. Nothing is connected yet.
+
+    ``url`` may name any Postgres dialect (``postgresql://...``). Call ``dispose()`` at the end. A connection that broke is
+    found out by its next use, which fails: callers repeat (activities are), instead of paying a ping per transaction.
+    """
+    arguments = connect_arguments(application_name)
+    arguments["options"] += f" -c lock_timeout={LOCK_TIMEOUT_SECONDS}s"
+    return create_async_engine(
+        make_url(url).set(drivername=DATABASE_DRIVER),
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+        pool_timeout=CONNECT_TIMEOUT_SECONDS,
+        pool_recycle=1800,
+        json_serializer=dumps_for_storage,
+        connect_args=arguments,
+    )
+
+
+def connect_arguments(application_name: str) -> dict[str, Any]:
+    """Connection parameters of every connection we make, the migrations' included."""
+    return {
+        "application_name": application_name,
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        # A vanished server is noticed in half a minute instead of two hours.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 4,
+        # Compiling costs more than our statements run.
+        "options": "-c timezone=UTC -c jit=off",
+    }
+
+
+def libpq_url(url: str | URL) -> str:
+    """``url`` as libpq and psycopg's ``connect`` take it, with its password."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def url_without_password(url: str) -> str:
+    """``url`` as it may be shown: ``postgresql://me:***@db.internal/runstudio``."""
+    return make_url(url).render_as_string()
+
+
+def as_unavailable(error: BaseException) -> Unavailable | None:
+    """``error`` as the refusal an operation answers with, when it says that Postgres cannot be asked now; else None."""
+    if isinstance(error, PoolTimeout):
+        return Unavailable(
+            "POSTGRES_BUSY",
+            f"No connection to Postgres became free within {CONNECT_TIMEOUT_SECONDS} s.",
+            "Try again; if it stays, look for long transactions.",
+        )
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, postgres_errors.QueryCanceled):
+        return Unavailable(
+            "QUERY_TOO_SLOW",
+            f"Postgres needed more than {READ_TIMEOUT_SECONDS:g} s for this question.",
+            "Narrow the filter: a time range, a workflow or a status.",
+        )
+    if isinstance(cause, postgres_errors.LockNotAvailable | postgres_errors.DeadlockDetected):
+        return Unavailable(
+            "POSTGRES_LOCKED",
+            f"Another transaction holds what this needs: {_first_line(cause)}.",
+            "Try again; if it stays, look for long transactions (pg_stat_activity shows them).",
+        )
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    refused = isinstance(cause, postgres_errors.OperationalError) and cause.sqlstate is None
+    # Class 57P is a server going down or coming up, class 08 a broken connection, class 53 one out of resources.
+    state = getattr(cause, "sqlstate", None) or ""
+    if lost or refused or state.startswith(("57P", "08", "53")) or isinstance(cause, OSError):
+        return Unavailable(
+            "POSTGRES_UNREACHABLE",
+            f"Postgres cannot be reached: {_first_line(cause)}.",
+            "Check DATABASE_URL and that the server runs; `runstudio doctor` shows both.",
+        )
+    return None
+
+
+def _first_line(cause: BaseException | None) -> str:
+    lines = str(cause).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(cause).__name__

@@ -1,0 +1,160 @@
+"""Read-only snapshots for readers: one transaction, the server's clock, one redaction policy, a statement timeout."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, Select, bindparam, func, literal, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from engine.errors import NotFound
+from engine.records import Document, ErrorInfo
+from engine.store.database.engine import READ_TIMEOUT_SECONDS, as_unavailable
+from engine.store.tables import workflow_settings as settings
+from engine.values.redaction import BUILT_IN, EVERYTHING, RedactionPolicy, policy_of, redact, redact_text
+
+Json = Any
+
+_ERROR_FIELDS: Final = ("category", "code", "nodePath", "at", "stage", "details")
+
+
+_START_ALONE: Final = select(
+    func.clock_timestamp().label("now"),
+    func.set_config("statement_timeout", str(int(READ_TIMEOUT_SECONDS * 1000)), True).label("timeout"),
+)
+START: Final = _START_ALONE.add_columns(
+    settings.c.tenant, settings.c.redaction_pointers, settings.c.redaction_key_patterns
+).select_from(select(literal(1)).subquery().outerjoin(settings, settings.c.tenant == bindparam("of_tenant")))
+"""The first statement of a snapshot of the tenant ``of_tenant``: sets the statement timeout, gives clock and policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one tenant is shown of one moment."""
+
+    tenant: str
+    server_now: datetime
+    """The server's clock when the reading began, aware UTC."""
+    policy: RedactionPolicy
+
+    def hide(self, value: Json) -> Json:
+        """A JSON value as it may be shown."""
+        return redact(value, self.policy)[0]
+
+    def hide_text(self, text: str | None) -> str | None:
+        """A text as it may be shown."""
+        return None if text is None else redact_text(text, self.policy)
+
+    def document(self, value: Json, size_bytes: int | None = None) -> Document:
+        """A JSON body as it may be shown, with the places that were masked."""
+        shown, masked = redact(value, self.policy)
+        return Document(shown, masked, size_bytes)
+
+    def error(self, value: Json, fallback: str | None = None) -> ErrorInfo | None:
+        """A stored error as it may be shown; None when there is neither one nor a ``fallback`` message."""
+        if value is None and not fallback:
+            return None
+        stored = self.hide(
+            {"message": fallback, **value} if isinstance(value, dict) else {"message": fallback or value}
+        )
+        if not isinstance(stored, dict):
+            return ErrorInfo(category="", message=str(stored))
+        known = {name: stored.get(name) for name in _ERROR_FIELDS}
+        return ErrorInfo(
+            category=str(known["category"] or ""),
+            message=str(stored.get("message") or ""),
+            code=None if known["code"] is None else str(known["code"]),
+            path=str(known["nodePath"] or ""),
+            at=_instant(known["at"]),
+            stage=None if known["stage"] is None else str(known["stage"]),
+            details=known["details"],
+            migration=stored.get("migration"),
+            previous_status=stored.get("previousStatus"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reader(Reading):
+    """A read-only snapshot of one tenant: all its statements see the same data."""
+
+    connection: AsyncConnection
+
+    async def rows(
+        self, query: Select[*tuple[Any, ...]], parameters: Mapping[str, Any] | None = None
+    ) -> list[Row[Any]]:
+        """All rows of a query."""
+        return list((await self.connection.execute(query, parameters)).all())
+
+    async def row(self, query: Select[*tuple[Any, ...]]) -> Row[Any] | None:
+        """The first row of a query."""
+        found: Row[Any] | None = (await self.connection.execute(query)).first()
+        return found
+
+
+def _instant(text: Json) -> datetime | None:
+    """The time of an error, which is stored as text; history has texts that are no times."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+@asynccontextmanager
+async def open_reader(engine: AsyncEngine, tenant: str) -> AsyncIterator[Reader]:
+    """A reader of ``tenant``.
+
+    A redaction policy that cannot be read or understood hides everything. Raises ``Unavailable``: POSTGRES_UNREACHABLE,
+    POSTGRES_BUSY, or QUERY_TOO_SLOW when a statement ran longer than ``READ_TIMEOUT_SECONDS``.
+    """
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            begun = await _begin(connection, tenant)
+            yield Reader(begun.tenant, begun.server_now, begun.policy, connection)
+    except (DBAPIError, PoolTimeout, OSError) as error:
+        refusal = as_unavailable(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+async def _begin(connection: AsyncConnection, tenant: str) -> Reading:
+    """Sets the statement timeout, and asks for clock and policy, in one round trip."""
+    try:
+        return reading_of(tenant, (await connection.execute(START, {"of_tenant": tenant})).one())
+    except DBAPIError as error:
+        if as_unavailable(error) is not None:
+            raise
+        await connection.rollback()
+        now = (await connection.execute(_START_ALONE)).one().now
+        return Reading(tenant, now.astimezone(UTC), EVERYTHING)
+
+
+def reading_of(tenant: str, row: Any) -> Reading:
+    """What ``START`` answered."""
+    policy = BUILT_IN if row.tenant is None else policy_of(row.redaction_pointers, row.redaction_key_patterns)
+    return Reading(tenant, row.now.astimezone(UTC), policy)
+
+
+def run_id_text(run_id: str | UUID) -> str:
+    """The id of a run that may exist. Raises ``NotFound``: what is no id names no run."""
+    text = str(run_id)
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise run_not_found(text) from None
+
+
+def run_not_found(run_id: str) -> NotFound:
+    """There is no such run, or it belongs to somebody else: the same answer."""
+    return NotFound(
+        "RUN_NOT_FOUND", f"There is no run {run_id[:60]}.", "Check the id and the tenant.", {"runId": run_id[:60]}
+    )

@@ -1,0 +1,87 @@
+"""Autocommit statements: each is a transaction of its own, one round trip to Postgres instead of three.
+
+They are the hot path, two per step of every run. So they go to the driver directly, on connections kept for them in autocommit:
+what SQLAlchemy does around a statement (checking a connection out, setting it up, compiling, checking it in) would cost more
+than the statement itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import psycopg
+from psycopg.rows import namedtuple_row
+from sqlalchemy import TextClause, event
+
+from engine.store.database.engine import connect_arguments
+from engine.store.database.transactions import Store
+
+CONNECTIONS: Final = 12
+"""Most connections of a process that work on single statements, beside those of the engine's pool."""
+_PARAMETER: Final = re.compile(r"(?<![:\w]):(\w+)")
+
+Driver = psycopg.AsyncConnection[Any]
+
+
+async def execute_alone(store: Store, statement: TextClause, parameters: Mapping[str, Any]) -> Any:
+    """Run one statement in autocommit and return its first row, by name and by position; None when it gives none.
+
+    Raises the driver's own errors. A connection on which anything went wrong is not used again.
+    """
+    kept = _kept_of(store)
+    async with kept.room:
+        driver = kept.idle.pop() if kept.idle else await _connect(store)
+        try:
+            cursor = driver.cursor(row_factory=namedtuple_row)
+            await cursor.execute(for_driver(statement.text), parameters)
+            row = await cursor.fetchone() if cursor.description else None
+        except BaseException as error:
+            await driver.close()
+            if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+                # The server went away, and with it the others.
+                kept.close_idle()
+            raise
+        kept.idle.append(driver)
+    return row
+
+
+class _Kept:
+    """The idle autocommit connections of one engine."""
+
+    def __init__(self) -> None:
+        self.room = asyncio.Semaphore(CONNECTIONS)
+        self.idle: list[Driver] = []
+
+    def close_idle(self) -> None:
+        """Close them without waiting for anything."""
+        while self.idle:
+            self.idle.pop().pgconn.finish()
+
+
+_KEPT: Final[WeakKeyDictionary[Any, _Kept]] = WeakKeyDictionary()
+
+
+def _kept_of(store: Store) -> _Kept:
+    engine = store.sync_engine
+    kept = _KEPT.get(engine)
+    if kept is None:
+        kept = _KEPT[engine] = _Kept()
+        event.listen(engine, "engine_disposed", lambda _engine: kept.close_idle())
+    return kept
+
+
+async def _connect(store: Store) -> Driver:
+    _, location = store.dialect.create_connect_args(store.url)
+    options: dict[str, Any] = {**location, **connect_arguments("runstudio-steps")}
+    return await psycopg.AsyncConnection.connect(autocommit=True, **options)
+
+
+@lru_cache(maxsize=512)
+def for_driver(sql: str) -> bytes:
+    """The statement in the driver's spelling: ``%(name)s`` for ``:name``."""
+    return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%")).encode()

@@ -1,0 +1,1 @@
+"""Quota periods, leases and usage."""

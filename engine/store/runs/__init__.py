@@ -1,0 +1,1 @@
+"""Run rows: their life from launch to end, and lists of them."""

@@ -1,0 +1,110 @@
+# ruff: noqa: S608 - statements are put together from our own fragments; every value is a bound parameter
+"""Closing a run: its last trace, its final state, and everything that was still open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from engine.store.database.single_statement import execute_alone
+from engine.store.database.transactions import Connection, Store
+from engine.store.trace import payloads
+from engine.store.trace.projection import Ended, Progress, projecting, write_progress
+from engine.store.trace.trace_rows import duration_ms
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierEnd:
+    """How a run was closed before; whoever did it, that end stands."""
+
+    status: str
+    error: dict[str, Any] | None
+    scopes: dict[str, Any]
+    """All final scopes when they were kept, else the final vars."""
+
+
+async def finish_run(
+    store: Store,
+    progress: Progress,
+    status: str,
+    error: dict[str, Any] | None,
+    scopes: dict[str, Any],
+    *,
+    keep_scopes: bool,
+    known: int | None = None,
+) -> EarlierEnd | int | None:
+    """Close the run as ``status``. None: it is closed as that now, or its row is gone. Else: it was closed before, otherwise.
+
+    ``known``: the last record of its trace that the run knows of. When its rows have a later one, that is returned, and the
+    run is open as it was.
+
+    The final vars stay on the row up to 256 KiB. ``keep_scopes`` keeps all final scopes in the payload store (a parent's
+    outputs are made of them); larger vars are kept there too. A run that did not succeed closes what it left open.
+    """
+    variables = payloads.sized(scopes["vars"]) if "vars" in scopes else None
+    too_large = variables is not None and variables.large
+    ended = Ended(status, error, None if variables is None or too_large else variables.text, known)
+    keep = bool(scopes) and (keep_scopes or too_large)
+    if status == "SUCCEEDED" and not keep:
+        statement, parameters = projecting(progress, ended)
+        row = await execute_alone(store, statement, parameters)
+        written = row is not None and bool(row[0])
+    else:
+        async with store.begin() as connection:
+            written = await write_progress(connection, progress, ended)
+            if written and keep:
+                everything = payloads.sized(scopes)
+                await payloads.put(connection, progress.run_id, payloads.final_scopes_id(progress.run_id), everything)
+            if written and status != "SUCCEEDED":
+                await close_what_is_open(connection, progress.run_id)
+    earlier = None if written else await earlier_end(store, progress.run_id)
+    if not written and earlier is None and known is not None:
+        row = await execute_alone(store, _REACHED, {"run_id": progress.run_id})
+        return None if row is None else int(row.seq)
+    return None if earlier is None or earlier.status == status else earlier
+
+
+async def earlier_end(store: Store, run_id: str) -> EarlierEnd | None:
+    """How a run was closed; None when it is open or its row is gone."""
+    parameters = {"run_id": run_id, "scopes": payloads.final_scopes_id(run_id)}
+    row = await execute_alone(store, _EARLIER_END, parameters)
+    if row is None:
+        return None
+    return EarlierEnd(row.status, row.error_json, row.scopes or {"vars": row.output_json or {}})
+
+
+async def close_what_is_open(connection: Connection, run_id: str) -> None:
+    """Close the open waits, steps, tasks and attempts of a run that has just been closed."""
+    for statement in _CLOSE_EACH:
+        await connection.execute(statement, {"run_id": run_id})
+
+
+_REACHED: Final = text("SELECT r.seq FROM workflow_runs AS r WHERE r.run_id = CAST(:run_id AS uuid)")
+_EARLIER_END: Final = text("""
+    SELECT r.status, r.error_json, r.output_json,
+        (SELECT p.value_json FROM workflow_payloads AS p WHERE p.payload_id = CAST(:scopes AS uuid)) AS scopes
+    FROM workflow_runs AS r
+    WHERE r.run_id = CAST(:run_id AS uuid) AND r.status NOT IN ('RUNNING', 'WAITING')
+""")
+_CLOSE_EACH: Final = (
+    text("""
+        UPDATE workflow_run_waits SET status = 'CANCELED', resolved_at = now()
+        WHERE run_id = CAST(:run_id AS uuid) AND status = 'WAITING'
+    """),
+    text(f"""
+        UPDATE workflow_run_steps AS s
+        SET status = 'CANCELED', completed_at = now(), duration_ms = {duration_ms("clock_timestamp()")}
+        WHERE run_id = CAST(:run_id AS uuid) AND status IN ('STARTED', 'RETRY_SCHEDULED')
+    """),
+    text("""
+        UPDATE workflow_human_tasks SET status = 'canceled', updated_at = now()
+        WHERE run_id = CAST(:run_id AS uuid) AND status IN ('pending', 'claimed')
+    """),
+    # An action that is still running somewhere writes no outcome any more; its key is free for another execution.
+    text("""
+        UPDATE workflow_action_invocations SET status = 'ABANDONED', completed_at = now()
+        WHERE run_id = CAST(:run_id AS uuid) AND status = 'STARTED'
+    """),
+)

@@ -1,0 +1,82 @@
+"""Facts about one run that say why it is not moving, and that no view shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import func, select
+
+from engine.store.database.transactions import Connection
+from engine.store.runs.runs import Run, load_run
+from engine.store.tables import workflow_run_waits, workflow_runtime_events, workflow_step_usage_periods
+from engine.store.tenant.workers import SeenWorker, load_workers
+
+EVENTS_CAP: Final = 100
+"""Events are counted up to here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """The tenant's step counter of the current period."""
+
+    limit: int | None
+    used: int
+    period_end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """What Postgres knows beyond the views."""
+
+    run: Run
+    workers: tuple[SeenWorker, ...]
+    events_seen: int
+    """Events of the awaited name and key since the run started, up to ``EVENTS_CAP``; 0 when it awaits none."""
+    quota: Quota | None
+    """Of the current period; None when nothing was counted in it."""
+
+
+async def load_row_facts(connection: Connection, tenant: str, run_id: str) -> RowFacts | None:
+    """The facts of a run of the tenant; None when there is none of this id."""
+    run = await load_run(connection, tenant, run_id)
+    if run is None:
+        return None
+    return RowFacts(
+        run=run,
+        workers=tuple(await load_workers(connection)),
+        events_seen=await _events_seen(connection, run) if run.waiting_on == "event" else 0,
+        quota=await _quota(connection, tenant) if run.waiting_on == "quota" else None,
+    )
+
+
+async def _events_seen(connection: Connection, run: Run) -> int:
+    waits, events = workflow_run_waits.c, workflow_runtime_events.c
+    awaited = (
+        select(waits.event_name, waits.key)
+        .where(waits.run_id == run.run_id, waits.status == "WAITING", waits.wait_type == "event")
+        .limit(1)
+        .subquery()
+    )
+    matching = (
+        select(events.event_id)
+        .join(awaited, awaited.c.event_name == events.event_name)
+        .where(events.tenant == run.tenant, events.created_at >= run.started_at)
+        .where(awaited.c.key.is_(None) | events.correlation_keys.has_key(awaited.c.key))
+        .limit(EVENTS_CAP)
+        .subquery()
+    )
+    return int((await connection.execute(select(func.count()).select_from(matching))).scalar_one())
+
+
+async def _quota(connection: Connection, tenant: str) -> Quota | None:
+    periods = workflow_step_usage_periods.c
+    question = (
+        select(periods.effective_limit, periods.used_count, periods.period_end)
+        .where(periods.tenant == tenant, periods.period_start <= func.now(), periods.period_end > func.now())
+        .order_by(periods.period_start.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(question)).one_or_none()
+    return None if row is None else Quota(*row)

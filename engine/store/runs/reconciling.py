@@ -1,0 +1,191 @@
+"""Run rows that may differ from Temporal: finding them, and closing a run from outside.
+
+Nothing here ever touches a run from before the cutover: its engine is not ``temporal``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import case, func, select, text, tuple_, update
+
+from engine.contract import ENGINE
+from engine.store.database.transactions import Connection
+from engine.store.runs.closing import close_what_is_open
+from engine.store.runs.runs import RUN_COLUMNS, Run, is_active, is_pending
+from engine.store.tables import workflow_runs as runs
+from engine.values.json_policy import dumps_for_storage
+
+COUNT_CAP: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Keyset position in the list of open runs: after the run last changed then, with this id."""
+
+    updated_at: datetime
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What was still open although its run had ended, and was closed."""
+
+    waits: int
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Rows in need of the reconciler, each count up to ``COUNT_CAP``."""
+
+    pending_launches: int
+    """Runs that Temporal has not been told of although their time has come."""
+    leftover_waits: int
+    leftover_tasks: int
+    oldest_pending: datetime | None
+
+
+async def pending_launches(connection: Connection, limit: int) -> list[Run]:
+    """Active runs whose launch is due to be tried again, the longest overdue first."""
+    question = (
+        select(*RUN_COLUMNS)
+        .where(is_pending(), is_active(), runs.c.engine == ENGINE)
+        .where(runs.c.next_launch_at <= func.now())
+        .order_by(runs.c.next_launch_at, runs.c.run_id)
+        .limit(limit)
+    )
+    return [Run(*row) for row in await connection.execute(question)]
+
+
+async def claim_launches(connection: Connection, limit: int, *, lease_seconds: float) -> list[Run]:
+    """As ``pending_launches``, those that were never tried, for the caller alone: they are due again after ``lease_seconds``.
+
+    A run that was due from its beginning was launched in somebody's transaction, and dated when that began. It starts now.
+    """
+    due = (
+        select(runs.c.run_id)
+        .where(is_pending(), is_active(), runs.c.engine == ENGINE)
+        .where(runs.c.next_launch_at <= func.now(), runs.c.launch_attempts == 0)
+        .order_by(runs.c.next_launch_at, runs.c.run_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    claim = (
+        update(runs)
+        .where(runs.c.run_id.in_(due.scalar_subquery()))
+        .values(
+            next_launch_at=func.now() + timedelta(seconds=lease_seconds),
+            started_at=case((runs.c.next_launch_at <= runs.c.started_at, func.now()), else_=runs.c.started_at),
+            updated_at=func.now(),
+        )
+    )
+    return [Run(*row) for row in await connection.execute(claim.returning(*RUN_COLUMNS))]
+
+
+async def open_runs(connection: Connection, after: Position | None, limit: int, *, idle_seconds: float) -> list[Run]:
+    """Started, active runs that have not changed for ``idle_seconds``, the longest unchanged first, after a position."""
+    question = (
+        select(*RUN_COLUMNS)
+        .where(is_active(), runs.c.launch_state == "started", runs.c.engine == ENGINE)
+        .where(runs.c.updated_at < func.now() - timedelta(seconds=idle_seconds))
+        .order_by(runs.c.updated_at, runs.c.run_id)
+        .limit(limit)
+    )
+    if after is not None:
+        question = question.where(tuple_(runs.c.updated_at, runs.c.run_id) > (after.updated_at, after.run_id))
+    return [Run(*row) for row in await connection.execute(question)]
+
+
+async def still_open(connection: Connection, run_ids: list[str]) -> list[Run]:
+    """Those of ``run_ids`` whose row is active and was started."""
+    question = select(*RUN_COLUMNS).where(
+        runs.c.run_id.in_(run_ids), is_active(), runs.c.launch_state == "started", runs.c.engine == ENGINE
+    )
+    return [Run(*row) for row in await connection.execute(question)]
+
+
+async def close_run(
+    connection: Connection, run_id: str, status: str, error: dict[str, Any] | None, output: Any = None
+) -> bool:
+    """Close a run, and everything open in it, from outside. False: it was closed before, or is from before the cutover.
+
+    Its leased quota units are given back. ``error`` has ``code`` and ``message``; None only for SUCCEEDED. ``output``: the
+    final vars, None when they are unknown or too large for the row.
+    """
+    values = {
+        "run_id": run_id,
+        "status": status,
+        "error": None if error is None else dumps_for_storage(error),
+        "code": None if error is None else error["code"],
+        "output": None if output is None else dumps_for_storage(output),
+    }
+    if (await connection.execute(_CLOSE, values)).first() is None:
+        return False
+    await close_what_is_open(connection, run_id)
+    return True
+
+
+async def close_leftovers(connection: Connection, limit: int) -> Leftovers:
+    """Close open waits and tasks of runs that have ended, at most ``limit`` of each."""
+    waits = (await connection.execute(_CLOSE_WAITS, {"limit": limit})).rowcount
+    tasks = (await connection.execute(_CLOSE_TASKS, {"limit": limit})).rowcount
+    return Leftovers(waits, tasks)
+
+
+async def count_gaps(connection: Connection) -> Gaps:
+    """What the reconciler would have to do now, without asking Temporal."""
+    return Gaps(*(await connection.execute(_GAPS, {"cap": COUNT_CAP})).one())
+
+
+_CLOSE: Final = text("""
+    WITH before AS MATERIALIZED (
+        SELECT run_id, tenant, quota_leased, quota_period_start FROM workflow_runs
+        WHERE run_id = CAST(:run_id AS uuid) AND status IN ('RUNNING', 'WAITING') AND engine = 'temporal'
+        FOR NO KEY UPDATE
+    ), given_back AS (
+        UPDATE workflow_step_usage_periods AS u
+        SET used_count = greatest(0, u.used_count - before.quota_leased), updated_at = now()
+        FROM before
+        WHERE before.quota_leased > 0 AND u.tenant = before.tenant AND u.period_start = before.quota_period_start
+    )
+    UPDATE workflow_runs AS r SET
+        status = CAST(:status AS text),
+        node_path = CASE WHEN CAST(:status AS text) = 'FAILED' THEN r.node_path END,
+        waiting_on = NULL, waiting_since = NULL, quota_leased = 0, next_launch_at = NULL,
+        error_json = CAST(:error AS jsonb), last_error_code = :code, output_json = CAST(:output AS jsonb),
+        completed_at = now(), updated_at = now()
+    FROM before WHERE r.run_id = before.run_id
+    RETURNING r.run_id
+""")
+
+_OPEN_WAITS: Final = """
+    SELECT w.wait_id FROM workflow_run_waits AS w JOIN workflow_runs AS r USING (run_id)
+    WHERE w.status = 'WAITING' AND r.status IN ('SUCCEEDED', 'FAILED', 'CANCELED') AND r.engine = 'temporal'
+"""
+_OPEN_TASKS: Final = """
+    SELECT t.task_id FROM workflow_human_tasks AS t JOIN workflow_runs AS r USING (run_id)
+    WHERE t.status IN ('pending', 'claimed') AND r.status IN ('SUCCEEDED', 'FAILED', 'CANCELED') AND r.engine = 'temporal'
+"""
+_CLOSE_WAITS: Final = text(f"""
+    UPDATE workflow_run_waits SET status = 'CANCELED', resolved_at = now()
+    WHERE wait_id IN ({_OPEN_WAITS} LIMIT :limit) AND status = 'WAITING'
+""")  # noqa: S608 - our own fragments, no input
+_CLOSE_TASKS: Final = text(f"""
+    UPDATE workflow_human_tasks SET status = 'canceled', updated_at = now()
+    WHERE task_id IN ({_OPEN_TASKS} LIMIT :limit) AND status IN ('pending', 'claimed')
+""")  # noqa: S608 - our own fragments, no input
+_GAPS: Final = text(f"""
+    WITH due AS (
+        SELECT started_at FROM workflow_runs
+        WHERE launch_state = 'pending' AND status IN ('RUNNING', 'WAITING') AND engine = 'temporal'
+            AND next_launch_at <= now()
+        LIMIT :cap
+    )
+    SELECT (SELECT count(*) FROM due),
+        (SELECT count(*) FROM ({_OPEN_WAITS} LIMIT :cap) AS waits),
+        (SELECT count(*) FROM ({_OPEN_TASKS} LIMIT :cap) AS tasks),
+        (SELECT min(started_at) FROM due)
+""")  # noqa: S608 - our own fragments, no input

@@ -1,0 +1,331 @@
+"""Run rows as operations use them: inserting, launch state, lookup by id and by idempotency key.
+
+What happens inside a run is written by its activities (``projection``); how a run is closed from outside is in
+``reconciling``. Times in rows are Postgres's clock, so that ages are compared with one clock only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Interval,
+    Text,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from engine.contract import ENGINE, SEMANTICS_VERSION, workflow_id_for
+from engine.store.database.transactions import Connection
+from engine.store.tables import ACTIVE_RUN_STATUSES, workflow_run_steps
+from engine.store.tables import workflow_runs as runs
+
+Json = Any
+
+FIRST_STEP: Final = "root.steps[0]"
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to be created."""
+
+    run_id: str
+    tenant: str
+    workflow_id: str
+    workflow_version: int
+    definition_hash: str
+    payload: dict[str, Json]
+    fire_key: str | None = None
+    idempotency_key: str | None = None
+    trigger_type: str | None = None
+    trigger_metadata: Json = None
+    event_type: str | None = None
+    source_payload_schema_ref: str | None = None
+    trigger_mapping_applied: bool = False
+    replay_of: str | None = None
+    next_launch_seconds: float = 15.0
+    """After how many seconds somebody else may start it, if its launcher did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run row without its bodies."""
+
+    run_id: str
+    tenant: str
+    workflow_id: str
+    workflow_version: int
+    status: str
+    engine: str | None
+    launch_state: str
+    launch_attempts: int
+    launch_error: str | None
+    next_launch_at: datetime | None
+    temporal_workflow_id: str | None
+    parent_run_id: str | None
+    node_path: str | None
+    attempt: int | None
+    waiting_on: str | None
+    waiting_since: datetime | None
+    last_error_code: str | None
+    step_count: int
+    event_type: str | None
+    source_payload_schema_ref: str | None
+    trigger_mapping_applied: bool
+    started_at: datetime
+    updated_at: datetime
+    cancel_requested_at: datetime | None
+
+    @property
+    def active(self) -> bool:
+        """Whether it can still change."""
+        return self.status in ACTIVE_RUN_STATUSES
+
+    @property
+    def historical(self) -> bool:
+        """Whether it is from before the cutover: shown, never written."""
+        return self.engine != ENGINE
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRun:
+    """A run that holds a fire key or an idempotency key."""
+
+    run_id: str
+    workflow_id: str
+    workflow_version: int
+    status: str
+    launch_state: str
+    fire_key: str | None
+    idempotency_key: str | None
+    same_payload: bool
+    replay_of: str | None
+
+
+RUN_COLUMNS: Final = tuple(runs.c[name] for name in Run.__dataclass_fields__)
+"""What is selected to make a ``Run`` of a row."""
+
+
+# Conditions of partial indexes are written as literals: with parameters a prepared plan could not use the index.
+_HOLDS_KEYS: Final = runs.c.launch_state != literal_column("'failed'")
+
+
+def is_active() -> ColumnElement[bool]:
+    """The condition by which an active run is found with the index of active runs."""
+    return runs.c.status.in_([literal_column(f"'{status}'") for status in ACTIVE_RUN_STATUSES])
+
+
+def is_pending() -> ColumnElement[bool]:
+    """The condition by which a run whose launch is pending is found with the index of those."""
+    return runs.c.launch_state == literal_column("'pending'")
+
+
+async def insert_run(connection: Connection, run: NewRun) -> bool:
+    """Create a run whose launch is pending. False, and nothing is written, when another run holds one of its keys."""
+    row = {
+        **_values(run),
+        "status": "RUNNING",
+        "node_path": FIRST_STEP,
+        "launch_state": "pending",
+        "launch_after": timedelta(seconds=run.next_launch_seconds),
+    }
+    return (await connection.execute(_INSERT_RUN, row)).first() is not None
+
+
+async def insert_refused_run(connection: Connection, run: NewRun, error: dict[str, Json]) -> None:
+    """Create a run that was refused before it could start: FAILED from the beginning, holding none of its keys."""
+    await connection.execute(
+        insert(runs).values(
+            **_values(run),
+            status="FAILED",
+            launch_state="failed",
+            error_json=error,
+            last_error_code=error["code"],
+            completed_at=func.now(),
+        )
+    )
+
+
+async def runs_holding_keys(
+    connection: Connection, tenant: str, fire_key: str | None, idempotency_key: str | None, payload: Json
+) -> list[KeptRun]:
+    """The runs that hold either key; ``same_payload`` compares with ``payload`` as jsonb does."""
+    # Two conditions with an index each; one OR over both would use neither when a key is missing.
+    held = [
+        runs.c[column] == key
+        for column, key in (("trigger_fire_key", fire_key), ("idempotency_key", idempotency_key))
+        if key is not None
+    ]
+    if not held:
+        return []
+    question = select(
+        runs.c.run_id,
+        runs.c.workflow_id,
+        runs.c.workflow_version,
+        runs.c.status,
+        runs.c.launch_state,
+        runs.c.trigger_fire_key,
+        runs.c.idempotency_key,
+        func.coalesce(runs.c.input_json == bindparam("payload", payload, JSONB), False),
+        runs.c.replay_of_run_id,
+    ).where(runs.c.tenant == tenant, _HOLDS_KEYS, or_(*held))
+    return [KeptRun(*row) for row in await connection.execute(question)]
+
+
+async def count_active(connection: Connection, tenant: str, workflow_id: str) -> int:
+    """Runs of a workflow, all versions, that are RUNNING or WAITING."""
+    question = select(func.count()).where(runs.c.tenant == tenant, runs.c.workflow_id == workflow_id, is_active())
+    return int((await connection.execute(question)).scalar_one())
+
+
+async def load_run(connection: Connection, tenant: str, run_id: str) -> Run | None:
+    """A run of the tenant; None when there is none of this id."""
+    question = select(*RUN_COLUMNS).where(runs.c.run_id == run_id, runs.c.tenant == tenant)
+    row = (await connection.execute(question)).one_or_none()
+    return None if row is None else Run(*row)
+
+
+async def load_runs(connection: Connection, run_ids: Sequence[str]) -> list[Run]:
+    """Those of ``run_ids`` that exist, whatever their tenant."""
+    return [Run(*row) for row in await connection.execute(select(*RUN_COLUMNS).where(runs.c.run_id.in_(run_ids)))]
+
+
+async def load_statuses(connection: Connection, tenant: str, run_ids: Sequence[str]) -> dict[str, str]:
+    """The statuses of those of ``run_ids`` that are the tenant's, by id."""
+    question = select(runs.c.run_id, runs.c.status).where(runs.c.run_id.in_(run_ids), runs.c.tenant == tenant)
+    return {row.run_id: row.status for row in await connection.execute(question)}
+
+
+async def load_payload(connection: Connection, tenant: str, run_id: str) -> Json:
+    """The payload a run was started with, not redacted; None when it was never stored."""
+    question = select(runs.c.input_json).where(runs.c.run_id == run_id, runs.c.tenant == tenant)
+    return (await connection.execute(question)).scalar_one_or_none()
+
+
+async def descendants(connection: Connection, tenant: str, run_id: str) -> list[Run]:
+    """The active runs below a run, children before their own children."""
+    ours = select(runs.c.run_id).where(runs.c.tenant == tenant)
+    first = ours.add_columns(literal(1).label("level")).where(runs.c.parent_run_id == run_id)
+    below = first.cte(recursive=True)
+    below = below.union_all(ours.add_columns(below.c.level + 1).where(runs.c.parent_run_id == below.c.run_id))
+    question = (
+        select(*RUN_COLUMNS)
+        .join(below, below.c.run_id == runs.c.run_id)
+        .where(is_active())
+        .order_by(below.c.level, runs.c.run_id)
+    )
+    return [Run(*row) for row in await connection.execute(question)]
+
+
+async def count_steps(connection: Connection, run_id: str) -> int:
+    """Step rows of a run."""
+    question = select(func.count()).where(workflow_run_steps.c.run_id == run_id)
+    return int((await connection.execute(question)).scalar_one())
+
+
+async def mark_launched(connection: Connection, run_id: str, temporal_run_id: str | None) -> str | None:
+    """Record that Temporal has the run. Its status now: a run canceled meanwhile is for the caller to cancel in Temporal."""
+    row = {"of_run": run_id, "in_temporal": workflow_id_for(run_id), "execution": temporal_run_id}
+    status: str | None = (await connection.execute(_MARK_LAUNCHED, row)).scalar_one_or_none()
+    return status
+
+
+async def mark_launch_postponed(connection: Connection, run_id: str, reason: str, *, retry_seconds: float) -> None:
+    """Record that Temporal could not be asked, and when to ask again."""
+    await connection.execute(
+        update(runs)
+        .where(runs.c.run_id == run_id, is_pending())
+        .values(
+            launch_attempts=runs.c.launch_attempts + 1,
+            launch_error=reason,
+            next_launch_at=_in_seconds(retry_seconds),
+            updated_at=func.now(),
+        )
+    )
+
+
+async def mark_launch_refused(connection: Connection, run_id: str, error: dict[str, Json]) -> bool:
+    """Close a run that Temporal will never take. False when somebody else started or closed it."""
+    statement = (
+        update(runs)
+        .where(runs.c.run_id == run_id, is_pending(), is_active())
+        .values(
+            status="FAILED",
+            launch_state="failed",
+            launch_attempts=runs.c.launch_attempts + 1,
+            launch_error=error["message"],
+            next_launch_at=None,
+            error_json=error,
+            last_error_code=error["code"],
+            completed_at=func.now(),
+            updated_at=func.now(),
+        )
+    )
+    return (await connection.execute(statement.returning(runs.c.run_id))).first() is not None
+
+
+async def mark_cancel_requested(connection: Connection, run_id: str) -> bool:
+    """Record that Temporal was asked to cancel a run. False when that was recorded before."""
+    statement = (
+        update(runs)
+        .where(runs.c.run_id == run_id, runs.c.cancel_requested_at.is_(None))
+        .values(cancel_requested_at=func.now(), updated_at=case((is_active(), func.now()), else_=runs.c.updated_at))
+    )
+    return (await connection.execute(statement.returning(runs.c.run_id))).first() is not None
+
+
+def _values(run: NewRun) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "tenant": run.tenant,
+        "workflow_id": run.workflow_id,
+        "workflow_version": run.workflow_version,
+        "definition_hash": run.definition_hash,
+        "runtime_semantics_version": SEMANTICS_VERSION,
+        "engine": ENGINE,
+        "input_json": run.payload,
+        "trigger_type": run.trigger_type,
+        "trigger_metadata_json": run.trigger_metadata,
+        "trigger_fire_key": run.fire_key,
+        "idempotency_key": run.idempotency_key,
+        "event_type": run.event_type,
+        "source_payload_schema_ref": run.source_payload_schema_ref,
+        "trigger_mapping_applied": run.trigger_mapping_applied,
+        "replay_of_run_id": run.replay_of,
+    }
+
+
+def _in_seconds(seconds: float) -> ColumnElement[datetime]:
+    return func.now() + timedelta(seconds=seconds)
+
+
+# The two statements of every launch, put together once: that costs as much as asking.
+_INSERT_RUN: Final = (
+    insert(runs)
+    .values(next_launch_at=func.now() + bindparam("launch_after", type_=Interval))
+    .on_conflict_do_nothing()
+    .returning(runs.c.run_id)
+)
+_MARK_LAUNCHED: Final = (
+    update(runs)
+    .where(runs.c.run_id == bindparam("of_run"))
+    .values(
+        launch_state="started",
+        launch_error=None,
+        next_launch_at=None,
+        temporal_workflow_id=bindparam("in_temporal"),
+        temporal_run_id=func.coalesce(bindparam("execution", type_=Text), runs.c.temporal_run_id),
+    )
+    .returning(runs.c.status)
+)

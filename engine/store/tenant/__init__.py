@@ -1,0 +1,1 @@
+"""Settings, roles, the audit log and workers of a tenant."""

@@ -1,0 +1,1 @@
+"""What a run did: steps, attempts, waits, logs, payload values and snapshots."""

@@ -1,0 +1,119 @@
+"""Values too large for the row they belong to: kept once per run in ``workflow_payloads``, and named by reference."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import select, text
+
+from engine.ids import derived_id
+from engine.settings import DEFAULT_TENANT
+from engine.store.database.single_statement import execute_alone
+from engine.store.database.transactions import Connection, Store
+from engine.store.tables import workflow_payloads
+from engine.values.json_policy import dumps_for_storage
+from engine.values.jsonb_order import as_stored
+
+INLINE_BYTES: Final = 256 * 1024
+"""Above this many bytes of JSON a value is kept by reference."""
+
+_INSERT: Final = text("""
+    INSERT INTO workflow_payloads (payload_id, tenant, run_id, value_json, size_bytes)
+    SELECT CAST(:payload_id AS uuid),
+        coalesce((SELECT r.tenant FROM workflow_runs AS r WHERE r.run_id = CAST(:run_id AS uuid)), CAST(:default_tenant AS uuid)),
+        CAST(:run_id AS uuid), CAST(:value AS jsonb), :size
+    ON CONFLICT (payload_id) DO NOTHING
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A value as JSON text, with its size in UTF-8."""
+
+    text: str
+    size: int
+
+    @property
+    def value(self) -> Any:
+        """The value as a reader of the row will see it."""
+        return as_stored(json.loads(self.text))
+
+    @property
+    def large(self) -> bool:
+        """Whether it goes by reference."""
+        return self.size > INLINE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a value is: inline as JSON text, or in the payload store. One of both, or none for no value."""
+
+    inline: str | None
+    ref: str | None
+    size: int | None
+
+
+NOWHERE: Final = Placed(None, None, None)
+
+
+def sized(value: Any) -> Sized:
+    """``value`` as Postgres will store it. Raises ``Invalid`` for what is no JSON (see ``json_policy``)."""
+    spelled = dumps_for_storage(value)
+    return Sized(spelled, len(spelled) if spelled.isascii() else len(spelled.encode()))
+
+
+def final_scopes_id(run_id: str) -> str:
+    """Id of the payload that holds the final scopes of a child run, or of a run whose vars are too large for its row."""
+    return derived_id("final-scopes", run_id)
+
+
+async def place(connection: Connection, run_id: str, value: Sized) -> Placed:
+    """Keep a large value in the payload store, in the caller's transaction; a small one stays inline."""
+    if not value.large:
+        return Placed(value.text, None, value.size)
+    payload_id = derived_id("payload", run_id, hashlib.sha256(value.text.encode()).hexdigest())
+    await put(connection, run_id, payload_id, value)
+    return Placed(None, payload_id, value.size)
+
+
+async def put(connection: Connection, run_id: str, payload_id: str, value: Sized) -> None:
+    """Store a value under an id; the same id again changes nothing."""
+    await connection.execute(_INSERT, _parameters(run_id, payload_id, value))
+
+
+async def read(connection: Connection, payload_id: str) -> Any:
+    """The value. Raises ``LookupError`` when it is gone."""
+    row = (
+        await connection.execute(
+            select(workflow_payloads.c.value_json).where(workflow_payloads.c.payload_id == payload_id)
+        )
+    ).first()
+    if row is None:
+        raise LookupError(f"The payload {payload_id} is not in workflow_payloads.")
+    return row[0]
+
+
+async def put_text(store: Store, run_id: str, body: str) -> str:
+    """Store a text to the byte (jsonb does not keep the spelling of objects) and return its id."""
+    payload_id = derived_id("text", run_id, hashlib.sha256(body.encode()).hexdigest())
+    await execute_alone(store, _INSERT, _parameters(run_id, payload_id, sized(body)))
+    return payload_id
+
+
+async def read_text(store: Store, payload_id: str) -> str:
+    """The inverse of ``put_text``. Raises ``LookupError`` when it is gone."""
+    async with store.connect() as connection:
+        return str(await read(connection, payload_id))
+
+
+def _parameters(run_id: str, payload_id: str, value: Sized) -> dict[str, Any]:
+    return {
+        "payload_id": payload_id,
+        "run_id": run_id,
+        "default_tenant": DEFAULT_TENANT,
+        "value": value.text,
+        "size": value.size,
+    }

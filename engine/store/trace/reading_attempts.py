@@ -1,0 +1,114 @@
+"""Attempts of actions, and what each was given and answered."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, Select, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from engine.errors import NotFound
+from engine.records import Attempt, AttemptBody, AttemptStatus, Document
+from engine.store.database.reader import Reader, open_reader, run_id_text
+from engine.store.tables import workflow_action_invocations, workflow_payloads
+from engine.store.trace.reading_steps import step_of
+
+MAX_ATTEMPTS: Final = 500
+
+attempts = workflow_action_invocations.c
+_WITHOUT_BODIES: Final = [column for column in attempts if column.name not in ("input_json", "output_json")]
+
+
+async def run_attempts(
+    engine: AsyncEngine, tenant: str, run_id: str, *, step_row_id: str | None = None
+) -> tuple[Attempt, ...]:
+    """The attempts of a run, or of one of its step rows, oldest first; of more than 500 the newest.
+
+    In a run from before the cutover a step row has the attempts of all iterations of its path. Raises ``NotFound``,
+    ``Unavailable``.
+    """
+    run_id = run_id_text(run_id)
+    where = [attempts.run_id == run_id, attempts.tenant == tenant]
+    async with open_reader(engine, tenant) as reader:
+        if step_row_id is not None:
+            step = await reader.row(step_of(step_row_id, run_id, tenant))
+            if step is None:
+                return ()
+            where += [
+                attempts.step_path == step.step_path,
+                attempts.iteration == step.iteration,
+                attempts.visit == step.visit,
+            ]
+        newest = (attempts.created_at.desc(), attempts.attempt.desc(), attempts.invocation_id.desc())
+        found = await reader.rows(select(*_WITHOUT_BODIES).where(*where).order_by(*newest).limit(MAX_ATTEMPTS))
+        return tuple(attempt_view(reader, row) for row in reversed(found))
+
+
+async def attempt_body(engine: AsyncEngine, tenant: str, run_id: str, invocation_id: str) -> AttemptBody:
+    """Input and output of one attempt. Raises ``NotFound`` (ATTEMPT_NOT_FOUND), ``Unavailable``."""
+    run_id = run_id_text(run_id)
+    not_found = NotFound(
+        "ATTEMPT_NOT_FOUND", f"This run has no attempt {invocation_id[:60]}.", "Read the attempts again."
+    )
+    try:
+        invocation_id = str(UUID(invocation_id))
+    except ValueError:
+        raise not_found from None
+    query = select(
+        attempts.input_json,
+        attempts.output_json,
+        attempts.input_ref,
+        attempts.output_ref,
+        attempts.input_bytes,
+        attempts.output_bytes,
+    )
+    own = (attempts.invocation_id == invocation_id, attempts.run_id == run_id, attempts.tenant == tenant)
+    async with open_reader(engine, tenant) as reader:
+        row = await reader.row(query.where(*own))
+        if row is None:
+            raise not_found
+        body = await body_view(reader, row)
+        return body
+
+
+async def body_view(reader: Reader, row: Row[Any]) -> AttemptBody:
+    """Input and output of a row of ``workflow_action_invocations``, redacted; what is kept apart is looked up."""
+    given = await _document(reader, row.input_json, row.input_ref, row.input_bytes)
+    answered = await _document(reader, row.output_json, row.output_ref, row.output_bytes)
+    return AttemptBody(given, answered)
+
+
+async def _document(reader: Reader, inline: Any, reference: str | None, size_bytes: int | None) -> Document | None:
+    if reference is None:
+        # A JSON null is an answer too: it has a size.
+        return None if inline is None and size_bytes is None else reader.document(inline, size_bytes)
+    stored = await reader.row(_payload(reference, reader.tenant))
+    return None if stored is None else reader.document(stored.value_json, stored.size_bytes)
+
+
+def _payload(reference: str, tenant: str) -> Select[Any]:
+    payloads = workflow_payloads.c
+    return select(payloads.value_json, payloads.size_bytes).where(
+        payloads.payload_id == reference, payloads.tenant == tenant
+    )
+
+
+def attempt_view(reader: Reader, row: Row[Any]) -> Attempt:
+    """A row of ``workflow_action_invocations`` without its bodies, redacted."""
+    return Attempt(
+        attempt_id=row.invocation_id,
+        path=row.step_path,
+        iteration=row.iteration,
+        visit=row.visit,
+        action=f"{row.action_id}@{row.action_version}",
+        attempt=row.attempt,
+        status=AttemptStatus(row.status),
+        started_at=row.started_at or row.created_at,
+        completed_at=row.completed_at,
+        error=reader.error(row.error_json, row.error_message),
+        worker=row.worker_identity,
+        idempotency_key=row.idempotency_key,
+        input_bytes=row.input_bytes,
+        output_bytes=row.output_bytes,
+    )

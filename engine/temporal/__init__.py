@@ -1,0 +1,1 @@
+"""How the engine talks to a Temporal server: client, connection, data converter, payload codec."""

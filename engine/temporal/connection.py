@@ -1,0 +1,117 @@
+"""The one Temporal client of a process, and what its failures mean for an operation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import cache
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.runtime import Runtime, TelemetryConfig
+from temporalio.service import RetryConfig, RPCError, RPCStatusCode
+
+from engine.errors import Unavailable
+from engine.settings import Settings
+from engine.temporal.client import connect_temporal
+from engine.wording import sentence
+
+RPC_TIMEOUT: Final = timedelta(seconds=3)
+"""Longest one try of a call may take."""
+
+# An operator, or a service with a request to answer, is waiting. (Cancelling a call instead would leave it behind in the SDK,
+# which repeats it on and cannot let the process end.)
+RETRY: Final = RetryConfig(
+    initial_interval_millis=100, max_interval_millis=500, max_elapsed_time_millis=2000, max_retries=5
+)
+"""How long a call is repeated before Temporal counts as unreachable: two seconds."""
+
+SETTLE_SECONDS: Final = 0.1
+
+REFUSALS: Final = frozenset(
+    {
+        RPCStatusCode.INVALID_ARGUMENT,
+        RPCStatusCode.NOT_FOUND,
+        RPCStatusCode.PERMISSION_DENIED,
+        RPCStatusCode.UNAUTHENTICATED,
+        RPCStatusCode.FAILED_PRECONDITION,
+        RPCStatusCode.OUT_OF_RANGE,
+        RPCStatusCode.UNIMPLEMENTED,
+    }
+)
+"""Answers that say no. Everything else (unavailable, deadline, overload, internal) may be yes at another time."""
+
+
+class TemporalConnection:
+    """Connects on first use and keeps the client; the client itself reconnects after an interruption."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Client]], *, used: bool = False) -> None:
+        """``used``: somebody else in this process uses Temporal already, so that ``close`` counts from the start."""
+        self._connect = connect
+        self._client: Client | None = None
+        self._used = used
+        self._lock = asyncio.Lock()
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> TemporalConnection:
+        """For programs that only ask: nothing of the SDK is printed, which would tear a full-screen terminal."""
+        return cls(lambda: connect_temporal(settings, runtime=_silent_runtime(), retry=RETRY))
+
+    @classmethod
+    def from_client(cls, client: Client) -> TemporalConnection:
+        """For a process that has its client already, such as a worker."""
+
+        async def same() -> Client:
+            return client
+
+        return cls(same, used=True)
+
+    async def close(self) -> None:
+        """Call this before a process ends that has used Temporal.
+
+        The SDK gives an answer to Python a moment before it has let go of Python's objects; an interpreter that ends within
+        that moment crashes (one process in six, measured with temporalio 1.35.0).
+        """
+        if self._used:
+            await asyncio.sleep(SETTLE_SECONDS)
+
+    async def client(self) -> Client:
+        """The client. Raises ``Unavailable`` (TEMPORAL_UNAVAILABLE), and ``Invalid`` for a configuration that cannot work."""
+        self._used = True
+        async with self._lock:
+            if self._client is None:
+                self._client = await self._connect()
+            return self._client
+
+
+@cache
+def _silent_runtime() -> Runtime:
+    return Runtime(telemetry=TelemetryConfig(logging=None))
+
+
+def is_refusal(error: RPCError) -> bool:
+    """Whether Temporal said no, as opposed to not answering."""
+    return error.status in REFUSALS
+
+
+def is_not_found(error: RPCError) -> bool:
+    """Whether Temporal does not know the execution asked for. An unknown namespace is not that."""
+    return error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower()
+
+
+def unavailable(error: RPCError, doing: str) -> Unavailable:
+    """What an operation answers when ``doing`` could not be done. ``doing`` continues "Temporal could not"."""
+    if is_refusal(error):
+        return Unavailable(
+            "TEMPORAL_REFUSED",
+            sentence(f"Temporal could not {doing}: {error.message}"),
+            "Check TEMPORAL_NAMESPACE, the API key and its rights.",
+            {"status": error.status.name},
+        )
+    return Unavailable(
+        "TEMPORAL_UNAVAILABLE",
+        sentence(f"Temporal could not {doing}, it does not answer: {error.message}"),
+        "Try again; `runstudio doctor` shows whether it can be reached.",
+        {"status": error.status.name},
+    )

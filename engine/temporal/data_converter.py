@@ -1,0 +1,83 @@
+"""The data converter for Temporal: plain JSON in the order it was made, large values by reference.
+
+The SDK's own converter sorts object keys. Order is visible to authors (assignments are made in the order they are written),
+so ours keeps it. Both write ``json/plain`` and read each other's payloads.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Client
+from temporalio.converter import (
+    BinaryNullPayloadConverter,
+    CompositePayloadConverter,
+    DataConverter,
+    JSONPlainPayloadConverter,
+    SerializationContext,
+)
+
+from engine.contract import workflow_id_for
+from engine.store.database.transactions import Store
+from engine.temporal.payload_codec import LargePayloads
+
+_RUN_PREFIX: Final = workflow_id_for("")
+_RUNS_KEPT: Final = 4_096
+
+
+class OrderedJson(JSONPlainPayloadConverter):
+    """JSON values only: what crosses is made of plain data."""
+
+    def to_payload(self, value: Any) -> Payload | None:
+        """Raises ``TypeError`` or ``ValueError`` for what is no JSON."""
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return Payload(metadata={"encoding": b"json/plain"}, data=text.encode())
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
+        """The value as it is; the types of our signatures are shapes of plain data, and checking them costs more than reading."""
+        return json.loads(payload.data)
+
+
+class OrderedJsonPayloads(CompositePayloadConverter):
+    """None, and JSON."""
+
+    def __init__(self) -> None:
+        super().__init__(BinaryNullPayloadConverter(), OrderedJson())
+
+
+class RunDataConverter(DataConverter):
+    """Knows whose values it converts. One converter per run is kept, because the SDK asks for it several times per step."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(payload_converter_class=OrderedJsonPayloads, payload_codec=LargePayloads(store))
+        object.__setattr__(self, "_store", store)
+        object.__setattr__(self, "_of_runs", {})
+
+    def with_context(self, context: SerializationContext) -> DataConverter:  # type: ignore[override] # a converter for one run is a plain one
+        """The converter for the values of the run whose workflow or activity this is."""
+        workflow_id: str = getattr(context, "workflow_id", None) or ""
+        if not workflow_id.startswith(_RUN_PREFIX):
+            return self
+        of_runs: dict[str, DataConverter] = self.__dict__["_of_runs"]
+        converter = of_runs.get(workflow_id)
+        if converter is None:
+            codec = LargePayloads(self.__dict__["_store"], workflow_id.removeprefix(_RUN_PREFIX))
+            converter = DataConverter(payload_converter_class=OrderedJsonPayloads, payload_codec=codec)
+            if len(of_runs) >= _RUNS_KEPT:
+                del of_runs[next(iter(of_runs))]
+            of_runs[workflow_id] = converter
+        return converter
+
+
+def data_converter(store: Store) -> DataConverter:
+    """The converter of whoever runs workflows and activities, or reads their large values from Temporal."""
+    return RunDataConverter(store)
+
+
+def speaking_to_runs(client: Client, store: Store) -> Client:
+    """The client with this converter, whatever its own: what it sends a run has the form that the run's own values have."""
+    config = client.config()
+    config["data_converter"] = data_converter(store)
+    return Client(**config)

@@ -1,0 +1,55 @@
+"""Characters that can drive or mislead a terminal, wherever text from outside is shown or written into a file."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+
+_BIDI_AND_INVISIBLE: Final = (
+    0x061C,  # arabic letter mark
+    0x180E,
+    *range(0x200B, 0x2010),  # zero width space, joiners, left-to-right and right-to-left marks
+    *range(0x2028, 0x202F),  # line and paragraph separators, embeddings and overrides
+    *range(0x2060, 0x2070),  # word joiner, invisible operators, isolates
+    0xFEFF,
+    *range(0xFFF9, 0xFFFC),  # interlinear annotations
+)
+
+VISIBLE: Final[dict[int, str]] = {
+    **{code: chr(0x2400 + code) for code in range(0x20)},  # the "control pictures": ESC is drawn as ␛
+    0x09: " ",
+    0x7F: "\u2421",
+    **dict.fromkeys(range(0x80, 0xA0), REPLACEMENT),
+    **dict.fromkeys(_BIDI_AND_INVISIBLE, REPLACEMENT),
+    **dict.fromkeys(range(0xD800, 0xE000), REPLACEMENT),  # lone surrogates would break the output encoder
+    **dict.fromkeys(range(0xE0000, 0xE0080), REPLACEMENT),  # tags: invisible text
+}
+"""What is drawn in place of each: C0 controls (newline too), DEL, C1 controls, bidirectional overrides, invisible characters
+and lone surrogates."""
+
+_UNSHOWN: Final = re.compile(f"[{''.join(re.escape(chr(code)) for code in VISIBLE if code >= 0x7F)}]")
+"""One of them beyond the C0 controls."""
+
+
+def visible(text: str) -> str:
+    """``text`` on one line, with a visible sign in place of every such character."""
+    if text.isascii() and text.isprintable():
+        return text
+    return text.translate(VISIBLE)
+
+
+def escaped_json(text: str) -> str:
+    """A JSON text in which every such character of its strings is an escape, as JSON allows: it says the same.
+
+    The C0 controls are escaped by whoever made it; those between its values are white space.
+    """
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return _UNSHOWN.sub(lambda found: _escape(found[0]), text)
+
+
+def _escape(sign: str) -> str:
+    units = sign.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))

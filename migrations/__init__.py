@@ -1,1 +1,0 @@
-"""The schema's history, as alembic revisions. Applied with ``runstudio migrate``; see engine/store/schema_version.py."""

@@ -1,0 +1,42 @@
+"""Actions of the system screen."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.records import Level
+from runstudio_tui.actions.kinds import Action, Scope, Situation
+from runstudio_tui.actions.on_a_run import has_run
+
+
+def _has_paused(now: Situation) -> str:
+    return "" if now.rows else "no run waits for quota"
+
+
+SYSTEM: Final = (
+    Action("system.open", ("enter",), "open", "Open the run under the cursor.", Scope.SYSTEM, 10, when=has_run),
+    Action(
+        "system.go_on",
+        ("e",),
+        "go on",
+        "Let the run under the cursor go on, which waits for quota.",
+        Scope.SYSTEM,
+        20,
+        needs=Level.ADMIN,
+        when=has_run,
+        cli="runstudio quota resume {run}",
+    ),
+    Action(
+        "system.go_on_all",
+        ("E",),
+        "all go on",
+        "Let all runs go on that wait for quota.",
+        Scope.SYSTEM,
+        30,
+        needs=Level.ADMIN,
+        danger=True,
+        when=_has_paused,
+        cli="runstudio quota resume RUN_ID ...",
+    ),
+    Action("system.copy", ("y",), "copy", "Copy what is under the cursor.", Scope.SYSTEM, 60),
+)

@@ -1,0 +1,122 @@
+"""The lines of the system screen: parts, workers, task queue, quota."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Final
+
+from engine.advice import WORKER
+from engine.records import Health, Installation, PartState, QuotaUsage, RunRow, WorkerInfo
+from engine.wording import counted
+from runstudio_tui.domain.present import live_duration, moment
+from runstudio_tui.text import safe
+from runstudio_tui.widgets.cells import pad
+from runstudio_tui.widgets.line import Line, Span, line
+from runstudio_tui.widgets.line_list import Row
+
+_PARTS: Final = {
+    PartState.OK: ("✔", "ok"),
+    PartState.DEGRADED: ("▲", "attention"),
+    PartState.DOWN: ("✖", "failed"),
+    PartState.UNKNOWN: ("·", "dim"),
+}
+QUOTA_RUN: Final = "quota:"
+"""Beginning of the key of the row of a run that waits for quota."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemAnswer:
+    """One look at the installation."""
+
+    health: Health
+    installation: Installation
+    quota: QuotaUsage
+    paused: tuple[RunRow, ...]
+    """Runs that wait for quota, at most 100."""
+
+
+def system_rows(answer: SystemAnswer, now: datetime, zone: tzinfo) -> Iterator[Row]:
+    """All lines, from what an operator looks at first."""
+    yield _heading("Parts")
+    for part in answer.health.parts:
+        glyph, tone = _PARTS[part.state]
+        yield Row(
+            line(f"  {pad(part.name, 11)}", Span(f"{glyph} {pad(part.state.value, 10)}", tone), safe(part.detail))
+        )
+        if part.advice and part.state is not PartState.OK:
+            yield Row(line(" " * 25, Span(safe(part.advice), "dim")))
+    yield from _workers(answer.installation, now)
+    yield from _queue(answer.installation, now)
+    yield from _quota(answer, now, zone)
+
+
+def _heading(text: str) -> Row:
+    return Row(line(Span(f" {text}", "strong")))
+
+
+def _workers(found: Installation, now: datetime) -> Iterator[Row]:
+    alive = [worker for worker in found.workers if worker.alive]
+    yield Row(())
+    yield _heading(f"Workers  {len(alive)} alive" if alive else "Workers")
+    if not alive:
+        yield Row(line("  ", Span("✖ none alive: runs are accepted and nobody executes them.", "failed")))
+        yield Row(line("    ", Span(WORKER.to("Start one"), "dim")))
+    for worker in found.workers:
+        yield _worker(worker, now)
+        for part in worker.parts:
+            if part.state == "failing" or (part.state == "starting" and worker.alive):
+                tone = "failed" if part.state == "failing" else "attention"
+                yield Row(line(f"      {pad(part.name, 12)}", Span(f"{part.state}  ", tone), safe(part.detail)))
+
+
+def _worker(worker: WorkerInfo, now: datetime) -> Row:
+    seen = live_duration(max((now - worker.last_seen_at).total_seconds(), 0.0))
+    state = Span("● alive   ", "running") if worker.alive else Span("⊘ gone    ", "canceled")
+    if worker.stopped_at is not None:
+        state = Span("⊘ stopped ", "canceled")
+    up = live_duration(max((now - worker.started_at).total_seconds(), 0.0))
+    about = f"{pad(safe(worker.identity), 28)} build {safe(worker.build)}  up {up}  seen {seen} ago"
+    return Row(line("  ", state, about), copy=worker.identity)
+
+
+def _queue(found: Installation, now: datetime) -> Iterator[Row]:
+    yield Row(())
+    yield _heading(f"Task queue  {found.task_queue}")
+    if found.temporal_error:
+        yield Row(line("  ", Span(f"✖ {safe(found.temporal_error)}", "failed")))
+        return
+    backlog = "unknown" if found.backlog is None else str(found.backlog)
+    age = f", the oldest for {live_duration(found.backlog_age_seconds)}" if found.backlog else ""
+    tone = "attention" if found.backlog and found.backlog_age_seconds > 5 else "text"
+    yield Row(line("  waiting     ", Span(f"{backlog}{age}", tone)))
+    if not found.pollers:
+        yield Row(line("  pollers     ", Span("✖ none: no worker asks for work.", "failed")))
+    for poller in found.pollers:
+        ago = live_duration(max((now - poller.last_access).total_seconds(), 0.0))
+        yield Row(line(f"  poller      {pad(safe(poller.identity), 40)} {ago} ago"), copy=poller.identity)
+    yield Row(line(f"  namespace   {safe(found.namespace)}   schema {safe(found.schema_revision)}"))
+
+
+def _quota(answer: SystemAnswer, now: datetime, zone: tzinfo) -> Iterator[Row]:
+    usage = answer.quota
+    limit = "no limit" if usage.effective_limit is None else f"of {usage.effective_limit}, {usage.remaining} left"
+    yield Row(())
+    yield _heading("Quota")
+    tone = "failed" if usage.exhausted else "text"
+    until = moment(usage.period_end, now, zone)
+    yield Row(line("  used        ", Span(f"{usage.used_count} {limit}", tone), Span(f"   until {until}", "dim")))
+    yield Row(line(f"  waiting     {counted(usage.paused_runs, 'run')}", _resume_hint(usage)))
+    for run in answer.paused:
+        since = moment(run.wait.since if run.wait is not None else run.started_at, now, zone)
+        made: Line = line(f"    ◔ {pad(safe(run.workflow_name), 26)} since {since}")
+        yield Row(made, copy=run.run_id, key=f"{QUOTA_RUN}{run.run_id}", link=f"run:{run.run_id}")
+
+
+def _resume_hint(usage: QuotaUsage) -> Span:
+    if not usage.paused_runs:
+        return Span("")
+    if usage.exhausted:
+        return Span("   the limit is used up: runstudio quota set raises it", "dim")
+    return Span("   e lets one go on, E all", "dim")

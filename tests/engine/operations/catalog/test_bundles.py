@@ -1,0 +1,108 @@
+"""Bundles through the database: what goes out comes in again, all of it or nothing."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from engine.actions.registry import ActionRegistry, load_actions
+from engine.errors import Conflict, Invalid, NotFound
+from engine.operations.catalog.bundles import export_bundle, import_bundle
+from engine.operations.catalog.publish import PublishRequest, publish_definition
+from engine.operations.context import OperationContext
+from engine.operations.runs.launch import LaunchRequest, launch_published_run
+from tests.engine.operations.conftest import ORDER_SCHEMA, Execute, Query, definition
+
+CALL = {"id": "child", "type": "control.callWorkflow", "workflowId": "billing", "workflowVersion": 1}
+
+
+@pytest.fixture(scope="module")
+def registry() -> ActionRegistry:
+    return load_actions()
+
+
+@pytest.fixture
+async def bundle(context: OperationContext, registry: ActionRegistry) -> dict[str, Any]:
+    """Two workflows, one calling the other, the caller in two versions."""
+    for authored in (definition("billing"), definition("orders"), definition("orders", 2, steps=[CALL])):
+        wanted = {**authored, "payloadSchemaRef": "payload.Order.v1"}
+        await publish_definition(context, PublishRequest(wanted, payload_schema=ORDER_SCHEMA), registry)
+    return await export_bundle(context, ["orders", "billing"])
+
+
+async def emptied(execute: Execute) -> None:
+    await execute("DELETE FROM workflow_definition_versions")
+    await execute("DELETE FROM workflow_definitions")
+    await execute("DELETE FROM workflow_payload_schemas")
+
+
+VERSIONS = (
+    "SELECT workflow_id, version, definition_json, definition_hash, payload_schema_json"
+    " FROM workflow_definition_versions ORDER BY workflow_id, version"
+)
+
+
+async def test_what_goes_out_comes_in_again(
+    context: OperationContext, registry: ActionRegistry, bundle: dict[str, Any], query: Query, execute: Execute
+) -> None:
+    before = await query(VERSIONS)
+    await emptied(execute)
+    heard: list[tuple[int, int]] = []
+    imported = await import_bundle(context, bundle, registry, progress=lambda done, total: heard.append((done, total)))
+    assert heard == [(0, 4), (1, 4), (3, 4), (4, 4)]
+
+    assert {(done.workflow_id, done.operation, done.versions) for done in imported} == {
+        ("billing", "create", (1,)),
+        ("orders", "create", (1, 2)),
+    }
+    assert await query(VERSIONS) == before
+    assert (await export_bundle(context, ["billing", "orders"]))["workflows"] == bundle["workflows"]
+    assert (await launch_published_run(context, LaunchRequest("orders", {"order": {"id": 1}}))).version == 2
+
+
+async def test_what_is_there_is_replaced_only_with_force(
+    context: OperationContext, registry: ActionRegistry, bundle: dict[str, Any], query: Query
+) -> None:
+    with pytest.raises(Conflict, match="WORKFLOW_KEY_CONFLICT"):
+        await import_bundle(context, bundle, registry)
+    changed = deepcopy(bundle)
+    changed["workflows"][0]["publishedVersions"][0]["definition"]["name"] = "Changed"
+    imported = await import_bundle(context, changed, registry, force=True)
+    assert {done.operation for done in imported} == {"replace"}
+    [row] = await query("SELECT definition_json FROM workflow_definition_versions WHERE workflow_id = 'billing'")
+    assert row["definition_json"]["name"] == "Changed"
+
+
+async def test_nothing_is_replaced_under_a_run(
+    context: OperationContext, registry: ActionRegistry, bundle: dict[str, Any], query: Query
+) -> None:
+    await launch_published_run(context, LaunchRequest("orders", {"order": {"id": 1}}))
+    before = await query(VERSIONS)
+    with pytest.raises(Conflict, match="WORKFLOW_HAS_ACTIVE_RUNS"):
+        await import_bundle(context, bundle, registry, force=True)
+    assert await query(VERSIONS) == before
+
+
+async def test_one_workflow_that_cannot_run_here_keeps_all_out(
+    context: OperationContext, registry: ActionRegistry, bundle: dict[str, Any], query: Query, execute: Execute
+) -> None:
+    await emptied(execute)
+    broken = deepcopy(bundle)
+    step = {"id": "a", "type": "action.call", "config": {"actionId": "no.such", "version": 1}}
+    broken["workflows"][1]["publishedVersions"][1]["definition"]["steps"] = [step]
+    with pytest.raises(Invalid, match="BUNDLE_INVALID") as caught:
+        await import_bundle(context, broken, registry)
+    assert (caught.value.details["workflowId"], caught.value.details["version"]) == ("orders", 2)
+    assert "--actions" in caught.value.hint
+    assert await query(VERSIONS) == []
+    assert await query("SELECT 1 FROM workflow_definitions") == []
+
+
+async def test_a_file_that_is_none_is_refused(context: OperationContext, registry: ActionRegistry) -> None:
+    for value in ({}, [], "bundle", {"format": "another", "formatVersion": 1}):
+        with pytest.raises(Invalid, match="UNSUPPORTED_FORMAT"):
+            await import_bundle(context, value, registry)
+    with pytest.raises(NotFound, match="WORKFLOW_NOT_FOUND"):
+        await export_bundle(context, ["nobody"])

@@ -1,0 +1,90 @@
+"""What a launch and the reconciler ask is answered by an index, however many runs there are."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import event, text
+
+from engine.ids import new_id
+from engine.settings import DEFAULT_TENANT
+from engine.store.database.transactions import Connection, Store
+from engine.store.runs import reconciling, runs
+from engine.store.runs.diagnosing import load_row_facts
+
+FILL = """
+INSERT INTO workflow_runs (run_id, workflow_id, workflow_version, status, engine, launch_state, next_launch_at,
+    trigger_fire_key, idempotency_key, parent_run_id, input_json, updated_at)
+SELECT gen_random_uuid(), 'wf-' || n % 20, 1, CASE WHEN n % 500 = 0 THEN 'RUNNING' ELSE 'SUCCEEDED' END, 'temporal',
+    CASE WHEN n % 1000 = 0 THEN 'pending' ELSE 'started' END, CASE WHEN n % 1000 = 0 THEN now() - interval '1 hour' END,
+    'fire-' || n, 'key-' || n, CASE WHEN n % 10 = 0 THEN gen_random_uuid() END, '{}', now() - n * interval '1 second'
+FROM generate_series(1, 30000) AS n
+"""
+
+
+@pytest_asyncio.fixture
+async def filled(store: Store) -> Store:
+    """A store with 30,000 runs."""
+    async with store.begin() as connection:
+        await connection.execute(text(FILL))
+    async with store.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text("VACUUM ANALYZE workflow_runs"))
+    return store
+
+
+Question = Callable[[Connection], Awaitable[Any]]
+
+QUESTIONS: dict[str, tuple[Question, str]] = {
+    "fire key": (
+        lambda c: runs.runs_holding_keys(c, DEFAULT_TENANT, "fire-5", None, {}),
+        "workflow_runs_tenant_fire_key_unique",
+    ),
+    "idempotency key": (
+        lambda c: runs.runs_holding_keys(c, DEFAULT_TENANT, None, "key-5", {}),
+        "workflow_runs_tenant_idempotency_key_unique",
+    ),
+    "both keys": (
+        lambda c: runs.runs_holding_keys(c, DEFAULT_TENANT, "fire-5", "key-5", {}),
+        "workflow_runs_tenant_fire_key_unique",
+    ),
+    "active runs of a workflow": (
+        lambda c: runs.count_active(c, DEFAULT_TENANT, "wf-3"),
+        "workflow_runs_list_workflow",
+    ),
+    "pending launches": (lambda c: reconciling.pending_launches(c, 100), "workflow_runs_launch_pending"),
+    "open runs": (lambda c: reconciling.open_runs(c, None, 100, idle_seconds=10), "workflow_runs_active"),
+    "runs below": (lambda c: runs.descendants(c, DEFAULT_TENANT, new_id()), "workflow_runs_list_parent"),
+    "one run": (lambda c: load_row_facts(c, DEFAULT_TENANT, new_id()), "workflow_runs_pkey"),
+}
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", []):
+        yield from nodes(inner)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+async def test_answered_by_an_index(filled: Store, name: str) -> None:
+    ask, index = QUESTIONS[name]
+    sent: list[tuple[str, Any]] = []
+
+    def record(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        sent.append((statement, parameters))
+
+    event.listen(filled.sync_engine, "before_cursor_execute", record)
+    async with filled.connect() as connection:
+        await ask(connection)
+        asked = [(statement, parameters) for statement, parameters in sent if "workflow_runs" in statement]
+        plans = [
+            (await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)).scalar_one()
+            for statement, parameters in asked
+        ]
+    used = [node for [plan] in plans for node in nodes(plan["Plan"]) if node.get("Relation Name") == "workflow_runs"]
+    used += [node for [plan] in plans for node in nodes(plan["Plan"]) if "Index Name" in node]
+    assert "Seq Scan" not in {node["Node Type"] for node in used}
+    assert any(node.get("Index Name", "").startswith(index) for node in used)

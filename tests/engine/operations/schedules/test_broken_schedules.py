@@ -1,0 +1,32 @@
+"""A schedule that nobody could tell to Temporal."""
+
+from __future__ import annotations
+
+import pytest
+from temporalio.client import ScheduleHandle
+
+from engine.errors import EngineError
+from engine.operations.context import OperationContext
+from engine.operations.schedules.schedules import sync_schedules
+from engine.store.database.transactions import Store
+from tests.engine.operations.conftest import Query, add_version
+from tests.engine.operations.schedules.test_schedules import EVERY_MORNING, _no_schedule_is_left, described, schedule
+
+__all__ = ["_no_schedule_is_left", "schedule"]
+
+
+async def test_one_that_nobody_could_tell_leaves_the_others_alone(
+    context: OperationContext, store: Store, schedule: ScheduleHandle, query: Query
+) -> None:
+    await add_version(store, "a-far-one", trigger={"type": "schedule", "runAt": "9999-12-31T23:59:59.999Z"})
+    await add_version(store, "b-no-time", trigger={"type": "schedule", "runAt": "someday"})
+    await add_version(store, trigger=EVERY_MORNING)
+    with pytest.raises(EngineError, match=r"SCHEDULES_BROKEN.* b-no-time first"):
+        await sync_schedules(context)
+    assert await described(schedule) is not None
+    rows = await query("SELECT workflow_id, status, last_error FROM workflow_schedules ORDER BY workflow_id")
+    assert [(row["workflow_id"], row["status"]) for row in rows] == [
+        ("a-far-one", "failed"),
+        ("orders", "scheduled"),
+    ]
+    assert rows[0]["last_error"].startswith("The schedule is none that Temporal has: ")
