@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from engine.errors import Forbidden
@@ -52,6 +53,10 @@ class OperationContext:
             self._known.level = max((level for level in Level if level.word in granted), default=Level.NONE)
             self._known.asked_at = now
         return self._known.level
+
+    def acting_as(self, actor: Actor, level: Level) -> OperationContext:
+        """The same for another actor, who may do what this level may, whatever the connected user may."""
+        return replace(self, actor=actor, _known=_KnownLevel(level, math.inf))
 
     async def require(self, needed: Level) -> None:
         """Raises ``Forbidden`` (LEVEL_TOO_LOW) unless the actor has at least this level, or ``Unavailable``."""

@@ -148,13 +148,15 @@ class RunChainOutput(TypedDict):
 
 
 class EventSubscription(TypedDict):
-    """Which events a look-back returns: in order of arrival, after ``after``."""
+    """Which events a look-back returns: in order of arrival, after ``after``, as many as the bytes allow."""
 
     name: str
     key: str | None
     after: int
     recent: bool
-    """Those of the last minute before ``after`` too."""
+    """Those too that are not routed yet, so have no number of arrival."""
+    filters: NotRequired[list[Any]]
+    """Of the wait; what they refuse is not returned. Absent from earlier runs, which choose themselves."""
 
 
 class TaskForm(TypedDict):

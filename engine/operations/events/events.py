@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from engine.definition.correlation import resolve_correlation
-from engine.errors import Invalid
+from engine.definition.hash import canonical_json
+from engine.errors import Conflict, Invalid
 from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.records import EventReceipt, Level
 from engine.store.database.callers_connection import CallersConnection
 from engine.store.database.callers_transaction import writing_in
 from engine.store.database.transactions import writing
-from engine.store.events.events import NewEvent, insert_event
+from engine.store.events.events import NewEvent, Submitter, insert_event, is_same_event
 from engine.store.tenant.audit import AuditEntry
 from engine.store.tenant.settings import load_settings
 from engine.values.json_policy import clean_json, size_bytes
@@ -21,8 +23,9 @@ from engine.values.request_limits import MAX_PAYLOAD_BYTES
 
 Json = Any
 
-MAX_NAME_CHARACTERS: Final = 200
-MAX_ID_CHARACTERS: Final = 1000
+MAX_NAME_BYTES: Final = 200
+MAX_ID_BYTES: Final = 1000
+"""Of UTF-8, as Postgres counts: what stands in an index row together has room for all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class EventRequest:
     correlation_key: str | None = None
     """Wins over the keys in the payload; trimmed. None or blank: the keys of the tenant's correlation paths."""
     event_id: str | None = None
-    """The producer's id: sending the same one again changes nothing. None: a new one."""
+    """The producer's id: sending the same event under it again changes nothing. None: a new one."""
     payload_schema_ref: str | None = None
 
 
@@ -45,29 +48,42 @@ async def submit_event(
 
     With a ``connection`` the event is part of the caller's transaction, and arrives when that commits. Raises, with nothing
     written: ``Invalid`` (EVENT_NAME_INVALID, EVENT_ID_INVALID, KEY_INVALID, SCHEMA_REF_INVALID, PAYLOAD_NOT_OBJECT,
-    PAYLOAD_TOO_LARGE, JSON_*), ``Forbidden``, ``Unavailable``, and with a ``connection`` as ``writing_in``.
+    PAYLOAD_TOO_LARGE, JSON_*), ``Conflict`` (EVENT_ID_REUSED: another event has the id), ``Forbidden``, ``Unavailable``, and with
+    a ``connection`` as ``writing_in``.
     """
     await context.require(Level.OPERATE)
-    _check_text("name", request.name, MAX_NAME_CHARACTERS, "EVENT_NAME_INVALID")
+    _check_text("name", request.name, MAX_NAME_BYTES, "EVENT_NAME_INVALID")
     if request.event_id is not None:
-        _check_text("event id", request.event_id, MAX_ID_CHARACTERS, "EVENT_ID_INVALID")
+        _check_text("event id", request.event_id, MAX_ID_BYTES, "EVENT_ID_INVALID")
     if request.correlation_key is not None and not _is_blank(request.correlation_key):
-        _check_text("correlation key", request.correlation_key, MAX_ID_CHARACTERS, "KEY_INVALID")
+        _check_text("correlation key", request.correlation_key, MAX_ID_BYTES, "KEY_INVALID")
     if request.payload_schema_ref is not None:
-        _check_text("schema's name", request.payload_schema_ref, MAX_NAME_CHARACTERS, "SCHEMA_REF_INVALID")
+        _check_text("schema's name", request.payload_schema_ref, MAX_NAME_BYTES, "SCHEMA_REF_INVALID")
     payload = _payload(request.payload)
     event_id = request.event_id or new_id()
+    digest = _digest(request, payload)
+    submitter = Submitter(context.actor.name, context.actor.source, (await context.level()).word)
     transaction = writing(context.store) if connection is None else writing_in(context.store, connection)
     async with transaction as rows:
         settings = await load_settings(rows, context.tenant)
         keys = tuple(
             resolve_correlation(settings.correlation_paths or {}, request.name, payload, request.correlation_key)
         )
-        event = NewEvent(context.tenant, event_id, request.name, keys, payload, request.payload_schema_ref)
+        for key in keys:
+            _check_text("correlation key in the payload", key, MAX_ID_BYTES, "KEY_INVALID")
+        event = NewEvent(
+            context.tenant, event_id, request.name, keys, payload, request.payload_schema_ref, digest, submitter
+        )
         accepted = await insert_event(rows, event, late=connection is not None)
         if accepted:
             details = {"eventName": request.name, "payloadSizeBytes": size_bytes(payload)}
             await context.audit(rows, AuditEntry("event_submit", "event", event_id, details=details))
+        elif not await is_same_event(rows, event):
+            raise Conflict(
+                "EVENT_ID_REUSED",
+                f"The event id {event_id[:60]!r} belongs to another event: its name, key, payload or schema differ.",
+                "Use a new id for a new event. Nothing was stored.",
+            )
     return EventReceipt(event_id, accepted, keys)
 
 
@@ -86,6 +102,12 @@ def _payload(value: Json) -> dict[str, Json]:
     return clean
 
 
+def _digest(request: EventRequest, payload: dict[str, Json]) -> str:
+    """Of what the producer sent; not of the keys, which depend on the tenant's paths at that time."""
+    key = (request.correlation_key or "").strip()
+    return hashlib.sha256(canonical_json([request.name, key, payload, request.payload_schema_ref])).hexdigest()
+
+
 def _is_blank(key: str) -> bool:
     return isinstance(key, str) and not key.strip()
 
@@ -94,9 +116,9 @@ def _check_text(what: str, value: str, most: int, code: str) -> None:
     if not isinstance(value, str):
         raise Invalid(code, f"The {what} is no text but of the type {type(value).__name__}.", "Send it as text.")
     bad = any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
-    if not value.strip() or len(value) > most or bad:
+    if not value.strip() or bad or len(value.encode()) > most:
         raise Invalid(
             code,
-            f"The {what} is blank, longer than {most} characters, or has characters no text can have.",
+            f"The {what} is blank, longer than {most} bytes in UTF-8, or has characters no text can have.",
             "Use a short text.",
         )

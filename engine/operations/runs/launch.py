@@ -31,7 +31,9 @@ from engine.store.tenant.audit import AuditEntry
 
 Json = Any
 
-MAX_KEY_CHARACTERS: Final = 1000
+MAX_KEY_BYTES: Final = 1000
+MAX_FIRE_KEY_BYTES: Final = 2000
+"""Room for the id of an event and that of a workflow."""
 _TRIES: Final = 3
 
 
@@ -294,13 +296,16 @@ def _first(issues: tuple[SchemaIssue, ...]) -> str:
 
 
 def _check_keys(request: LaunchRequest) -> None:
-    for name, key in (("fire_key", request.fire_key), ("idempotency_key", request.idempotency_key)):
+    for name, key, most in (
+        ("fire_key", request.fire_key, MAX_FIRE_KEY_BYTES),
+        ("idempotency_key", request.idempotency_key, MAX_KEY_BYTES),
+    ):
         if key is not None and not (
-            isinstance(key, str) and 0 < len(key) <= MAX_KEY_CHARACTERS and "\x00" not in key and _is_text(key)
+            isinstance(key, str) and key and "\x00" not in key and _is_text(key) and len(key.encode()) <= most
         ):
             raise Invalid(
                 "KEY_INVALID",
-                f"The {name} is no text, empty, longer than {MAX_KEY_CHARACTERS} characters, or has characters no text can have.",
+                f"The {name} is no text, empty, longer than {most} bytes in UTF-8, or has characters no text can have.",
                 "Use a short text, such as a UUID.",
             )
 

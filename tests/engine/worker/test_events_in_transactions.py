@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import make_url
 
-from engine.errors import Invalid
+from engine.errors import Conflict, Invalid
 from engine.operations.context import OperationContext
 from engine.operations.events.events import EventRequest, submit_event
 from engine.operations.events.routing import route_received
@@ -40,9 +40,11 @@ async def test_it_is_there_with_the_commit_and_gone_with_the_rollback(
         for table in ("workflow_runtime_events", "workflow_audit_log"):
             assert await bench.rows(f"SELECT 1 FROM {table}") == []
         receipt = await producer.submit(EventRequest("PING", {"n": 1}, "k", event_id="done"))
-        again = await producer.submit(EventRequest("PING", {"n": 2}, "k", event_id="done"))
+        again = await producer.submit(EventRequest("PING", {"n": 1}, "k", event_id="done"))
         assert (receipt.event_id, receipt.accepted, receipt.keys) == ("done", True, ("k",))
         assert not again.accepted
+        with pytest.raises(Conflict, match="EVENT_ID_REUSED"):
+            await producer.submit(EventRequest("PING", {"n": 2}, "k", event_id="done"))
         with pytest.raises(Invalid, match="EVENT_NAME_INVALID"):
             await producer.submit(EventRequest(""))
         assert await route_received(context) == 0

@@ -1,0 +1,275 @@
+"""Statements for deliveries: claiming what is due, what is in line for a wait, and how each attempt ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import Select, and_, case, cast, exists, func, literal, select, true, update
+from sqlalchemy.dialects.postgresql import UUID
+
+from engine.store.database.transactions import Connection
+from engine.store.events.events import EVENT_COLUMNS, StoredEvent, stored_event
+from engine.store.tables import workflow_event_deliveries as deliveries
+from engine.store.tables import workflow_run_waits as waits
+from engine.store.tables import workflow_runs as runs
+from engine.store.tables import workflow_runtime_events as events
+from engine.store.tables.base import ACTIVE_RUN_STATUSES
+
+Json = Any
+
+LEASE_SECONDS: Final = 30
+"""How long a worker may take for one attempt before another may make it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One attempt to be made now, and the event it is about."""
+
+    delivery_id: str
+    event: StoredEvent
+    kind: str
+    target: str
+    key: str | None
+    run_id: str | None
+    workflow_id: str | None
+    workflow_version: int | None
+    payload: Json
+    attempts: int
+    """This one included."""
+    refusals: int
+    """How many of the earlier ones were answered, and refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class InLine:
+    """A pending delivery to a wait."""
+
+    delivery: Delivery
+    used: bool
+    """The run has ended a wait with this event already."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWait:
+    """A wait for an event as it is now."""
+
+    run_open: bool
+    open: bool
+    told: bool
+    """Its run was sent an event that it takes."""
+    filters: Sequence[Json]
+
+
+async def claim_deliveries(connection: Connection, limit: int) -> list[Delivery]:
+    """Due deliveries, leased to the caller for ``LEASE_SECONDS``; other workers get other ones.
+
+    A delivery waits for the earlier ones to the same wait, or of the same name and key to the same other target: they arrive
+    in order.
+    """
+    return [_delivery(row) for row in (await connection.execute(_claim_of(limit))).all()]
+
+
+@lru_cache(maxsize=8)
+def _claim_of(limit: int) -> Select[Any]:
+    """The statement of ``claim_deliveries``, put together once: that costs more than Postgres needs to answer it."""
+    earlier, of_key = deliveries.alias("earlier"), deliveries.alias("of_key")
+    same_wait = exists().where(
+        earlier.c.tenant == deliveries.c.tenant,
+        earlier.c.target_kind == "wait",
+        earlier.c.target == deliveries.c.target,
+        earlier.c.arrival < deliveries.c.arrival,
+        earlier.c.status == "pending",
+    )
+    same_key = exists().where(
+        of_key.c.tenant == deliveries.c.tenant,
+        of_key.c.event_name == deliveries.c.event_name,
+        of_key.c.correlation_key.is_not_distinct_from(deliveries.c.correlation_key),
+        of_key.c.target_kind == deliveries.c.target_kind,
+        of_key.c.target == deliveries.c.target,
+        of_key.c.arrival < deliveries.c.arrival,
+        of_key.c.status == "pending",
+    )
+    due = (
+        select(deliveries.c.delivery_id)
+        .where(
+            deliveries.c.status == "pending",
+            # Without an event it is the answer to a task, given by hand: the reconciler tells its run.
+            deliveries.c.event_id.is_not(None),
+            deliveries.c.next_attempt_at <= func.now(),
+            ~case((deliveries.c.target_kind == "wait", same_wait), else_=same_key),
+        )
+        .order_by(deliveries.c.next_attempt_at, deliveries.c.arrival)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=deliveries)
+    )
+    claimed = (
+        update(deliveries)
+        .where(deliveries.c.delivery_id.in_(due.scalar_subquery()))
+        .values(
+            attempts=deliveries.c.attempts + 1,
+            next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, LEASE_SECONDS),
+            updated_at=func.now(),
+        )
+        .returning(deliveries)
+        .cte("claimed")
+    )
+    return (
+        select(claimed, *(column.label(f"of_event_{column.name}") for column in EVENT_COLUMNS))
+        .join_from(claimed, events, and_(events.c.tenant == claimed.c.tenant, events.c.event_id == claimed.c.event_id))
+        .order_by(claimed.c.arrival)
+    )
+
+
+async def open_wait_of(connection: Connection, wait_id: str) -> OpenWait:
+    """The wait a delivery is for."""
+    query = (
+        select(waits.c.status, waits.c.told_at, waits.c.payload, runs.c.status.label("run_status"))
+        .join_from(waits, runs, runs.c.run_id == waits.c.run_id)
+        .where(waits.c.wait_id == cast(wait_id, UUID))
+    )
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return OpenWait(run_open=False, open=False, told=False, filters=())
+    return OpenWait(
+        run_open=row.run_status in ACTIVE_RUN_STATUSES,
+        open=row.status == "WAITING",
+        told=row.told_at is not None,
+        filters=(row.payload or {}).get("filters") or (),
+    )
+
+
+async def in_line(connection: Connection, first: Delivery, limit: int, *, after: int) -> list[InLine]:
+    """The pending deliveries to the wait of ``first``, which stands first, in order, after a number of arrival."""
+    used = exists().where(
+        waits.c.run_id == cast(first.run_id, UUID),
+        waits.c.matched_event_id == deliveries.c.event_id,
+        waits.c.status == "RESOLVED",
+    )
+    query = (
+        select(
+            deliveries,
+            *(column.label(f"of_event_{column.name}") for column in EVENT_COLUMNS),
+            used.label("used"),
+        )
+        .join_from(
+            deliveries,
+            events,
+            and_(events.c.tenant == deliveries.c.tenant, events.c.event_id == deliveries.c.event_id),
+        )
+        .where(*_to_the_wait_of(first), deliveries.c.arrival > after)
+        .order_by(deliveries.c.arrival)
+        .limit(limit)
+    )
+    return [InLine(_delivery(row), row.used) for row in (await connection.execute(query)).all()]
+
+
+async def keep_for_later(connection: Connection, first: Delivery, reason: str, *, up_to: int | None = None) -> None:
+    """Settle the pending deliveries to the wait of ``first``, up to a number of arrival: the run looks them up when a wait of
+    its own could want them."""
+    await connection.execute(
+        update(deliveries)
+        .where(*_to_the_wait_of(first), true() if up_to is None else deliveries.c.arrival <= up_to)
+        .values(status="done", reason=reason, last_error=None, settled_at=func.now(), updated_at=func.now())
+    )
+
+
+def _to_the_wait_of(delivery: Delivery) -> tuple[Any, ...]:
+    return (
+        deliveries.c.tenant == delivery.event.tenant,
+        deliveries.c.target_kind == "wait",
+        deliveries.c.target == delivery.target,
+        deliveries.c.status == "pending",
+    )
+
+
+async def mark_told(connection: Connection, wait_id: str) -> None:
+    """Its run was sent an event that the wait takes."""
+    own = waits.c.wait_id == cast(wait_id, UUID)
+    await connection.execute(update(waits).where(own).values(told_at=func.now()))
+
+
+async def settle_delivery(
+    connection: Connection,
+    delivery: Delivery,
+    status: str,
+    *,
+    reason: str | None = None,
+    run_id: str | None = None,
+    wait_id: str | None = None,
+) -> None:
+    """A delivery came to its end: ``done``, ``skipped`` or ``failed``; the event tells what came of it."""
+    settled = (
+        update(deliveries)
+        .where(deliveries.c.delivery_id == delivery.delivery_id, deliveries.c.status == "pending")
+        .values(
+            status=status,
+            reason=reason if status == "skipped" else None,
+            last_error=reason if status == "failed" else None,
+            run_id=cast(run_id, UUID) if run_id else deliveries.c.run_id,
+            settled_at=func.now(),
+            updated_at=func.now(),
+        )
+    )
+    if (await connection.execute(settled)).rowcount == 0:
+        return
+    done = status == "done"
+    nothing_else = ~exists().where(
+        deliveries.c.tenant == delivery.event.tenant,
+        deliveries.c.event_id == delivery.event.event_id,
+        deliveries.c.status.in_(("done", "pending")),
+    )
+    values: dict[str, Any] = (
+        {
+            "matched_run_id": func.coalesce(events.c.matched_run_id, cast(run_id, UUID)),
+            "matched_wait_id": func.coalesce(events.c.matched_wait_id, cast(wait_id, UUID)),
+            "error_message": None,
+        }
+        if done
+        else {"error_message": case((nothing_else, literal(reason)), else_=events.c.error_message)}
+    )
+    own = (events.c.tenant == delivery.event.tenant, events.c.event_id == delivery.event.event_id)
+    await connection.execute(update(events).where(*own).values(**values))
+
+
+async def postpone_delivery(
+    connection: Connection, delivery: Delivery, error: str, seconds: float, *, refused: bool
+) -> None:
+    """An attempt failed for now: it is made again after ``seconds``. ``refused``: it counts."""
+    await connection.execute(
+        update(deliveries)
+        .where(deliveries.c.delivery_id == delivery.delivery_id, deliveries.c.status == "pending")
+        .values(
+            last_error=error,
+            refusals=deliveries.c.refusals + int(refused),
+            next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds),
+            updated_at=func.now(),
+        )
+    )
+
+
+async def close_stale_wait(connection: Connection, wait_id: str) -> None:
+    """Close a wait whose execution is over."""
+    await connection.execute(
+        update(waits)
+        .where(waits.c.wait_id == wait_id, waits.c.status == "WAITING")
+        .values(status="CANCELED", resolved_at=func.now())
+    )
+
+
+def _delivery(row: Any) -> Delivery:
+    return Delivery(
+        delivery_id=str(row.delivery_id),
+        event=stored_event(row, "of_event_"),
+        kind=row.target_kind,
+        target=row.target,
+        key=row.correlation_key,
+        run_id=None if row.run_id is None else str(row.run_id),
+        workflow_id=row.workflow_id,
+        workflow_version=row.workflow_version,
+        payload=row.payload,
+        attempts=row.attempts,
+        refusals=row.refusals,
+    )
