@@ -14,12 +14,16 @@ from engine.definition.step_ref import StepRef
 from engine.interpreter.effects import EventArrived, LogRecord, PureCall, Record, StepRecord, WaitRecord
 
 LOAD_RUN: Final = "load_run"
+ACTION_NOT_HERE: Final = "ACTION_NOT_REGISTERED"
+"""What the failure of an attempt begins with whose worker lacks the action: another worker is asked, with back-off."""
 RUN_STEP: Final = "run_step"
 RUN_CHAIN: Final = "run_chain"
 OPEN_WAIT: Final = "open_wait"
 LOOK_BACK: Final = "look_back"
 END_WAIT: Final = "end_wait"
 OPEN_CHILD: Final = "open_child"
+CALL_HELD: Final = "WORKFLOW_PAUSED"
+"""What the failure of ``open_child`` begins with while the called workflow is paused: it is repeated until it is not."""
 RESERVE_QUOTA: Final = "reserve_quota"
 FLUSH_TRACE: Final = "flush_trace"
 NEXT_TASK: Final = "next_task"

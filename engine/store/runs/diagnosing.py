@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from engine.store.database.transactions import Connection
+from engine.store.runs.queue import Standing, standing_of
 from engine.store.runs.runs import Run, load_run
 from engine.store.tables import workflow_run_waits, workflow_runtime_events, workflow_step_usage_periods
 from engine.store.tenant.workers import SeenWorker, load_workers
@@ -36,6 +37,8 @@ class RowFacts:
     """Events of the awaited name and key since the run started, up to ``EVENTS_CAP``; 0 when it awaits none."""
     quota: Quota | None
     """Of the current period; None when nothing was counted in it."""
+    standing: Standing | None = None
+    """Of a queued run."""
 
 
 async def load_row_facts(connection: Connection, tenant: str, run_id: str) -> RowFacts | None:
@@ -48,6 +51,7 @@ async def load_row_facts(connection: Connection, tenant: str, run_id: str) -> Ro
         workers=tuple(await load_workers(connection)),
         events_seen=await _events_seen(connection, run) if run.waiting_on == "event" else 0,
         quota=await _quota(connection, tenant) if run.waiting_on == "quota" else None,
+        standing=await standing_of(connection, run.run_id) if run.launch_state == "queued" else None,
     )
 
 

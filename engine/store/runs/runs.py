@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from engine.contract import ENGINE, SEMANTICS_VERSION, workflow_id_for
 from engine.store.database.transactions import Connection
-from engine.store.tables import ACTIVE_RUN_STATUSES, workflow_run_steps
+from engine.store.tables import ACTIVE_RUN_STATUSES, workflow_event_arrival_seq, workflow_run_steps
 from engine.store.tables import workflow_runs as runs
 
 Json = Any
@@ -56,6 +56,10 @@ class NewRun:
     replay_of: str | None = None
     next_launch_seconds: float = 15.0
     """After how many seconds somebody else may start it, if its launcher did not."""
+    launch_state: str = "pending"
+    """``pending``, or ``queued``: it waits for its turn."""
+    queue_place: int | None = None
+    """Of a queued run; None: behind all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +135,29 @@ def is_pending() -> ColumnElement[bool]:
     return runs.c.launch_state == literal_column("'pending'")
 
 
+def is_queued() -> ColumnElement[bool]:
+    """The condition by which a queued run is found with the index of those."""
+    return runs.c.launch_state == literal_column("'queued'")
+
+
 async def insert_run(connection: Connection, run: NewRun) -> bool:
-    """Create a run whose launch is pending. False, and nothing is written, when another run holds one of its keys."""
+    """Create a run whose launch is pending, or that is queued. False, and nothing is written, when another holds one of its keys."""
     row = {
         **_values(run),
         "status": "RUNNING",
         "node_path": FIRST_STEP,
-        "launch_state": "pending",
+        "launch_state": run.launch_state,
         "launch_after": timedelta(seconds=run.next_launch_seconds),
     }
-    return (await connection.execute(_INSERT_RUN, row)).first() is not None
+    statement = _INSERT_RUN
+    if run.launch_state == "queued":
+        # Numbers of arrival are the one order of all that is queued.
+        last = workflow_event_arrival_seq.next_value()
+        statement = _INSERT_RUN.values(
+            next_launch_at=None, queue_place=last if run.queue_place is None else run.queue_place
+        )
+        del row["launch_after"]
+    return (await connection.execute(statement, row)).first() is not None
 
 
 async def insert_refused_run(connection: Connection, run: NewRun, error: dict[str, Json]) -> None:
@@ -184,8 +201,10 @@ async def runs_holding_keys(
 
 
 async def count_active(connection: Connection, tenant: str, workflow_id: str) -> int:
-    """Runs of a workflow, all versions, that are RUNNING or WAITING."""
-    question = select(func.count()).where(runs.c.tenant == tenant, runs.c.workflow_id == workflow_id, is_active())
+    """Runs of a workflow, all versions, that are RUNNING or WAITING; those that are queued are not under way."""
+    question = select(func.count()).where(
+        runs.c.tenant == tenant, runs.c.workflow_id == workflow_id, is_active(), ~is_queued()
+    )
     return int((await connection.execute(question)).scalar_one())
 
 

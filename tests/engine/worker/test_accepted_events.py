@@ -68,7 +68,8 @@ async def test_f37_an_event_committed_after_a_later_one_was_looked_at_is_taken(
     [row] = await bench.rows("SELECT * FROM workflow_runtime_events")
     await bench.execute("DELETE FROM workflow_runtime_events")
     await connection.execute(
-        "INSERT INTO workflow_runtime_events (tenant, event_id, event_name, correlation_keys, payload, state, arrival, created_at)"
+        "INSERT INTO workflow_runtime_events"
+        " (tenant, event_id, event_name, correlation_keys, payload, state, arrival, created_at)"
         " VALUES (%s, 'K', 'PING', '[]', '{\"n\": \"K\"}', 'received', %s, now() - CAST(%s AS interval))",
         (row["tenant"], row["arrival"], age),
     )

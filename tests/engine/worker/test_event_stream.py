@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 from engine.contract import workflow_id_for
 from engine.errors import EngineError, Invalid, Unavailable
 from engine.operations.actor import Actor
-from engine.operations.catalog.publish import pause_workflow
+from engine.operations.catalog.publish import limit_concurrency, pause_workflow
 from engine.operations.context import OperationContext
 from engine.operations.events.correlation_paths import set_correlation_paths
 from engine.operations.events.deliveries import MAX_REFUSALS, make_due_deliveries
@@ -112,6 +112,7 @@ async def test_all_matching_waits_and_triggers_are_served_each_on_its_own(
     await add_version(bench.store, "wf.a", trigger=PING)
     await add_version(bench.store, "wf.paused", trigger=PING)
     await add_version(bench.store, "wf.picky", trigger=PING, payload_schema={"required": ["name"]})
+    await limit_concurrency(context, "wf.paused", 0, when_busy="skip")
     await pause_workflow(context, "wf.paused", paused=True)
     waiting = await bench.start()
     await waiting.waiting("event")
