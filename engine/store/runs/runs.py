@@ -141,7 +141,7 @@ def is_queued() -> ColumnElement[bool]:
 
 
 async def insert_run(connection: Connection, run: NewRun) -> bool:
-    """Create a run whose launch is pending, or that is queued. False, and nothing is written, when another holds one of its keys."""
+    """Create a run whose launch is pending, or that is queued. False, and nothing is written: another holds one of its keys."""
     row = {
         **_values(run),
         "status": "RUNNING",
