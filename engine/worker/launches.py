@@ -33,13 +33,15 @@ class Launches:
             while not report.stopping.is_set():
                 self._wakeup.clear()
                 try:
-                    released = True
-                    while released:
-                        released = await release_queued(self._context) > 0
-                        while await hand_over_due(self._context) == AT_ONCE:
-                            pass
+                    await self._start_due()
+                    while await release_queued(self._context):
+                        await self._start_due()
                 except EngineError as error:
                     report.failed(error.message)
                 else:
                     report.succeeded()
                 await self._wakeup.rest(report, SECONDS)
+
+    async def _start_due(self) -> None:
+        while await hand_over_due(self._context) == AT_ONCE:
+            pass

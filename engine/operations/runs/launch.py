@@ -65,7 +65,7 @@ class LaunchRequest:
     reason: str | None = None
     audit_details: dict[str, Json] = field(default_factory=dict)
     place: int | None = None
-    """Its place in the line of its workflow, should it be queued: the arrival of the event; None: behind all others."""
+    """Arrival of the event that starts it: from there its waits look back, and it is its place in line, should it be queued."""
     keep_refused: bool = True
     """Whether a payload that its schema refuses leaves a FAILED run behind, so that it can be looked at."""
 
@@ -155,7 +155,7 @@ async def _accept(
             return kept, False
         admission = await admit(connection, tenant, request.workflow_id, request.version, may_wait=may_wait)
         run = await _new_run(connection, tenant, request, payload, admission)
-        run = replace(run, next_launch_seconds=launch_seconds)
+        run = replace(run, next_launch_seconds=launch_seconds, committed_later=launch_seconds == 0.0)
         issues = await payload_issues(admission, payload)
         if issues:
             if request.keep_refused:
@@ -208,6 +208,7 @@ async def _new_run(
         source_payload_schema_ref=request.source_payload_schema_ref,
         trigger_mapping_applied=request.trigger_mapping_applied,
         replay_of=request.replay_of,
+        events_after=request.place,
     )
 
 

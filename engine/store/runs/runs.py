@@ -60,6 +60,10 @@ class NewRun:
     """``pending``, or ``queued``: it waits for its turn."""
     queue_place: int | None = None
     """Of a queued run; None: behind all others."""
+    events_after: int | None = None
+    """Number of arrival from which its waits look back; None: from its start."""
+    committed_later: bool = False
+    """The row is part of somebody's transaction: its waits look back to whatever arrives from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +154,13 @@ async def insert_run(connection: Connection, run: NewRun) -> bool:
         "launch_after": timedelta(seconds=run.next_launch_seconds),
     }
     statement = _INSERT_RUN
+    if run.committed_later:
+        statement = statement.values(events_after=workflow_event_arrival_seq.next_value())
+        del row["events_after"]
     if run.launch_state == "queued":
         # Numbers of arrival are the one order of all that is queued.
         last = workflow_event_arrival_seq.next_value()
-        statement = _INSERT_RUN.values(
+        statement = statement.values(
             next_launch_at=None, queue_place=last if run.queue_place is None else run.queue_place
         )
         del row["launch_after"]
@@ -322,6 +329,7 @@ def _values(run: NewRun) -> dict[str, Any]:
         "source_payload_schema_ref": run.source_payload_schema_ref,
         "trigger_mapping_applied": run.trigger_mapping_applied,
         "replay_of_run_id": run.replay_of,
+        "events_after": run.events_after,
     }
 
 

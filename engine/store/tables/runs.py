@@ -76,6 +76,12 @@ workflow_runs = Table(
     text_column("launch_error"),
     time_column("next_launch_at"),
     Column("queue_place", BigInteger, doc="Of a run that is or was queued: its place in the line of its workflow."),
+    Column(
+        "events_after",
+        BigInteger,
+        doc="Its waits look back to the events that arrived after this number: that of the event that started it, or one from"
+        " its launch in a transaction of somebody's. NULL: to those since started_at.",
+    ),
     time_column("cancel_requested_at"),
     json_column("resume_event_payload", doc="History only."),
     text_column("resume_event_name", doc="History only."),

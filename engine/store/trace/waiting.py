@@ -63,8 +63,9 @@ async def early_events(
 ) -> Sequence[EarlyEvent]:
     """Events of this name (and key, None: any) since the run's beginning, in order of arrival, after ``after``.
 
-    A run that an event started looks back to the arrival of that event, any other to its own start. ``unrouted`` adds those
-    that are committed and have no number yet, first of all. At most ``EVENTS_PER_PAGE``.
+    A run that an event started looks back to the arrival of that event, one that was launched in somebody's transaction to
+    that launch, any other to its start. ``unrouted`` adds those that are committed and have no number yet, first of all. At
+    most ``EVENTS_PER_PAGE``.
 
     What the run has used already is not left out: only its own state knows that for certain, because rows
     may tell of a workflow task that is being repeated. To be asked after the wait was committed: whatever is routed by a later
@@ -113,29 +114,25 @@ _OF_THE_WAIT: Final = """e.tenant = run.tenant AND e.event_name = :name
 # that of their routing. Bodies are read of the page alone.
 _EARLY: Final = text(f"""
     WITH run AS (
-        SELECT r.tenant, r.started_at, t.arrival AS triggered
-        FROM workflow_runs AS r
-        LEFT JOIN workflow_runtime_events AS t ON r.trigger_type = 'event' AND t.tenant = r.tenant
-            AND t.event_id = r.trigger_metadata_json ->> 'eventId' AND t.state = 'routed'
-        WHERE r.run_id = CAST(:run_id AS uuid)
-    ), of_triggered AS MATERIALIZED (
+        SELECT r.tenant, r.started_at, r.events_after FROM workflow_runs AS r WHERE r.run_id = CAST(:run_id AS uuid)
+    ), by_number AS MATERIALIZED (
         SELECT e.tenant, e.event_id, e.arrival, e.arrival AS number
         FROM run JOIN workflow_runtime_events AS e ON {_OF_THE_WAIT}
-        WHERE run.triggered IS NOT NULL AND e.state = 'routed' AND e.arrival > greatest(:after, run.triggered)
+        WHERE run.events_after IS NOT NULL AND e.state = 'routed' AND e.arrival > greatest(:after, run.events_after)
         ORDER BY e.arrival LIMIT :limit
-    ), of_others AS MATERIALIZED (
+    ), by_time AS MATERIALIZED (
         SELECT e.tenant, e.event_id, e.arrival, e.arrival AS number
         FROM run JOIN workflow_runtime_events AS e ON {_OF_THE_WAIT}
-        WHERE run.triggered IS NULL AND e.state = 'routed' AND e.created_at >= run.started_at AND e.arrival > :after
+        WHERE run.events_after IS NULL AND e.state = 'routed' AND e.created_at >= run.started_at AND e.arrival > :after
     ), not_routed AS MATERIALIZED (
         SELECT e.tenant, e.event_id, e.arrival, CAST(NULL AS bigint) AS number
         FROM run JOIN workflow_runtime_events AS e ON {_OF_THE_WAIT}
         WHERE CAST(:unrouted AS boolean) AND e.state = 'received'
-            AND (run.triggered IS NOT NULL OR e.arrival < 0 OR e.created_at >= run.started_at)
+            AND (run.events_after IS NOT NULL OR e.arrival < 0 OR e.created_at >= run.started_at)
         ORDER BY e.arrival LIMIT :limit
     ), page AS (
         SELECT * FROM (
-            SELECT * FROM of_triggered UNION ALL SELECT * FROM of_others UNION ALL SELECT * FROM not_routed
+            SELECT * FROM by_number UNION ALL SELECT * FROM by_time UNION ALL SELECT * FROM not_routed
         ) AS found
         ORDER BY number IS NOT NULL, arrival LIMIT :limit
     )

@@ -22,7 +22,7 @@ COLUMNS = {
     ),
     "workflow_event_deliveries": ("refusals integer NOT NULL DEFAULT 0",),
     "workflow_run_waits": ("told_at timestamptz",),
-    "workflow_runs": ("queue_place bigint",),
+    "workflow_runs": ("queue_place bigint", "events_after bigint"),
     "workflow_definitions": ("when_busy text NOT NULL DEFAULT 'queue'",),
     "workflow_definition_versions": ("action_traits jsonb",),
     "workflow_workers": ("actions_json jsonb",),
