@@ -20,7 +20,15 @@ from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.tasks.tasks import complete_task
 from engine.records import Level
 from engine.store.database.transactions import writing
-from engine.store.events.deliveries import Delivery, claim_deliveries, postpone_delivery, settle_delivery
+from engine.store.events.deliveries import (
+    Delivery,
+    claim_deliveries,
+    claim_delivery,
+    due_deliveries,
+    fail_unread,
+    postpone_delivery,
+    settle_delivery,
+)
 from engine.store.events.events import StoredEvent
 
 Json = Any
@@ -45,10 +53,35 @@ class Served:
 
 async def make_due_deliveries(context: OperationContext) -> int:
     """Make the deliveries that are due, of every tenant; how many were attempted. Raises ``Unavailable`` (Postgres)."""
-    async with writing(context.store) as connection:
-        claimed = await claim_deliveries(connection, _AT_ONCE)
+    claimed = await _claimed(context)
     await asyncio.gather(*(_attempt(context, delivery) for delivery in claimed))
     return len(claimed)
+
+
+async def _claimed(context: OperationContext) -> list[Delivery]:
+    """Those that are due; one whose body cannot be read fails, and the others are claimed one by one."""
+    try:
+        async with writing(context.store) as connection:
+            return await claim_deliveries(connection, _AT_ONCE)
+    except EngineError:
+        raise
+    except Exception as unread:  # noqa: BLE001 - whatever one row brings out must not stop the others
+        _LOG.warning("deliveries are claimed one by one", error=type(unread).__name__)
+    async with writing(context.store) as connection:
+        due = await due_deliveries(connection, _AT_ONCE)
+    claimed: list[Delivery] = []
+    for delivery_id in due:
+        try:
+            async with writing(context.store) as connection:
+                claimed += await claim_delivery(connection, delivery_id)
+        except EngineError:
+            raise
+        except Exception as unread:  # noqa: BLE001 - as above
+            _LOG.exception("delivery set aside", delivery_id=delivery_id)
+            async with writing(context.store) as connection:
+                said = f"UNREADABLE: It cannot be read ({type(unread).__name__}); the worker's log has the rest."
+                await fail_unread(connection, delivery_id, said)
+    return claimed
 
 
 async def _attempt(context: OperationContext, delivery: Delivery) -> None:

@@ -18,6 +18,7 @@ from engine.store.events.routing import (
     Triggered,
     note_error,
     number_received,
+    set_aside_oldest,
     take_routing_turn,
     triggered_workflows,
     waiting_targets,
@@ -61,18 +62,12 @@ async def _route_one(context: OperationContext) -> int:
     except EngineError:
         raise
     except Exception as refused:  # noqa: BLE001 - as above
+        said = f"ROUTING_FAILED: The event cannot be routed ({type(refused).__name__}); the worker's log has the rest."
         async with writing(context.store) as connection:
-            if not await take_routing_turn(connection):
-                return 0
-            found = await number_received(connection, 1)
-            if not found:
-                return 0
-            event = found[0]
-            said = (
-                f"ROUTING_FAILED: The event cannot be routed ({type(refused).__name__}); the worker's log has the rest."
-            )
-            await note_error(connection, event, said)
-        _LOG.error("event set aside", tenant=event.tenant, event_id=event.event_id[:200], exc_info=refused)
+            aside = await set_aside_oldest(connection, said) if await take_routing_turn(connection) else None
+        if aside is None:
+            return 0
+        _LOG.error("event set aside", tenant=aside[0], event_id=aside[1][:200], exc_info=refused)
         return 1
 
 

@@ -75,6 +75,10 @@ async def claim_deliveries(connection: Connection, limit: int) -> list[Delivery]
 @lru_cache(maxsize=8)
 def _claim_of(limit: int) -> Select[Any]:
     """The statement of ``claim_deliveries``, put together once: that costs more than Postgres needs to answer it."""
+    return _claim(_due(limit))
+
+
+def _due(limit: int) -> Select[Any]:
     earlier, of_key = deliveries.alias("earlier"), deliveries.alias("of_key")
     same_wait = exists().where(
         earlier.c.tenant == deliveries.c.tenant,
@@ -92,7 +96,7 @@ def _claim_of(limit: int) -> Select[Any]:
         of_key.c.arrival < deliveries.c.arrival,
         of_key.c.status == "pending",
     )
-    due = (
+    return (
         select(deliveries.c.delivery_id)
         .where(
             deliveries.c.status == "pending",
@@ -105,6 +109,9 @@ def _claim_of(limit: int) -> Select[Any]:
         .limit(limit)
         .with_for_update(skip_locked=True, of=deliveries)
     )
+
+
+def _claim(due: Select[Any]) -> Select[Any]:
     claimed = (
         update(deliveries)
         .where(deliveries.c.delivery_id.in_(due.scalar_subquery()))
@@ -120,6 +127,26 @@ def _claim_of(limit: int) -> Select[Any]:
         select(claimed, *(column.label(f"of_event_{column.name}") for column in EVENT_COLUMNS))
         .join_from(claimed, events, and_(events.c.tenant == claimed.c.tenant, events.c.event_id == claimed.c.event_id))
         .order_by(claimed.c.arrival)
+    )
+
+
+async def due_deliveries(connection: Connection, limit: int) -> list[str]:
+    """The ids of what ``claim_deliveries`` would claim. No body is read."""
+    return [str(found) for found in (await connection.execute(_due(limit))).scalars()]
+
+
+async def claim_delivery(connection: Connection, delivery_id: str) -> list[Delivery]:
+    """As ``claim_deliveries``, that one, if it is still due."""
+    one = _due(1).where(deliveries.c.delivery_id == delivery_id)
+    return [_delivery(row) for row in (await connection.execute(_claim(one))).all()]
+
+
+async def fail_unread(connection: Connection, delivery_id: str, error: str) -> None:
+    """Settle a delivery as failed whose body, or that of its event, cannot be read."""
+    await connection.execute(
+        update(deliveries)
+        .where(deliveries.c.delivery_id == delivery_id, deliveries.c.status == "pending")
+        .values(status="failed", last_error=error, settled_at=func.now(), updated_at=func.now())
     )
 
 

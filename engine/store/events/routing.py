@@ -66,8 +66,15 @@ async def number_received(connection: Connection, limit: int) -> list[StoredEven
     They count as routed from the commit on. Numbers are given by one transaction after the other, so nothing with a lower
     number becomes visible after one with a higher. Events of long transactions come last, with the time of their arrival.
     """
-    rows = (await connection.execute(_numbering(limit))).all()
+    rows = (await connection.execute(_numbering(limit).returning(*EVENT_COLUMNS))).all()
     return sorted((stored_event(row) for row in rows), key=lambda event: event.arrival)
+
+
+async def set_aside_oldest(connection: Connection, error: str) -> tuple[str, str] | None:
+    """Count the oldest event that is not routed as routed, with this error; its tenant and id. Its body is not read."""
+    statement = _numbering(1).values(error_message=error).returning(events.c.tenant, events.c.event_id)
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else (str(row.tenant), row.event_id)
 
 
 @lru_cache(maxsize=8)
@@ -96,7 +103,6 @@ def _numbering(limit: int) -> Update:
             state="routed",
             processed_at=func.now(),
         )
-        .returning(*EVENT_COLUMNS)
     )
 
 
@@ -207,9 +213,6 @@ def _delivery(event: StoredEvent, target: Target) -> dict[str, Any]:
 
 
 async def note_error(connection: Connection, event: StoredEvent, error: str) -> None:
-    """Say on a routed event why it has no target, or why it could not be routed."""
-    await connection.execute(
-        update(events)
-        .where(events.c.tenant == event.tenant, events.c.event_id == event.event_id)
-        .values(state="routed", processed_at=func.now(), error_message=error)
-    )
+    """Say on a routed event why it has no target."""
+    own = (events.c.tenant == event.tenant, events.c.event_id == event.event_id)
+    await connection.execute(update(events).where(*own).values(error_message=error))

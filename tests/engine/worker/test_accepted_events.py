@@ -121,6 +121,28 @@ async def test_f42_an_event_that_cannot_be_routed_is_set_aside_and_the_others_ar
     assert [row["event_id"] for row in marked if len(row["event_id"]) < 10] == ["odd"]
 
 
+async def test_f42_a_body_that_cannot_be_read_stops_no_other(bench: Bench, context: OperationContext) -> None:
+    """Postgres keeps longer numbers than Python reads."""
+    unreadable = "UPDATE workflow_runtime_events SET payload = '{\"n\": 1e5000}' WHERE event_id = :id"
+    await add_version(bench.store, "wf.a", trigger=PING, steps=[set_state("s")])
+    for name in ("first", "second", "third"):
+        await submit_event(context, EventRequest("PING", {}, name, event_id=name))
+    await bench.execute(unreadable, id="first")
+    assert await route_received(context) == 3
+    await bench.execute(unreadable, id="second")
+    await settle(context)
+    rows = await bench.rows(
+        "SELECT e.event_id, left(e.error_message, 14) AS error, d.status, left(d.last_error, 10) AS why"
+        " FROM workflow_runtime_events AS e LEFT JOIN workflow_event_deliveries AS d USING (tenant, event_id)"
+        " ORDER BY e.event_id"
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("first", "ROUTING_FAILED", None, None),
+        ("second", None, "failed", "UNREADABLE"),
+        ("third", None, "done", None),
+    ]
+
+
 async def test_f31_the_same_event_id_with_other_content_is_a_conflict(bench: Bench, context: OperationContext) -> None:
     first = EventRequest("PING", {"n": 1, "m": 2.0}, "k", event_id="e-1", payload_schema_ref="payload.Any.v1")
     assert (await submit_event(context, first)).accepted
