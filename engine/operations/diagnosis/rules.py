@@ -5,25 +5,24 @@ Rules are pure: they see facts, and say something or nothing. The table's order 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
 from engine import advice
 from engine.contract import TASK_QUEUE
 from engine.operations.diagnosis.facts import Facts, shortened, span, when
+from engine.operations.diagnosis.held import action_elsewhere, call_held, queued
 from engine.operations.diagnosis.waiting import waiting
 from engine.operations.reconcile.execution_end import UNKNOWN
 from engine.records import Finding
 from engine.wording import counted
-from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD, OPEN_CHILD
+from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD
 
 BACKLOG_SECONDS: Final = 10.0
 TASK_SLOW_SECONDS: Final = 10.0
 ACTIVITY_SLOW_SECONDS: Final = 10.0
 _WORKERS_NAMED: Final = 3
 _START_WORKER: Final = f"{advice.WORKER.to('Start a worker')} The run goes on by itself once one polls."
-_MISSING_ACTION: Final = re.compile(rf"{ACTION_NOT_HERE}: (\S+@\d+) ")
 
 
 Rule = Callable[[Facts], Finding | None]
@@ -118,63 +117,6 @@ def _launch_pending(facts: Facts) -> Finding | None:
         tuple(evidence),
         "A running worker starts it as soon as Temporal answers.",
     )
-
-
-def _queued(facts: Facts) -> Finding | None:
-    standing = facts.rows.standing
-    if standing is None:
-        return None
-    workflow = facts.run.workflow_id
-    if standing.paused:
-        message, helps = "its workflow is paused", advice.UNPAUSE.to("Unpause it", workflow=workflow)
-    elif standing.limit and standing.active >= standing.limit:
-        message = f"its workflow has {counted(standing.active, 'active run')}, and its limit is {standing.limit}"
-        helps = advice.LIMIT.to("It starts when one ends. To let more run at once, raise the limit", workflow=workflow)
-    else:
-        message, helps = "there is room, and a running worker lets it go", _START_WORKER
-    return Finding(
-        "QUEUED",
-        f"The run waits for its turn: {message}.",
-        (f"Runs ahead of it: {standing.ahead}.",),
-        helps,
-    )
-
-
-def _action_elsewhere(facts: Facts) -> Finding | None:
-    for activity in facts.execution.activities if facts.execution else ():
-        wanted = _MISSING_ACTION.match(activity.last_failure)
-        if wanted is None:
-            continue
-        action = wanted.group(1)
-        have = [worker.identity for worker in facts.alive if action in (worker.actions or ())]
-        lack = [
-            worker.identity for worker in facts.alive if worker.actions is not None and action not in worker.actions
-        ]
-        evidence = [
-            f"Workers that have it: {', '.join(have) or 'none'}.",
-            f"Workers that lack it: {', '.join(lack) or 'none'}.",
-        ]
-        if activity.next_attempt is not None:
-            evidence.append(f"The next worker is asked {when(activity.next_attempt, facts.now)}.")
-        return Finding(
-            "ACTION_ELSEWHERE",
-            f"The step needs the action {action}, and the worker that was asked last lacks it.",
-            tuple(evidence),
-            "It goes on by itself as soon as a worker is asked that has it. Give every worker the same modules.",
-        )
-    return None
-
-
-def _call_held(facts: Facts) -> Finding | None:
-    for activity in facts.execution.activities if facts.execution else ():
-        if activity.name == OPEN_CHILD and activity.last_failure.startswith(CALL_HELD):
-            return Finding(
-                "CALL_HELD",
-                "The run calls a workflow that is paused. The call waits until it is unpaused.",
-                (shortened(facts.hide(activity.last_failure.removeprefix(CALL_HELD).lstrip(": "))),),
-                "Unpause that workflow, or cancel this run.",
-            )
-    return None
 
 
 def _closed_in_temporal(facts: Facts) -> Finding | None:
@@ -325,15 +267,15 @@ RULES: Final[tuple[Rule, ...]] = (
     _stalled,
     _cancel_requested,
     _unreachable,
-    _queued,
+    queued,
     _launch_pending,
     _closed_in_temporal,
     _no_poller,
     _task_timing_out,
     _task_failing,
     _backlog,
-    _call_held,
-    _action_elsewhere,
+    call_held,
+    action_elsewhere,
     _activity_retrying,
     _task_waiting,
     _activity_running,

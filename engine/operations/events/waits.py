@@ -17,8 +17,9 @@ from engine.definition.models import Filter
 from engine.interpreter.events import passes
 from engine.operations.context import OperationContext
 from engine.store.database.transactions import writing
-from engine.store.events import deliveries as store
-from engine.store.events.deliveries import Delivery, InLine
+from engine.store.events import wait_line
+from engine.store.events.deliveries import Delivery, settle_delivery
+from engine.store.events.wait_line import InLine
 from engine.temporal.connection import RPC_TIMEOUT, is_not_found, unavailable
 from engine.temporal.data_converter import speaking_to_runs
 from engine.values.timestamps import iso_milliseconds
@@ -36,18 +37,18 @@ RUN_ENDED: Final = "The run has ended."
 async def deliver_to_wait(context: OperationContext, first: Delivery) -> None:
     """Settle ``first`` and what stands in line behind it for the same wait. Raises ``Unavailable``."""
     async with writing(context.store) as connection:
-        wait = await store.open_wait_of(connection, first.target)
+        wait = await wait_line.open_wait_of(connection, first.target)
         if not wait.run_open:
-            await store.settle_delivery(connection, first, "skipped", reason=RUN_ENDED)
+            await settle_delivery(connection, first, "skipped", reason=RUN_ENDED)
             return
         if not wait.open or wait.told:
-            await store.keep_for_later(connection, first, LATER)
+            await wait_line.keep_for_later(connection, first, LATER)
             return
     filters = [Filter.model_validate(item) for item in wait.filters]
     after = first.event.arrival - 1
     for _ in range(_PAGES):
         async with writing(context.store) as connection:
-            line = await store.in_line(connection, first, PAGE, after=after)
+            line = await wait_line.in_line(connection, first, PAGE, after=after)
         chosen = _chosen(line, filters)
         if chosen is not None:
             await _send(context, chosen)
@@ -55,7 +56,7 @@ async def deliver_to_wait(context: OperationContext, first: Delivery) -> None:
         if line:
             after = line[-1].delivery.event.arrival
             async with writing(context.store) as connection:
-                await store.keep_for_later(connection, first, REFUSED, up_to=after)
+                await wait_line.keep_for_later(connection, first, REFUSED, up_to=after)
         if len(line) < PAGE:
             return
 
@@ -90,12 +91,10 @@ async def _send(context: OperationContext, delivery: Delivery) -> None:
             raise unavailable(error, "signal the run") from error
         # The execution is over: whoever still waits in our rows does so by mistake.
         async with writing(context.store) as connection:
-            await store.close_stale_wait(connection, delivery.target)
-            await store.settle_delivery(
-                connection, delivery, "skipped", reason="The run has ended; its wait was closed."
-            )
+            await wait_line.close_stale_wait(connection, delivery.target)
+            await settle_delivery(connection, delivery, "skipped", reason="The run has ended; its wait was closed.")
         return
     async with writing(context.store) as connection:
-        await store.settle_delivery(connection, delivery, "done", run_id=run_id, wait_id=delivery.target)
-        await store.mark_told(connection, delivery.target)
-        await store.keep_for_later(connection, delivery, LATER)
+        await settle_delivery(connection, delivery, "done", run_id=run_id, wait_id=delivery.target)
+        await wait_line.mark_told(connection, delivery.target)
+        await wait_line.keep_for_later(connection, delivery, LATER)

@@ -64,7 +64,7 @@ class LaunchRequest:
     """What the audit log calls it."""
     reason: str | None = None
     audit_details: dict[str, Json] = field(default_factory=dict)
-    place: int | None = None
+    arrival: int | None = None
     """Arrival of the event that starts it: from there its waits look back, and it is its place in line, should it be queued."""
     keep_refused: bool = True
     """Whether a payload that its schema refuses leaves a FAILED run behind, so that it can be looked at."""
@@ -164,7 +164,7 @@ async def _accept(
         if admission.workflow.concurrency_limit:
             admission = await take_slot(connection, tenant, admission, may_wait=may_wait)
         if admission.busy is not None or (may_wait and admission.workflow.has_queue):
-            run = replace(run, launch_state=QUEUED, queue_place=request.place)
+            run = replace(run, launch_state=QUEUED, queue_place=request.arrival)
         if await runs.insert_run(connection, run):
             await _record(context, connection, request, run, payload, admission.busy)
             return _as_kept(run), True
@@ -208,7 +208,7 @@ async def _new_run(
         source_payload_schema_ref=request.source_payload_schema_ref,
         trigger_mapping_applied=request.trigger_mapping_applied,
         replay_of=request.replay_of,
-        events_after=request.place,
+        events_after=request.arrival,
     )
 
 

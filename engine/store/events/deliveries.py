@@ -1,22 +1,18 @@
-"""Statements for deliveries: claiming what is due, what is in line for a wait, and how each attempt ended."""
+"""Statements for deliveries: claiming what is due, and how each attempt ended."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, case, cast, exists, func, literal, select, true, update
+from sqlalchemy import Select, and_, case, cast, exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import UUID
 
 from engine.store.database.transactions import Connection
 from engine.store.events.events import EVENT_COLUMNS, StoredEvent, stored_event
 from engine.store.tables import workflow_event_deliveries as deliveries
-from engine.store.tables import workflow_run_waits as waits
-from engine.store.tables import workflow_runs as runs
 from engine.store.tables import workflow_runtime_events as events
-from engine.store.tables.base import ACTIVE_RUN_STATUSES
 
 Json = Any
 
@@ -43,33 +39,13 @@ class Delivery:
     """How many of the earlier ones were answered, and refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class InLine:
-    """A pending delivery to a wait."""
-
-    delivery: Delivery
-    used: bool
-    """The run has ended a wait with this event already."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenWait:
-    """A wait for an event as it is now."""
-
-    run_open: bool
-    open: bool
-    told: bool
-    """Its run was sent an event that it takes."""
-    filters: Sequence[Json]
-
-
 async def claim_deliveries(connection: Connection, limit: int) -> list[Delivery]:
     """Due deliveries, leased to the caller for ``LEASE_SECONDS``; other workers get other ones.
 
     A delivery waits for the earlier ones to the same wait, or of the same name and key to the same other target: they arrive
     in order.
     """
-    return [_delivery(row) for row in (await connection.execute(_claim_of(limit))).all()]
+    return [delivery_of(row) for row in (await connection.execute(_claim_of(limit))).all()]
 
 
 @lru_cache(maxsize=8)
@@ -138,7 +114,7 @@ async def due_deliveries(connection: Connection, limit: int) -> list[str]:
 async def claim_delivery(connection: Connection, delivery_id: str) -> list[Delivery]:
     """As ``claim_deliveries``, that one, if it is still due."""
     one = _due(1).where(deliveries.c.delivery_id == delivery_id)
-    return [_delivery(row) for row in (await connection.execute(_claim(one))).all()]
+    return [delivery_of(row) for row in (await connection.execute(_claim(one))).all()]
 
 
 async def fail_unread(connection: Connection, delivery_id: str, error: str) -> None:
@@ -148,74 +124,6 @@ async def fail_unread(connection: Connection, delivery_id: str, error: str) -> N
         .where(deliveries.c.delivery_id == delivery_id, deliveries.c.status == "pending")
         .values(status="failed", last_error=error, settled_at=func.now(), updated_at=func.now())
     )
-
-
-async def open_wait_of(connection: Connection, wait_id: str) -> OpenWait:
-    """The wait a delivery is for."""
-    query = (
-        select(waits.c.status, waits.c.told_at, waits.c.payload, runs.c.status.label("run_status"))
-        .join_from(waits, runs, runs.c.run_id == waits.c.run_id)
-        .where(waits.c.wait_id == cast(wait_id, UUID))
-    )
-    row = (await connection.execute(query)).one_or_none()
-    if row is None:
-        return OpenWait(run_open=False, open=False, told=False, filters=())
-    return OpenWait(
-        run_open=row.run_status in ACTIVE_RUN_STATUSES,
-        open=row.status == "WAITING",
-        told=row.told_at is not None,
-        filters=(row.payload or {}).get("filters") or (),
-    )
-
-
-async def in_line(connection: Connection, first: Delivery, limit: int, *, after: int) -> list[InLine]:
-    """The pending deliveries to the wait of ``first``, which stands first, in order, after a number of arrival."""
-    used = exists().where(
-        waits.c.run_id == cast(first.run_id, UUID),
-        waits.c.matched_event_id == deliveries.c.event_id,
-        waits.c.status == "RESOLVED",
-    )
-    query = (
-        select(
-            deliveries,
-            *(column.label(f"of_event_{column.name}") for column in EVENT_COLUMNS),
-            used.label("used"),
-        )
-        .join_from(
-            deliveries,
-            events,
-            and_(events.c.tenant == deliveries.c.tenant, events.c.event_id == deliveries.c.event_id),
-        )
-        .where(*_to_the_wait_of(first), deliveries.c.arrival > after)
-        .order_by(deliveries.c.arrival)
-        .limit(limit)
-    )
-    return [InLine(_delivery(row), row.used) for row in (await connection.execute(query)).all()]
-
-
-async def keep_for_later(connection: Connection, first: Delivery, reason: str, *, up_to: int | None = None) -> None:
-    """Settle the pending deliveries to the wait of ``first``, up to a number of arrival: the run looks them up when a wait of
-    its own could want them."""
-    await connection.execute(
-        update(deliveries)
-        .where(*_to_the_wait_of(first), true() if up_to is None else deliveries.c.arrival <= up_to)
-        .values(status="done", reason=reason, last_error=None, settled_at=func.now(), updated_at=func.now())
-    )
-
-
-def _to_the_wait_of(delivery: Delivery) -> tuple[Any, ...]:
-    return (
-        deliveries.c.tenant == delivery.event.tenant,
-        deliveries.c.target_kind == "wait",
-        deliveries.c.target == delivery.target,
-        deliveries.c.status == "pending",
-    )
-
-
-async def mark_told(connection: Connection, wait_id: str) -> None:
-    """Its run was sent an event that the wait takes."""
-    own = waits.c.wait_id == cast(wait_id, UUID)
-    await connection.execute(update(waits).where(own).values(told_at=func.now()))
 
 
 async def settle_delivery(
@@ -277,16 +185,8 @@ async def postpone_delivery(
     )
 
 
-async def close_stale_wait(connection: Connection, wait_id: str) -> None:
-    """Close a wait whose execution is over."""
-    await connection.execute(
-        update(waits)
-        .where(waits.c.wait_id == wait_id, waits.c.status == "WAITING")
-        .values(status="CANCELED", resolved_at=func.now())
-    )
-
-
-def _delivery(row: Any) -> Delivery:
+def delivery_of(row: Any) -> Delivery:
+    """A row of deliveries with ``EVENT_COLUMNS`` beside it, named ``of_event_...``."""
     return Delivery(
         delivery_id=str(row.delivery_id),
         event=stored_event(row, "of_event_"),
