@@ -132,7 +132,7 @@ def diff(
 
 @app.command()
 def pause(workflows: Workflows, reason: Reason = None, as_json: Json = False) -> None:
-    """Refuse new runs of workflows, by whatever they would be started; runs that are under way go on.
+    """Hold new runs of workflows: starts by hand are refused, triggers wait; runs that are under way go on.
 
     Exit code 1 when some of several were refused.
     """

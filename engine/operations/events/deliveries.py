@@ -150,6 +150,7 @@ async def _to_launch(context: OperationContext, delivery: Delivery) -> Served:
             source_payload_schema_ref=event.payload_schema_ref,
             trigger_mapping_applied=mapped,
             keep_refused=False,
+            may_wait=True,
             arrival=event.arrival,
         ),
     )

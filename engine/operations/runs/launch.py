@@ -64,6 +64,8 @@ class LaunchRequest:
     """What the audit log calls it."""
     reason: str | None = None
     audit_details: dict[str, Json] = field(default_factory=dict)
+    may_wait: bool = False
+    """Whether it is queued when it meets a pause or a full limit, where its workflow does not skip such; else it is refused."""
     arrival: int | None = None
     """Arrival of the event that starts it: from there its waits look back, and it is its place in line, should it be queued."""
     keep_refused: bool = True
@@ -148,7 +150,7 @@ async def _accept(
     ``launch_seconds``: after how many seconds somebody else may start it.
     """
     tenant = context.tenant
-    may_wait = request.trigger_type is not None
+    may_wait = request.may_wait
     for _ in range(_TRIES):
         kept = await _keeper(connection, tenant, request, payload)
         if kept is not None:
