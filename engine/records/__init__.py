@@ -37,6 +37,7 @@ from engine.records.filters import (
     RunOrder,
     TaskFilter,
 )
+from engine.records.members import Member, MemberKind
 from engine.records.quota import QuotaUsage
 from engine.records.replay import (
     Difference,
@@ -146,6 +147,8 @@ __all__ = [
     "LogLine",
     "LogPage",
     "LogQuery",
+    "Member",
+    "MemberKind",
     "OpenWait",
     "Original",
     "Override",
