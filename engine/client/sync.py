@@ -240,6 +240,7 @@ class SyncSystem(SyncGroup[System]):
     health = plain(System.health)
     attention = plain(System.attention)
     installation = plain(System.installation)
+    reveal = plain(System.reveal)
     changes = streamed(System.changes)
 
 

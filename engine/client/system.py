@@ -9,7 +9,8 @@ from engine.errors import Unavailable
 from engine.operations.attention import attention, installation
 from engine.operations.context import OperationContext
 from engine.operations.health import system_health
-from engine.records import Attention, Change, ChangeKind, Health, Installation, Level, Session
+from engine.operations.reveal import reveal
+from engine.records import Attention, Change, ChangeKind, Health, Installation, Json, Level, Revealable, Session
 from engine.store.database.notifications import RUNS, notices
 from engine.store.database.reader import open_reader
 
@@ -46,6 +47,10 @@ class System:
     async def installation(self) -> Installation:
         """Workers, task queue and stores now. Needs the level read. Raises ``Unavailable`` when Postgres does not answer."""
         return await installation(self._context)
+
+    async def reveal(self, document: Revealable, target: str, reason: str) -> Json:
+        """One document with nothing masked; ``target`` is its id. Audited. Needs the level admin. Raises as ``reveal``."""
+        return await reveal(self._context, document, target, reason)
 
     async def changes(self) -> AsyncIterator[Change]:
         """Endless notices of runs that changed, by LISTEN/NOTIFY. Needs the level read.

@@ -53,6 +53,7 @@ from engine.records.replay import (
     ReplayPreview,
     StepState,
 )
+from engine.records.revealing import Revealable
 from engine.records.runs import (
     ENDED,
     STUCK_AFTER,
@@ -166,6 +167,7 @@ __all__ = [
     "ReplayInput",
     "ReplayPreview",
     "Replayed",
+    "Revealable",
     "RunCounts",
     "RunFilter",
     "RunOrder",

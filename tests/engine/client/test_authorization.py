@@ -13,7 +13,18 @@ import pytest_asyncio
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine import Engine, EngineError, ExportFormat, Forbidden, Level, MemberKind, NotFound, Override, RunFilter
+from engine import (
+    Engine,
+    EngineError,
+    ExportFormat,
+    Forbidden,
+    Level,
+    MemberKind,
+    NotFound,
+    Override,
+    Revealable,
+    RunFilter,
+)
 from engine.ids import new_id
 from engine.settings import DEFAULT_TENANT
 from engine.store.database.engine import create_store_engine
@@ -114,6 +125,11 @@ OPERATIONS: Final[dict[str, tuple[Level, Ask]]] = {
     "system.health": (NONE, lambda e: e.system.health()),
     "system.attention": (READ, lambda e: e.system.attention()),
     "system.installation": (READ, lambda e: e.system.installation()),
+    "system.reveal": (ADMIN, lambda e: e.system.reveal(Revealable.PAYLOAD, RUN, WHY)),
+    "system.reveal of an event": (ADMIN, lambda e: e.system.reveal(Revealable.EVENT, EVENT, WHY)),
+    "system.reveal of a task": (ADMIN, lambda e: e.system.reveal(Revealable.TASK, TASK, WHY)),
+    "system.reveal of an attempt": (ADMIN, lambda e: e.system.reveal(Revealable.ATTEMPT, ROW, WHY)),
+    "system.reveal of an output": (ADMIN, lambda e: e.system.reveal(Revealable.OUTPUT, RUN, WHY)),
     "system.changes": (READ, lambda e: anext(e.system.changes())),
 }
 WAITING: Final = ("system.changes", "system.health", "system.installation")
