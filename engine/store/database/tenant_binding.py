@@ -1,4 +1,4 @@
-"""Binding transactions to one tenant, by which Postgres itself hides the rows of the others: the wall behind every WHERE.
+"""Binding transactions to one tenant, by which Postgres itself hides the rows of the others, also where a WHERE is missing.
 
 A transaction names its tenant in the setting ``runstudio.tenant``, for itself alone, and policies on the tables compare it (see
 ``runstudio_migrations.roles``). One that names none is a worker's: workers serve all tenants. It counts for logins of

@@ -1,4 +1,4 @@
-"""The second wall: a statement that forgot its WHERE, in a process that serves one tenant."""
+"""A statement without its WHERE, in a process that serves one tenant."""
 
 from __future__ import annotations
 
