@@ -17,10 +17,12 @@ class Members:
         """Everybody with a level: persons first, by name. Needs the level read."""
         return await members.list_members(self._context)
 
-    async def set(self, name: str, level: Level, reason: str, *, kind: MemberKind = MemberKind.PERSON) -> Member:
+    async def set(
+        self, name: str, level: Level, *, kind: MemberKind = MemberKind.PERSON, reason: str | None = None
+    ) -> Member:
         """Give an account, or a Unix group, a level. Needs the level admin. Raises as ``set_member``."""
         return await members.set_member(self._context, kind, name, level, reason)
 
-    async def remove(self, name: str, reason: str, *, kind: MemberKind = MemberKind.PERSON) -> None:
+    async def remove(self, name: str, *, kind: MemberKind = MemberKind.PERSON, reason: str | None = None) -> None:
         """Take the level away. Needs the level admin. Raises as ``remove_member``."""
         await members.remove_member(self._context, kind, name, reason)

@@ -21,14 +21,16 @@ async def list_members(context: OperationContext) -> tuple[Member, ...]:
         return await members.load_members(connection, context.tenant)
 
 
-async def set_member(context: OperationContext, kind: MemberKind, name: str, level: Level, reason: str) -> Member:
+async def set_member(
+    context: OperationContext, kind: MemberKind, name: str, level: Level, reason: str | None = None
+) -> Member:
     """Give an account or a Unix group a level, instead of the one it has. Needs the level admin.
 
     Setting what is set already writes nothing. Raises ``Invalid`` (MEMBER_INVALID, REASON_TOO_SHORT, REASON_TOO_LONG),
     ``Conflict`` (LAST_ADMIN), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN)
-    named, why = _checked_name(name), checked_reason(reason)
+    named, why = _checked_name(name), None if reason is None else checked_reason(reason)
     if level is Level.NONE:
         raise Invalid("MEMBER_INVALID", "A member has a level.", "Use read, operate or admin, or remove the member.")
     async with writing(context.store) as connection:
@@ -47,14 +49,14 @@ async def set_member(context: OperationContext, kind: MemberKind, name: str, lev
         )
 
 
-async def remove_member(context: OperationContext, kind: MemberKind, name: str, reason: str) -> None:
+async def remove_member(context: OperationContext, kind: MemberKind, name: str, reason: str | None = None) -> None:
     """Take the level away. Needs the level admin.
 
     Raises ``NotFound`` (MEMBER_NOT_FOUND), ``Invalid`` (MEMBER_INVALID, REASON_TOO_SHORT, REASON_TOO_LONG), ``Conflict``
     (LAST_ADMIN), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN)
-    named, why = _checked_name(name), checked_reason(reason)
+    named, why = _checked_name(name), None if reason is None else checked_reason(reason)
     async with writing(context.store) as connection:
         known, others = await _member_and_others(connection, context.tenant, kind, named)
         if known is None:

@@ -25,7 +25,7 @@ class _Level(StrEnum):
 
 Name = Annotated[str, typer.Argument(help="Name of an account, or with --group of a Unix group.", show_default=False)]
 Group = Annotated[bool, typer.Option("--group", help="A Unix group: everybody in it.")]
-Why = Annotated[str, typer.Option("--reason", help="Why; it is audited.", show_default=False)]
+Why = Annotated[str | None, typer.Option("--reason", help="Why; it is audited.")]
 
 
 @app.command("list")
@@ -60,8 +60,8 @@ def list_members(as_json: Json = False) -> None:
 def set_member(
     name: Name,
     level: Annotated[_Level, typer.Argument(help="What they may do.", show_default=False)],
-    reason: Why,
     group: Group = False,
+    reason: Why = None,
     as_json: Json = False,
 ) -> None:
     """Give an account or a group a level, instead of the one it has. Exit code 4: it is the only admin."""
@@ -71,7 +71,7 @@ def set_member(
 
         kind = MemberKind.GROUP if group else MemberKind.PERSON
         async with open_engine() as engine:
-            member = await engine.members.set(name, Level[level.name], reason, kind=kind)
+            member = await engine.members.set(name, Level[level.name], kind=kind, reason=reason)
         if as_json:
             print_json(_facts(member))
         else:
@@ -81,7 +81,7 @@ def set_member(
 
 
 @app.command("remove")
-def remove_member(name: Name, reason: Why, group: Group = False, as_json: Json = False) -> None:
+def remove_member(name: Name, group: Group = False, reason: Why = None, as_json: Json = False) -> None:
     """Take a level away. Exit code 4: it is the only admin."""
 
     async def work() -> None:
@@ -89,7 +89,7 @@ def remove_member(name: Name, reason: Why, group: Group = False, as_json: Json =
 
         kind = MemberKind.GROUP if group else MemberKind.PERSON
         async with open_engine() as engine:
-            await engine.members.remove(name, reason, kind=kind)
+            await engine.members.remove(name, kind=kind, reason=reason)
         if as_json:
             print_json({"kind": kind.value, "name": name, "level": None})
         else:

@@ -101,8 +101,8 @@ def _retire(connection: Connection, role: str, level: str) -> None:
         return
     for name in members:
         report(
-            f"{name} had {role}, which is no more: people have no database login. Where the account is called the same:"
-            f" runstudio members set {name} {level}"
+            f"{name} had {role}, which is no more: people have no database login. Of a person whose account is called the same:"
+            f" runstudio members set {name} {level}. Of a program: GRANT runstudio_service TO {name}"
         )
     patiently(lambda: _revoke(connection, role), role)
     try:

@@ -118,8 +118,8 @@ OPERATIONS: Final[dict[str, tuple[Level, Ask]]] = {
     "quota.set_limit": (ADMIN, lambda e: e.quota.set_limit(-1)),
     "quota.resume": (ADMIN, lambda e: e.quota.resume(RUN)),
     "members.list": (READ, lambda e: e.members.list()),
-    "members.set": (ADMIN, lambda e: e.members.set("", ADMIN, WHY)),
-    "members.remove": (ADMIN, lambda e: e.members.remove("nobody", WHY, kind=MemberKind.GROUP)),
+    "members.set": (ADMIN, lambda e: e.members.set("", ADMIN)),
+    "members.remove": (ADMIN, lambda e: e.members.remove("nobody", kind=MemberKind.GROUP)),
     # Who one is, and how the parts are, is told to everybody who reaches the process; neither tells of a run.
     "system.session": (NONE, lambda e: e.system.session()),
     "system.health": (NONE, lambda e: e.system.health()),

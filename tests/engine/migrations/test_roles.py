@@ -124,8 +124,8 @@ def test_the_roles_for_people_go_while_they_are_in_use(
     lines: list[str] = []
     migrate(empty_database_url, lines.append)
     assert [line for line in lines if line.startswith("ada had runstudio_operator")] == [
-        "ada had runstudio_operator, which is no more: people have no database login. Where the account is called the"
-        " same: runstudio members set ada operate"
+        "ada had runstudio_operator, which is no more: people have no database login. Of a person whose account is called"
+        " the same: runstudio members set ada operate. Of a program: GRANT runstudio_service TO ada"
     ]
     with pytest.raises(errors.InsufficientPrivilege):
         people.execute(RUNS)

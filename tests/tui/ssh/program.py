@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from engine.operations.actor import Actor
 from runstudio_tui.cli import main as runstudio
 from runstudio_tui.commands import console
 
@@ -122,6 +123,8 @@ def main(directory: str) -> None:
     def entering(**how: bool) -> None:
         enter(**how)
         recorder.note("environment", dict(os.environ))
+        who = Actor.of_this_process("ui")
+        recorder.note("actor", [who.name, who.known_by, who.address])
         arrange()
 
     def arrange() -> None:

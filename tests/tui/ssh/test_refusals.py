@@ -152,7 +152,8 @@ def test_no_variable_of_the_client_is_a_way_out(host: Host, login: Callable[...,
     assert set(environment(host)) == KEPT
     # Where the database is, and who asks, is not for the client to say.
     assert f"DATABASE_URL={environment(host)['DATABASE_URL']}\n" in recipe("/etc/runstudio/environment")
-    assert environment(host)["SUDO_USER"] == host.account(CARELESS)
+    (actor,) = (record["of"] for record in host.records() if record["what"] == "actor")
+    assert actor == [host.account(CARELESS), "sudo", "127.0.0.1"]
     assert environment(host)["HOME"] == str(host.home)
     assert [record for record in host.records() if record["what"] == "start"] == []
     home = str(host.home)
