@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 import structlog
 
 from engine.errors import Conflict, EngineError, Invalid, NotFound, Unavailable
-from engine.operations.actor import Actor, Source
+from engine.operations.actor import Actor, KnownBy, Source
 from engine.operations.context import OperationContext
 from engine.operations.events.waits import deliver_to_wait
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
@@ -40,6 +40,7 @@ _LONGEST_OUTAGE_PAUSE_SECONDS: Final = 30.0
 """So soon after an outage a delivery is made."""
 _AT_ONCE: Final = 16
 _SOURCES: Final[dict[str, Source]] = {word: word for word in get_args(Source)}
+_KNOWN_BY: Final[dict[str, KnownBy]] = {word: word for word in get_args(KnownBy)}
 
 _LOG: Final = structlog.get_logger("runstudio.deliveries")
 
@@ -122,7 +123,11 @@ def _acting(context: OperationContext, event: StoredEvent) -> OperationContext:
     """The context of whoever submitted the event, with what they might do then: never with what this worker may."""
     if event.submitter is None:
         return context.acting_as(Actor(f"event {event.event_id}", source=context.actor.source), Level.OPERATE)
-    actor = Actor(event.submitter.name, source=_SOURCES.get(event.submitter.source, "api"))
+    actor = Actor(
+        event.submitter.name,
+        source=_SOURCES.get(event.submitter.source, "api"),
+        known_by=_KNOWN_BY.get(event.submitter.known_by, "account"),
+    )
     level = next((level for level in Level if level.word == event.submitter.level), Level.NONE)
     return context.acting_as(actor, level)
 

@@ -62,7 +62,8 @@ async def submit_event(
     payload = _payload(request.payload)
     event_id = request.event_id or new_id()
     digest = _digest(request, payload)
-    submitter = Submitter(context.actor.name, context.actor.source, (await context.level()).word)
+    actor = context.actor
+    submitter = Submitter(actor.name, actor.source, actor.known_by, (await context.level()).word)
     transaction = writing(context.store) if connection is None else writing_in(context.store, connection)
     async with transaction as rows:
         settings = await load_settings(rows, context.tenant)

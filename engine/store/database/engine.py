@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
+from engine.store.database.tenant_binding import bind_to_tenant
 from engine.values.json_policy import dumps_for_storage
 
 READ_TIMEOUT_SECONDS: Final = 2.0
@@ -22,16 +23,22 @@ LOCK_TIMEOUT_SECONDS: Final = 10
 
 
 def create_store_engine(
-    url: str, *, pool_size: int = 10, max_overflow: int = 10, application_name: str = "runstudio"
+    url: str,
+    *,
+    pool_size: int = 10,
+    max_overflow: int = 10,
+    application_name: str = "runstudio",
+    tenant: str | None = None,
 ) -> AsyncEngine:
     """An async engine on psycopg 3 whose json parameters go through the JSON policy. Nothing is connected yet.
 
-    ``url`` may name any Postgres dialect (``postgresql://...``). Call ``dispose()`` at the end. A connection that broke is
+    ``url`` may name any Postgres dialect (``postgresql://...``). ``tenant``: the only one whose rows its transactions see; None:
+    all of them, for a worker. Call ``dispose()`` at the end. A connection that broke is
     found out by its next use, which fails: callers repeat (activities are), instead of paying a ping per transaction.
     """
     arguments = connect_arguments(application_name)
     arguments["options"] += f" -c lock_timeout={LOCK_TIMEOUT_SECONDS}s"
-    return create_async_engine(
+    engine = create_async_engine(
         make_url(url).set(drivername=DATABASE_DRIVER),
         pool_size=pool_size,
         max_overflow=max_overflow,
@@ -39,7 +46,11 @@ def create_store_engine(
         pool_recycle=1800,
         json_serializer=dumps_for_storage,
         connect_args=arguments,
+        isolation_level=None if tenant is None else "AUTOCOMMIT",
     )
+    if tenant is not None:
+        bind_to_tenant(engine, tenant)
+    return engine
 
 
 def connect_arguments(application_name: str) -> dict[str, Any]:

@@ -29,6 +29,8 @@ class Submitter:
     name: str
     source: str
     """api, cli, ui, worker or reconciler."""
+    known_by: str
+    """account, sudo or service."""
     level: str
     """none, read, operate or admin."""
 
@@ -85,6 +87,7 @@ async def insert_event(connection: Connection, event: NewEvent, *, late: bool = 
         content_digest=event.digest,
         submitted_by=event.submitter.name,
         submitted_from=event.submitter.source,
+        submitted_known_by=event.submitter.known_by,
         submitted_level=event.submitter.level,
         state="received",
     )
@@ -112,6 +115,7 @@ EVENT_COLUMNS: Final = (
     events.c.created_at,
     events.c.submitted_by,
     events.c.submitted_from,
+    events.c.submitted_known_by,
     events.c.submitted_level,
 )
 
@@ -132,5 +136,7 @@ def stored_event(row: Any, prefix: str = "") -> StoredEvent:
         payload_schema_ref=of("payload_schema_ref"),
         arrival=of("arrival"),
         created_at=of("created_at"),
-        submitter=Submitter(of("submitted_by"), of("submitted_from"), of("submitted_level")) if known else None,
+        submitter=Submitter(of("submitted_by"), of("submitted_from"), of("submitted_known_by"), of("submitted_level"))
+        if known
+        else None,
     )

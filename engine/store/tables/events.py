@@ -45,6 +45,7 @@ workflow_runtime_events = Table(
     text_column("content_digest", doc="SHA-256 hex of what was sent under this id; NULL: from before it was kept."),
     text_column("submitted_by", doc="The actor; what the event does to a task is done with their level."),
     text_column("submitted_from"),
+    text_column("submitted_known_by"),
     text_column("submitted_level"),
     PrimaryKeyConstraint("tenant", "event_id", name="workflow_runtime_events_pkey"),
     one_of("state", EVENT_STATES, "workflow_runtime_events_state_check"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from runstudio_migrations.online import alter, create_index, online, refuse_downgrade
 
 revision = "0007"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -18,6 +18,7 @@ COLUMNS = {
         "content_digest text",
         "submitted_by text",
         "submitted_from text",
+        "submitted_known_by text",
         "submitted_level text",
     ),
     "workflow_event_deliveries": ("refusals integer NOT NULL DEFAULT 0",),
