@@ -37,7 +37,10 @@ RUN_ENDED: Final = "The run has ended."
 async def deliver_to_wait(context: OperationContext, first: Delivery) -> None:
     """Settle ``first`` and what stands in line behind it for the same wait. Raises ``Unavailable``."""
     async with writing(context.store) as connection:
-        wait = await wait_line.open_wait_of(connection, first.target)
+        wait = await wait_line.open_wait_of(connection, first)
+        if wait.used:
+            await settle_delivery(connection, first, "done", run_id=first.run_id, wait_id=first.target)
+            return
         if not wait.run_open:
             await settle_delivery(connection, first, "skipped", reason=RUN_ENDED)
             return

@@ -36,24 +36,33 @@ class OpenWait:
 
     run_open: bool
     open: bool
+    used: bool
+    """The run has ended a wait with the event of this delivery already: it looked it up."""
     told: bool
     """Its run was sent an event that it takes."""
     filters: Sequence[Json]
 
 
-async def open_wait_of(connection: Connection, wait_id: str) -> OpenWait:
+async def open_wait_of(connection: Connection, delivery: Delivery) -> OpenWait:
     """The wait a delivery is for."""
+    other = waits.alias("other")
+    used = exists().where(
+        other.c.run_id == waits.c.run_id,
+        other.c.matched_event_id == delivery.event.event_id,
+        other.c.status == "RESOLVED",
+    )
     query = (
-        select(waits.c.status, waits.c.told_at, waits.c.payload, runs.c.status.label("run_status"))
+        select(waits.c.status, waits.c.told_at, waits.c.payload, runs.c.status.label("run_status"), used.label("used"))
         .join_from(waits, runs, runs.c.run_id == waits.c.run_id)
-        .where(waits.c.wait_id == cast(wait_id, UUID))
+        .where(waits.c.wait_id == cast(delivery.target, UUID))
     )
     row = (await connection.execute(query)).one_or_none()
     if row is None:
-        return OpenWait(run_open=False, open=False, told=False, filters=())
+        return OpenWait(run_open=False, open=False, used=False, told=False, filters=())
     return OpenWait(
         run_open=row.run_status in ACTIVE_RUN_STATUSES,
         open=row.status == "WAITING",
+        used=row.used,
         told=row.told_at is not None,
         filters=(row.payload or {}).get("filters") or (),
     )

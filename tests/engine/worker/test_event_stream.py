@@ -215,6 +215,7 @@ async def test_f8_a_delivery_is_tried_for_as_long_as_temporal_is_away(
     await bench.publish([wait_event("w", key='"k"')])
     run = await bench.start()
     await run.waiting("event")
+    await run.at_rest()
     await submit_event(context, EventRequest("PING", {}, "k"))
     assert await route_received(away) == 1
     for attempt in (1, 2, 10, 5_000):
@@ -223,13 +224,14 @@ async def test_f8_a_delivery_is_tried_for_as_long_as_temporal_is_away(
         )
         assert await make_due_deliveries(away) == 1
         [row] = await bench.rows(
-            "SELECT attempts, refusals, status, last_error, next_attempt_at < now() + interval '31 s' AS soon"
+            "SELECT attempts, refusals, status, reason, last_error, next_attempt_at < now() + interval '31 s' AS soon"
             " FROM workflow_event_deliveries"
         )
         assert row == {
             "attempts": attempt,
             "refusals": 0,
             "status": "pending",
+            "reason": None,
             "last_error": "TEMPORAL_UNAVAILABLE: Nobody answers.",
             "soon": True,
         }
@@ -251,6 +253,7 @@ async def test_f8_a_count_ends_what_is_refused_and_it_can_be_made_again(
     await bench.publish([wait_event("w", key='"k"')])
     run = await bench.start()
     await run.waiting("event")
+    await run.at_rest()
     await submit_event(context, EventRequest("PING", {}, "k"))
     assert await route_received(context) == 1
     for _ in range(MAX_REFUSALS):
