@@ -22,6 +22,7 @@ from engine.interpreter.scopes import Document
 from engine.interpreter.steps_action import attempt_failed
 from engine.interpreter.steps_control import assign_all, kind_of
 from engine.interpreter.times import LATEST, iso_of, parse_instant
+from engine.values.event_key import key_of
 from engine.values.javascript import text
 
 TASK_COMPLETED = "HUMAN_TASK_COMPLETED"
@@ -91,8 +92,7 @@ def _time_passed(state: RunState, step: plan.TimeWait, due_at: str) -> None:
 
 def run_event_wait(state: RunState, step: plan.EventWait) -> None:
     """Wait for a matching event. The deadline counts from now, not from when the host has written the wait."""
-    value = step.key.evaluate(state.scopes.context(), state)
-    key = None if value is None else text(value)
+    key = _key(step.key.evaluate(state.scopes.context(), state))
     deadline = None if step.timeout_ms is None else state.now_ms + step.timeout_ms
     if deadline is not None and deadline > LATEST:
         raise StepFailure(VALIDATION, "event.wait times out after the year 9999", code="INVALID_TIME")
@@ -118,6 +118,14 @@ def run_event_wait(state: RunState, step: plan.EventWait) -> None:
             steps_started=state.steps_started,
         )
     )
+
+
+def _key(value: Json) -> str | None:
+    try:
+        return None if value is None else key_of(value)
+    except ValueError as problem:
+        advice = "Use one of its fields, or null for an event with any key."
+        raise StepFailure(VALIDATION, f"event.wait correlationKey: {problem} {advice}", code="KEY_INVALID") from problem
 
 
 def event_arrived(state: RunState, step: plan.EventWait, event: EventArrived) -> None:

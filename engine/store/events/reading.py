@@ -19,6 +19,7 @@ from engine.store.database.question import ANY_TIME, QUESTIONS, Question, ask, q
 from engine.store.database.reader import Reading, open_reader
 from engine.store.runs.listing import check_limit
 from engine.store.tables import workflow_event_deliveries, workflow_runtime_events
+from engine.values.event_key import normal_key
 
 EVENT_STATUSES: Final = ("received", "matched", "unmatched", "error")
 MAX_EVENTS: Final = 500
@@ -140,7 +141,7 @@ def _conditions(tenant: str, wanted: EventFilter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [events.tenant == tenant]
     for column, value in (
         (events.event_name, wanted.name),
-        (events.correlation_key, wanted.key),
+        (events.correlation_key, None if wanted.key is None else normal_key(wanted.key)),
         (events.matched_run_id, wanted.run_id),
     ):
         if value is not None:

@@ -107,6 +107,33 @@ def test_an_event_that_does_not_match_stays_for_a_later_wait(wrong: fx.EventArri
     assert run.machine.snapshot()["events"]["waiting"][0]["eventId"] == "e1"
 
 
+@pytest.mark.parametrize(
+    ("wanted", "sent", "meet"),
+    [
+        ('" A-1"', "A-1", True),
+        ('"A-1\u00a0"', "\n A-1 ", True),
+        ('"Caf\u00e9"', "Cafe\u0301", True),
+        ('"Cafe\u0301"', "Caf\u00e9", True),
+        ('"A-1"', "a-1", False),
+        ('"A 1"', "A1", False),
+        ("17", "17", True),
+        ("17.0", " 17", True),
+    ],
+)
+def test_f19_keys_are_compared_in_normal_form(wanted: str, sent: str, meet: bool) -> None:
+    run = waiting(event_wait(key=wanted))
+    run.machine.deliver(event(1, key=sent))
+    assert (run.machine.take_event() is not None) is meet
+
+
+@pytest.mark.parametrize("key", ['{"id": 1}', "[1]", "[]", '""', '"  "', '"\u2003\ufeff"', "payload.order"])
+def test_f19_what_is_no_key_fails_the_step(key: str) -> None:
+    run = Driver(
+        attempt(event_wait(key=key), catch=[assign("c", code="error.code")]), payload={"order": {"id": 1}}
+    ).run()
+    assert run.vars == {"code": "KEY_INVALID"}
+
+
 @pytest.mark.parametrize("key", ["k", "other", None])
 def test_a_null_key_means_any_key(key: str | None) -> None:
     run = waiting(event_wait("null"))

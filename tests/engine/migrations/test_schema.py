@@ -109,12 +109,13 @@ async def test_a_program_refuses_a_schema_that_is_old_or_missing(empty_database_
         assert refused.value.details == {
             "found": "0001",
             "needed": head_revision(),
-            "missing": ["0002", "0003", "0004"],
+            "missing": ["0002", "0003", "0004", "0009"],
         }
         assert [revision.summary for revision in missing_revisions(empty_database_url)] == [
             "beside the old executor",
             "cutover",
             "when a step is due",
+            "payloads in their order",
         ]
 
         migrate(empty_database_url)

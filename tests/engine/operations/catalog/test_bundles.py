@@ -100,6 +100,35 @@ async def test_one_workflow_that_cannot_run_here_keeps_all_out(
     assert await query("SELECT 1 FROM workflow_definitions") == []
 
 
+async def test_f43_everything_that_is_wrong_is_said_and_nothing_written(
+    context: OperationContext, registry: ActionRegistry, bundle: dict[str, Any], query: Query, execute: Execute
+) -> None:
+    await emptied(execute)
+    empty, spaced, foreign = deepcopy(bundle), deepcopy(bundle), deepcopy(bundle)
+    empty["workflows"] = []
+    spaced["workflows"][0]["key"] = "my orders"
+    for wrong, place in ((empty, "/workflows"), (spaced, "/workflows/0/key")):
+        with pytest.raises(Invalid, match="SCHEMA_VALIDATION_FAILED") as caught:
+            await import_bundle(context, wrong, registry)
+        assert [issue["path"] for issue in caught.value.details["issues"]] == [place]
+    step = {"id": "a", "type": "action.call", "config": {"actionId": "no.such", "version": 1}}
+    billing, orders = foreign["workflows"]
+    billing["draft"]["definition"] |= {"steps": [step], "payloadSchemaRef": "payload.Nobody.v1"}
+    orders["publishedVersions"][0]["definition"]["steps"] = [step, {**step, "id": "b"}]
+    orders["publishedVersions"][1]["payloadSchemaJson"] = {"type": "no such type"}
+    with pytest.raises(Invalid, match="BUNDLE_INVALID") as caught:
+        await import_bundle(context, foreign, registry)
+    found = {(issue["workflowId"], issue["version"], issue["code"]) for issue in caught.value.details["issues"]}
+    assert found == {
+        ("billing", None, "UNKNOWN_ACTION"),
+        ("billing", None, "PAYLOAD_SCHEMA_REF_UNKNOWN"),
+        ("orders", 1, "UNKNOWN_ACTION"),
+        ("orders", 2, "PAYLOAD_SCHEMA_INVALID"),
+    }
+    assert len(caught.value.details["issues"]) == 5
+    assert await query(VERSIONS) == await query("SELECT 1 FROM workflow_definitions") == []
+
+
 async def test_a_file_that_is_none_is_refused(context: OperationContext, registry: ActionRegistry) -> None:
     for value in ({}, [], "bundle", {"format": "another", "formatVersion": 1}):
         with pytest.raises(Invalid, match="UNSUPPORTED_FORMAT"):
