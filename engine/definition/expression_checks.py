@@ -30,7 +30,7 @@ def loop_issues(site: Site) -> Iterator[Issue]:
     items = site.step.get("items") if site.type == "control.forEach" else None
     source = items.get("$expr") if isinstance(items, dict) else None
     expression = compiled(source) if isinstance(source, str) else None
-    if isinstance(expression, Expression) and expression.selects:
+    if source is not None and isinstance(expression, Expression) and expression.selects:
         message = "/items: One match alone is not an array, and no match is missing; the loop fails with both."
         yield site.place.warning("ITEMS_MAY_COLLAPSE", message, f"Write [{source.strip()}].")
 

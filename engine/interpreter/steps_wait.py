@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.definition import plan
+from engine.definition.formula import Formula
 from engine.definition.step_ref import StepRef
 from engine.errors import CHILD, TIMEOUT, VALIDATION, RunError, StepFailure
 from engine.ids import derived_id
@@ -67,10 +68,23 @@ def _due(state: RunState, step: plan.TimeWait) -> int:
         except ValueError as failure:
             raise StepFailure(VALIDATION, f"time.wait until: {failure}", code="INVALID_TIME") from failure
     else:
-        due = state.now_ms + (step.duration_ms or 0)
+        due = state.now_ms + _duration(state, step)
     if due > LATEST:
         raise StepFailure(VALIDATION, "time.wait ends after the year 9999", code="INVALID_TIME")
     return due
+
+
+def _duration(state: RunState, step: plan.TimeWait) -> int:
+    """Milliseconds; 0 is not waited for."""
+    if not isinstance(step.duration_ms, Formula):
+        return step.duration_ms or 0
+    value = step.duration_ms.evaluate(state.scopes.context(), state)
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value == value // 1
+    if not whole:
+        found = f"{value}" if isinstance(value, int | float) and not isinstance(value, bool) else kind_of(value)
+        message = f"time.wait durationMs must be a whole number of milliseconds, not {found}"
+        raise StepFailure(VALIDATION, message, code="INVALID_TIME")
+    return int(value)
 
 
 def time_over(state: RunState, step: plan.TimeWait) -> None:

@@ -69,6 +69,33 @@ def test_a_wait_beyond_the_calendar_is_refused() -> None:
     assert error["code"] == "INVALID_TIME"
 
 
+@pytest.mark.parametrize(
+    ("source", "delay"), [("1500", 1500), ("payload.minutes * 60000", 120_000), ("2.0 * 3", 6), ("0", None)]
+)
+def test_a_duration_may_be_an_expression(source: str, delay: int | None) -> None:
+    step = {"id": "w", "type": "time.wait", "config": {"mode": "duration", "durationMs": expr(source)}}
+    run = Driver(step, payload={"minutes": 2}).run()
+    assert run.finish.status == "SUCCEEDED"
+    assert [effect.delay_ms for effect in run.effects if isinstance(effect, fx.AwaitTime)] == ([delay] if delay else [])
+    assert run.vars["timeWait"]["mode"] == "duration"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("-1", "-1"), ("1.5", "1.5"), ("'PT5M'", "text"), ("null", "null"), ("true", "a boolean"), ("[1]", "an array"),
+    ],
+)  # fmt: skip
+def test_what_is_no_duration_is_a_validation_error(source: str, found: str) -> None:
+    step = {"id": "w", "type": "time.wait", "config": {"mode": "duration", "durationMs": expr(source)}}
+    error = Driver(step).run().finish.error
+    assert error is not None
+    assert (error["code"], error["message"]) == (
+        "INVALID_TIME",
+        f"time.wait durationMs must be a whole number of milliseconds, not {found}",
+    )
+
+
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
