@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from psycopg import errors as postgres_errors
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
@@ -54,6 +54,12 @@ def connect_arguments(application_name: str) -> dict[str, Any]:
         # Compiling costs more than our statements run.
         "options": "-c timezone=UTC -c jit=off",
     }
+
+
+async def is_read_only(connection: AsyncConnection) -> bool:
+    """Whether Postgres takes no writes from this connection: it is a standby, or told to."""
+    setting = await connection.execute(text("SELECT current_setting('transaction_read_only') = 'on'"))
+    return bool(setting.scalar_one())
 
 
 def libpq_url(url: str | URL) -> str:

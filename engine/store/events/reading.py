@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, select, union_all
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.errors import Invalid, NotFound
@@ -17,6 +17,7 @@ from engine.records import Delivery, Event, EventDetail, EventFilter, Page
 from engine.store.database.keyset import Keyset, Stretch, decode_cursor, encode_cursor, fingerprint, page_of
 from engine.store.database.question import ANY_TIME, QUESTIONS, Question, ask, question
 from engine.store.database.reader import Reading, open_reader
+from engine.store.database.transactions import Connection
 from engine.store.runs.listing import check_limit
 from engine.store.tables import workflow_event_deliveries, workflow_runtime_events
 from engine.values.event_key import normal_key
@@ -29,6 +30,8 @@ DELIVERY_WORDS: Final = {
     "dead": ("failed", "skipped"),
 }
 """Statuses by the word they are asked for with."""
+
+FAILED_CAP: Final = 1000
 
 events = workflow_runtime_events.c
 deliveries = workflow_event_deliveries.c
@@ -135,6 +138,13 @@ def _deliveries(tenant: str, status: str, limit: int, *, continued: bool) -> Que
     ]
     merged = union_all(*(select(branch) for branch in branches)).subquery("merged")
     return question(stretch.of(select(merged), merged))
+
+
+async def count_failed(connection: Connection, tenant: str) -> int:
+    """Deliveries that were given up, at most ``FAILED_CAP``."""
+    where = (deliveries.tenant == tenant, deliveries.status == "failed")
+    failed = select(deliveries.delivery_id).where(*where).limit(FAILED_CAP).subquery()
+    return int((await connection.execute(select(func.count()).select_from(failed))).scalar_one())
 
 
 def _conditions(tenant: str, wanted: EventFilter) -> list[ColumnElement[bool]]:
