@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Ty
 from engine.client.background import BackgroundLoop
 from engine.client.events import Events
 from engine.client.quota import Quota
+from engine.client.redaction import Redaction
 from engine.client.runs import Runs
 from engine.client.schedules import Schedules
 from engine.client.system import System
@@ -224,6 +225,14 @@ class SyncQuota(SyncGroup[Quota]):
     resume = plain(Quota.resume)
 
 
+class SyncRedaction(SyncGroup[Redaction]):
+    """``engine.redaction``."""
+
+    rules = plain(Redaction.rules)
+    set_rules = plain(Redaction.set_rules)
+    test = plain(Redaction.test)
+
+
 class SyncSystem(SyncGroup[System]):
     """``engine.system``."""
 
@@ -251,6 +260,7 @@ class SyncEngine:
         self.tasks = SyncTasks(engine.tasks, self._loop)
         self.schedules = SyncSchedules(engine.schedules, self._loop)
         self.quota = SyncQuota(engine.quota, self._loop)
+        self.redaction = SyncRedaction(engine.redaction, self._loop)
         self.system = SyncSystem(engine.system, self._loop)
 
     @property

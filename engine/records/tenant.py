@@ -1,4 +1,4 @@
-"""The audit log."""
+"""The audit log, and what a tenant hides."""
 
 from __future__ import annotations
 
@@ -24,3 +24,13 @@ class AuditRecord:
     workflow_id: str | None
     reason: str | None
     details: Json
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionRules:
+    """What a tenant hides beside what is hidden for everybody."""
+
+    pointers: tuple[str, ...] = ()
+    """JSON pointers, each from the root of every document."""
+    key_patterns: tuple[str, ...] = ()
+    """Regular expressions (RE2, without case), found anywhere in the name of a key."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -20,19 +20,23 @@ from engine.operations.catalog.publish import publish_context
 from engine.operations.context import OperationContext
 from engine.operations.json_schema import schema_problem
 from engine.operations.progress import Progress, untold
+from engine.operations.runs.json_changes import placeholder_path
 from engine.operations.schedules.schedules import sync_schedule
 from engine.records import Level
 from engine.store.catalog import bundles
 from engine.store.catalog.bundles import StoredVersion, StoredWorkflow
 from engine.store.catalog.definitions import NewVersion, insert_version, lock_workflow
 from engine.store.catalog.payload_schemas import load_schemas, register_schemas
+from engine.store.database.reader import Reader, open_reader
 from engine.store.database.transactions import Connection, writing
 from engine.store.tenant.audit import AuditEntry
 from engine.values.json_policy import clean_json
+from engine.values.placeholder import PLACEHOLDER
 from engine.values.timestamps import iso_milliseconds
 
 Json = Any
 
+_WRITE_IT: Final = "Write the value into the bundle, or better a $secret."
 _NOBODY_HAS: Final = frozenset({"UNKNOWN_ACTION", "PAYLOAD_SCHEMA_REF_UNKNOWN"})
 
 
@@ -102,13 +106,16 @@ async def import_bundle(
 async def export_bundle(
     context: OperationContext, workflow_ids: Sequence[str], *, progress: Progress = untold
 ) -> dict[str, Json]:
-    """The bundle of these workflows. Needs the level read. Raises ``NotFound`` (WORKFLOW_NOT_FOUND), ``Unavailable``."""
+    """The bundle of these workflows, as they may be shown: a secret written out in one is masked, references are not.
+
+    Needs the level read. Raises ``NotFound`` (WORKFLOW_NOT_FOUND), ``Unavailable``.
+    """
     await context.require(Level.READ)
     distinct, found = list(dict.fromkeys(workflow_ids)), list[StoredWorkflow]()
-    async with writing(context.store) as connection:
+    async with open_reader(context.store, context.tenant) as reader:
         for workflow_id in distinct:
             progress(len(found), len(distinct))
-            found.append(await _stored(connection, context.tenant, workflow_id))
+            found.append(_shown(reader, await _stored(reader.connection, context.tenant, workflow_id)))
     progress(len(found), len(distinct))
     exported_at = iso_milliseconds(datetime.now(UTC))
     return write_bundle([_bundled(workflow) for workflow in found], exported_at)
@@ -159,6 +166,10 @@ async def _checked(
     warnings: list[Issue] = []
     findings: list[_Finding] = []
     for version in planned.versions:
+        hidden = placeholder_path(version.definition)
+        if hidden is not None:
+            told = f"{hidden or '/'}: The bundle holds {PLACEHOLDER} in the place of a value that was hidden at the export."
+            findings.append(_Finding(planned, version.version, ROOT.error("PLACEHOLDER_IN_BUNDLE", told, _WRITE_IT)))
         problem = None if version.payload_schema is None else schema_problem(version.payload_schema)
         if problem is not None:
             findings.append(_Finding(planned, version.version, ROOT.error("PAYLOAD_SCHEMA_INVALID", problem)))
@@ -200,6 +211,12 @@ async def _stored(connection: Connection, tenant: str, workflow_id: str) -> Stor
     if found is None:
         raise NotFound("WORKFLOW_NOT_FOUND", f"There is no workflow {workflow_id!r}.", "Check the id.")
     return found
+
+
+def _shown(reader: Reader, workflow: StoredWorkflow) -> StoredWorkflow:
+    versions = tuple(replace(each, definition=reader.definition(each.definition)) for each in workflow.versions)
+    metadata = reader.definition(workflow.metadata)
+    return replace(workflow, metadata=metadata, draft=reader.definition(workflow.draft), versions=versions)
 
 
 def _as_stored(planned: WorkflowImport) -> StoredWorkflow:

@@ -38,6 +38,8 @@ def create_store_engine(
         pool_timeout=CONNECT_TIMEOUT_SECONDS,
         pool_recycle=1800,
         json_serializer=dumps_for_storage,
+        # Payloads are parameters, and what an exception says is logged and stored.
+        hide_parameters=True,
         connect_args=arguments,
     )
 
