@@ -108,9 +108,9 @@ async def export_bundle(
 ) -> dict[str, Json]:
     """The bundle of these workflows, as they may be shown: a secret written out in one is masked, references are not.
 
-    Needs the level read. Raises ``NotFound`` (WORKFLOW_NOT_FOUND), ``Unavailable``.
+    Needs the level admin. Raises ``NotFound`` (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
     """
-    await context.require(Level.READ)
+    await context.require(Level.ADMIN)
     distinct, found = list(dict.fromkeys(workflow_ids)), list[StoredWorkflow]()
     async with open_reader(context.store, context.tenant) as reader:
         for workflow_id in distinct:

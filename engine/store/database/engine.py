@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
+from engine.store.database.tenant_binding import bind_to_tenant
 from engine.values.json_policy import dumps_for_storage
 
 READ_TIMEOUT_SECONDS: Final = 2.0
@@ -22,16 +23,22 @@ LOCK_TIMEOUT_SECONDS: Final = 10
 
 
 def create_store_engine(
-    url: str, *, pool_size: int = 10, max_overflow: int = 10, application_name: str = "runstudio"
+    url: str,
+    *,
+    pool_size: int = 10,
+    max_overflow: int = 10,
+    application_name: str = "runstudio",
+    tenant: str | None = None,
 ) -> AsyncEngine:
     """An async engine on psycopg 3 whose json parameters go through the JSON policy. Nothing is connected yet.
 
-    ``url`` may name any Postgres dialect (``postgresql://...``). Call ``dispose()`` at the end. A connection that broke is
+    ``url`` may name any Postgres dialect (``postgresql://...``). ``tenant``: the only one whose rows its transactions see; None:
+    all of them, for a worker. Call ``dispose()`` at the end. A connection that broke is
     found out by its next use, which fails: callers repeat (activities are), instead of paying a ping per transaction.
     """
     arguments = connect_arguments(application_name)
     arguments["options"] += f" -c lock_timeout={LOCK_TIMEOUT_SECONDS}s"
-    return create_async_engine(
+    engine = create_async_engine(
         make_url(url).set(drivername=DATABASE_DRIVER),
         pool_size=pool_size,
         max_overflow=max_overflow,
@@ -41,7 +48,11 @@ def create_store_engine(
         # Payloads are parameters, and what an exception says is logged and stored.
         hide_parameters=True,
         connect_args=arguments,
+        isolation_level=None if tenant is None else "AUTOCOMMIT",
     )
+    if tenant is not None:
+        bind_to_tenant(engine, tenant)
+    return engine
 
 
 def connect_arguments(application_name: str) -> dict[str, Any]:
@@ -59,9 +70,10 @@ def connect_arguments(application_name: str) -> dict[str, Any]:
 
 
 async def is_read_only(connection: AsyncConnection) -> bool:
-    """Whether Postgres takes no writes from this connection: it is a standby, or told to."""
-    setting = await connection.execute(text("SELECT current_setting('transaction_read_only') = 'on'"))
-    return bool(setting.scalar_one())
+    """Whether Postgres takes no writes: it is a standby, or told to."""
+    # Not transaction_read_only: a connection that a reader has used begins its transactions as READ WRITE.
+    asked = text("SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'")
+    return bool((await connection.execute(asked)).scalar_one())
 
 
 def libpq_url(url: str | URL) -> str:

@@ -21,12 +21,12 @@ SEED = f"""
 
 
 def test_open_waits_get_normal_keys(empty_database_url: str, upgrade_to: Callable[..., None]) -> None:
-    upgrade_to(empty_database_url, "0004")
+    upgrade_to(empty_database_url, "0005")
     with connect(empty_database_url) as connection:
         connection.execute(SEED)
     for _ in range(2):
         upgrade_to(empty_database_url, "0009")
         with connect(empty_database_url) as connection:
             found: list[Any] = connection.execute("SELECT key FROM workflow_run_waits ORDER BY step_path").fetchall()
-            connection.execute("UPDATE alembic_version SET version_num = '0004'")
+            connection.execute("UPDATE alembic_version SET version_num = '0005'")
         assert [key for (key,) in found] == ["A-1", "Caf\u00e9", None, " old ", " task "]
