@@ -20,6 +20,7 @@ from engine.actions.schema import issues_of
 from engine.definition.models import RetryPolicy
 from engine.errors import Invalid
 from engine.interpreter.effects import ActionTraits
+from engine.values.request_limits import MAX_NAME_CHARACTERS, MAX_VERSION
 
 QUICK_TIMEOUT_SECONDS: Final = 5.0
 DEFAULT_TIMEOUT_SECONDS: Final = 600.0
@@ -145,8 +146,11 @@ def problems_of(declared: RegisteredAction) -> list[str]:
         problems.append(
             "the id must be names of letters, digits and underscores with points between, such as crm.create_ticket"
         )
-    if not isinstance(declared.version, int) or isinstance(declared.version, bool) or declared.version < 1:
-        problems.append("the version must be a whole number from 1")
+    elif len(declared.id) > MAX_NAME_CHARACTERS:
+        problems.append(f"the id must have at most {MAX_NAME_CHARACTERS} characters")
+    version = declared.version
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= MAX_VERSION:
+        problems.append(f"the version must be a whole number from 1 to {MAX_VERSION}")
     for name, model in (("input", declared.input_model), ("output", declared.output_model)):
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             problems.append(f"{name} must be a pydantic model class, which gives its schema")

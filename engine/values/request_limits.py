@@ -14,3 +14,14 @@ MAX_CHANGES: Final = 10_000
 """Most changes in one patch."""
 MAX_TARGETS: Final = 1000
 """Most runs that one request may cancel or replay."""
+MAX_KEY_BYTES: Final = 1000
+"""Longest key or id that is given from outside, in UTF-8: an entry of a Postgres index holds about 2,700 bytes in all."""
+MAX_VERSION: Final = 2**31 - 1
+"""Largest version of a workflow or an action."""
+MAX_NAME_CHARACTERS: Final = 200
+"""Longest name of an event, workflow, schema, task type or action: at most 800 bytes, beside a key in the same entry."""
+
+
+def utf8_bytes(text: str) -> int:
+    """Bytes of ``text`` in UTF-8, which is what indexes and Temporal limit. Half of a surrogate pair counts as three."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from psycopg import errors as postgres_errors
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -31,7 +32,7 @@ def create_store_engine(
     """
     arguments = connect_arguments(application_name)
     arguments["options"] += f" -c lock_timeout={LOCK_TIMEOUT_SECONDS}s"
-    return create_async_engine(
+    engine = create_async_engine(
         make_url(url).set(drivername=DATABASE_DRIVER),
         pool_size=pool_size,
         max_overflow=max_overflow,
@@ -40,6 +41,14 @@ def create_store_engine(
         json_serializer=dumps_for_storage,
         connect_args=arguments,
     )
+    event.listen(engine.sync_engine, "handle_error", _leave_a_former_primary)
+    return engine
+
+
+def _leave_a_former_primary(context: ExceptionContext) -> None:
+    """A server that takes no writes is left as one that went away is: the next connections are new ones."""
+    if isinstance(context.original_exception, postgres_errors.ReadOnlySqlTransaction):
+        context.is_disconnect = True
 
 
 def connect_arguments(application_name: str) -> dict[str, Any]:
@@ -86,6 +95,12 @@ def as_unavailable(error: BaseException) -> Unavailable | None:
             "POSTGRES_LOCKED",
             f"Another transaction holds what this needs: {_first_line(cause)}.",
             "Try again; if it stays, look for long transactions (pg_stat_activity shows them).",
+        )
+    if isinstance(cause, postgres_errors.ReadOnlySqlTransaction):
+        return Unavailable(
+            "POSTGRES_READ_ONLY",
+            "Postgres takes no writes now: it is read-only, or no longer the primary.",
+            "Try again when the primary is back, or correct DATABASE_URL; `runstudio doctor` shows where it points.",
         )
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     refused = isinstance(cause, postgres_errors.OperationalError) and cause.sqlstate is None
