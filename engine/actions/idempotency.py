@@ -28,7 +28,8 @@ def idempotency_key(
 
     A blank key counts as none: an expression over an absent field must not make all runs share one execution. An input that
     the action's model refuses has the engine's key; the action itself then reports what is wrong with it. Raises ``StepFailure``:
-    ``IDEMPOTENCY_KEY_INVALID`` (longer than 512 characters or 1000 bytes, or with NUL), ``IDEMPOTENCY_KEY_FAILED`` (the function raised).
+    ``IDEMPOTENCY_KEY_INVALID`` (longer than 512 characters or 1000 bytes, or with NUL), ``IDEMPOTENCY_KEY_FAILED`` (the function
+    raised).
     """
     chosen = explicit if explicit and explicit.strip() else _own_key(registered, step, action_input)
     if chosen is None:
@@ -36,7 +37,7 @@ def idempotency_key(
     if len(chosen) > MAX_KEY_CHARACTERS or utf8_bytes(chosen) > MAX_KEY_BYTES or "\0" in chosen:
         raise StepFailure(
             VALIDATION,
-            f"The idempotency key of {registered.label} must have at most {MAX_KEY_CHARACTERS} characters ({MAX_KEY_BYTES} bytes) and no NUL.",
+            f"The idempotency key of {registered.label} must have at most {MAX_KEY_CHARACTERS} characters, {MAX_KEY_BYTES} bytes, and no NUL.",
             code=KEY_INVALID,
         )
     return chosen

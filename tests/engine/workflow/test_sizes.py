@@ -8,7 +8,7 @@ import pytest
 
 from tests.engine.activities.test_refused_values import RANDOM
 from tests.engine.workflow.harness import Bench
-from tests.engine.workflow.steps import assign, call, quick, attempt, wait_event
+from tests.engine.workflow.steps import assign, attempt, call, quick, wait_event
 
 
 def of_another_version(version: int) -> dict[str, Any]:
