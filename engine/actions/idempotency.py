@@ -37,7 +37,8 @@ def idempotency_key(
     if len(chosen) > MAX_KEY_CHARACTERS or utf8_bytes(chosen) > MAX_KEY_BYTES or "\0" in chosen:
         raise StepFailure(
             VALIDATION,
-            f"The idempotency key of {registered.label} must have at most {MAX_KEY_CHARACTERS} characters, {MAX_KEY_BYTES} bytes, and no NUL.",
+            f"The idempotency key of {registered.label} must have at most {MAX_KEY_CHARACTERS} characters, {MAX_KEY_BYTES} bytes,"
+            " and no NUL.",
             code=KEY_INVALID,
         )
     return chosen

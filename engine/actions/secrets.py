@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import re
+import stat
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,10 @@ NAME_INVALID: Final = "SECRET_NAME_INVALID"
 NOT_ACCEPTED: Final = "SECRET_NOT_ACCEPTED"
 
 _MARK: Final = "__runstudio_secret_provider__"
+
+MAX_SECRET_BYTES: Final = 64 * 1024
+_UNSTORABLE: Final = re.compile("[\ud800-\udfff]")
+"""What Python makes of bytes in a variable that are no UTF-8."""
 
 SecretReader = Callable[[str, str], Awaitable[str | None]]
 AnyReader = TypeVar("AnyReader", bound=SecretReader)
@@ -59,6 +64,10 @@ class EnvironmentSecrets:
         return self._environment.get(VARIABLE_PREFIX + name) or None
 
 
+class UnreadableSecret(Exception):
+    """What is wrong with the place of a secret; its text quotes nothing that was read there."""
+
+
 class DirectorySecrets:
     """One file per secret, named as the secret, as container platforms mount them. One final line break is not part of it."""
 
@@ -71,9 +80,24 @@ class DirectorySecrets:
     @staticmethod
     def _read(path: Path) -> str | None:
         try:
-            value = path.read_text(encoding="utf-8")
+            # Whatever is there, a pipe that nobody writes to included, opens at once.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise UnreadableSecret(f"{error.strerror}") from None
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UnreadableSecret("it is no regular file")
+            content = os.read(descriptor, MAX_SECRET_BYTES + 1)
+        finally:
+            os.close(descriptor)
+        if len(content) > MAX_SECRET_BYTES:
+            raise UnreadableSecret(f"it has more than {MAX_SECRET_BYTES} bytes")
+        try:
+            value = content.decode("utf-8")
+        except UnicodeDecodeError:
+            raise UnreadableSecret("it is not UTF-8") from None
         return value.removesuffix("\n").removesuffix("\r") or None
 
 
@@ -183,11 +207,11 @@ async def _asked(provider: SecretProvider, name: str, tenant: str, details: dict
         raise
     except Exception as error:  # noqa: BLE001 # a provider may fail in any way, and repeating the activity would not end
         # Its class alone: the text of an error may quote what was read. It has no cause for the same reason.
-        reason = type(error).__name__
+        reason = str(error) if isinstance(error, UnreadableSecret) else type(error).__name__
     else:
-        if secret is None or isinstance(secret, str):
+        if secret is None or (isinstance(secret, str) and not _UNSTORABLE.search(secret)):
             return secret
-        reason = f"it is {type(secret).__name__}, not text"
+        reason = "it is not UTF-8" if isinstance(secret, str) else f"it is {type(secret).__name__}, not text"
     raise StepFailure(
         ACTION,
         f"Secret {name} cannot be read: {reason}. Look at the place where the workers find it.",

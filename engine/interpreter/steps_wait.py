@@ -19,7 +19,7 @@ from engine.interpreter.effects import (
 from engine.interpreter.routing import fail
 from engine.interpreter.run_state import OpenStep, RunState
 from engine.interpreter.scopes import Document
-from engine.interpreter.steps_action import attempt_failed
+from engine.interpreter.steps_action import attempt_failed, require_room
 from engine.interpreter.steps_control import assign_all, kind_of
 from engine.interpreter.times import LATEST, iso_of, parse_instant
 from engine.values.javascript import text
@@ -175,6 +175,7 @@ def run_human_task(state: RunState, step: plan.HumanTask) -> None:
     title = text(step.title.evaluate(context, state))
     description = None if step.description is None else step.description.evaluate(context, state)
     data = {name: formula.evaluate(context, state) for name, formula in step.context_data}
+    require_room(data)
     ref = state.ref(step)
     task_id = _derived(state, ref, "task")
     opened = state.start(step, {"taskId": task_id, "taskType": step.task_type})
@@ -216,6 +217,7 @@ def run_call_workflow(state: RunState, step: plan.CallWorkflow) -> None:
     """Resolve the input once, then start the child of the first attempt."""
     context = state.scopes.context()
     child_input = {name: formula.evaluate(context, state) for name, formula in step.inputs}
+    require_room(child_input)
     opened = state.start(step)
     opened.input = child_input
     start_child(state, step, opened)

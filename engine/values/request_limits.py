@@ -6,6 +6,8 @@ from typing import Final
 
 MAX_PAYLOAD_BYTES: Final = 512 * 1024
 """Longest payload, as canonical JSON in UTF-8: no spaces, no escapes beyond the necessary."""
+MAX_VALUE_BYTES: Final = 2 * 1024 * 1024
+"""Largest input or output of an action, as JSON."""
 MAX_JSON_DEPTH: Final = 200
 """Deepest nesting of lists and objects that is accepted."""
 MAX_INTEGER_DIGITS: Final = 1000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,19 +128,29 @@ async def test_an_empty_text_is_no_secret() -> None:
     assert (await asked.resolve({"$secret": "KEY"}, [""], DEFAULT_TENANT)).value == "found"
 
 
-@pytest.mark.parametrize("content", ["directory", "loop", "not UTF-8"])
-async def test_a_file_that_cannot_be_read_is_no_missing_secret(tmp_path: Path, content: str) -> None:
-    file = tmp_path / "KEY"
-    match content:
-        case "directory":
-            file.mkdir()
-        case "loop":
-            file.symlink_to(file)
-        case _:
-            file.write_bytes(b"\xff\xfe")
+UNREADABLE: dict[str, Callable[[Path], object]] = {
+    "it is no regular file": lambda file: file.mkdir(),
+    "Too many levels of symbolic links": lambda file: file.symlink_to(file),
+    "it is not UTF-8": lambda file: file.write_bytes(b"\xff\xfe"),
+    "it has more than 65536 bytes": lambda file: file.write_bytes(b"x" * 65_537),
+    "it is no regular file (a pipe)": os.mkfifo,
+    "it is no regular file (a device)": lambda file: file.symlink_to("/dev/zero"),
+}
+
+
+@pytest.mark.parametrize("reason", UNREADABLE)
+async def test_f4_a_file_that_cannot_be_read_is_no_missing_secret(tmp_path: Path, reason: str) -> None:
+    UNREADABLE[reason](tmp_path / "KEY")
     with pytest.raises(StepFailure) as failed:
         await SecretResolver([DirectorySecrets(tmp_path)]).resolve({"$secret": "KEY"}, [""], DEFAULT_TENANT)
     assert failed.value.code == "SECRET_UNREADABLE"
+    assert failed.value.details["reason"] == reason.partition(" (")[0]
+
+
+async def test_f4_a_variable_that_is_not_utf8() -> None:
+    asked = SecretResolver([EnvironmentSecrets({"RUNSTUDIO_SECRET_KEY": "a\udcff"})])
+    with pytest.raises(StepFailure, match="it is not UTF-8"):
+        await asked.resolve({"$secret": "KEY"}, [""], DEFAULT_TENANT)
 
 
 @pytest.mark.parametrize(
