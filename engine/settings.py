@@ -108,7 +108,20 @@ class Settings(BaseSettings):
     http_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         validation_alias="RUNSTUDIO_HTTP_ALLOWED_HOSTS",
-        description="Hosts the action `http.request` may call, separated by commas. Empty: none.",
+        description="Hosts the action `http.request` may call, separated by commas, and addresses or networks they may have"
+        " besides those of the internet. Empty: none.",
+    )
+    http_proxy: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+/?$",
+        validation_alias="RUNSTUDIO_HTTP_PROXY",
+        description="Proxy that all calls of `http.request` go through, as `http://proxy.internal:3128`. It looks names up"
+        " itself, so it has to keep calls out of your own network.",
+    )
+    http_ca_file: Path | None = Field(
+        default=None,
+        validation_alias="RUNSTUDIO_HTTP_CA_FILE",
+        description="PEM file with certificates of authorities that `http.request` trusts besides the public ones.",
     )
     health_host: str = Field(
         default="127.0.0.1",
@@ -151,7 +164,7 @@ class Settings(BaseSettings):
             raise ValueError("must start with postgresql://")
         return f"{DATABASE_DRIVER}://{rest}"
 
-    @field_validator("data_dir", "temporal_cli", "secrets_dir")
+    @field_validator("data_dir", "temporal_cli", "secrets_dir", "http_ca_file")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()

@@ -14,7 +14,7 @@ from engine.interpreter.effects import (
     PureCall,
     Sleep,
 )
-from engine.interpreter.policies import backoff_ms, default_policy, may_repeat
+from engine.interpreter.policies import asked_delay_ms, backoff_ms, default_policy, may_repeat
 from engine.interpreter.routing import fail
 from engine.interpreter.run_state import OpenStep, RunState
 from engine.interpreter.times import iso_of
@@ -145,7 +145,7 @@ def attempt_failed(
             fail(state, step, error, call)
         return
     chance = state.host.chance(state.facts.run_id, opened.ref, opened.attempt)
-    delay = math.floor(backoff_ms(policy, opened.attempt, chance))
+    delay = max(math.floor(backoff_ms(policy, opened.attempt, chance)), asked_delay_ms(error))
     due_at = iso_of(state.now_ms + delay)
     state.report(opened, error, call)
     state.log(
