@@ -105,6 +105,12 @@ class Settings(BaseSettings):
         validation_alias="RUNSTUDIO_SECRETS_DIR",
         description="Directory with one file per secret, named as the secret. Asked after RUNSTUDIO_SECRET_<NAME>.",
     )
+    secret_policy_file: Path | None = Field(
+        default=None,
+        validation_alias="RUNSTUDIO_SECRET_POLICY",
+        description="JSON file that says which tenant, action and host may use which secret. Unset: every action that takes"
+        " secrets may use all of them.",
+    )
     http_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         validation_alias="RUNSTUDIO_HTTP_ALLOWED_HOSTS",
@@ -164,7 +170,7 @@ class Settings(BaseSettings):
             raise ValueError("must start with postgresql://")
         return f"{DATABASE_DRIVER}://{rest}"
 
-    @field_validator("data_dir", "temporal_cli", "secrets_dir", "http_ca_file")
+    @field_validator("data_dir", "temporal_cli", "secrets_dir", "secret_policy_file", "http_ca_file")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()

@@ -48,8 +48,8 @@ class RegisteredAction:
     handler: Handler | None
     """None for a pure action: it runs inside the workflow, see ``engine.actions.pure``."""
     idempotency_key: KeyFunction | None = None
-    stores_input: bool = False
-    """Whether what it is given is kept where people read it; it is then given no secrets."""
+    accepts_secrets: bool = False
+    """Whether it may be given secrets. It does not show them then, nor store them where people read."""
     description: str = ""
 
     @property
@@ -89,7 +89,7 @@ def action(
     timeout: float | None = None,
     retry: Mapping[str, Any] | None = None,
     idempotency_key: KeyFunction | None = None,
-    stores_input: bool = False,
+    accepts_secrets: bool = False,
 ) -> Callable[[AnyHandler], AnyHandler]:
     """Declares ``handler(input, ctx)`` as version ``version`` of an action. The function itself is unchanged.
 
@@ -97,7 +97,7 @@ def action(
     ``transaction``: works on the engine's database through ``ctx.transaction``, in one commit with its outcome; only for quick
     async actions. ``timeout``: seconds, 600 by default. ``retry``: default policy in the language's own shape,
     ``{"maxAttempts": 3, "backoffMs": 500}``; a step's own policy wins. ``idempotency_key``: see ``engine.actions.idempotency``.
-    ``stores_input``: keeps what it is given where people read it, so a step that gives it a secret fails.
+    ``accepts_secrets``: may be given secrets, because it shows them to nobody; a step that gives another action one fails.
     The docstring's first line is the description. Raises ``Invalid`` (``ACTION_DECLARATION_INVALID``).
     """
 
@@ -116,7 +116,7 @@ def action(
             ),
             handler=handler,
             idempotency_key=idempotency_key,
-            stores_input=stores_input,
+            accepts_secrets=accepts_secrets,
             description=(inspect.getdoc(handler) or "").partition("\n")[0],
         )
         problems = problems_of(declared)

@@ -16,14 +16,11 @@ from pydantic_core import to_jsonable_python
 from engine.actions.context import ActionContext
 from engine.actions.declaration import RegisteredAction
 from engine.actions.own_time import within_own_time
-from engine.actions.pure import PURE_ACTIONS
-from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import output_json, parse_input
-from engine.actions.secrets import NOT_ACCEPTED, scrub, scrub_failure
+from engine.actions.secrets import scrub, scrub_failure
 from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, VALIDATION, EngineError, StepFailure, Unavailable
 from engine.store.database.engine import as_unavailable
 from engine.store.database.refusals import OUT_OF_RANGE, TOO_LARGE, as_refusal, sqlstate_of
-from engine.values.timestamps import iso_milliseconds
 
 INTERNAL_ERROR: Final = "INTERNAL_ERROR"
 ACTION_TIMEOUT: Final = "ACTION_TIMEOUT"
@@ -46,7 +43,7 @@ async def invoke(
     """Runs the action once and returns its output as a JSON value, with ``secrets`` scrubbed from it and from its heartbeats.
 
     ``raw_input`` has its secrets already resolved. Raises ``StepFailure``, scrubbed too: a StepFailure of the handler as it is;
-    ``ActionError`` with code ``ACTION_INPUT_INVALID`` or ``SECRET_NOT_ACCEPTED`` (the handler has not run),
+    ``ActionError`` with code ``ACTION_INPUT_INVALID`` (the handler has not run),
     ``ACTION_OUTPUT_INVALID``, or ``INTERNAL_ERROR`` for any other exception; ``TimeoutError`` with code ``ACTION_TIMEOUT``, or
     ``STATEMENT_LIMIT`` when the database stopped a statement of a transactional action for a limit of its own.
     Cancellation passes.
@@ -55,26 +52,15 @@ async def invoke(
     transaction is to be repeated. After any error the caller rolls the transaction back.
     """
     if secrets:
-        _require_discretion(registered)
         ctx = replace(ctx, heartbeat=_discreet(ctx.heartbeat, secrets))
     try:
         parsed = parse_input(registered.label, registered.input_model, raw_input)
         output = await _run(registered, parsed, ctx)
-        if not registered.pure:
-            output = output_json(registered.label, registered.output_model, output)
+        output = output_json(registered.label, registered.output_model, output)
     except StepFailure as failure:
         # Without a cause: it may quote a secret, and tracebacks end up in logs.
         raise scrub_failure(failure, secrets) from None
     return scrub(output, secrets)
-
-
-def _require_discretion(registered: RegisteredAction) -> None:
-    if registered.stores_input:
-        raise StepFailure(
-            ACTION,
-            f"{registered.label} keeps what it is given where people can read it, so it is given no secret.",
-            code=NOT_ACCEPTED,
-        )
 
 
 def _discreet(heartbeat: Callable[..., None], secrets: tuple[str, ...]) -> Callable[..., None]:
@@ -126,18 +112,12 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
 async def _call(registered: RegisteredAction, parsed: Any, ctx: ActionContext) -> Any:
     handler = registered.handler
     if handler is None:
-        # A pure action comes here only when it is given a secret, which the workflow must not see.
-        scope = PureScope(step_config={}, context={}, now_iso=lambda: iso_milliseconds(ctx.now()))
-        handler = partial(_run_pure, PURE_ACTIONS[registered.id, registered.version], scope)
+        raise TypeError(f"{registered.label} runs inside the workflow")
     if inspect.iscoroutinefunction(handler):
         return await handler(parsed, ctx)
     # The thread sees the caller's context variables, as it would in an async handler.
     call = partial(contextvars.copy_context().run, handler, parsed, ctx)
     return await asyncio.get_running_loop().run_in_executor(_pool, call)
-
-
-def _run_pure(pure: PureAction, scope: PureScope, parsed: Any, _ctx: ActionContext) -> Any:
-    return pure.run(parsed, scope)
 
 
 def _outage(error: Exception) -> Unavailable | None:

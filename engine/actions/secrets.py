@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote, quote_plus
 
+from engine.actions.secret_policy import SecretPolicy, SecretUse
 from engine.errors import ACTION, Invalid, StepFailure
 from engine.values.json_pointer import names_of, segment
 from engine.values.placeholder import PLACEHOLDER
@@ -28,7 +29,6 @@ VARIABLE_PREFIX: Final = "RUNSTUDIO_SECRET_"
 NOT_FOUND: Final = "SECRET_NOT_FOUND"
 UNREADABLE: Final = "SECRET_UNREADABLE"
 NAME_INVALID: Final = "SECRET_NAME_INVALID"
-NOT_ACCEPTED: Final = "SECRET_NOT_ACCEPTED"
 
 _MARK: Final = "__runstudio_secret_provider__"
 
@@ -146,40 +146,44 @@ class ResolvedInput:
 class SecretResolver:
     """Asks the providers in order; the first that has the name wins."""
 
-    def __init__(self, providers: Sequence[SecretProvider]) -> None:
+    def __init__(self, providers: Sequence[SecretProvider], policy: SecretPolicy | None = None) -> None:
+        """Without a ``policy`` every action that takes secrets may have every secret."""
         self._providers = tuple(providers)
+        self._policy = policy
 
-    async def resolve(self, value: Any, paths: Iterable[str], tenant: str) -> ResolvedInput:
+    async def resolve(self, value: Any, paths: Iterable[str], tenant: str, action_id: str = "") -> ResolvedInput:
         """Replaces the markers at ``paths`` (JSON pointers into ``value``), which are those the author wrote.
 
         A marker anywhere else came in with data, and data must not be able to ask for a secret. ``value`` is not changed.
         Raises ``StepFailure`` (``ActionError``): ``SECRET_NOT_FOUND``, ``SECRET_NAME_INVALID`` or ``SECRET_UNREADABLE``, naming
-        the secret; and a ``StepFailure`` of a provider as it is.
+        the secret; ``SECRET_NOT_ALLOWED`` where the policy does not allow the action this secret; and a ``StepFailure`` of a
+        provider as it is.
         """
         found: list[str] = []
+        use = SecretUse.of(tenant, action_id, value)
         for path in paths:
             segments = names_of(path)
-            value = await self._replace(value, segments, path, tenant, found)
+            value = await self._replace(value, segments, path, use, found)
         return ResolvedInput(value, tuple(found))
 
-    async def _replace(self, value: Any, segments: list[str], path: str, tenant: str, found: list[str]) -> Any:
+    async def _replace(self, value: Any, segments: list[str], path: str, use: SecretUse, found: list[str]) -> Any:
         if not segments:
             name = secret_name(value)
             if name is None:
                 return value
-            secret = await self._read(name, path, tenant)
+            secret = await self._read(name, path, use)
             found.append(secret)
             return secret
         head, rest = segments[0], segments[1:]
         if isinstance(value, dict) and head in value:
-            return {**value, head: await self._replace(value[head], rest, path, tenant, found)}
+            return {**value, head: await self._replace(value[head], rest, path, use, found)}
         if isinstance(value, list) and head.isdigit() and int(head) < len(value):
             position = int(head)
-            changed = await self._replace(value[position], rest, path, tenant, found)
+            changed = await self._replace(value[position], rest, path, use, found)
             return [*value[:position], changed, *value[position + 1 :]]
         return value
 
-    async def _read(self, name: str, path: str, tenant: str) -> str:
+    async def _read(self, name: str, path: str, use: SecretUse) -> str:
         details = {"secret": name, "path": path}
         if not NAME_PATTERN.fullmatch(name):
             raise StepFailure(
@@ -188,8 +192,10 @@ class SecretResolver:
                 code=NAME_INVALID,
                 details=details,
             )
+        if self._policy is not None:
+            self._policy.require(name, use)
         for provider in self._providers:
-            secret = await _asked(provider, name, tenant, details)
+            secret = await _asked(provider, name, use.tenant, details)
             if secret:
                 return secret
         raise StepFailure(

@@ -87,7 +87,7 @@ class ResponseOutput(ActionModel):
 def http_request(network: Network) -> RegisteredAction:
     """The action, allowed to call what ``network`` says."""
 
-    @action("http.request", input=RequestInput, output=ResponseOutput, timeout=ACTION_SECONDS)
+    @action("http.request", input=RequestInput, output=ResponseOutput, timeout=ACTION_SECONDS, accepts_secrets=True)
     async def request(call: RequestInput, ctx: ActionContext) -> dict[str, Any]:
         """Call an HTTP service."""
         try:

@@ -170,7 +170,7 @@ async def test_a_body_does_not_follow_a_redirect_to_another_host(
         ("a.example", "2002:7f00:1::", ["*"], False),
         ("a.example", "fd00:ec2::254", ["*"], False),
         ("a.example", "fe80::1", ["*"], False),
-        ("a.example", "0.0.0.0", ["*"], False),
+        ("a.example", "0.0.0.0", ["*"], False),  # noqa: S104
         ("a.example", "224.0.0.1", ["*"], False),
         ("localhost", "127.0.0.1", ["localhost:8801"], True),
         ("localhost", "10.0.0.7", ["localhost"], False),

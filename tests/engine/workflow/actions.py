@@ -57,7 +57,7 @@ def actions_of(counts: Counts) -> list[RegisteredAction]:
         note(given, ctx)
         return {"value": getattr(given, "value", None)}
 
-    @action("test.ordinary", input=Anything, output=Result)
+    @action("test.ordinary", input=Anything, output=Result, accepts_secrets=True)
     async def ordinary(given: Any, ctx: ActionContext) -> dict[str, Any]:
         """Ends at once too, but nobody knows."""
         note(given, ctx)
