@@ -22,7 +22,7 @@ _PLAIN: Final = b"json/plain"
 
 
 class LargePayloads(PayloadCodec):
-    """Replaces large JSON payloads by ``{"payload_id": ..., "bytes": ...}`` and back; leaves all others alone."""
+    """Replaces large JSON payloads by ``{"payload_id", "bytes", "run", "sha256"}`` and back; leaves all others alone."""
 
     def __init__(self, store: Store, run_id: str | None = None) -> None:
         """``run_id``: the run whose payloads these are; without one nothing is stored, only read."""
@@ -34,7 +34,7 @@ class LargePayloads(PayloadCodec):
         return [await self._out(payload) if len(payload.data) > INLINE_BYTES else payload for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """See the class. Raises ``LookupError`` when the stored value is gone."""
+        """See the class. Raises ``LookupError`` when the stored value is gone, ``ForgedPayload`` when it is not the run's own."""
         return [
             await self._back(payload) if payload.metadata.get("encoding") == ENCODING else payload
             for payload in payloads
@@ -43,10 +43,18 @@ class LargePayloads(PayloadCodec):
     async def _out(self, payload: Payload) -> Payload:
         if self._run_id is None or payload.metadata.get("encoding") != _PLAIN:
             return payload
-        payload_id = await put_text(self._store, self._run_id, payload.data.decode())
-        reference = {"payload_id": payload_id, "bytes": len(payload.data)}
+        stored = await put_text(self._store, self._run_id, payload.data.decode())
+        reference = {
+            "payload_id": stored.payload_id,
+            "bytes": len(payload.data),
+            "run": stored.run_id,
+            "sha256": stored.sha256,
+        }
         return Payload(metadata={"encoding": ENCODING}, data=json.dumps(reference).encode())
 
     async def _back(self, payload: Payload) -> Payload:
-        body = await read_text(self._store, json.loads(payload.data)["payload_id"])
+        reference = json.loads(payload.data)
+        # Whoever can write to Temporal could name the payload of another run.
+        run_id = self._run_id or reference.get("run")
+        body = await read_text(self._store, reference["payload_id"], run_id=run_id, sha256=reference.get("sha256"))
         return Payload(metadata={"encoding": _PLAIN}, data=body.encode())
