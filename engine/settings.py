@@ -111,6 +111,11 @@ class Settings(BaseSettings):
         description="JSON file that says which tenant, action and host may use which secret. Unset: every action that takes"
         " secrets may use all of them.",
     )
+    payload_keys_file: Path | None = Field(
+        default=None,
+        validation_alias="RUNSTUDIO_PAYLOAD_KEYS",
+        description="File with the keys that encrypt what Temporal stores; for every process. Unset: it is not encrypted.",
+    )
     http_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         validation_alias="RUNSTUDIO_HTTP_ALLOWED_HOSTS",
@@ -170,7 +175,9 @@ class Settings(BaseSettings):
             raise ValueError("must start with postgresql://")
         return f"{DATABASE_DRIVER}://{rest}"
 
-    @field_validator("data_dir", "temporal_cli", "secrets_dir", "secret_policy_file", "http_ca_file")
+    @field_validator(
+        "data_dir", "temporal_cli", "secrets_dir", "secret_policy_file", "payload_keys_file", "http_ca_file"
+    )
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()

@@ -1,4 +1,4 @@
-"""The payload codec: a payload above 256 KiB is kept in ``workflow_payloads``, and history holds its id.
+"""The payload codecs: a payload above 256 KiB is kept in ``workflow_payloads``, and history holds its id.
 
 Done at the codec, once for everything that crosses: inputs and outputs of activities, a definition, the state carried over a
 continue-as-new, the result of a child. The workflow sees values and never references, so its code has no second path, and a
@@ -15,9 +15,11 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
 from engine.store.database.transactions import Store
-from engine.store.trace.payloads import INLINE_BYTES, put_text, read_text
+from engine.store.trace.payloads import INLINE_BYTES, ForgedPayload, put_text, read_text
+from engine.temporal.payload_keys import PayloadKeys, keys_of_process
 
 ENCODING: Final = b"json/runstudio-reference"
+ENCRYPTED: Final = b"binary/runstudio-encrypted"
 _PLAIN: Final = b"json/plain"
 
 
@@ -58,3 +60,42 @@ class LargePayloads(PayloadCodec):
         run_id = self._run_id or reference.get("run")
         body = await read_text(self._store, reference["payload_id"], run_id=run_id, sha256=reference.get("sha256"))
         return Payload(metadata={"encoding": _PLAIN}, data=body.encode())
+
+
+class EncryptedPayloads(PayloadCodec):
+    """Encrypts every payload, the references of large ones included, bound to its run; reads what is not encrypted as it is."""
+
+    def __init__(self, inner: PayloadCodec, keys: PayloadKeys, run_id: str | None = None) -> None:
+        self._inner = inner
+        self._keys = keys
+        self._run_id = run_id
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """See the class."""
+        return [self._hidden(payload) for payload in await self._inner.encode(payloads)]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """See the class. Raises ``LookupError`` for a key that is not there, ``ForgedPayload`` for what is of another run."""
+        shown = [
+            self._shown(payload) if payload.metadata.get("encoding") == ENCRYPTED else payload for payload in payloads
+        ]
+        return await self._inner.decode(shown)
+
+    def _hidden(self, payload: Payload) -> Payload:
+        run = (self._run_id or "").encode()
+        name, data = self._keys.encrypt(payload.SerializeToString(), run)
+        return Payload(metadata={"encoding": ENCRYPTED, "key": name.encode(), "run": run}, data=data)
+
+    def _shown(self, payload: Payload) -> Payload:
+        run = payload.metadata.get("run", b"")
+        if run and self._run_id is not None and run != self._run_id.encode():
+            raise ForgedPayload(
+                f"A payload of run {run.decode(errors='replace')[:64]} was given to run {self._run_id}."
+            )
+        return Payload.FromString(self._keys.decrypt(payload.metadata["key"].decode(), payload.data, run))
+
+
+def codec_of(store: Store, run_id: str | None = None) -> PayloadCodec:
+    """The codec for the payloads of a run. Raises ``Invalid`` when the keys of the settings cannot be used."""
+    large, keys = LargePayloads(store, run_id), keys_of_process()
+    return large if keys is None else EncryptedPayloads(large, keys, run_id)

@@ -224,9 +224,7 @@ async def test_an_explicit_key_spans_runs(world: World) -> None:
 
 @pytest.mark.parametrize("action", ["test.quick", "test.writes"])
 @pytest.mark.parametrize("size", [1, 300_000])
-async def test_f31_a_key_that_succeeded_with_another_input_is_a_conflict(
-    world: World, action: str, size: int
-) -> None:
+async def test_f31_a_key_that_succeeded_with_another_input_is_a_conflict(world: World, action: str, size: int) -> None:
     first_run, second_run = await world.run(), await world.run()
     await run_step(world.activity(), request(first_run, action, text="a" * size, key="k"))
     same = await run_step(world.activity(), request(await world.run(), action, text="a" * size, key="k"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,20 +12,12 @@ from temporalio.api.common.v1 import Payload
 
 from engine.ids import new_id
 from engine.settings import DEFAULT_TENANT
-from engine.store.database.engine import create_store_engine
 from engine.store.database.transactions import Store
 from engine.store.trace.payloads import INLINE_BYTES, ForgedPayload
 from engine.temporal.payload_codec import LargePayloads
 
 BODY = json.dumps({"definition": "x" * INLINE_BYTES})
 PLAIN = {"encoding": b"json/plain"}
-
-
-@pytest_asyncio.fixture
-async def store(database_url: str) -> AsyncIterator[Store]:
-    engine = create_store_engine(database_url)
-    yield engine
-    await engine.dispose()
 
 
 @pytest_asyncio.fixture
