@@ -153,6 +153,13 @@ class Settings(BaseSettings):
         description="Memory, in MB, for the runs a worker keeps between their steps: ten runs per MB. Others are read again"
         " when they move.",
     )
+    memory_megabytes: int | None = Field(
+        default=None,
+        ge=256,
+        validation_alias="RUNSTUDIO_MEMORY_MB",
+        description="Memory, in MB, above which a worker begins no action: it is tried again later, or by another worker, and"
+        " the log says so. More than a worker needs with RUNSTUDIO_CACHE_MB. Unset: no ceiling.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
         validation_alias="RUNSTUDIO_LOG_LEVEL",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from engine.actions.registry import ActionRegistry
 from engine.actions.secrets import SecretResolver
+from engine.activities.memory_ceiling import NO_CEILING, MemoryCeiling
 from engine.store.database.transactions import Store
 from engine.values.request_limits import MAX_VALUE_BYTES
 
@@ -20,3 +21,4 @@ class ActivityDependencies:
     identity: str
     """Of the worker; on every attempt it makes."""
     max_value_bytes: int = MAX_VALUE_BYTES
+    memory: MemoryCeiling = NO_CEILING

@@ -19,6 +19,7 @@ from engine.activities.errors import error_of, run_closed
 from engine.activities.execute import Beat, execute
 from engine.activities.heartbeats import beating
 from engine.activities.known_plans import plan_by_hash
+from engine.activities.memory_ceiling import MemoryFull
 from engine.activities.persistence import persistently
 from engine.activities.refused import failure_of, without_claim
 from engine.errors import StepFailure
@@ -104,16 +105,22 @@ class _Running:
                 claimed = False
             elif self._request["tell"]:
                 return
-            elif step.transactional:
-                claimed = await self._in_one_transaction(chain, step)
             else:
                 try:
-                    ours = claimed or await self._claim(chain, step)
-                except KeyHeld:
+                    claimed = await self._do(chain, step, claimed)
+                except (KeyHeld, MemoryFull):
                     if not chain.begun:
                         raise
                     return
-                claimed = ours and await self._run_and_settle(chain, step)
+
+    async def _do(self, chain: Chain, step: RequestedAttempt, claimed: bool) -> bool:
+        """Do the step, if it is ours to do; whether the step after it is claimed."""
+        if not claimed:
+            self._dependencies.memory.require_room(step.call.action_id)
+        if step.transactional:
+            return await self._in_one_transaction(chain, step)
+        ours = claimed or await self._claim(chain, step)
+        return ours and await self._run_and_settle(chain, step)
 
     def _may_go_on(self, chain: Chain) -> bool:
         if asyncio.get_running_loop().time() >= self._deadline:

@@ -37,6 +37,7 @@ class RunStep:
     @activity.defn(name=RUN_STEP)
     async def run_step(self, request: RunStepInput) -> RunStepOutput:
         """``{"ok": output}`` or ``{"error": RunError as JSON}``, and ``at``."""
+        self._dependencies.memory.require_room(request["action"])
         step = read_request(request, self._dependencies)
         try:
             outcome = await (self._in_one_transaction(step) if step.transactional else self._in_three_parts(step))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.activities.memory_ceiling import MemoryCeiling, MemoryFull
 from tests.engine.activities.test_refused_values import RANDOM
 from tests.engine.workflow.harness import Bench
 from tests.engine.workflow.steps import assign, attempt, call, quick, wait_event
@@ -38,3 +39,18 @@ async def test_f2_what_can_never_be_written_fails_the_step(bench: Bench, case: s
     assert (row["status"], row["output_json"]["code"]) == ("SUCCEEDED", code)
     assert [bench.counts.ran[label] for label in "acd"] == [1, 1, 1]
     assert [s["status"] for s in await run.steps() if s["definition_step_id"] == "b"] == ["FAILED"]
+
+
+async def test_a_chain_ends_where_the_memory_does(idle_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def every_second_time(self: MemoryCeiling, action_id: str) -> None:
+        asked.append(action_id)
+        if len(asked) % 2 == 0:
+            raise MemoryFull("WORKER_MEMORY_FULL", "No room.", "")
+
+    monkeypatch.setattr(MemoryCeiling, "require_room", every_second_time)
+    async with idle_bench.worker():
+        run = await idle_bench.play([quick("a"), quick("b"), quick("c")])
+    assert (await run.row())["status"] == "SUCCEEDED"
+    assert idle_bench.counts.ran == {"a": 1, "b": 1, "c": 1}
