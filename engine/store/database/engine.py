@@ -99,7 +99,7 @@ def as_unavailable(error: BaseException) -> Unavailable | None:
     if isinstance(cause, postgres_errors.ReadOnlySqlTransaction):
         return Unavailable(
             "POSTGRES_READ_ONLY",
-            "Postgres takes no writes now: it is read-only, or no longer the primary.",
+            f"Postgres takes no writes now, it is read-only or no longer the primary: {_first_line(cause)}.",
             "Try again when the primary is back, or correct DATABASE_URL; `runstudio doctor` shows where it points.",
         )
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
