@@ -20,6 +20,7 @@ from engine.values.jsonb_order import as_stored
 INLINE_BYTES: Final = 256 * 1024
 """Above this many bytes of JSON a value is kept by reference."""
 
+# Nothing is written over but what somebody has put there who could compute the id beforehand.
 _INSERT: Final = text("""
     INSERT INTO workflow_payloads AS p (payload_id, tenant, run_id, value_json, size_bytes)
     SELECT CAST(:payload_id AS uuid),
@@ -29,7 +30,6 @@ _INSERT: Final = text("""
     SET tenant = excluded.tenant, run_id = excluded.run_id, value_json = excluded.value_json, size_bytes = excluded.size_bytes
     WHERE (p.tenant, p.run_id) IS DISTINCT FROM (excluded.tenant, excluded.run_id) OR p.value_json <> excluded.value_json
 """)
-# Nothing is written over but what somebody has put there who could compute the id beforehand.
 _TEXT: Final = text("""
     SELECT p.value_json AS body, p.run_id::text AS run_id,
         NOT EXISTS (SELECT FROM workflow_runs AS r WHERE r.run_id = p.run_id AND r.tenant <> p.tenant) AS own
