@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
+from engine.store.database.tenant_binding import bind_to_tenant
 from engine.values.json_policy import dumps_for_storage
 
 READ_TIMEOUT_SECONDS: Final = 2.0
@@ -23,11 +24,17 @@ LOCK_TIMEOUT_SECONDS: Final = 10
 
 
 def create_store_engine(
-    url: str, *, pool_size: int = 10, max_overflow: int = 10, application_name: str = "runstudio"
+    url: str,
+    *,
+    pool_size: int = 10,
+    max_overflow: int = 10,
+    application_name: str = "runstudio",
+    tenant: str | None = None,
 ) -> AsyncEngine:
     """An async engine on psycopg 3 whose json parameters go through the JSON policy. Nothing is connected yet.
 
-    ``url`` may name any Postgres dialect (``postgresql://...``). Call ``dispose()`` at the end. A connection that broke is
+    ``url`` may name any Postgres dialect (``postgresql://...``). ``tenant``: the only one whose rows its transactions see; None:
+    all of them, for a worker. Call ``dispose()`` at the end. A connection that broke is
     found out by its next use, which fails: callers repeat (activities are), instead of paying a ping per transaction.
     """
     arguments = connect_arguments(application_name)
@@ -40,8 +47,11 @@ def create_store_engine(
         pool_recycle=1800,
         json_serializer=dumps_for_storage,
         connect_args=arguments,
+        isolation_level=None if tenant is None else "AUTOCOMMIT",
     )
     event.listen(engine.sync_engine, "handle_error", _leave_a_former_primary)
+    if tenant is not None:
+        bind_to_tenant(engine, tenant)
     return engine
 
 

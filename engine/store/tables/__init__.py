@@ -30,6 +30,7 @@ from engine.store.tables.events import (
     workflow_event_deliveries,
     workflow_runtime_events,
 )
+from engine.store.tables.members import workflow_members
 from engine.store.tables.records import (
     workflow_audit_log,
     workflow_data_store,
@@ -72,6 +73,7 @@ __all__ = [
     "workflow_event_arrival_seq",
     "workflow_event_deliveries",
     "workflow_human_tasks",
+    "workflow_members",
     "workflow_payload_schemas",
     "workflow_payloads",
     "workflow_run_logs",
