@@ -19,6 +19,7 @@ import structlog
 from engine import __version__
 from engine.actions.registry import load_actions
 from engine.activities.dependencies import ActivityDependencies
+from engine.activities.memory_ceiling import MemoryCeiling
 from engine.contract import TASK_QUEUE
 from engine.errors import Conflict, Unavailable
 from engine.ids import new_id
@@ -81,7 +82,13 @@ class WorkerHost:
             settings.required_database_url(), pool_size=DATABASE_CONNECTIONS, application_name="runstudio worker"
         )
         self._temporal = _connection(settings, self.process.identity, self._sdk)
-        dependencies = ActivityDependencies(self._store, actions, actions.secrets(settings), self.process.identity)
+        dependencies = ActivityDependencies(
+            self._store,
+            actions,
+            actions.secrets(settings),
+            self.process.identity,
+            memory=MemoryCeiling(settings.memory_megabytes),
+        )
         self._parts = Parts(
             worker_parts(
                 self._store,

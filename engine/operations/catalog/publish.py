@@ -15,7 +15,7 @@ from engine.definition.compile import compile_definition
 from engine.definition.hash import definition_hash
 from engine.definition.issues import Issue
 from engine.definition.parse import parse_definition
-from engine.definition.publish_context import ActionContract, Call, PublishContext
+from engine.definition.publish_context import Call, PublishContext, contracts_of
 from engine.definition.validate import validate_definition
 from engine.errors import Invalid, NotFound
 from engine.operations.context import OperationContext
@@ -198,14 +198,10 @@ async def publish_context(
 ) -> PublishContext:
     """The world ``definition`` is published into by this tenant."""
     settings = await load_settings(connection, tenant)
-    actions: dict[str, dict[int, ActionContract]] = {}
-    for action in registry:
-        contract = ActionContract(action.input_schema(), action.output_schema())
-        actions.setdefault(action.id, {})[action.version] = contract
     return PublishContext(
         now=datetime.now(UTC),
         schemas=await load_schemas(connection, tenant),
-        actions=actions,
+        actions=contracts_of(registry),
         correlation_paths=settings.correlation_paths or {},
         workflows=await _call_graph(connection, tenant, definition),
         timezones=_zones(),

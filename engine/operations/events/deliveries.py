@@ -64,7 +64,7 @@ async def _claimed(context: OperationContext) -> list[Delivery]:
     try:
         async with writing(context.store) as connection:
             return await claim_deliveries(connection, _AT_ONCE)
-    except EngineError:
+    except Unavailable:
         raise
     except Exception as unread:  # noqa: BLE001 - whatever one row brings out must not stop the others
         _LOG.warning("deliveries are claimed one by one", error=type(unread).__name__)
@@ -75,7 +75,7 @@ async def _claimed(context: OperationContext) -> list[Delivery]:
         try:
             async with writing(context.store) as connection:
                 claimed += await claim_delivery(connection, delivery_id)
-        except EngineError:
+        except Unavailable:
             raise
         except Exception as unread:  # noqa: BLE001 - as above
             _LOG.exception("delivery set aside", delivery_id=delivery_id)

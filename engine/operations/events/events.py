@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from engine.definition.correlation import resolve_correlation
 from engine.definition.hash import canonical_json
@@ -19,13 +20,9 @@ from engine.store.events.events import NewEvent, Submitter, insert_event, is_sam
 from engine.store.tenant.audit import AuditEntry
 from engine.store.tenant.settings import load_settings
 from engine.values.json_policy import clean_json, size_bytes
-from engine.values.request_limits import MAX_PAYLOAD_BYTES
+from engine.values.request_limits import MAX_KEY_BYTES, MAX_NAME_CHARACTERS, MAX_PAYLOAD_BYTES, utf8_bytes
 
 Json = Any
-
-MAX_NAME_BYTES: Final = 200
-MAX_ID_BYTES: Final = 1000
-"""Of UTF-8, as Postgres counts: what stands in an index row together has room for all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +44,18 @@ async def submit_event(
     """Store an event for routing. Needs the level operate.
 
     With a ``connection`` the event is part of the caller's transaction, and arrives when that commits. Raises, with nothing
-    written: ``Invalid`` (EVENT_NAME_INVALID, EVENT_ID_INVALID, KEY_INVALID, SCHEMA_REF_INVALID, PAYLOAD_NOT_OBJECT,
+    written: ``Invalid`` (EVENT_NAME_INVALID, EVENT_ID_INVALID, KEY_INVALID, KEY_TOO_LONG, SCHEMA_REF_INVALID, PAYLOAD_NOT_OBJECT,
     PAYLOAD_TOO_LARGE, JSON_*), ``Conflict`` (EVENT_ID_REUSED: another event has the id), ``Forbidden``, ``Unavailable``, and with
     a ``connection`` as ``writing_in``.
     """
     await context.require(Level.OPERATE)
-    _check_text("name", request.name, MAX_NAME_BYTES, "EVENT_NAME_INVALID")
+    _check_name("name", request.name, "EVENT_NAME_INVALID")
     if request.event_id is not None:
-        _check_text("event id", request.event_id, MAX_ID_BYTES, "EVENT_ID_INVALID")
+        _check_key("event id", request.event_id, "EVENT_ID_INVALID")
     if request.correlation_key is not None and not _is_blank(request.correlation_key):
-        _check_text("correlation key", request.correlation_key, MAX_ID_BYTES, "KEY_INVALID")
+        _check_key("correlation key", request.correlation_key, "KEY_INVALID")
     if request.payload_schema_ref is not None:
-        _check_text("schema's name", request.payload_schema_ref, MAX_NAME_BYTES, "SCHEMA_REF_INVALID")
+        _check_name("schema's name", request.payload_schema_ref, "SCHEMA_REF_INVALID")
     payload = _payload(request.payload)
     event_id = request.event_id or new_id()
     digest = _digest(request, payload)
@@ -71,7 +68,7 @@ async def submit_event(
             resolve_correlation(settings.correlation_paths or {}, request.name, payload, request.correlation_key)
         )
         for key in keys:
-            _check_text("correlation key in the payload", key, MAX_ID_BYTES, "KEY_INVALID")
+            _check_key("correlation key in the payload", key, "KEY_TOO_LONG")
         event = NewEvent(
             context.tenant, event_id, request.name, keys, payload, request.payload_schema_ref, digest, submitter
         )
@@ -113,13 +110,21 @@ def _is_blank(key: str) -> bool:
     return isinstance(key, str) and not key.strip()
 
 
-def _check_text(what: str, value: str, most: int, code: str) -> None:
+def _check_name(what: str, value: str, code: str) -> None:
+    _check_text(what, value, code, f"{MAX_NAME_CHARACTERS} characters", lambda: len(value) > MAX_NAME_CHARACTERS)
+
+
+def _check_key(what: str, value: str, code: str) -> None:
+    _check_text(what, value, code, f"{MAX_KEY_BYTES} bytes", lambda: utf8_bytes(value) > MAX_KEY_BYTES)
+
+
+def _check_text(what: str, value: str, code: str, most: str, is_longer: Callable[[], bool]) -> None:
     if not isinstance(value, str):
         raise Invalid(code, f"The {what} is no text but of the type {type(value).__name__}.", "Send it as text.")
     bad = any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
-    if not value.strip() or bad or len(value.encode()) > most:
+    if not value.strip() or is_longer() or bad:
         raise Invalid(
             code,
-            f"The {what} is blank, longer than {most} bytes in UTF-8, or has characters no text can have.",
+            f"The {what} is blank, longer than {most}, or has characters no text can have.",
             "Use a short text.",
         )

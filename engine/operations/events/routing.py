@@ -9,7 +9,7 @@ import structlog
 
 from engine.definition.parse import parse_definition
 from engine.definition.triggers import apply_trigger_mapping
-from engine.errors import EngineError, Invalid, StepFailure
+from engine.errors import Invalid, StepFailure, Unavailable
 from engine.operations.context import OperationContext
 from engine.store.database.transactions import Connection, writing
 from engine.store.events.events import StoredEvent
@@ -43,7 +43,7 @@ async def route_received(context: OperationContext) -> int:
     """
     try:
         return await _route(context, BATCH)
-    except EngineError:
+    except Unavailable:
         raise
     except Exception as refused:  # noqa: BLE001 - whatever one event brings out must not stop the others
         _LOG.warning("a batch of events is routed one by one", error=type(refused).__name__)
@@ -59,7 +59,7 @@ async def _route_one(context: OperationContext) -> int:
     """Route the oldest event, or set it aside."""
     try:
         return await _route(context, 1)
-    except EngineError:
+    except Unavailable:
         raise
     except Exception as refused:  # noqa: BLE001 - as above
         said = f"ROUTING_FAILED: The event cannot be routed ({type(refused).__name__}); the worker's log has the rest."

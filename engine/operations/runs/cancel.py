@@ -13,6 +13,7 @@ from typing import Final
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from engine import advice
 from engine.contract import workflow_id_for
 from engine.errors import Conflict, EngineError, Invalid, Unavailable
 from engine.operations.context import OperationContext
@@ -28,7 +29,7 @@ from engine.store.runs.runs import Run
 from engine.store.tenant.audit import AuditEntry
 from engine.temporal.connection import RPC_TIMEOUT, is_not_found, unavailable
 from engine.values.request_limits import MAX_TARGETS
-from engine.wording import counted
+from engine.wording import clause, counted
 
 SETTLE_SECONDS: Final = 10.0
 """How long an operator waits for the run's own clean-up before being told "requested"."""
@@ -127,10 +128,19 @@ async def _cancel_one(context: OperationContext, client: Client, run: Run, reaso
             raise unavailable(error, "cancel the run") from error
         await _close(context, client, run, reason)
         return
-    async with writing(context.store) as connection:
-        if await runs.mark_cancel_requested(connection, run.run_id):
-            await context.log(connection, run.run_id, NewLogLine("WARN", "Cancel requested", {"reason": reason}))
-        await context.audit(connection, _entry(run, reason, {"previousStatus": run.status, "temporal": "asked"}))
+    try:
+        async with writing(context.store) as connection:
+            if await runs.mark_cancel_requested(connection, run.run_id):
+                await context.log(connection, run.run_id, NewLogLine("WARN", "Cancel requested", {"reason": reason}))
+            await context.audit(connection, _entry(run, reason, {"previousStatus": run.status, "temporal": "asked"}))
+    except Unavailable as error:
+        raise Unavailable(
+            error.code,
+            f"Temporal was asked to cancel run {run.run_id}, but that cannot be recorded: {clause(error.message)}.",
+            "The run ends all the same. "
+            + advice.CANCEL.to("When Postgres takes writes, do it again, so that it is on record", run=run.run_id),
+            {**error.details, "runId": run.run_id},
+        ) from error
 
 
 async def _close(context: OperationContext, client: Client, run: Run, reason: str) -> None:

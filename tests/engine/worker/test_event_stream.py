@@ -276,7 +276,6 @@ async def test_bad_events_are_refused_and_not_stored(bench: Bench, context: Oper
         EventRequest("PING", correlation_key="\ud800"),
         # F42: what an index or a row has no room for is measured in bytes.
         EventRequest("PING", event_id="\U0001f600" * 661),
-        EventRequest("\U0001f600" * 51),
         EventRequest("PING", correlation_key="\u20ac" * 334),
         EventRequest("PING", {"order": "\u20ac" * 1_000}),
     ]
