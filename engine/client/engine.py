@@ -21,7 +21,8 @@ from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
 from engine.operations.runs.wait import RunWaits
 from engine.settings import DEFAULT_TENANT, Settings
-from engine.store.database.engine import create_store_engine, libpq_url
+from engine.store.database.connecting import libpq_url
+from engine.store.database.engine import create_store_engine
 from engine.store.database.schema_version import require_current_schema
 from engine.temporal.connection import TemporalConnection
 
@@ -62,7 +63,9 @@ class Engine:
             "temporal_address": temporal_address,
             "temporal_namespace": temporal_namespace,
         }
-        named = {name: value for name, value in given.items() if value is not None}
+        named: dict[str, str | None] = {name: value for name, value in given.items() if value is not None}
+        if database_url is not None:
+            named["direct_database_url"] = None
         known = Settings.load(**named) if settings is None else settings.model_copy(update=named)
         url = known.required_database_url()
         self._store = create_store_engine(
@@ -72,7 +75,7 @@ class Engine:
         self._context = OperationContext(
             self._store, TemporalConnection.from_settings(known), who, uuid_text(tenant, "tenant")
         )
-        self._waits = RunWaits(self._context)
+        self._waits = RunWaits(self._context, known.session_database_url)
         modules = (*known.action_modules, *actions)
         self.runs = Runs(self._context, self._waits)
         self.workflows = Workflows(self._context, cache(lambda: load_actions(modules, known)))
@@ -80,7 +83,7 @@ class Engine:
         self.tasks = Tasks(self._context)
         self.schedules = Schedules(self._context)
         self.quota = Quota(self._context)
-        self.system = System(self._context, url)
+        self.system = System(self._context, url, known.session_database_url)
 
     @classmethod
     def from_env(

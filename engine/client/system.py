@@ -17,9 +17,10 @@ from engine.store.database.reader import open_reader
 class System:
     """The installation as this actor sees it."""
 
-    def __init__(self, context: OperationContext, database_url: str) -> None:
+    def __init__(self, context: OperationContext, database_url: str, listen_url: str) -> None:
         self._context = context
         self._url = database_url
+        self._listen_url = listen_url
 
     async def session(self) -> Session:
         """Who acts, with which level. Raises ``Unavailable``."""
@@ -49,7 +50,7 @@ class System:
 
     async def changes(self) -> AsyncIterator[Change]:
         """Endless notices of runs that changed, by LISTEN/NOTIFY. Raises ``Unavailable`` when the connection is lost."""
-        async for notice in notices(self._url, (RUNS,), application_name="runstudio changes"):
+        async for notice in notices(self._listen_url, (RUNS,), application_name="runstudio changes"):
             tenant, _, run_id = notice.payload.partition(":")
             if tenant == self._context.tenant:
                 yield Change(ChangeKind.RUN, run_id)

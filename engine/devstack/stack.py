@@ -157,7 +157,8 @@ class DevStack:
         started: list[Part] = []
         foreign = self._foreign_database()
         url = foreign or self._start_postgres(started, progress)
-        self._prepare_schema(url, foreign is None, progress)
+        past_a_pooler = None if foreign is None else self._settings.direct_database_url
+        self._prepare_schema(past_a_pooler or url, foreign is None, progress)
         address = self._foreign_temporal()
         if address is not None:
             info = StackInfo(self.data_dir, url, address, owns_temporal=False)
@@ -201,6 +202,8 @@ class DevStack:
 
     def _start_worker(self, info: StackInfo, actions: WorkerActions, started: list[Part], progress: Progress) -> None:
         variables = {**info.environment(), **mark(self.data_dir, "worker")}
+        if self._foreign_database() is None:
+            variables["RUNSTUDIO_DIRECT_DATABASE_URL"] = ""
         if not info.owns_temporal and self._settings.temporal_namespace is not None:
             variables["TEMPORAL_NAMESPACE"] = self._settings.temporal_namespace
         worker = WorkerProcess(self._worker_command, variables, actions, log=self.logs("worker"))

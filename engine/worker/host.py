@@ -1,6 +1,6 @@
 """A worker process: its parts, started together, supervised, and stopped in order.
 
-Nothing can be turned off: each part runs in every worker, and those that must not run twice take turns by a lock.
+Nothing can be turned off: each part runs in every worker, and those that must not run twice take turns by leases.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class WorkerHost:
                 self._temporal,
                 dependencies,
                 self.process,
-                database_url=settings.required_database_url(),
+                listen_url=settings.session_database_url,
                 sandboxed=sandboxed,
                 cache=RunCache(settings.cache_megabytes),
             )
@@ -185,7 +185,7 @@ def worker_parts(
     dependencies: ActivityDependencies,
     process: WorkerProcess,
     *,
-    database_url: str,
+    listen_url: str,
     sandboxed: bool,
     cache: RunCache,
 ) -> tuple[Part, ...]:
@@ -193,9 +193,9 @@ def worker_parts(
     context = OperationContext(store, temporal, Actor(process.identity, process.host, "reconciler"))
     return (
         Part("temporal", Polling(temporal, dependencies, sandboxed=sandboxed, cache=cache).run, fresh_seconds=20.0),
-        Part("eventStream", EventStream(context, database_url).run, fresh_seconds=20.0),
-        Part("launches", Launches(context, database_url).run, fresh_seconds=20.0),
-        Part("dataStoreSweep", Sweep(store).run, fresh_seconds=sweep.FRESH_SECONDS),
+        Part("eventStream", EventStream(context, listen_url).run, fresh_seconds=20.0),
+        Part("launches", Launches(context, listen_url).run, fresh_seconds=20.0),
+        Part("dataStoreSweep", Sweep(store, process.identity).run, fresh_seconds=sweep.FRESH_SECONDS),
         Part("quotaScan", QuotaScan(context).run, fresh_seconds=quota_scan.FRESH_SECONDS),
         Part("reconciler", Reconciler(context).run, fresh_seconds=90.0),
     )

@@ -8,6 +8,7 @@ from engine.definition.parse import parse_definition
 from engine.definition.triggers import apply_trigger_mapping
 from engine.errors import Invalid, StepFailure
 from engine.operations.context import OperationContext
+from engine.operations.duties import refuse_if_overdue
 from engine.store.database.transactions import Connection, writing
 from engine.store.events.events import (
     StoredEvent,
@@ -18,6 +19,7 @@ from engine.store.events.events import (
     triggered_workflows,
     waiting_targets,
 )
+from engine.store.tenant.duties import ROUTING
 
 Json = Any
 
@@ -29,10 +31,14 @@ _BATCH: Final = 50
 async def route_received(context: OperationContext) -> int:
     """Route the oldest events of every tenant that are not routed yet; how many. 0 also while another worker routes.
 
-    One transaction: an event is routed once, with all its targets, or not at all. Raises ``Unavailable``.
+    One transaction: an event is routed once, with all its targets, or not at all. Raises ``Unavailable``, ``EngineError``
+    (DUTY_OVERDUE) when the other worker does not get it done.
     """
     async with writing(context.store) as connection:
-        events = await received_events(connection, _BATCH) or []
+        events = await received_events(connection, _BATCH, context.actor.name)
+        if events is None:
+            await refuse_if_overdue(connection, ROUTING)
+            return 0
         for event in events:
             targets = await _targets(connection, event)
             await route_event(

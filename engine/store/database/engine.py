@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from psycopg import errors as postgres_errors
-from sqlalchemy import URL, make_url
+from sqlalchemy import Connection, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
+from engine.store.database.connecting import CONNECT_TIMEOUT_SECONDS, connect, is_pooled
 from engine.values.json_policy import dumps_for_storage
 
 READ_TIMEOUT_SECONDS: Final = 2.0
 """Longest one statement of a reader may run."""
-CONNECT_TIMEOUT_SECONDS: Final = 5
 LOCK_TIMEOUT_SECONDS: Final = 10
 """Longest one statement of an operation waits for locks. Programs launch in transactions of their own, which may stay open."""
 
@@ -26,39 +26,28 @@ def create_store_engine(
 ) -> AsyncEngine:
     """An async engine on psycopg 3 whose json parameters go through the JSON policy. Nothing is connected yet.
 
-    ``url`` may name any Postgres dialect (``postgresql://...``). Call ``dispose()`` at the end. A connection that broke is
-    found out by its next use, which fails: callers repeat (activities are), instead of paying a ping per transaction.
+    ``url`` may name any Postgres dialect (``postgresql://...``), and a pooler. Call ``dispose()`` at the end. A connection that
+    broke is found out by its next use, which fails: callers repeat (activities are), instead of paying a ping per transaction.
     """
-    arguments = connect_arguments(application_name)
-    arguments["options"] += f" -c lock_timeout={LOCK_TIMEOUT_SECONDS}s"
-    return create_async_engine(
-        make_url(url).set(drivername=DATABASE_DRIVER),
+    location = make_url(url).set(drivername=DATABASE_DRIVER)
+    engine = create_async_engine(
+        location,
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_timeout=CONNECT_TIMEOUT_SECONDS,
         pool_recycle=1800,
         json_serializer=dumps_for_storage,
-        connect_args=arguments,
+        async_creator=lambda: connect(location, application_name, autocommit=False, lock_seconds=LOCK_TIMEOUT_SECONDS),
     )
+    event.listen(engine.sync_engine, "begin", _limit_waiting_over_a_pooler)
+    return engine
 
 
-def connect_arguments(application_name: str) -> dict[str, Any]:
-    """Connection parameters of every connection we make, the migrations' included."""
-    return {
-        "application_name": application_name,
-        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-        # A vanished server is noticed in half a minute instead of two hours.
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 4,
-        # Compiling costs more than our statements run.
-        "options": "-c timezone=UTC -c jit=off",
-    }
-
-
-def libpq_url(url: str | URL) -> str:
-    """``url`` as libpq and psycopg's ``connect`` take it, with its password."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+def _limit_waiting_over_a_pooler(connection: Connection) -> None:
+    """A setting of a session would stay with the pooler's; a direct connection has it from its beginning."""
+    pooled = is_pooled(connection.connection.driver_connection)
+    if pooled and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
 
 
 def url_without_password(url: str) -> str:

@@ -18,7 +18,7 @@ import psycopg
 from psycopg.rows import namedtuple_row
 from sqlalchemy import TextClause, event
 
-from engine.store.database.engine import connect_arguments
+from engine.store.database.connecting import connect
 from engine.store.database.transactions import Store
 
 CONNECTIONS: Final = 12
@@ -35,7 +35,7 @@ async def execute_alone(store: Store, statement: TextClause, parameters: Mapping
     """
     kept = _kept_of(store)
     async with kept.room:
-        driver = kept.idle.pop() if kept.idle else await _connect(store)
+        driver = kept.idle.pop() if kept.idle else await connect(store.url, "runstudio-steps")
         try:
             cursor = driver.cursor(row_factory=namedtuple_row)
             await cursor.execute(for_driver(statement.text), parameters)
@@ -73,12 +73,6 @@ def _kept_of(store: Store) -> _Kept:
         kept = _KEPT[engine] = _Kept()
         event.listen(engine, "engine_disposed", lambda _engine: kept.close_idle())
     return kept
-
-
-async def _connect(store: Store) -> Driver:
-    _, location = store.dialect.create_connect_args(store.url)
-    options: dict[str, Any] = {**location, **connect_arguments("runstudio-steps")}
-    return await psycopg.AsyncConnection.connect(autocommit=True, **options)
 
 
 @lru_cache(maxsize=512)

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, cast, exists, func, li
 from sqlalchemy.dialects.postgresql import UUID, distinct_on, insert
 
 from engine.ids import derived_id
+from engine.store.database.leases import take_turn
 from engine.store.database.transactions import Connection
 from engine.store.tables import workflow_definition_versions as versions
 from engine.store.tables import workflow_event_arrival_seq
@@ -22,6 +23,7 @@ from engine.store.tables import workflow_event_deliveries as deliveries
 from engine.store.tables import workflow_run_waits as waits
 from engine.store.tables import workflow_runs as runs
 from engine.store.tables import workflow_runtime_events as events
+from engine.store.tenant.duties import ROUTING
 
 Json = Any
 
@@ -29,8 +31,6 @@ LEASE_SECONDS: Final = 30
 """How long a worker may take for one attempt before another may make it again."""
 LATE: Final = -(2**62)
 """Added to the number of an event that has not arrived yet: what is below zero keeps its order, and is numbered anew."""
-ROUTING_LOCK: Final = 7_210_411
-"""Advisory lock of the one transaction that routes: events become deliveries in the order of their arrival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +126,12 @@ async def insert_event(connection: Connection, event: NewEvent, *, late: bool = 
     return (await connection.execute(once.returning(events.c.event_id))).first() is not None
 
 
-async def received_events(connection: Connection, limit: int) -> list[StoredEvent] | None:
-    """The oldest events that are not routed yet, for this transaction alone; None when another one is routing."""
-    if not (await connection.execute(select(func.pg_try_advisory_xact_lock(ROUTING_LOCK)))).scalar_one():
+async def received_events(connection: Connection, limit: int, holder: str) -> list[StoredEvent] | None:
+    """The oldest events that are not routed yet, for this transaction alone; None when another one is routing.
+
+    One transaction at a time, so that events become deliveries in the order of their arrival. ``holder``: who routes.
+    """
+    if not await take_turn(connection, ROUTING.name, holder):
         return None
     query = select(*_EVENT_COLUMNS).where(events.c.state == "received").order_by(events.c.arrival).limit(limit)
     found = [_stored(row) for row in (await connection.execute(query)).all()]
