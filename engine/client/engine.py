@@ -24,7 +24,11 @@ from engine.settings import DEFAULT_TENANT, Settings
 from engine.store.database.connecting import libpq_url
 from engine.store.database.engine import create_store_engine
 from engine.store.database.schema_version import require_current_schema
+from engine.store.database.transactions import writing
+from engine.store.tenant.installation import load_installation
+from engine.temporal.client import configured_namespace
 from engine.temporal.connection import TemporalConnection
+from engine.temporal.installation import require_same_name, same_installation
 
 CONNECTIONS: Final = 8
 
@@ -73,8 +77,12 @@ class Engine:
         )
         who = Actor(actor) if isinstance(actor, str) else actor or Actor.of_this_process("api")
         self._context = OperationContext(
-            self._store, TemporalConnection.from_settings(known), who, uuid_text(tenant, "tenant")
+            self._store,
+            TemporalConnection.from_settings(known, same_installation(self._store)),
+            who,
+            uuid_text(tenant, "tenant"),
         )
+        self._settings = known
         self._waits = RunWaits(self._context, known.session_database_url)
         modules = (*known.action_modules, *actions)
         self.runs = Runs(self._context, self._waits)
@@ -130,8 +138,15 @@ class Engine:
         return libpq_url(self._store.url)
 
     async def open(self) -> None:
-        """Connect to Postgres. Raises ``Unavailable``, or ``EngineError`` when the database lacks migrations, with what to do."""
+        """Connect to Postgres. Raises ``Unavailable``, or ``EngineError`` when the database lacks migrations, with what to do;
+        ``WrongTemporal`` (INSTALLATION_OTHER) when it belongs to another namespace.
+        """
         await require_current_schema(self._store)
+        namespace = configured_namespace(self._settings)
+        if namespace is not None:
+            async with writing(self._store) as connection:
+                recorded = await load_installation(connection)
+            require_same_name(recorded, namespace)
 
     async def close(self) -> None:
         """Let go of every connection, and end what waits. Harmless when not open."""

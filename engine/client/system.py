@@ -9,7 +9,8 @@ from engine.errors import Unavailable
 from engine.operations.attention import attention, installation
 from engine.operations.context import OperationContext
 from engine.operations.health import system_health
-from engine.records import Attention, Change, ChangeKind, Health, Installation, Session
+from engine.operations.installation import bound_temporal, move_installation
+from engine.records import Attention, BoundTemporal, Change, ChangeKind, Health, Installation, Session
 from engine.store.database.notifications import RUNS, notices
 from engine.store.database.reader import open_reader
 
@@ -33,7 +34,7 @@ class System:
 
     async def health(self) -> Health:
         """State of the parts. Never raises for a part that is down: that is its answer."""
-        parts = await system_health(self._context)
+        parts = await system_health(self._context, listens_directly=self._listen_url != self._url)
         try:
             async with open_reader(self._context.store, self._context.tenant) as reader:
                 return Health(parts, reader.server_now)
@@ -47,6 +48,21 @@ class System:
     async def installation(self) -> Installation:
         """Workers, task queue and stores now. Raises ``Unavailable`` when Postgres does not answer."""
         return await installation(self._context)
+
+    async def bound_temporal(self) -> BoundTemporal | None:
+        """The Temporal that the database belongs to; None before the first worker. Works with an engine that is not open.
+
+        Raises ``Forbidden``, ``Unavailable``.
+        """
+        return await bound_temporal(self._context)
+
+    async def move_to_this_temporal(self, reason: str) -> BoundTemporal:
+        """Let the database belong to the Temporal of this engine. Needs the level admin; audited. Works with an engine that is
+        not open. Open runs which that Temporal does not know are closed by a worker.
+
+        Raises ``Invalid`` (REASON_TOO_SHORT), ``Forbidden``, ``Unavailable``.
+        """
+        return await move_installation(self._context, reason)
 
     async def changes(self) -> AsyncIterator[Change]:
         """Endless notices of runs that changed, by LISTEN/NOTIFY. Raises ``Unavailable`` when the connection is lost."""

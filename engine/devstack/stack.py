@@ -16,6 +16,7 @@ from typing import Final
 
 from engine.devstack.fetching import Progress, exclusive
 from engine.devstack.info import StackInfo
+from engine.devstack.moving import move_to
 from engine.devstack.postgres import DATABASE, EmbeddedPostgres
 from engine.devstack.processes import ProcessId, current_process, is_alive, stop
 from engine.devstack.schema import prepare_schema
@@ -60,13 +61,15 @@ class DevStack:
         self._prepare_schema = prepare_schema
         self._file = StateFile(self.data_dir)
 
-    def up(self, progress: Progress) -> StackInfo:
+    def up(self, progress: Progress, *, move: bool = False) -> StackInfo:
         """Brings the stack up, to stay until ``down``; quick when it is up already.
+
+        ``move``: the database then belongs to this Temporal, also when it belonged to another one.
 
         Raises ``EngineError``: what could not be started, with the end of its log in details (what was started for nothing is
         stopped again), and before anything is started ``Conflict`` (``STACK_HAS_OTHER_ACTIONS``).
         """
-        return self._bring_up(progress, lambda state: state.model_copy(update={"kept": True}))
+        return self._bring_up(progress, lambda state: state.model_copy(update={"kept": True}), move=move)
 
     @contextmanager
     def session(self, progress: Progress) -> Iterator[StackInfo]:
@@ -132,7 +135,9 @@ class DevStack:
 
     # Up
 
-    def _bring_up(self, progress: Progress, claim: Callable[[StackState], StackState]) -> StackInfo:
+    def _bring_up(
+        self, progress: Progress, claim: Callable[[StackState], StackState], *, move: bool = False
+    ) -> StackInfo:
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._foreign_temporal() is None:
             # Before the lock: it can take minutes, and nobody must have to wait for that to stop the stack.
@@ -143,7 +148,7 @@ class DevStack:
             known = None if before.worker is None else before.worker.actions
             actions = actions_to_start(asked, known, running=before.living("worker") is not None)
             try:
-                info = self._start_all(actions, progress)
+                info = self._start_all(actions, progress, move=move)
             except BaseException:
                 # Also on ctrl+c. Whoever used the stack before keeps what still runs.
                 if not before.kept and not before.living_holders():
@@ -153,7 +158,7 @@ class DevStack:
             self._file.write(claim(self._file.read()).model_copy(update={"uses": uses}))
             return info
 
-    def _start_all(self, actions: WorkerActions, progress: Progress) -> StackInfo:
+    def _start_all(self, actions: WorkerActions, progress: Progress, *, move: bool) -> StackInfo:
         started: list[Part] = []
         foreign = self._foreign_database()
         url = foreign or self._start_postgres(started, progress)
@@ -165,8 +170,16 @@ class DevStack:
         else:
             temporal = self._start_temporal(started, progress)
             info = StackInfo(self.data_dir, url, temporal.address, owns_temporal=True, ui_url=temporal.ui_url)
+        if move:
+            progress("moving the database to this Temporal")
+            self._move(info)
         self._start_worker(info, actions, started, progress)
         return replace(info, started=tuple(started), actions=tuple(actions.files))
+
+    def _move(self, info: StackInfo) -> None:
+        servers = {"database_url": info.database_url, "temporal_address": info.temporal_address}
+        namespace = None if info.owns_temporal else self._settings.temporal_namespace
+        move_to(self._settings.model_copy(update={**servers, "temporal_namespace": namespace}))
 
     def _start_postgres(self, started: list[Part], progress: Progress) -> str:
         server = self._postgres()

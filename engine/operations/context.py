@@ -53,8 +53,12 @@ class OperationContext:
             self._known.asked_at = now
         return self._known.level
 
-    async def require(self, needed: Level) -> None:
-        """Raises ``Forbidden`` (LEVEL_TOO_LOW) unless the actor has at least this level, or ``Unavailable``."""
+    async def require(self, needed: Level, *, tells_temporal: bool = True) -> None:
+        """Raises ``Forbidden`` (LEVEL_TOO_LOW) unless the actor has at least this level, or ``Unavailable``.
+
+        More than reading is refused (``WrongTemporal``) where this Temporal is known not to be the database's, unless the
+        operation leaves telling it to the workers (``tells_temporal``).
+        """
         level = await self.level()
         if level < needed:
             raise Forbidden(
@@ -63,6 +67,8 @@ class OperationContext:
                 f"Ask for membership of the Postgres role runstudio_{_ROLE_NAMES[needed]}.",
                 {"needed": needed.word, "level": level.word},
             )
+        if tells_temporal and needed > Level.READ:
+            await self.temporal.refuse_wrong()
 
     async def audit(self, connection: Connection, entry: AuditEntry) -> None:
         """Write an audit entry in the transaction of the change it is about. The level must have been asked before."""

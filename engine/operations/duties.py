@@ -1,13 +1,32 @@
-"""A duty that another process is at: whether it is being done."""
+"""The standing duties: whether each is being done, whoever does it."""
 
 from __future__ import annotations
 
-from engine import advice
+from typing import Final
+
 from engine.errors import EngineError
+from engine.records import HealthPart, PartState
 from engine.store.database.transactions import Connection, Store, writing
-from engine.store.tenant.duties import Duty, DutyRecord, load_duties
+from engine.store.tenant.duties import DUTIES, Duty, DutyRecord, load_duties
 from engine.values.timestamps import iso_milliseconds
 from engine.wording import sentence
+
+OVERDUE_ADVICE: Final = "Read the workers' logs; start a worker where none is alive. It goes on by itself."
+
+
+async def duty_parts(connection: Connection) -> list[HealthPart]:
+    """All duties, for ``doctor``."""
+    known = {record.name: record for record in await load_duties(connection)}
+    return [_part(duty, known.get(duty.name)) for duty in DUTIES]
+
+
+def _part(duty: Duty, record: DutyRecord | None) -> HealthPart:
+    if record is None:
+        return HealthPart(duty.name, PartState.UNKNOWN, "No worker has done it yet.")
+    told = last_done(record)
+    if record.overdue:
+        return HealthPart(duty.name, PartState.DOWN, f"overdue; {told}", OVERDUE_ADVICE)
+    return HealthPart(duty.name, PartState.DEGRADED if record.failure else PartState.OK, told)
 
 
 def last_done(record: DutyRecord) -> str:
@@ -26,7 +45,7 @@ async def refuse_if_overdue(connection: Connection, duty: Duty) -> None:
             raise EngineError(
                 "DUTY_OVERDUE",
                 sentence(f"{record.holder or 'Another worker'} is at the {duty.name}, and it was {last_done(record)}"),
-                advice.PARTS.to("See how the workers are, and read the log of that one"),
+                OVERDUE_ADVICE,
             )
 
 

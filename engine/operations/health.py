@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Final
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError
@@ -12,18 +13,24 @@ from engine import advice
 from engine.contract import TASK_QUEUE
 from engine.errors import EngineError, Unavailable
 from engine.operations.context import OperationContext
+from engine.operations.duties import duty_parts
 from engine.records import HealthPart, PartState
 from engine.store.database.schema_version import head_revision, require_current_schema
-from engine.store.database.transactions import writing
+from engine.store.database.transactions import goes_through_a_pooler, writing
 from engine.store.runs.reconciling import count_gaps
 from engine.store.tenant.workers import SeenWorker, load_workers
 from engine.temporal.connection import RPC_TIMEOUT, unavailable
 from engine.wording import counted
 
+NO_DIRECT_URL: Final = "set RUNSTUDIO_DIRECT_DATABASE_URL to hear of them at once, and to migrate"
 
-async def system_health(context: OperationContext) -> tuple[HealthPart, ...]:
-    """Postgres, schema, Temporal, workers and runs between row and Temporal. Never raises for a part that is down."""
-    postgres, temporal = await asyncio.gather(_postgres(context), _temporal(context))
+
+async def system_health(context: OperationContext, *, listens_directly: bool = False) -> tuple[HealthPart, ...]:
+    """Postgres, schema, Temporal, workers, runs between row and Temporal, and duties. Never raises for a part that is down.
+
+    ``listens_directly``: there is a URL of its own for what needs a session.
+    """
+    postgres, temporal = await asyncio.gather(_postgres(context, listens_directly), _temporal(context))
     if postgres.state is PartState.DOWN:
         unknown = [
             HealthPart(name, PartState.UNKNOWN, "Postgres cannot be asked.") for name in ("schema", "workers", "runs")
@@ -38,13 +45,17 @@ async def system_health(context: OperationContext) -> tuple[HealthPart, ...]:
     return (postgres, schema, temporal, *await _rows(context))
 
 
-async def _postgres(context: OperationContext) -> HealthPart:
+async def _postgres(context: OperationContext, listens_directly: bool) -> HealthPart:
     begun = time.monotonic()
     try:
         level = await context.level()
+        pooled = await goes_through_a_pooler(context.store)
     except Unavailable as error:
         return HealthPart("postgres", PartState.DOWN, error.message, error.hint)
-    return HealthPart("postgres", PartState.OK, f"answered in {_ms(begun)}; level {level.word}")
+    told = f"answered in {_ms(begun)}{' through a pooler' if pooled else ''}; level {level.word}"
+    if pooled and not listens_directly:
+        told += f"; changes are polled for: {NO_DIRECT_URL}"
+    return HealthPart("postgres", PartState.OK, told)
 
 
 async def _schema(context: OperationContext) -> HealthPart:
@@ -70,11 +81,12 @@ async def _temporal(context: OperationContext) -> HealthPart:
     return HealthPart("temporal", PartState.OK, f"namespace {client.namespace} answered in {_ms(begun)}")
 
 
-async def _rows(context: OperationContext) -> tuple[HealthPart, HealthPart]:
+async def _rows(context: OperationContext) -> tuple[HealthPart, ...]:
     try:
         async with writing(context.store) as connection:
             seen = await load_workers(connection)
             gaps = await count_gaps(connection)
+            duties = await duty_parts(connection)
     except Unavailable as error:
         return HealthPart("workers", PartState.UNKNOWN, error.message), HealthPart(
             "runs", PartState.UNKNOWN, error.message
@@ -110,7 +122,7 @@ async def _rows(context: OperationContext) -> tuple[HealthPart, HealthPart]:
         gaps_told,
         "" if clean else "A running worker closes these gaps.",
     )
-    return workers, runs
+    return workers, runs, *duties
 
 
 def _parts_in(state: str, workers: list[SeenWorker]) -> list[str]:

@@ -67,7 +67,18 @@ from engine.records.runs import (
     WaitKind,
 )
 from engine.records.schedules import Fire, Schedule, ScheduleDetail
-from engine.records.system import Change, ChangeKind, Diagnosis, Finding, Health, HealthPart, Level, PartState, Session
+from engine.records.system import (
+    BoundTemporal,
+    Change,
+    ChangeKind,
+    Diagnosis,
+    Finding,
+    Health,
+    HealthPart,
+    Level,
+    PartState,
+    Session,
+)
 from engine.records.tasks import Task, TaskClaim, TaskClosed, TaskDetail
 from engine.records.tenant import AuditRecord
 from engine.records.trace import (
@@ -115,6 +126,7 @@ __all__ = [
     "AttentionItem",
     "AttentionKind",
     "AuditRecord",
+    "BoundTemporal",
     "Caller",
     "Canceled",
     "Change",

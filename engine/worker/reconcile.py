@@ -21,6 +21,7 @@ from engine.operations.tasks.task_answers import tell_due
 from engine.store.database.leases import Lease, leased
 from engine.store.runs.reconciling import Position
 from engine.store.tenant.duties import RECONCILER, SCHEDULE_SYNC
+from engine.temporal.connection import WrongTemporal
 from engine.wording import counted
 from engine.worker.metrics import RECONCILED
 from engine.worker.parts import PartReport
@@ -56,8 +57,17 @@ class Reconciler:
                 await self._pass(lease)
 
     async def _pass(self, lease: Lease) -> None:
-        """All duties, each on its own: what one cannot do now must not keep the others. Raises the first refusal."""
+        """All duties, each on its own: what one cannot do now must not keep the others. Raises the first refusal.
+
+        Nothing is done with a Temporal that is known to be another one.
+        """
         refusals: list[EngineError] = []
+        try:
+            await self._context.temporal.confirm()
+        except WrongTemporal:
+            raise
+        except EngineError as error:
+            refusals.append(error)
         for duty in (self._relaunch, self._answers, self._recent, self._walk, self._schedules, self._leftovers):
             if not lease.held:
                 raise EngineError(

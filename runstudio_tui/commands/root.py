@@ -12,6 +12,7 @@ from runstudio_tui.commands import (
     dev,
     doctor,
     events,
+    installation,
     migrate,
     publish,
     quota,
@@ -79,6 +80,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(quota.app, name="quota")
+app.add_typer(installation.app, name="installation")
 app.add_typer(dev.app, name="dev")
 app.command()(attention.attention)
 app.command()(start.start)

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from engine.contract import SIGNAL_EVENT, workflow_id_for
-from engine.errors import Conflict, EngineError, Invalid, NotFound
+from engine.errors import Conflict, EngineError, Invalid, NotFound, Unavailable
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
@@ -93,9 +93,13 @@ async def _failed(context: OperationContext, delivery: Delivery, error: EngineEr
 async def _to_wait(context: OperationContext, delivery: Delivery) -> Served:
     """Signal the run; the run itself looks at the filters, and ignores an event it has seen."""
     event = delivery.event
-    client: Client = await context.temporal.client()
     if delivery.run_id is None:
         return Served("skipped", "The wait belongs to no run.")
+    try:
+        client: Client = await context.temporal.client()
+    except Invalid as error:
+        # Of the configuration, not of the delivery: it can come right.
+        raise Unavailable(error.code, error.message, error.hint) from error
     signal: dict[str, Json] = {
         "eventId": event.event_id,
         "eventName": event.name,
@@ -111,6 +115,7 @@ async def _to_wait(context: OperationContext, delivery: Delivery) -> Served:
     except RPCError as error:
         if not is_not_found(error):
             raise unavailable(error, "signal the run") from error
+        await context.temporal.confirm()
         # The execution is over: whoever still waits in our rows does so by mistake.
         async with writing(context.store) as connection:
             await close_stale_wait(connection, delivery.target)

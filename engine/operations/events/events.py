@@ -47,7 +47,7 @@ async def submit_event(
     written: ``Invalid`` (EVENT_NAME_INVALID, EVENT_ID_INVALID, KEY_INVALID, SCHEMA_REF_INVALID, PAYLOAD_NOT_OBJECT,
     PAYLOAD_TOO_LARGE, JSON_*), ``Forbidden``, ``Unavailable``, and with a ``connection`` as ``writing_in``.
     """
-    await context.require(Level.OPERATE)
+    await context.require(Level.OPERATE, tells_temporal=False)
     _check_text("name", request.name, MAX_NAME_CHARACTERS, "EVENT_NAME_INVALID")
     if request.event_id is not None:
         _check_text("event id", request.event_id, MAX_ID_CHARACTERS, "EVENT_ID_INVALID")

