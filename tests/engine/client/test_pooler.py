@@ -61,7 +61,8 @@ async def test_everything_works_through_a_pooler(
         ends = await asyncio.gather(*(engine.runs.wait(run.run_id, timeout=120) for run in (paid, left, *started)))
         assert Counter(run.status for run in ends) == {"SUCCEEDED": LAUNCHES + 1, "CANCELED": 1}
         parts = {part.name: part for part in (await engine.system.health()).parts}
-        assert ("RUNSTUDIO_DIRECT_DATABASE_URL" in parts["postgres"].advice) is not direct
+        assert "through a pooler" in parts["postgres"].detail
+        assert ("RUNSTUDIO_DIRECT_DATABASE_URL" in parts["postgres"].detail) is not direct
         listening = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
         assert bool(await all_sessions(database_url, listening)) is direct
     locks = "SELECT * FROM pg_locks WHERE locktype = 'advisory' AND database ="
