@@ -75,9 +75,9 @@ def connect_directly(url: str | URL, application_name: str) -> psycopg.Connectio
     return connection
 
 
-def is_pooled(connection: Any) -> bool:
-    """Whether the driver's connection, made by ``connect``, goes through a pooler."""
-    return connection.prepare_threshold is None
+def is_pooled(connection: object) -> bool:
+    """Whether a connection that was made here goes through a pooler; False for one that a program lends us."""
+    return isinstance(connection, psycopg.AsyncConnection | psycopg.Connection) and connection.prepare_threshold is None
 
 
 def libpq_url(url: str | URL) -> str:
