@@ -16,7 +16,7 @@ from typing import Final
 
 from engine.devstack.fetching import Progress, exclusive
 from engine.devstack.info import StackInfo
-from engine.devstack.moving import move_to
+from engine.devstack.moving import move_to_its_temporal
 from engine.devstack.postgres import DATABASE, EmbeddedPostgres
 from engine.devstack.processes import ProcessId, current_process, is_alive, stop
 from engine.devstack.schema import prepare_schema
@@ -172,14 +172,9 @@ class DevStack:
             info = StackInfo(self.data_dir, url, temporal.address, owns_temporal=True, ui_url=temporal.ui_url)
         if move:
             progress("moving the database to this Temporal")
-            self._move(info)
+            move_to_its_temporal(info, self._settings)
         self._start_worker(info, actions, started, progress)
         return replace(info, started=tuple(started), actions=tuple(actions.files))
-
-    def _move(self, info: StackInfo) -> None:
-        servers = {"database_url": info.database_url, "temporal_address": info.temporal_address}
-        namespace = None if info.owns_temporal else self._settings.temporal_namespace
-        move_to(self._settings.model_copy(update={**servers, "temporal_namespace": namespace}))
 
     def _start_postgres(self, started: list[Part], progress: Progress) -> str:
         server = self._postgres()

@@ -19,7 +19,7 @@ from engine.store.database.schema_version import head_revision, require_current_
 from engine.store.database.transactions import goes_through_a_pooler, writing
 from engine.store.runs.reconciling import count_gaps
 from engine.store.tenant.workers import SeenWorker, load_workers
-from engine.temporal.connection import RPC_TIMEOUT, unavailable
+from engine.temporal.connection import RPC_TIMEOUT, WrongTemporal, unavailable
 from engine.wording import counted
 
 NO_DIRECT_URL: Final = "set RUNSTUDIO_DIRECT_DATABASE_URL to hear of them at once, and to migrate"
@@ -69,16 +69,27 @@ async def _schema(context: OperationContext) -> HealthPart:
 async def _temporal(context: OperationContext) -> HealthPart:
     begun = time.monotonic()
     try:
-        client = await context.temporal.client()
+        client = await context.temporal.any_client()
         await client.workflow_service.describe_namespace(
             DescribeNamespaceRequest(namespace=client.namespace), timeout=RPC_TIMEOUT
         )
+        await _require_ours(context)
     except RPCError as error:
         refusal = unavailable(error, "describe the namespace")
         return HealthPart("temporal", PartState.DOWN, refusal.message, refusal.hint)
     except EngineError as error:
         return HealthPart("temporal", PartState.DOWN, error.message, error.hint)
     return HealthPart("temporal", PartState.OK, f"namespace {client.namespace} answered in {_ms(begun)}")
+
+
+async def _require_ours(context: OperationContext) -> None:
+    """Raises ``WrongTemporal``. A Postgres that cannot tell which one is right is told of otherwise."""
+    try:
+        await context.temporal.confirm()
+    except WrongTemporal:
+        raise
+    except EngineError:
+        return
 
 
 async def _rows(context: OperationContext) -> tuple[HealthPart, ...]:

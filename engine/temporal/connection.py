@@ -68,6 +68,7 @@ class TemporalConnection:
         """
         self._connect = connect
         self._check = check
+        self._passed = False
         self._ask_again = 0.0
         self._client: Client | None = None
         self._used = used
@@ -100,28 +101,26 @@ class TemporalConnection:
         """The client. Raises ``Unavailable`` (TEMPORAL_UNAVAILABLE, TEMPORAL_REFUSED), ``WrongTemporal``, and ``Invalid`` for a
         configuration that cannot work.
         """
-        async with self._lock:
-            if self._client is None:
-                client = await self.any_client()
-                if self._check is not None:
-                    await self._check(client)
-                self._client = client
-            return self._client
+        client = await self.any_client()
+        if not self._passed:
+            await self._pass(client)
+        return client
 
     async def any_client(self) -> Client:
-        """A client of whatever Temporal the configuration names, unchecked and not kept. Raises as ``client``."""
+        """A client of whatever Temporal the configuration names, be it the right one or not. Raises as ``client``."""
         self._used = True
-        return await self._connect()
+        async with self._lock:
+            if self._client is None:
+                self._client = await self._connect()
+            return self._client
 
     async def confirm(self) -> None:
         """Check anew that this is the right Temporal: before its not knowing something is believed. Raises as ``client``."""
-        client = await self.client()
-        if self._check is not None:
-            await self._check(client)
+        await self._pass(await self.any_client())
 
     async def refuse_wrong(self) -> None:
         """Raises ``WrongTemporal``, before an operation writes what Temporal is to be told of. One that is away is no refusal."""
-        if self._check is None or self._client is not None or time.monotonic() < self._ask_again:
+        if self._passed or self._check is None or time.monotonic() < self._ask_again:
             return
         try:
             await self.client()
@@ -129,6 +128,12 @@ class TemporalConnection:
             raise
         except (Unavailable, Invalid):
             self._ask_again = time.monotonic() + ASK_AGAIN_SECONDS
+
+    async def _pass(self, client: Client) -> None:
+        self._passed = False
+        if self._check is not None:
+            await self._check(client)
+        self._passed = True
 
 
 @cache
