@@ -127,7 +127,9 @@ class EmbeddedPostgres:
 
     def create_database(self, name: str, *, template: str = "template0") -> str:
         """Creates a database from a template (which nobody may be connected to) and returns its URL."""
-        self._execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+        # The other strategy writes the whole copy into the write-ahead log first, which takes twice the processor time.
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+        self._execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
         return self.url(name)
 
     def ensure_database(self, name: str) -> str:

@@ -17,6 +17,7 @@ from runstudio_tui.commands.output import Exit, print_refusal
 from runstudio_tui.commands.root import app
 from runstudio_tui.text import safe_block
 
+_COMMAND: Final = typer.main.get_command(app)
 # What Typer raises for words it does not understand; it keeps the name to itself.
 _TOLD_ERROR = typer.BadParameter.__mro__[2]
 LONGEST_WORD: Final = 500
@@ -41,9 +42,8 @@ def run(words: Sequence[str]) -> NoReturn:
 def _run(words: Sequence[str], *, as_json: bool) -> int:
     try:
         _check_text(words)
-        command = typer.main.get_command(app)
         # It gives the code of `--help` and the like back; our own commands end with SystemExit.
-        code = command.main(args=list(words), prog_name="runstudio", standalone_mode=False)
+        code = _COMMAND.main(args=list(words), prog_name="runstudio", standalone_mode=False)
         return code if isinstance(code, int) else int(Exit.DONE)
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):

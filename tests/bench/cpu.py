@@ -7,13 +7,15 @@ from contextlib import AsyncExitStack
 import psutil
 
 from engine.devstack.processes import ProcessId
-from tests.bench.measuring import Measurement
+from tests.bench.measuring import Measurement, Verdict
 from tests.bench.servers import Servers
 from tests.bench.throughput import ALL, LABELS, processes
 
 NAME = "cpu"
 
 STEPS, AT_ONCE, RUNS = 10, 32, 64
+MOST_OF_A_QUICK_STEP = 4_500.0
+"""Microseconds, of all processes together."""
 
 
 async def measure(servers: Servers, *, quick: bool) -> Measurement:
@@ -40,7 +42,18 @@ async def measure(servers: Servers, *, quick: bool) -> Measurement:
             assert least is not None
             figures = [seconds / (RUNS * STEPS) * 1e6 for seconds in (*least, sum(least))]
             result.rows.append((LABELS[name], *(f"{figure:,.0f}" for figure in figures)))
+            if name == "quick":
+                result.verdicts.append(_verdict(figures[-1]))
     return result
+
+
+def _verdict(together: float) -> Verdict:
+    return Verdict(
+        f"processor time per quick step, all processes, {STEPS} steps, {AT_ONCE} in flight",
+        f"at most {MOST_OF_A_QUICK_STEP / 1000:g} ms",
+        f"{together / 1000:.1f} ms",
+        together <= MOST_OF_A_QUICK_STEP,
+    )
 
 
 def _rounds(quick: bool) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from engine.devstack.postgres import EmbeddedPostgres
 from engine.devstack.temporal_server import TemporalServer
 from engine.settings import DEFAULT_TENANT
 from tests.engine.devstack.ports import silent_port
+from tests.imported import ROOT, Program, Start, logged
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 100.0
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED")
 IDLE_NAMESPACE = "idle"
@@ -49,20 +49,10 @@ class Done:
 
 
 class Starter:
-    """Starts commands, each as a process of its own; see ``forking``."""
+    """Starts commands, each as a process of its own; see ``tests.imported``."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.commands.forking"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._read() == "ready"
 
     def run(self, arguments: tuple[str, ...], environment: dict[str, str], stdin: str = "", **terminals: str) -> Done:
         """Run ``runstudio`` to its end. ``terminals``: devices instead of files for ``stdout`` and ``stderr``."""
@@ -70,25 +60,21 @@ class Starter:
         for path in files.values():
             path.write_text("")
         files["stdin"].write_text(stdin, encoding="utf-8")
-        request = {
-            "arguments": arguments,
-            "environment": environment,
-            **{name: str(path) for name, path in files.items()},
-            **terminals,
-        }
-        assert self._process.stdin is not None
-        print(json.dumps(request), file=self._process.stdin, flush=True)
-        answer = self._read()
-        assert answer, "the process that starts commands has ended; its standard error says why"
-        return Done(int(answer), files["stdout"].read_text("utf-8"), files["stderr"].read_text("utf-8"))
+        start = Start("runstudio_tui.cli", arguments, environment, seconds=PATIENCE_SECONDS)
+        with ExitStack() as stack:
 
-    def close(self) -> None:
-        """No more commands."""
-        self._process.communicate(timeout=PATIENCE_SECONDS)
+            def opened(name: str, flags: int) -> int:
+                descriptor = os.open(terminals.get(name, files[name]), flags | os.O_NOCTTY)
+                stack.callback(os.close, descriptor)
+                return descriptor
 
-    def _read(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
+            program = Program(
+                start,
+                stdin=opened("stdin", os.O_RDONLY),
+                stdout=opened("stdout", os.O_WRONLY),
+                stderr=opened("stderr", os.O_WRONLY),
+            )
+        return Done(program.wait(), files["stdout"].read_text("utf-8"), files["stderr"].read_text("utf-8"))
 
 
 @dataclass(frozen=True)
@@ -179,12 +165,10 @@ def own_temporal(server_directory: Path, temporal_server: TemporalServer) -> Ite
 
 
 @pytest.fixture(scope="session")
-def starter(server_directory: Path) -> Iterator[Starter]:
+def starter(server_directory: Path) -> Starter:
     directory = server_directory / "cli-commands"
     directory.mkdir()
-    starter = Starter(directory)
-    yield starter
-    starter.close()
+    return Starter(directory)
 
 
 def _stack(starter: Starter, directory: Path, database_url: str, temporal_address: str) -> Stack:
@@ -222,19 +206,15 @@ def runstudio(
     """``runstudio`` with everything up, the worker included."""
     url = postgres.create_database("command_line", template=migrated_template)
     stack = _stack(starter, server_directory / "cli", url, own_temporal.address)
-    log = (stack.directory / "worker.log").open("w")
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "runstudio_tui", "worker"], cwd=ROOT, env=stack.environment, stdout=log, stderr=log
-    )
+    worker = logged(Start("runstudio_tui.cli", ["worker"], stack.environment), stack.directory / "worker.log")
     try:
         stack.until(
             lambda: stack.rows("SELECT 1 FROM workflow_workers WHERE parts_json @@ '$.temporal.state == \"running\"'")
         )
         yield stack
     finally:
-        worker.terminate()
+        worker.send_signal(signal.SIGTERM)
         worker.wait(PATIENCE_SECONDS)
-        log.close()
         postgres.drop_database("command_line")
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -18,6 +15,7 @@ from temporalio.client import Client
 from engine.operations.context import OperationContext
 from engine.operations.tasks.forms import register_form
 from engine.store.database.transactions import Store
+from tests.commands.conftest import Done, Starter
 from tests.engine.operations.conftest import Query, context, execute, query, store
 from tests.engine.operations.tasks.asked import FORM, Asked, start, working
 from tests.engine.workflow.harness import Bench
@@ -26,25 +24,12 @@ from tests.engine.workflow.steps import quick
 __all__ = ["context", "execute", "query", "store"]
 
 
-@dataclass
-class Answer:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Command = Callable[..., Awaitable[Answer]]
+Command = Callable[..., Awaitable[Done]]
 
 
 @pytest.fixture
-def runstudio(database_url: str, temporal_address: str, tmp_path: Path) -> Command:
-    """Runs ``runstudio WORDS``."""
+def runstudio(starter: Starter, database_url: str, temporal_address: str, tmp_path: Path) -> Command:
+    """Runs ``runstudio WORDS``, while this process goes on with its worker."""
     variables = {
         "DATABASE_URL": database_url,
         "TEMPORAL_ADDRESS": temporal_address,
@@ -52,16 +37,8 @@ def runstudio(database_url: str, temporal_address: str, tmp_path: Path) -> Comma
         "XDG_STATE_HOME": str(tmp_path),
     }
 
-    async def run(*words: str, stdin: str = "", **more: str) -> Answer:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "runstudio_tui.cli", *words),
-            env={**os.environ, **variables, **more},
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 60)
-        return Answer(process.returncode or 0, out.decode(), err.decode())
+    async def run(*words: str, stdin: str = "", **more: str) -> Done:
+        return await asyncio.to_thread(starter.run, words, {**os.environ, **variables, **more}, stdin)
 
     return run
 

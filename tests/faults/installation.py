@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
@@ -39,6 +38,7 @@ from engine.temporal.connection import TemporalConnection
 from tests.engine.workflow.harness import Bench, Run
 from tests.faults import ledger, rude_actions
 from tests.faults.ledger import Entry, read_entries
+from tests.imported import Program, Start, logged
 
 REPOSITORY = Path(__file__).parents[2]
 TEMPLATE = "faults_template"
@@ -67,7 +67,7 @@ class WorkerUnderTest:
     """A worker process, as an administrator starts it."""
 
     name: str
-    process: asyncio.subprocess.Process
+    process: Program
     port: int
     log: Path
 
@@ -77,7 +77,7 @@ class WorkerUnderTest:
 
     async def ended(self, seconds: float = START_SECONDS) -> int:
         """Its exit code, once it has ended."""
-        return await asyncio.wait_for(self.process.wait(), seconds)
+        return await self.process.ended(seconds)
 
 
 @dataclass
@@ -206,8 +206,6 @@ class Installation:
         actions have been executed so often, by whatever worker.
         """
         arguments = ["worker", "--actions", ledger.__name__, "--actions", rude_actions.__name__]
-        main = f"from runstudio_tui.cli import main; main({arguments!r})"
-        start = ["-c", f"{before}\n{main}"] if before else ["-m", "runstudio_tui.cli", *arguments]
         port, log = free_port(), self.directory / f"{name}.log"
         variables = {
             "DATABASE_URL": self.url,
@@ -217,19 +215,15 @@ class Installation:
             **({} if last is None else {ledger.LAST_VARIABLE: str(last)}),
             **self.variables,
         }
-        with log.open("ab") as output:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, *start, cwd=REPOSITORY, env={**os.environ, **variables}, stdout=output, stderr=output
-            )
+        process = logged(Start("runstudio_tui.cli", arguments, {**os.environ, **variables}, before), log)
         worker = WorkerUnderTest(name, process, port, log)
         try:
             if ready:
                 await self.ready(worker)
             yield worker
         finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
+            process.kill()
+            await process.ended()
 
     async def ready(self, worker: WorkerUnderTest, seconds: float = START_SECONDS) -> None:
         """Wait until every part of the worker works."""

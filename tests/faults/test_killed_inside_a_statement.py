@@ -69,7 +69,7 @@ async def test_killed_inside_a_statement(world: World) -> None:
         async with world.worker("doomed") as doomed:
             await bench.until(all_held)
             doomed.send_signal(signal.SIGKILL)
-            assert await asyncio.wait_for(doomed.wait(), PATIENCE_SECONDS) == -signal.SIGKILL
+            assert await doomed.ended(PATIENCE_SECONDS) == -signal.SIGKILL
         await bench.rows(f"SELECT pg_terminate_backend(pid) {HELD} AND application_name = 'rolled back'")
         await bench.until(none_is_to_be_rolled_back)
         await holder.execute(text(f"SELECT pg_advisory_unlock({LOCK})"))

@@ -55,7 +55,7 @@ async def test_at(world: World, point: str) -> None:
     semantics = TEMPORAL_CLOCK_SEMANTICS if point.startswith("run_step") else SEMANTICS_VERSION
     run = await everything(world, limited=not point.startswith("flush_trace"), semantics=semantics)
     async with world.worker("doomed", fault=point) as doomed:
-        assert await asyncio.wait_for(doomed.wait(), PATIENCE_SECONDS) == -signal.SIGKILL
+        assert await doomed.ended(PATIENCE_SECONDS) == -signal.SIGKILL
     async with world.worker("heir"):
         row = await run.ended()
     assert (row["status"], row["step_count"]) == ("SUCCEEDED", ITEMS + 6)
@@ -77,7 +77,7 @@ async def test_a_worker_that_is_asked_to_stop_finishes_what_it_is_doing(world: W
 
         await world.bench.until(begun)
         first.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(first.wait(), PATIENCE_SECONDS) == 0
+        assert await first.ended(PATIENCE_SECONDS) == 0
     async with world.worker("second"):
         await run.ended()
     tries = await run.tries()
@@ -98,7 +98,7 @@ async def test_a_chain_of_ten_whose_worker_dies_in_its_middle(world: World, poin
     # Quick and transactional steps take turns, and only one of both kinds reaches some of the points.
     times = {"after_settle": 1, "after_action": 3, "before_commit": 2, "after_end": 1}[point]
     async with world.worker("doomed", fault=f"run_chain.{point}:{times}") as doomed:
-        assert await asyncio.wait_for(doomed.wait(), PATIENCE_SECONDS) == -signal.SIGKILL
+        assert await doomed.ended(PATIENCE_SECONDS) == -signal.SIGKILL
     tried = await run.tries()
     known = [row for row in tried if row["status"] == "SUCCEEDED"]
     assert len(known) == (done if point in ("after_settle", "after_end") else done - 1)

@@ -6,17 +6,18 @@ import asyncio
 import json
 import os
 import signal
-import sys
 
 import pytest
 
 from engine.fault_points import LAUNCH_POINTS, VARIABLE
+from engine.ids import new_id
 from engine.operations.diagnosis.diagnose import diagnose_run
 from engine.operations.runs.replay import replay_run
 from engine.records import Original
 from tests.engine.workflow.harness import Run
 from tests.engine.workflow.steps import call
-from tests.faults.installation import REPOSITORY, Installation
+from tests.faults.installation import Installation
+from tests.imported import Start, logged
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -26,13 +27,11 @@ STEPS = [call("q", "ledger.quick"), call("i", "ledger.inside")]
 async def start(installation: Installation, key: str, fault: str | None = None) -> tuple[int | None, str]:
     """``runstudio start`` as a process of its own, which dies at ``fault``: its exit code, and what it said."""
     variables = {"DATABASE_URL": installation.url, "TEMPORAL_ADDRESS": installation.temporal.address}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "runstudio_tui.cli", "start", "wf.main", "--idempotency-key", key, "--json",
-        cwd=REPOSITORY, env={**os.environ, **variables, **({VARIABLE: fault} if fault else {})},
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    said, _ = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode, said.decode()
+    environment = {**os.environ, **variables, **({VARIABLE: fault} if fault else {})}
+    words = ["start", "wf.main", "--idempotency-key", key, "--json"]
+    log = installation.directory / f"start-{new_id()}.log"
+    code = await logged(Start("runstudio_tui.cli", words, environment), log).ended(60)
+    return code, log.read_text()
 
 
 async def test_a_crash_between_the_row_and_the_start_and_one_between_the_start_and_its_record(

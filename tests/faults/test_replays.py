@@ -18,13 +18,17 @@ from tests.faults.installation import END_SECONDS, Installation, WorkerUnderTest
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
-SIZES = [
-    (60, 200, END_SECONDS),
-    pytest.param(500, 1_500, 6 * 3_600.0, marks=[pytest.mark.hours, pytest.mark.timeout(8 * 3_600)]),
-]
-"""Runs, outcomes in the history of each, and how long all of that may take. Every outcome is a step that is really done."""
-ONE_CORE = f"import os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})"
 POTENTIAL_DEADLOCK, TASK_TOO_LONG = "TMPRL1101", "TMPRL1104"
+SIZES = [
+    (60, 200, END_SECONDS, [POTENTIAL_DEADLOCK]),
+    pytest.param(
+        *(500, 1_500, 6 * 3_600.0, [POTENTIAL_DEADLOCK, TASK_TOO_LONG]),
+        marks=[pytest.mark.hours, pytest.mark.timeout(8 * 3_600)],
+    ),
+]
+"""Runs, outcomes in the history of each, how long all of that may take, and the warnings that may not come. Every outcome is a
+step that is really done. That no task takes five seconds can be asked only of a machine that does nothing else."""
+ONE_CORE = f"import os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})"
 
 
 @pytest.fixture(autouse=True)
@@ -33,18 +37,15 @@ def _real_task_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starting, "TASK_TIMEOUT", TASK_TIMEOUT)
 
 
-def complaints(worker: WorkerUnderTest) -> list[str]:
+def complaints(worker: WorkerUnderTest, warnings: list[str]) -> list[str]:
     """What Temporal's SDK says of workflow tasks that take too long."""
-    return [
-        line
-        for line in worker.log.read_text(errors="replace").splitlines()
-        if POTENTIAL_DEADLOCK in line or TASK_TOO_LONG in line
-    ]
+    lines = worker.log.read_text(errors="replace").splitlines()
+    return [line for line in lines if any(warning in line for warning in warnings)]
 
 
-@pytest.mark.parametrize(("number", "outcomes", "seconds"), SIZES)
+@pytest.mark.parametrize(("number", "outcomes", "seconds", "warnings"), SIZES)
 async def test_many_runs_with_long_histories_go_on_after_a_restart_on_one_core(
-    installation: Installation, number: int, outcomes: int, seconds: float
+    installation: Installation, number: int, outcomes: int, seconds: float, warnings: list[str]
 ) -> None:
     bench, context = installation.bench, installation.context
     await bench.publish([
@@ -65,7 +66,7 @@ async def test_many_runs_with_long_histories_go_on_after_a_restart_on_one_core(
     async with installation.worker("heir", before=ONE_CORE) as heir:
         await submit_event(context, EventRequest("GO", {}))
         await installation.all_ended(seconds)
-        assert complaints(heir) == []
+        assert complaints(heir, warnings) == []
     assert await installation.account(runs, executed=number) == {"SUCCEEDED": number}
     [counted] = await bench.rows("SELECT min(step_count) AS least, max(step_count) AS most FROM workflow_runs")
     assert counted["least"] == counted["most"] == outcomes + 3
@@ -99,7 +100,7 @@ async def test_a_loop_of_five_thousand_on_a_quarter_of_a_core_that_is_sent_event
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             worker.send(signal.SIGCONT)
-        assert complaints(worker) == []
+        assert complaints(worker, [POTENTIAL_DEADLOCK]) == []
     assert (row["status"], row["output_json"]["total"]) == ("SUCCEEDED", 5_000)
     assert row["step_count"] == 1 + 1 + 2 * 5_000 + 1 + 20 + 1
 

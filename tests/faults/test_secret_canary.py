@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,11 +14,13 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from engine.ids import new_id
 from engine.operations.events.events import EventRequest, submit_event
 from tests.engine.workflow.harness import Run
 from tests.engine.workflow.steps import Step, assign, attempt, call, call_workflow, going_on, retried, wait_event
-from tests.faults.installation import REPOSITORY, Installation
+from tests.faults.installation import Installation
 from tests.faults.rude_actions import digest_of
+from tests.imported import Start, logged
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -79,13 +80,11 @@ async def echo_server() -> AsyncIterator[int]:
 async def command(installation: Installation, *words: str) -> str:
     """What ``runstudio`` prints."""
     variables = {"DATABASE_URL": installation.url, "TEMPORAL_ADDRESS": installation.temporal.address}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "runstudio_tui.cli", *words, cwd=REPOSITORY, env={**os.environ, **variables},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said
-    return said.decode()
+    log = installation.directory / f"said-{new_id()}.log"
+    code = await logged(Start("runstudio_tui.cli", words, {**os.environ, **variables}), log).ended()
+    said = log.read_text()
+    assert code == 0, said
+    return said
 
 
 async def test_nobody_repeats_it(installation: Installation) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from engine.store.database.engine import create_store_engine
 from engine.store.runs.runs import NewRun, insert_run, mark_launched
 from tests.engine.workflow.harness import Bench, Run
 from tests.faults.worker_process import READY
+from tests.imported import Program, Start, heard
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -58,22 +58,18 @@ class World:
         return [row["executions"] for row in rows]
 
     @asynccontextmanager
-    async def worker(self, name: str, *, fault: str | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def worker(self, name: str, *, fault: str | None = None) -> AsyncIterator[Program]:
         """A worker that polls; killed at the end of the block if it still lives. ``fault``: where it is to die by itself."""
         environment = {**os.environ, **({VARIABLE: fault} if fault else {})}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.faults.worker_process", self.url, self.outside_url, self.address, name,
-            cwd=REPOSITORY, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            assert process.stdout is not None
-            line = await asyncio.wait_for(process.stdout.readline(), 60)
-            assert line.decode().strip() == READY
-            yield process
-        finally:
-            if process.returncode is None:
+        arguments = [self.url, self.outside_url, self.address, name]
+        process, said = heard(Start("tests.faults.worker_process", arguments, environment))
+        with said:
+            try:
+                assert (await asyncio.to_thread(said.readline)).strip() == READY
+                yield process
+            finally:
                 process.kill()
-            await process.wait()
+                await process.ended()
 
     async def start(self, payload: Any = None, *, task_timeout: float = 2.0, semantics: str = SEMANTICS_VERSION) -> Run:
         """Start a run whose workflow tasks are given to another worker after ``task_timeout`` instead of ten seconds."""

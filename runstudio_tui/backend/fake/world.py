@@ -127,6 +127,11 @@ class World:
         self.play(run, script, run.row.started_at or self.now())
         return run.row.run_id
 
+    def take(self, run: FakeRun) -> None:
+        """Put a run into the world to which nothing more will happen."""
+        self.runs[run.row.run_id] = run
+        next(self._made)
+
     def play(self, run: FakeRun, script: Script, begin: datetime) -> None:
         """Let a script happen to a run: what of it is past has happened, the rest will."""
         row, now = run.row, self.now()

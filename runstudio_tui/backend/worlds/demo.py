@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from engine.records import ErrorInfo, HealthPart, LogLevel, PartState, RunStatus
@@ -15,7 +16,7 @@ from runstudio_tui.backend.worlds.before_cutover import keep_snapshots
 from runstudio_tui.backend.worlds.catalog import add_catalog
 from runstudio_tui.backend.worlds.events_and_tasks import add_events_and_tasks
 from runstudio_tui.backend.worlds.workflows import GIVES, ORDER_PAYLOAD, demo_workflows
-from runstudio_tui.clock import Clock
+from runstudio_tui.clock import Clock, ManualClock
 
 _NEW_EVERY: Final = 20.0
 _NEW_RUNS: Final = 400
@@ -36,21 +37,27 @@ _TIMED_OUT: Final = ErrorInfo(
 def demo_backend(clock: Clock, skew: timedelta = timedelta(0), past: int = 320) -> FakeBackend:
     """The world of ``runstudio --demo``, beginning now; its server's clock is ``skew`` ahead of ``clock``. ``past``: how many
     runs ended before."""
-    world = World(clock, skew)
-    world.workflows = demo_workflows()
+    world = _world(clock, skew)
     world.health = (
         HealthPart("postgres", PartState.OK),
         HealthPart("temporal", PartState.OK),
         HealthPart("workers", PartState.DOWN, "none polling; last seen build-7 on app-2, 3m 40s ago"),
     )
     now = world.now()
-    _past(world, now, past)
+    for run in _past(now, past):
+        world.take(run.copy())
     _before_the_cutover(world, now)
     _going_on(world, now)
     add_events_and_tasks(world)
     add_catalog(world)
     _to_come(world, now)
     return FakeBackend(world, clock)
+
+
+def _world(clock: Clock, skew: timedelta = timedelta(0)) -> World:
+    world = World(clock, skew)
+    world.workflows = demo_workflows()
+    return world
 
 
 def _run(world: World, workflow: str, at: datetime, script: Script, **how: str) -> FakeRun:
@@ -74,8 +81,10 @@ def _order(world: World, at: datetime, script: Script) -> FakeRun:
     return _run(world, "order-fulfilment", at, script, trigger="event", trigger_event="order.placed")
 
 
-def _past(world: World, now: datetime, runs: int) -> None:
-    """Runs that ended, one every six minutes until two hours ago."""
+@lru_cache(maxsize=1)
+def _past(now: datetime, runs: int) -> tuple[FakeRun, ...]:
+    """Runs that ended, one every six minutes until two hours ago. Made once for all worlds that begin at the same moment."""
+    world = _world(ManualClock(now))
     for number in range(runs):
         at = now - timedelta(hours=2, minutes=6 * (runs - number), seconds=number * 7 % 60)
         mixed = number * 2_654_435_761 >> 7
@@ -95,6 +104,7 @@ def _past(world: World, now: datetime, runs: int) -> None:
             run = _order(world, at, Script(resolves={"await-carrier": comes}, took={"charge-card": 0.38}))
             if number % 120 == 7:
                 run.finish(at + seconds(900), RunStatus.CANCELED)
+    return tuple(world.runs.values())
 
 
 def _before_the_cutover(world: World, now: datetime) -> None:
