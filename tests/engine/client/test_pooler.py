@@ -71,6 +71,9 @@ async def test_everything_works_through_a_pooler(
         await engine.runs.cancel(left.run_id, reason="nobody pays")
         ends = await asyncio.gather(*(engine.runs.wait(run.run_id, timeout=120) for run in (paid, left, *started)))
         assert Counter(run.status for run in ends) == {"SUCCEEDED": LAUNCHES + 1, "CANCELED": 1}
+        # Oftener than it takes for a statement to be prepared on a direct connection, in several sessions at once.
+        pages = await asyncio.gather(*(engine.runs.list() for _ in range(50)))
+        assert {page.rows[0].run_id for page in pages} == {pages[0].rows[0].run_id}
         parts = {part.name: part for part in (await engine.system.health()).parts}
         assert "through a pooler" in parts["postgres"].detail
         assert ("RUNSTUDIO_DIRECT_DATABASE_URL" in parts["postgres"].detail) is not direct
