@@ -33,11 +33,10 @@ from engine.records import (
 )
 from engine.store.database.reader import open_reader
 from engine.store.database.schema_version import head_revision
-from engine.store.database.transactions import writing
+from engine.store.database.transactions import writing, writing_at_once
 from engine.store.events.reading import deliveries_page
 from engine.store.runs import listing
 from engine.store.runs.failures import failures_to_look_at
-from engine.store.runs.runs import launch_errors
 from engine.store.schedules.reading import troubled_schedules
 from engine.store.tasks.reading import late_tasks
 from engine.store.tenant.duties import DutyRecord, load_duties
@@ -73,9 +72,8 @@ async def attention(context: OperationContext) -> Attention:
     repeated, problem = await _repeated_tasks(context, oldest)
     failing, late = repeated[AttentionKind.TASK_FAILING], repeated[AttentionKind.TASK_TIMING_OUT]
     refused = RunFilter(launch="failed", started_from=now - ENDS_SHOWN_FOR)
-    async with writing(store) as connection:
+    async with writing_at_once(store) as connection:
         duties = [_duty(record) for record in await load_duties(connection) if record.overdue]
-    unlaunched = await listing.runs_page(store, tenant, RunFilter(launch="pending"), limit=most + 1)
     found: dict[AttentionKind, list[AttentionItem]] = {
         AttentionKind.DUTY: duties,
         AttentionKind.STUCK: await runs(
@@ -86,7 +84,7 @@ async def attention(context: OperationContext) -> Attention:
         AttentionKind.TASK_TIMING_OUT: late,
         AttentionKind.LAUNCH: [
             *await runs(AttentionKind.LAUNCH, refused, _launch_refused),
-            *await _unlaunched(context, unlaunched),
+            *await runs(AttentionKind.LAUNCH, RunFilter(launch="pending"), _unlaunched),
         ],
         AttentionKind.DELIVERY: [
             _delivery(row) for row in (await deliveries_page(store, tenant, status="failed", limit=most + 1)).rows
@@ -138,18 +136,9 @@ async def installation(context: OperationContext) -> Installation:
     )
 
 
-async def _unlaunched(context: OperationContext, page: Page[RunRow]) -> list[AttentionItem]:
-    """Launches that are pending, each with why."""
-    if not page.rows:
-        return []
-    async with open_reader(context.store, context.tenant) as reader:
-        why = await launch_errors(reader.connection, [row.run_id for row in page.rows])
-        said = {run_id: reader.hide_text(text) for run_id, text in why.items()}
+def _unlaunched(row: RunRow) -> str:
     untold = "Temporal has not been told of it yet"
-    return [
-        _run(AttentionKind.LAUNCH, row, f"{untold}: {said[row.run_id]}" if said.get(row.run_id) else sentence(untold))
-        for row in page.rows
-    ]
+    return f"{untold}: {row.error_message}" if row.error_message else sentence(untold)
 
 
 def _duty(record: DutyRecord) -> AttentionItem:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import psycopg
+from psycopg.abc import AdaptContext
 from sqlalchemy import URL, make_url
 
 from engine.errors import Invalid
@@ -37,14 +38,20 @@ def connect_arguments(application_name: str) -> dict[str, Any]:
 
 
 async def connect(
-    url: str | URL, application_name: str, *, autocommit: bool = True, lock_seconds: int = 0
+    url: str | URL,
+    application_name: str,
+    *,
+    adapters: AdaptContext | None = None,
+    autocommit: bool = True,
+    lock_seconds: int = 0,
 ) -> psycopg.AsyncConnection[Any]:
     """A connection that thinks in UTC. Over a pooler it prepares no statement. Raises the driver's own errors.
 
+    ``adapters``: how it reads and writes values; None: as the driver does.
     ``lock_seconds``: longest a statement waits for a lock, 0 is for ever; over a pooler it is for ever.
     """
     connection = await psycopg.AsyncConnection.connect(
-        libpq_url(url), autocommit=True, **connect_arguments(application_name)
+        libpq_url(url), autocommit=True, context=adapters, **connect_arguments(application_name)
     )
     try:
         cursor = await connection.execute(_SESSION, _values(connection, lock_seconds), prepare=False)

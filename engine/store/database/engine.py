@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from psycopg import errors as postgres_errors
+from psycopg.abc import AdaptContext
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -30,17 +31,30 @@ def create_store_engine(
     broke is found out by its next use, which fails: callers repeat (activities are), instead of paying a ping per transaction.
     """
     location = make_url(url).set(drivername=DATABASE_DRIVER)
-    engine = create_async_engine(
+    engine: AsyncEngine = create_async_engine(
         location,
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_timeout=CONNECT_TIMEOUT_SECONDS,
         pool_recycle=1800,
         json_serializer=dumps_for_storage,
-        async_creator=lambda: connect(location, application_name, autocommit=False, lock_seconds=LOCK_TIMEOUT_SECONDS),
+        async_creator=lambda: connect(
+            location,
+            application_name,
+            adapters=adapters_of(engine),
+            autocommit=False,
+            lock_seconds=LOCK_TIMEOUT_SECONDS,
+        ),
     )
     event.listen(engine.sync_engine, "begin", _limit_waiting_over_a_pooler)
     return engine
+
+
+def adapters_of(engine: AsyncEngine) -> AdaptContext | None:
+    """How the connections of an engine read and write values, json among them."""
+    _, arguments = engine.dialect.create_connect_args(engine.url)
+    adapters: AdaptContext | None = arguments.get("context")
+    return adapters
 
 
 def _limit_waiting_over_a_pooler(connection: Connection) -> None:

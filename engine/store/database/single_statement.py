@@ -19,6 +19,7 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import TextClause, event
 
 from engine.store.database.connecting import connect
+from engine.store.database.engine import adapters_of
 from engine.store.database.transactions import Store
 
 CONNECTIONS: Final = 12
@@ -35,7 +36,9 @@ async def execute_alone(store: Store, statement: TextClause, parameters: Mapping
     """
     kept = _kept_of(store)
     async with kept.room:
-        driver = kept.idle.pop() if kept.idle else await connect(store.url, "runstudio-steps")
+        driver = (
+            kept.idle.pop() if kept.idle else await connect(store.url, "runstudio-steps", adapters=adapters_of(store))
+        )
         try:
             cursor = driver.cursor(row_factory=namedtuple_row)
             await cursor.execute(for_driver(statement.text), parameters)

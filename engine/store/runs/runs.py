@@ -255,14 +255,6 @@ async def mark_launch_postponed(connection: Connection, run_id: str, reason: str
     )
 
 
-async def launch_errors(connection: Connection, run_ids: list[str]) -> dict[str, str]:
-    """Why the last attempt to tell Temporal of each run failed; without those of which nothing is known."""
-    question = select(runs.c.run_id, runs.c.launch_error).where(
-        runs.c.run_id.in_(run_ids), runs.c.launch_error.is_not(None)
-    )
-    return {str(row.run_id): row.launch_error for row in await connection.execute(question)}
-
-
 async def mark_launch_refused(connection: Connection, run_id: str, error: dict[str, Json]) -> bool:
     """Close a run that Temporal will never take. False when somebody else started or closed it."""
     statement = (

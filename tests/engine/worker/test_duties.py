@@ -55,14 +55,16 @@ async def test_that_somebody_else_holds_it_is_no_success(
         await other.execute(text("SELECT 1 FROM workflow_leases WHERE name = 'routing' FOR UPDATE"))
 
         async def not_ready() -> bool:
-            answer = await get(host, "/readyz")
-            return answer.status_code == 503 and set(answer.json()["notReady"]) >= PARTS
+            parts = (await get(host, "/health")).json()["workers"]
+            return all(parts[name]["state"] == "failing" for name in PARTS)
 
         await until(not_ready)
+        answer = await get(host, "/readyz")
+        assert (answer.status_code, set(answer.json()["notReady"]) >= PARTS) == (503, True)
         health = (await get(host, "/health")).json()["workers"]
-        for part in PARTS:
-            assert "stopped is at the" in health[part]["detail"]
-            assert "last done at" in health[part]["detail"]
+        for name in PARTS:
+            assert "stopped is at the" in health[name]["detail"]
+            assert "last done at" in health[name]["detail"]
         for told in await system_health(context):
             if told.name in NAMES:
                 assert (told.state, "overdue; last done at" in told.detail) == ("down", True), told
