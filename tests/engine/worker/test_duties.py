@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import Final
 
 from sqlalchemy import text
@@ -51,8 +52,9 @@ async def test_that_somebody_else_holds_it_is_no_success(
         " FROM unnest(CAST(:names AS text[])) AS name",
         names=list(NAMES),
     )
-    async with store.begin() as other, running(settings(database_url, temporal_address)) as host:
+    async with store.begin() as other, AsyncExitStack() as stack:
         await other.execute(text("SELECT 1 FROM workflow_leases WHERE name = 'routing' FOR UPDATE"))
+        host = await stack.enter_async_context(running(settings(database_url, temporal_address)))
 
         async def not_ready() -> bool:
             parts = (await get(host, "/health")).json()["workers"]
