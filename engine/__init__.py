@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from engine.actions.context import ActionContext as ActionContext
     from engine.actions.registry import action as action
-    from engine.client import Actor as Actor
     from engine.client import Engine as Engine
     from engine.client import SyncEngine as SyncEngine
     from engine.errors import Conflict as Conflict
@@ -31,7 +30,6 @@ __version__ = "0.1.0"
 _RECORDS: Final = "engine.records"
 _MODULES: Final = {
     "ActionContext": "engine.actions.context",
-    "Actor": "engine.client",
     "Conflict": "engine.errors",
     "Engine": "engine.client",
     "EngineError": "engine.errors",

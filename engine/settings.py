@@ -10,6 +10,7 @@ import os
 import pwd
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from uuid import UUID
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -90,6 +91,12 @@ class Settings(BaseSettings):
         validation_alias="TEMPORAL_NAMESPACE",
         description="Temporal namespace. Unset: the one of the Temporal configuration file, else `default`.",
     )
+    tenant: str = Field(
+        default=DEFAULT_TENANT,
+        validation_alias="RUNSTUDIO_TENANT",
+        description="Id of the tenant whose rows are read and written, one of those you are a member of."
+        " `--tenant` wins over it.",
+    )
     data_dir: Path = Field(
         default_factory=default_data_dir,
         validation_alias="RUNSTUDIO_DATA_DIR",
@@ -156,6 +163,11 @@ class Settings(BaseSettings):
         if not separator or scheme not in {"postgres", "postgresql", DATABASE_DRIVER}:
             raise ValueError("must start with postgresql://")
         return f"{DATABASE_DRIVER}://{rest}"
+
+    @field_validator("tenant")
+    @classmethod
+    def _id(cls, value: str) -> str:
+        return str(UUID(value))
 
     @field_validator("data_dir", "temporal_cli", "secrets_dir")
     @classmethod

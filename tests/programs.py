@@ -13,6 +13,7 @@ PROGRAMS: Final = {
     "sshd": (("sshd",), "openssh-server"),
     "ssh": (("ssh",), "openssh-client"),
     "pgbouncer": (("pgbouncer",), "pgbouncer"),
+    "sudo": (("sudo",), "sudo"),
     "tmux": (("tmux",), "tmux"),
     "chromium": (("chromium-headless-shell", "chromium", "google-chrome"), "chromium-headless-shell"),
 }

@@ -19,7 +19,7 @@ class FireSchedule:
 
     def __init__(self, dependencies: ActivityDependencies) -> None:
         self._store = dependencies.store
-        self._actor = Actor(dependencies.identity, source="worker")
+        self._actor = Actor(dependencies.identity, source="worker", known_by="service")
 
     @activity.defn(name=FIRE_SCHEDULE)
     async def fire_schedule(self, request: FireScheduleInput) -> str:

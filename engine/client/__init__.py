@@ -2,6 +2,6 @@
 
 from engine.client.engine import Engine
 from engine.client.sync import SyncEngine
-from engine.operations.actor import Actor, Source
+from engine.operations.actor import Source
 
-__all__ = ["Actor", "Engine", "Source", "SyncEngine"]
+__all__ = ["Engine", "Source", "SyncEngine"]

@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from engine.actions.registry import load_actions
 from engine.client.events import Events
+from engine.client.members import Members
 from engine.client.quota import Quota
 from engine.client.runs import Runs
 from engine.client.schedules import Schedules
@@ -17,10 +18,10 @@ from engine.client.system import System
 from engine.client.tasks import Tasks
 from engine.client.workflows import Workflows
 from engine.ids import uuid_text
-from engine.operations.actor import Actor
+from engine.operations.actor import Actor, Source
 from engine.operations.context import OperationContext
 from engine.operations.runs.wait import RunWaits
-from engine.settings import DEFAULT_TENANT, Settings
+from engine.settings import Settings
 from engine.store.database.connecting import libpq_url
 from engine.store.database.engine import create_store_engine
 from engine.store.database.schema_version import require_current_schema
@@ -39,8 +40,8 @@ class Engine:
     Make one per process and share it: any number of tasks of the event loop it is opened in may use it at once. Temporal is
     connected when it is first needed, so reading works without it. Programs that are not async use ``Engine.sync()``.
 
-    The groups: ``runs``, ``workflows``, ``events``, ``tasks``, ``schedules``, ``quota``, ``system``. Every refusal is an
-    ``EngineError``.
+    The groups: ``runs``, ``workflows``, ``events``, ``tasks``, ``schedules``, ``quota``, ``members``, ``system``. Every refusal
+    is an ``EngineError``.
     """
 
     def __init__(
@@ -50,15 +51,17 @@ class Engine:
         database_url: str | None = None,
         temporal_address: str | None = None,
         temporal_namespace: str | None = None,
-        tenant: str = DEFAULT_TENANT,
-        actor: Actor | str | None = None,
+        tenant: str | None = None,
+        actor: str | None = None,
+        source: Source = "api",
         actions: Sequence[str] = (),
         connections: int = CONNECTIONS,
     ) -> None:
         """Connects to nothing yet. What is not given is read from the environment, as by every program of the engine.
 
-        ``settings``: instead of the environment, for a program that has them. ``tenant``: a UUID. ``actor``: who acts, for the
-        audit log; None: the user of this process. ``actions``: modules with actions, beside those of the settings, for
+        ``settings``: instead of the environment, for a program that has them. ``tenant``: a UUID; None: the settings'. Who acts
+        is the account of this process, or the one that called sudo; ``actor`` is a name beside it, a remark in the audit log that
+        decides nothing, and ``source`` the way in. ``actions``: modules with actions, beside those of the settings, for
         publishing. ``connections``: most connections to Postgres, beside the ones that listen.
         Raises ``Invalid`` (DATABASE_URL_MISSING, SETTING_INVALID, ID_INVALID).
         """
@@ -72,15 +75,13 @@ class Engine:
             named["direct_database_url"] = None
         known = Settings.load(**named) if settings is None else settings.model_copy(update=named)
         url = known.required_database_url()
+        serving = known.tenant if tenant is None else uuid_text(tenant, "tenant")
         self._store = create_store_engine(
-            url, pool_size=connections, max_overflow=0, application_name="runstudio client"
+            url, pool_size=connections, max_overflow=0, application_name="runstudio client", tenant=serving
         )
-        who = Actor(actor) if isinstance(actor, str) else actor or Actor.of_this_process("api")
+        who = Actor.of_this_process(source, remark=actor)
         self._context = OperationContext(
-            self._store,
-            TemporalConnection.from_settings(known, same_installation(self._store)),
-            who,
-            uuid_text(tenant, "tenant"),
+            self._store, TemporalConnection.from_settings(known, same_installation(self._store)), who, serving
         )
         self._settings = known
         self._waits = RunWaits(self._context, known.session_database_url)
@@ -91,19 +92,21 @@ class Engine:
         self.tasks = Tasks(self._context)
         self.schedules = Schedules(self._context)
         self.quota = Quota(self._context)
+        self.members = Members(self._context)
         self.system = System(self._context, url, known.session_database_url)
 
     @classmethod
     def from_env(
         cls,
         *,
-        tenant: str = DEFAULT_TENANT,
-        actor: Actor | str | None = None,
+        tenant: str | None = None,
+        actor: str | None = None,
+        source: Source = "api",
         actions: Sequence[str] = (),
         connections: int = CONNECTIONS,
     ) -> Self:
         """An engine to the database and the Temporal that the environment names. Arguments and errors as of ``Engine``."""
-        return cls(tenant=tenant, actor=actor, actions=actions, connections=connections)
+        return cls(tenant=tenant, actor=actor, source=source, actions=actions, connections=connections)
 
     @classmethod
     def sync(
@@ -113,8 +116,9 @@ class Engine:
         database_url: str | None = None,
         temporal_address: str | None = None,
         temporal_namespace: str | None = None,
-        tenant: str = DEFAULT_TENANT,
-        actor: Actor | str | None = None,
+        tenant: str | None = None,
+        actor: str | None = None,
+        source: Source = "api",
         actions: Sequence[str] = (),
         connections: int = CONNECTIONS,
     ) -> SyncEngine:
@@ -127,6 +131,7 @@ class Engine:
                 temporal_namespace=temporal_namespace,
                 tenant=tenant,
                 actor=actor,
+                source=source,
                 actions=actions,
                 connections=connections,
             )
@@ -147,6 +152,8 @@ class Engine:
             async with writing(self._store) as connection:
                 recorded = await load_installation(connection)
             require_same_name(recorded, namespace)
+        # Asked now, so that the first list is one round trip as the others are.
+        await self._context.level()
 
     async def close(self) -> None:
         """Let go of every connection, and end what waits. Harmless when not open."""

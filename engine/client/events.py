@@ -18,7 +18,6 @@ class Events:
 
     def __init__(self, context: OperationContext) -> None:
         self._context = context
-        self._store = context.store
         self._tenant = context.tenant
 
     async def submit(
@@ -44,16 +43,20 @@ class Events:
         self, wanted: EventFilter = EventFilter(), *, after: str | None = None, limit: int = 50
     ) -> Page[Event]:
         """Events newest first, after a cursor; ``limit`` 1..500. Raises ``Invalid`` (CURSOR_INVALID, LIMIT_INVALID)."""
-        return await reading.events_page(self._store, self._tenant, wanted, cursor=after, limit=limit)
+        return await reading.events_page(
+            await self._context.readable(), self._tenant, wanted, cursor=after, limit=limit
+        )
 
     async def get(self, event_id: str) -> EventDetail:
         """One event with its payload and deliveries. Raises ``NotFound`` (EVENT_NOT_FOUND)."""
-        return await reading.event_detail(self._store, self._tenant, event_id)
+        return await reading.event_detail(await self._context.readable(), self._tenant, event_id)
 
     async def deliveries(self, *, status: str = "failed", after: str | None = None, limit: int = 50) -> Page[Delivery]:
         """Deliveries of one status (pending, done, skipped, failed; dead: failed and skipped), the latest change first; ``limit``
         1..500. Raises ``Invalid`` (FILTER_INVALID, CURSOR_INVALID, LIMIT_INVALID)."""
-        return await reading.deliveries_page(self._store, self._tenant, status=status, cursor=after, limit=limit)
+        return await reading.deliveries_page(
+            await self._context.readable(), self._tenant, status=status, cursor=after, limit=limit
+        )
 
     async def redeliver(self, delivery_id: str, reason: str) -> None:
         """Make a failed or a skipped delivery again. Needs the level admin. Raises as ``redeliver_event``."""

@@ -24,6 +24,7 @@ from engine.records import (
     ExportFormat,
     ExportPart,
     Json,
+    Level,
     LogPage,
     LogQuery,
     Original,
@@ -55,7 +56,6 @@ class Runs:
     def __init__(self, context: OperationContext, waits: RunWaits) -> None:
         self._waits = waits
         self._context = context
-        self._store = context.store
         self._tenant = context.tenant
         self._states = StateCache()
 
@@ -90,51 +90,56 @@ class Runs:
 
     async def list(self, wanted: RunFilter = RunFilter(), *, after: str | None = None, limit: int = 50) -> Page[RunRow]:
         """The runs of a filter in its order, after a cursor; ``limit`` 1..500. Raises ``Invalid`` (CURSOR_INVALID)."""
-        return await listing.runs_page(self._store, self._tenant, wanted, cursor=after, limit=limit)
+        return await listing.runs_page(await self._context.readable(), self._tenant, wanted, cursor=after, limit=limit)
 
     async def matching(self, wanted: RunFilter, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
         """Those of ``run_ids`` (at most 500) that match the filter now, in any order. Raises ``Invalid`` (ID_INVALID)."""
-        return await listing.matching_runs(self._store, self._tenant, wanted, run_ids)
+        return await listing.matching_runs(await self._context.readable(), self._tenant, wanted, run_ids)
 
     async def rows(self, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
         """Those of ``run_ids`` (at most 500) that exist, in any order. Raises ``Invalid`` (ID_INVALID)."""
-        return await listing.runs_by_id(self._store, self._tenant, run_ids)
+        return await listing.runs_by_id(await self._context.readable(), self._tenant, run_ids)
 
     async def counts(self, wanted: RunFilter = RunFilter()) -> RunCounts:
         """Runs by status under a filter without its ``statuses`` and ``stuck``, each counted up to 10,000."""
-        return await listing.count_runs(self._store, self._tenant, wanted)
+        return await listing.count_runs(await self._context.readable(), self._tenant, wanted)
 
     async def get(self, run_id: str) -> RunSummary:
         """One run, without its bodies. Raises ``NotFound`` (RUN_NOT_FOUND)."""
-        return await reading.run_summary(self._store, self._tenant, run_id)
+        return await reading.run_summary(await self._context.readable(), self._tenant, run_id)
 
     async def wait(self, run_id: str, *, timeout: float | None = None) -> RunSummary:
         """The run, once it has ended. ``timeout``: seconds, None is for ever.
 
         Raises ``TimedOut`` (WAIT_TIMED_OUT), which is a ``TimeoutError``, and as ``get``.
         """
+        await self._context.require(Level.READ)
         await self._waits.ended(run_id, timeout)
         return await self.get(run_id)
 
     async def steps(self, run_id: str, *, after: str | None = None, limit: int = 1000) -> StepsPage:
         """Step rows written or changed after a cursor (None: from the first); ``limit`` 1..1000."""
-        return await reading_steps.steps_page(self._store, self._tenant, run_id, after=after, limit=limit)
+        return await reading_steps.steps_page(
+            await self._context.readable(), self._tenant, run_id, after=after, limit=limit
+        )
 
     async def step_body(self, run_id: str, row_id: str) -> Document:
         """Outcome and full error of one step row: ``{"outcome": ..., "error": ...}``. Raises ``NotFound`` (STEP_NOT_FOUND)."""
-        return await reading_steps.step_body(self._store, self._tenant, run_id, row_id)
+        return await reading_steps.step_body(await self._context.readable(), self._tenant, run_id, row_id)
 
     async def attempts(self, run_id: str, step_row_id: str | None = None) -> tuple[Attempt, ...]:
         """Attempts of one step row, or of the whole run, oldest first; of more than 500 the newest."""
-        return await reading_attempts.run_attempts(self._store, self._tenant, run_id, step_row_id=step_row_id)
+        return await reading_attempts.run_attempts(
+            await self._context.readable(), self._tenant, run_id, step_row_id=step_row_id
+        )
 
     async def attempt_body(self, run_id: str, attempt_id: str) -> AttemptBody:
         """Input and output of one attempt. Raises ``NotFound`` (ATTEMPT_NOT_FOUND)."""
-        return await reading_attempts.attempt_body(self._store, self._tenant, run_id, attempt_id)
+        return await reading_attempts.attempt_body(await self._context.readable(), self._tenant, run_id, attempt_id)
 
     async def waits(self, run_id: str) -> tuple[Wait, ...]:
         """Waits of a run: the open ones first, then the newest; at most 500."""
-        return await reading_waits.run_waits(self._store, self._tenant, run_id)
+        return await reading_waits.run_waits(await self._context.readable(), self._tenant, run_id)
 
     async def logs(
         self,
@@ -147,32 +152,32 @@ class Runs:
     ) -> LogPage:
         """Log lines after ``cursor``, with ``older`` before it, without one the newest; oldest first; ``limit`` 1..500."""
         return await reading_logs.run_logs(
-            self._store, self._tenant, run_id, query, cursor=cursor, older=older, limit=limit
+            await self._context.readable(), self._tenant, run_id, query, cursor=cursor, older=older, limit=limit
         )
 
     async def payload(self, run_id: str) -> Document:
         """The run's input. Raises ``NotFound`` (RUN_NOT_FOUND, INPUT_NOT_STORED)."""
-        return await reading.run_input(self._store, self._tenant, run_id)
+        return await reading.run_input(await self._context.readable(), self._tenant, run_id)
 
     async def output(self, run_id: str) -> Document:
         """The run's final vars. Raises ``NotFound`` (RUN_NOT_FOUND, OUTPUT_NOT_STORED)."""
-        return await reading.run_output(self._store, self._tenant, run_id)
+        return await reading.run_output(await self._context.readable(), self._tenant, run_id)
 
     async def related(self, run_id: str) -> RelatedRuns:
         """Parent, root, children, the run this one replays, and its replays. Raises ``NotFound`` (RUN_NOT_FOUND)."""
-        return await reading.related_runs(self._store, self._tenant, run_id)
+        return await reading.related_runs(await self._context.readable(), self._tenant, run_id)
 
     async def snapshots(self, run_id: str) -> tuple[Snapshot, ...]:
         """Snapshots of a run from before the cutover, oldest first, at most 5,000."""
-        return await reading_snapshots.run_snapshots(self._store, self._tenant, run_id)
+        return await reading_snapshots.run_snapshots(await self._context.readable(), self._tenant, run_id)
 
     async def snapshot_body(self, run_id: str, snapshot_id: str) -> Document:
         """The envelope ``{payload, vars, meta, error}``, or the marker of one that was too large to be kept."""
-        return await reading_snapshots.snapshot_body(self._store, self._tenant, run_id, snapshot_id)
+        return await reading_snapshots.snapshot_body(await self._context.readable(), self._tenant, run_id, snapshot_id)
 
     async def audit(self, run_id: str, *, after: str | None = None, limit: int = 50) -> Page[AuditRecord]:
         """Audited operations about a run, newest first; ``limit`` 1..500."""
-        return await audit_page(self._store, self._tenant, run_id=run_id, cursor=after, limit=limit)
+        return await audit_page(await self._context.readable(), self._tenant, run_id=run_id, cursor=after, limit=limit)
 
     async def why(self, run_id: str) -> Diagnosis:
         """Why a run is not moving. An unreachable Temporal is a finding. Raises ``NotFound`` (RUN_NOT_FOUND)."""
@@ -207,7 +212,8 @@ class Runs:
         return tuple(await cancelling.cancel_runs(self._context, run_ids, reason, progress=progress))
 
     async def replay_base(self, run_id: str) -> ReplayBase:
-        """The input of a run as it may be edited. Raises ``NotFound`` (RUN_NOT_FOUND), ``Conflict`` (INPUT_NOT_STORED)."""
+        """The input of a run as it may be edited. Needs the level admin. Raises ``NotFound`` (RUN_NOT_FOUND), ``Conflict``
+        (INPUT_NOT_STORED)."""
         return await replaying.replay_base(self._context, run_id)
 
     async def replay(
@@ -244,5 +250,8 @@ class Runs:
     async def preview(
         self, run_id: str, with_input: ReplayInput = Original(), *, version: int | None = None
     ) -> ReplayPreview:
-        """What a replay would do, as far as the records tell. Nothing is executed or written. Raises as ``preview_replay_of``."""
+        """What a replay would do, as far as the records tell. Nothing is executed or written. Needs the level admin.
+
+        Raises as ``preview_replay_of``.
+        """
         return await states.preview_replay_of(self._context, run_id, with_input, version)

@@ -16,20 +16,21 @@ class Schedules:
 
     def __init__(self, context: OperationContext) -> None:
         self._context = context
-        self._store = context.store
         self._tenant = context.tenant
 
     async def list(self, *, after: str | None = None, limit: int = 50) -> Page[Schedule]:
         """Schedules by workflow id, after a cursor; ``limit`` 1..500."""
-        return await reading.schedules_page(self._store, self._tenant, cursor=after, limit=limit)
+        return await reading.schedules_page(await self._context.readable(), self._tenant, cursor=after, limit=limit)
 
     async def get(self, named: str) -> ScheduleDetail:
         """The schedule of that id, else the one of the workflow of that id. Raises ``NotFound`` (SCHEDULE_NOT_FOUND)."""
-        return await reading.schedule_detail(self._store, self._tenant, named)
+        return await reading.schedule_detail(await self._context.readable(), self._tenant, named)
 
     async def fires(self, schedule_id: str, *, after: str | None = None, limit: int = 50) -> Page[Fire]:
         """What came of the occurrences of a schedule, the latest decision first; ``limit`` 1..500."""
-        return await reading.fires_page(self._store, self._tenant, schedule_id, cursor=after, limit=limit)
+        return await reading.fires_page(
+            await self._context.readable(), self._tenant, schedule_id, cursor=after, limit=limit
+        )
 
     async def next_times(self, named: str, count: int = 5) -> tuple[datetime, ...]:
         """The next ``count`` (1..10) occurrences, as Temporal tells; empty when none is to come. Raises as ``coming_times``."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Ty
 
 from engine.client.background import BackgroundLoop
 from engine.client.events import Events
+from engine.client.members import Members
 from engine.client.quota import Quota
 from engine.client.runs import Runs
 from engine.client.schedules import Schedules
@@ -224,6 +225,14 @@ class SyncQuota(SyncGroup[Quota]):
     resume = plain(Quota.resume)
 
 
+class SyncMembers(SyncGroup[Members]):
+    """``engine.members``."""
+
+    list = plain(Members.list)
+    set = plain(Members.set)
+    remove = plain(Members.remove)
+
+
 class SyncSystem(SyncGroup[System]):
     """``engine.system``."""
 
@@ -233,6 +242,7 @@ class SyncSystem(SyncGroup[System]):
     installation = plain(System.installation)
     bound_temporal = plain(System.bound_temporal)
     move_to_this_temporal = plain(System.move_to_this_temporal)
+    reveal = plain(System.reveal)
     changes = streamed(System.changes)
 
 
@@ -253,6 +263,7 @@ class SyncEngine:
         self.tasks = SyncTasks(engine.tasks, self._loop)
         self.schedules = SyncSchedules(engine.schedules, self._loop)
         self.quota = SyncQuota(engine.quota, self._loop)
+        self.members = SyncMembers(engine.members, self._loop)
         self.system = SyncSystem(engine.system, self._loop)
 
     @property

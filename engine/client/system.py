@@ -10,7 +10,19 @@ from engine.operations.attention import attention, installation
 from engine.operations.context import OperationContext
 from engine.operations.health import system_health
 from engine.operations.installation import bound_temporal, move_installation
-from engine.records import Attention, BoundTemporal, Change, ChangeKind, Health, Installation, Session
+from engine.operations.reveal import reveal
+from engine.records import (
+    Attention,
+    BoundTemporal,
+    Change,
+    ChangeKind,
+    Health,
+    Installation,
+    Json,
+    Level,
+    Revealable,
+    Session,
+)
 from engine.store.database.notifications import RUNS, notices
 from engine.store.database.reader import open_reader
 
@@ -42,11 +54,11 @@ class System:
             return Health(parts, None)
 
     async def attention(self) -> Attention:
-        """Everything an operator should look at now. Raises ``Unavailable`` when Postgres does not answer."""
+        """Everything an operator should look at now. Needs the level read. Raises as ``attention``."""
         return await attention(self._context)
 
     async def installation(self) -> Installation:
-        """Workers, task queue and stores now. Raises ``Unavailable`` when Postgres does not answer."""
+        """Workers, task queue and stores now. Needs the level read. Raises ``Unavailable`` when Postgres does not answer."""
         return await installation(self._context)
 
     async def bound_temporal(self) -> BoundTemporal | None:
@@ -64,8 +76,16 @@ class System:
         """
         return await move_installation(self._context, reason)
 
+    async def reveal(self, document: Revealable, target: str, reason: str) -> Json:
+        """One document with nothing masked; ``target`` is its id. Audited. Needs the level admin. Raises as ``reveal``."""
+        return await reveal(self._context, document, target, reason)
+
     async def changes(self) -> AsyncIterator[Change]:
-        """Endless notices of runs that changed, by LISTEN/NOTIFY. Raises ``Unavailable`` when the connection is lost."""
+        """Endless notices of runs that changed, by LISTEN/NOTIFY. Needs the level read.
+
+        Raises ``Unavailable`` when the connection is lost.
+        """
+        await self._context.require(Level.READ)
         async for notice in notices(self._listen_url, (RUNS,), application_name="runstudio changes"):
             tenant, _, run_id = notice.payload.partition(":")
             if tenant == self._context.tenant:

@@ -14,16 +14,15 @@ class Tasks:
 
     def __init__(self, context: OperationContext) -> None:
         self._context = context
-        self._store = context.store
         self._tenant = context.tenant
 
     async def list(self, wanted: TaskFilter = TaskFilter(), *, after: str | None = None, limit: int = 50) -> Page[Task]:
         """Tasks newest first, after a cursor; ``limit`` 1..500. Raises ``Invalid`` (CURSOR_INVALID, LIMIT_INVALID)."""
-        return await reading.tasks_page(self._store, self._tenant, wanted, cursor=after, limit=limit)
+        return await reading.tasks_page(await self._context.readable(), self._tenant, wanted, cursor=after, limit=limit)
 
     async def get(self, task_id: str) -> TaskDetail:
         """One task with its context, its form and its response. Raises ``NotFound`` (TASK_NOT_FOUND)."""
-        return await reading.task_detail(self._store, self._tenant, task_id)
+        return await reading.task_detail(await self._context.readable(), self._tenant, task_id)
 
     async def claim(self, task_id: str) -> TaskClaim:
         """Reserve a task: only this actor, or an admin, can complete it then. Raises as ``claim_task``."""

@@ -11,7 +11,7 @@ from engine.operations.context import OperationContext
 from engine.operations.json_schema import check_value
 from engine.operations.progress import Progress, untold
 from engine.operations.runs.admission import storable_payload
-from engine.records import Caller, Example, Json, LatestInput, Published, SchemaIssue, Version, Workflow
+from engine.records import Caller, Example, Json, LatestInput, Level, Published, SchemaIssue, Version, Workflow
 from engine.store.catalog import reading
 
 
@@ -22,32 +22,31 @@ class Workflows:
         """``registry`` gives the actions that definitions are checked against; it is asked when first needed."""
         self._registry = registry
         self._context = context
-        self._store = context.store
         self._tenant = context.tenant
 
     async def list(self) -> tuple[Workflow, ...]:
         """All workflows by name."""
-        return await reading.workflow_list(self._store, self._tenant)
+        return await reading.workflow_list(await self._context.readable(), self._tenant)
 
     async def get(self, workflow_id: str) -> Workflow:
         """One workflow. Raises ``NotFound`` (WORKFLOW_NOT_FOUND)."""
-        return await reading.workflow_of(self._store, self._tenant, workflow_id)
+        return await reading.workflow_of(await self._context.readable(), self._tenant, workflow_id)
 
     async def callers(self, workflow_id: str) -> tuple[Caller, ...]:
         """The workflows whose latest version starts this one, by name. Raises ``NotFound`` (WORKFLOW_NOT_FOUND)."""
-        return await reading.callers_of(self._store, self._tenant, workflow_id)
+        return await reading.callers_of(await self._context.readable(), self._tenant, workflow_id)
 
     async def versions(self, workflow_id: str) -> tuple[Version, ...]:
         """Published versions, newest first. Raises ``NotFound`` (WORKFLOW_NOT_FOUND)."""
-        return await reading.version_list(self._store, self._tenant, workflow_id)
+        return await reading.version_list(await self._context.readable(), self._tenant, workflow_id)
 
     async def definition(self, workflow_id: str, version: int) -> Json:
         """The definition as published, redacted. Raises ``NotFound`` (VERSION_NOT_FOUND)."""
-        return await reading.definition_of(self._store, self._tenant, workflow_id, version)
+        return await reading.definition_of(await self._context.readable(), self._tenant, workflow_id, version)
 
     async def payload_schema(self, workflow_id: str, version: int) -> Json:
         """The JSON schema frozen with a version; None accepts any object. Raises ``NotFound`` (VERSION_NOT_FOUND)."""
-        return await reading.payload_schema_of(self._store, self._tenant, workflow_id, version)
+        return await reading.payload_schema_of(await self._context.readable(), self._tenant, workflow_id, version)
 
     async def examples(self, workflow_id: str, version: int) -> tuple[Example, ...]:
         """The ``examples`` of the payload's schema; titles stand in its ``x-example-titles``."""
@@ -63,10 +62,14 @@ class Workflows:
 
     async def latest_input(self, workflow_id: str) -> LatestInput | None:
         """Input of the newest run that has one, redacted; None when there is none."""
-        return await reading.latest_input(self._store, self._tenant, workflow_id)
+        return await reading.latest_input(await self._context.readable(), self._tenant, workflow_id)
 
     async def check_payload(self, workflow_id: str, version: int, payload: Json) -> tuple[SchemaIssue, ...]:
-        """What a start would refuse in ``payload``; empty when it would be accepted. Raises ``NotFound`` (VERSION_NOT_FOUND)."""
+        """What a start would refuse in ``payload``; empty when it would be accepted. Needs the level operate.
+
+        Raises ``NotFound`` (VERSION_NOT_FOUND).
+        """
+        await self._context.require(Level.OPERATE)
         schema = await self.payload_schema(workflow_id, version)
         try:
             checked = storable_payload(payload)

@@ -61,7 +61,7 @@ async def attention(context: OperationContext) -> Attention:
 
     An unreachable Temporal is told in the answer: what Postgres knows is shown all the same.
     """
-    store, tenant, most = context.store, context.tenant, MOST_OF_A_KIND
+    store, tenant, most = await context.readable(), context.tenant, MOST_OF_A_KIND
 
     async def runs(kind: AttentionKind, wanted: RunFilter, why: Callable[[RunRow], str]) -> list[AttentionItem]:
         page = await listing.runs_page(store, tenant, wanted, limit=most + 1)
@@ -106,8 +106,11 @@ async def attention(context: OperationContext) -> Attention:
 
 
 async def installation(context: OperationContext) -> Installation:
-    """Workers, task queue and stores now. Raises ``Unavailable`` when Postgres does not answer; Temporal's silence is told."""
-    async with writing(context.store) as connection:
+    """Workers, task queue and stores now. Needs the level read.
+
+    Raises ``Unavailable`` when Postgres does not answer; Temporal's silence is told.
+    """
+    async with writing(await context.readable()) as connection:
         seen = await load_workers(connection)
     pollers: Sequence[QueuePoller] = ()
     backlog, age, problem, namespace = None, 0.0, "", ""

@@ -11,14 +11,14 @@ from engine.ids import uuid_text
 from engine.operations.actor import Actor
 from engine.records import Level
 from engine.settings import DEFAULT_TENANT
-from engine.store.database.transactions import Connection, Store, writing
+from engine.store.database.transactions import Connection, Store, writing_at_once
 from engine.store.runs.run_log import NewLogLine, insert_log_line
-from engine.store.tenant.actor_level import levels_of_user
-from engine.store.tenant.audit import AuditEntry, insert_audit
+from engine.store.tenant.audit import AuditedActor, AuditEntry, insert_audit
+from engine.store.tenant.members import level_of
 from engine.temporal.connection import TemporalConnection
 
 LEVEL_SECONDS: Final = 30.0
-"""How long an answer of Postgres about the actor's level is believed. The tables' grants are checked at every statement."""
+"""How long an answer about the actor's level is believed."""
 
 
 @dataclass(slots=True)
@@ -36,7 +36,8 @@ class OperationContext:
     temporal: TemporalConnection
     actor: Actor
     tenant: str = DEFAULT_TENANT
-    _known: _KnownLevel = field(default_factory=_KnownLevel, repr=False, compare=False)
+    _known: _KnownLevel = field(default_factory=_KnownLevel, init=False, repr=False, compare=False)
+    """Its own: a context that is made of this one may have another actor or tenant."""
 
     def __post_init__(self) -> None:
         """Raises ``Invalid`` (ID_INVALID) for a tenant that is no uuid."""
@@ -44,14 +45,20 @@ class OperationContext:
         object.__setattr__(self, "tenant", uuid_text(self.tenant, "tenant"))
 
     async def level(self) -> Level:
-        """What the actor may do. Raises ``Unavailable``."""
-        now = time.monotonic()
-        if self._known.asked_at is None or now - self._known.asked_at > LEVEL_SECONDS:
-            async with writing(self.store) as connection:
-                granted = await levels_of_user(connection)
-            self._known.level = max((level for level in Level if level.word in granted), default=Level.NONE)
-            self._known.asked_at = now
-        return self._known.level
+        """What the actor may do in the tenant; a part of the engine may do everything. Raises ``Unavailable``."""
+        known, now = self._known, time.monotonic()
+        if self.actor.known_by == "service":
+            known.level = Level.ADMIN
+        elif known.asked_at is None or now - known.asked_at > LEVEL_SECONDS:
+            async with writing_at_once(self.store) as connection:
+                known.level = await level_of(connection, self.tenant, self.actor.name, self.actor.groups())
+            known.asked_at = now
+        return known.level
+
+    async def readable(self) -> Store:
+        """The store, for whoever may read. Raises ``Forbidden`` (LEVEL_TOO_LOW), ``Unavailable``."""
+        await self.require(Level.READ)
+        return self.store
 
     async def require(self, needed: Level, *, tells_temporal: bool = True) -> None:
         """Raises ``Forbidden`` (LEVEL_TOO_LOW) unless the actor has at least this level, or ``Unavailable``.
@@ -63,27 +70,20 @@ class OperationContext:
         if level < needed:
             raise Forbidden(
                 "LEVEL_TOO_LOW",
-                f"This needs the level {needed.word}; {self.actor.name} has {level.word}.",
-                f"Ask for membership of the Postgres role runstudio_{_ROLE_NAMES[needed]}.",
-                {"needed": needed.word, "level": level.word},
+                f"This needs the level {needed.word}; {self.actor.name} has {level.word} in the tenant {self.tenant}.",
+                f"Ask an admin of the tenant: runstudio members set {self.actor.name} {needed.word}; or choose another one with"
+                " --tenant.",
+                {"needed": needed.word, "level": level.word, "actor": self.actor.name, "tenant": self.tenant},
             )
         if tells_temporal and needed > Level.READ:
             await self.temporal.refuse_wrong()
 
     async def audit(self, connection: Connection, entry: AuditEntry) -> None:
         """Write an audit entry in the transaction of the change it is about. The level must have been asked before."""
-        await insert_audit(
-            connection,
-            entry,
-            tenant=self.tenant,
-            actor=self.actor.name,
-            actor_source=self.actor.address or self.actor.source,
-            actor_level=self._known.level.word,
-        )
+        actor, where = self.actor, self.actor.address or self.actor.source
+        audited = AuditedActor(actor.name, actor.known_by, self._known.level.word, where, actor.remark)
+        await insert_audit(connection, entry, tenant=self.tenant, actor=audited)
 
     async def log(self, connection: Connection, run_id: str, line: NewLogLine) -> None:
         """Append a line to a run's log, in the transaction of what it tells."""
         await insert_log_line(connection, self.tenant, run_id, self.actor.source, line)
-
-
-_ROLE_NAMES: Final = {Level.READ: "viewer", Level.OPERATE: "operator", Level.ADMIN: "admin", Level.NONE: "viewer"}

@@ -15,6 +15,7 @@ from engine.errors import EngineError, Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.duties import duty_parts
 from engine.records import HealthPart, PartState
+from engine.store.database.reader import open_reader
 from engine.store.database.schema_version import head_revision, require_current_schema
 from engine.store.database.transactions import goes_through_a_pooler, writing
 from engine.store.runs.reconciling import count_gaps
@@ -48,8 +49,10 @@ async def system_health(context: OperationContext, *, listens_directly: bool = F
 async def _postgres(context: OperationContext, listens_directly: bool) -> HealthPart:
     begun = time.monotonic()
     try:
-        level = await context.level()
-        pooled = await goes_through_a_pooler(context.store)
+        # Asked for this: what the actor may do can be known from before.
+        async with open_reader(context.store, context.tenant) as reader:
+            pooled = await goes_through_a_pooler(reader.connection)
+            level = await context.level()
     except Unavailable as error:
         return HealthPart("postgres", PartState.DOWN, error.message, error.hint)
     told = f"answered in {_ms(begun)}{' through a pooler' if pooled else ''}; level {level.word}"

@@ -37,6 +37,7 @@ from engine.records.filters import (
     RunOrder,
     TaskFilter,
 )
+from engine.records.members import Member, MemberKind
 from engine.records.quota import QuotaUsage
 from engine.records.replay import (
     Difference,
@@ -52,6 +53,7 @@ from engine.records.replay import (
     ReplayPreview,
     StepState,
 )
+from engine.records.revealing import Revealable
 from engine.records.runs import (
     ENDED,
     STUCK_AFTER,
@@ -158,6 +160,8 @@ __all__ = [
     "LogLine",
     "LogPage",
     "LogQuery",
+    "Member",
+    "MemberKind",
     "OpenWait",
     "Original",
     "Override",
@@ -175,6 +179,7 @@ __all__ = [
     "ReplayInput",
     "ReplayPreview",
     "Replayed",
+    "Revealable",
     "RunCounts",
     "RunFilter",
     "RunOrder",

@@ -24,3 +24,11 @@ class AuditRecord:
     workflow_id: str | None
     reason: str | None
     details: Json
+    known_by: str | None = None
+    """``account``, ``sudo`` or ``service``: what vouches for the actor. None: the entry is older than migration 0005."""
+    remark: str | None = None
+    """The name the client gave itself; nobody vouches for it."""
+    database_user: str | None = None
+    """The login that wrote the entry, as the database knows it."""
+    database_client: str | None = None
+    """The address it came from; None for a socket of the same machine."""

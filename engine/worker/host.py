@@ -236,7 +236,7 @@ def worker_parts(
     cache: RunCache,
 ) -> tuple[Part, ...]:
     """Everything a worker process does, besides saying that it lives."""
-    context = OperationContext(store, temporal, Actor(process.identity, process.host, "reconciler"))
+    context = OperationContext(store, temporal, Actor(process.identity, process.host, "reconciler", "service"))
     return (
         Part("temporal", Polling(temporal, dependencies, sandboxed=sandboxed, cache=cache).run, fresh_seconds=20.0),
         Part("eventStream", EventStream(context, listen_url).run, fresh_seconds=20.0),

@@ -10,7 +10,7 @@ from engine.settings import DATABASE_DRIVER
 from engine.store.database.connecting import connect_directly
 from engine.store.tables import metadata
 from runstudio_migrations.online import take_turn
-from runstudio_migrations.roles import grant_roles
+from runstudio_migrations.roles import secure
 
 
 def _migrate(url: str) -> None:
@@ -25,8 +25,8 @@ def _migrate(url: str) -> None:
         with context.begin_transaction():
             context.run_migrations()
         if context.get_context().get_current_revision() == context.get_head_revision():
-            grant_roles(connection)
             connection.commit()
+            secure(connection.execution_options(isolation_level="AUTOCOMMIT"))
 
 
 if context.is_offline_mode():

@@ -1,7 +1,8 @@
-"""The three roles by which the database knows what an operator may do, and their grants on the tables.
+"""The two roles of the installation, and what each may do. People have none: they act through a program of the service.
 
-Applied at the end of every migration run, so that roles an administrator created later get their grants from the next one.
-The owner of the tables, under which workers run, needs none of them.
+``runstudio_service`` is for the logins of workers, consoles and producers, ``runstudio_reader`` for those of reports. Applied
+at the end of every migration run, so that roles an administrator created later, and tables of a later migration, get theirs
+from the next one.
 """
 
 from __future__ import annotations
@@ -12,52 +13,69 @@ from psycopg import errors as postgres_errors
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from engine.store.tables import metadata
-from runstudio_migrations.online import report
+from engine.store.tables import metadata, workflow_audit_log
+from runstudio_migrations.online import LOCK_TIMEOUT, patiently, report
+from runstudio_migrations.views import VIEWS
 
-VIEWER: Final = "runstudio_viewer"
-OPERATOR: Final = "runstudio_operator"
-ADMIN: Final = "runstudio_admin"
+SERVICE: Final = "runstudio_service"
+READER: Final = "runstudio_reader"
 
 SEQUENCES: Final = "workflow_change_seq, workflow_event_arrival_seq"
-WRITE_ONCE: Final = frozenset({"workflow_audit_log", "workflow_run_snapshots"})
-"""Tables in which not even an administrator changes a row: the audit log, and history."""
+AUDIT: Final = workflow_audit_log.name
+HISTORY: Final = "workflow_run_snapshots"
+WITNESSED: Final = frozenset({"database_user", "database_client", "created_at"})
+"""Columns of the audit log that the database writes, and nobody else."""
 
-LAUNCH_COLUMNS: Final = (
-    "status, launch_state, launch_attempts, launch_error, next_launch_at, temporal_workflow_id, temporal_run_id,"
-    " error_json, last_error_code, completed_at, updated_at"
-)
-OPERATOR_GRANTS: Final = (
-    "INSERT ON workflow_runs, workflow_payloads, workflow_run_logs, workflow_runtime_events,"
-    " workflow_event_deliveries, workflow_audit_log",
-    f"UPDATE ({LAUNCH_COLUMNS}) ON workflow_runs",
-    # A launch locks the definition's row while it counts the active runs; a lock needs the right to update something.
-    "UPDATE (updated_at) ON workflow_definitions",
-    "UPDATE ON workflow_human_tasks, workflow_event_deliveries",
-    f"USAGE ON SEQUENCE {SEQUENCES}",
-)
+TENANT: Final = "nullif(current_setting('runstudio.tenant', true), '')::uuid"
+POLICY: Final = "runstudio_tenant"
+RULE: Final = f"tenant = coalesce({TENANT}, tenant)"
+"""Rows of the tenant that the transaction names. One that names none is a worker's, which serves them all."""
 
 
-def grant_roles(connection: Connection) -> None:
-    """Creates the roles where this user may, and grants what each level needs. Everything is repeatable."""
-    present = [role for role in (VIEWER, OPERATOR, ADMIN) if _ensure(connection, role)]
+def secure(connection: Connection) -> None:
+    """Creates the roles where this user may, grants what each needs, and binds every table to the tenant of the transaction.
+
+    For a connection in autocommit. Everything is repeatable.
+    """
+    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+    for table in _unbound(connection):
+        patiently(lambda table=table: _bind(connection, table), table)  # type: ignore[misc] # the table of this turn
+    for role in (SERVICE, READER):
+        if _ensure(connection, role):
+            for grant in (f"USAGE ON SCHEMA {_schema(connection)}", *_grants(role)):
+                connection.exec_driver_sql(f"GRANT {grant} TO {role}")
+    connection.execute(text("RESET lock_timeout"))
+
+
+def _grants(role: str) -> tuple[str, ...]:
+    if role == READER:
+        return (f"SELECT ON {', '.join(VIEWS)}",)
     tables = sorted(metadata.tables)
-    everything = ", ".join([*tables, "alembic_version"])
-    changeable = ", ".join(table for table in tables if table not in WRITE_ONCE)
-    grants = {
-        VIEWER: (f"SELECT ON {everything}",),
-        OPERATOR: (f"SELECT ON {everything}", *OPERATOR_GRANTS),
-        ADMIN: (
-            f"SELECT ON {everything}",
-            f"INSERT, UPDATE, DELETE ON {changeable}",
-            "INSERT ON workflow_audit_log",
-            f"USAGE ON SEQUENCE {SEQUENCES}",
-        ),
-    }
-    for role in present:
-        connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {_schema(connection)} TO {role}")
-        for grant in grants[role]:
-            connection.exec_driver_sql(f"GRANT {grant} TO {role}")
+    changeable = ", ".join(table for table in tables if table not in (AUDIT, HISTORY))
+    told = ", ".join(column.name for column in workflow_audit_log.c if column.name not in WITNESSED)
+    return (
+        f"SELECT ON {', '.join([*tables, 'alembic_version'])}",
+        f"INSERT, UPDATE, DELETE ON {changeable}",
+        f"INSERT ({told}) ON {AUDIT}",
+        f"USAGE ON SEQUENCE {SEQUENCES}",
+    )
+
+
+def _unbound(connection: Connection) -> list[str]:
+    """Tables with a tenant that no policy binds yet."""
+    bound = text(
+        "SELECT policy.polrelid::regclass::text FROM pg_policy AS policy JOIN pg_class AS class ON class.oid = policy.polrelid"
+        " WHERE policy.polname = :name AND class.relrowsecurity AND class.relnamespace = current_schema()::regnamespace"
+    )
+    done = set(connection.execute(bound, {"name": POLICY}).scalars())
+    return [name for name, table in sorted(metadata.tables.items()) if "tenant" in table.c and name not in done]
+
+
+def _bind(connection: Connection, table: str) -> None:
+    connection.exec_driver_sql(f"DROP POLICY IF EXISTS {POLICY} ON {table}")
+    connection.exec_driver_sql(f"CREATE POLICY {POLICY} ON {table} USING ({RULE}) WITH CHECK ({RULE})")
+    # Last: without a policy it would hide every row.
+    connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
 
 
 def _schema(connection: Connection) -> str:
@@ -69,8 +87,7 @@ def _ensure(connection: Connection, role: str) -> bool:
     if _exists(connection, role):
         return True
     try:
-        with connection.begin_nested():
-            connection.exec_driver_sql(f"CREATE ROLE {role} NOLOGIN")
+        connection.exec_driver_sql(f"CREATE ROLE {role} NOLOGIN")
     except DBAPIError as error:
         # Roles belong to the whole server: a migration of another database may have been faster.
         if _exists(connection, role):

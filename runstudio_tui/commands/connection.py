@@ -43,7 +43,7 @@ def display_zone() -> tzinfo:
 
 @asynccontextmanager
 async def open_engine(actions: Sequence[str] = ()) -> AsyncIterator[Engine]:
-    """The engine of this command, acting as the user of this process. ``actions``: modules for publishing.
+    """The engine of this command, acting as who started it. ``actions``: modules for publishing.
 
     Raises ``EngineError`` when there is no database, or it lacks migrations.
     """
@@ -53,6 +53,6 @@ async def open_engine(actions: Sequence[str] = ()) -> AsyncIterator[Engine]:
 
 def make_engine(actions: Sequence[str] = (), *, source: Source = "cli") -> Engine:
     """As ``open_engine``, connected to nothing yet. Raises ``EngineError`` (DATABASE_URL_MISSING, SETTING_INVALID)."""
-    from engine.client import Actor, Engine
+    from engine.client import Engine
 
-    return Engine(settings_in_use(), actor=Actor.of_this_process(source), actions=actions)
+    return Engine(settings_in_use(), source=source, actions=actions)

@@ -21,7 +21,10 @@ from runstudio_tui.config import console_state_dir
 REFUSED: Final = 2
 
 _KEPT: Final = frozenset(
-    {"COLORTERM", "DATABASE_URL", "HOME", "LANG", "LOGNAME", "NO_COLOR", "SSH_CONNECTION", "STY", "TERM", "TMUX", "TZ", "USER"}
+    {
+        "COLORTERM", "DATABASE_URL", "HOME", "LANG", "LOGNAME", "NO_COLOR", "SSH_CONNECTION", "STY",
+        "SUDO_UID", "SUDO_USER", "TERM", "TMUX", "TZ", "USER",
+    }
 )  # fmt: skip
 _KEPT_PREFIXES: Final = ("KRB5", "LC_", "PG", "RUNSTUDIO_", "SSL_CERT_", "TEMPORAL_")
 _KEPT_SERVED: Final = frozenset({"COLUMNS", "ROWS", "TEXTUAL_COLOR_SYSTEM"})

@@ -17,4 +17,10 @@ Actions = Annotated[
         " giving the option several times. RUNSTUDIO_ACTIONS adds to them.",
     ),
 ]
+Reveal = Annotated[
+    bool, typer.Option("--reveal", help="For admins: this one document with nothing masked, as JSON; with --reason.")
+]
+RevealReason = Annotated[
+    str | None, typer.Option("--reason", help="Why it is revealed, at least 3 characters; it is audited.")
+]
 After = Annotated[str | None, typer.Option(help="Cursor of an earlier answer (`next`).")]

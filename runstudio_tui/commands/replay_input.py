@@ -9,7 +9,7 @@ import typer
 
 from runstudio_tui.commands.connection import open_engine
 from runstudio_tui.commands.json_input import read_json
-from runstudio_tui.commands.options import Json
+from runstudio_tui.commands.options import Json, Reveal, RevealReason
 from runstudio_tui.commands.output import print_json, run_command, say
 
 if TYPE_CHECKING:
@@ -22,14 +22,23 @@ def show_input(
     text: Annotated[
         bool, typer.Option("--text", help="Nothing but the JSON, as `runs replay --edited` takes it.")
     ] = False,
+    reveal: Reveal = False,
+    reason: RevealReason = None,
     as_json: Json = False,
 ) -> None:
-    """Show the input of a run as it may be edited for a replay: what is hidden stays as it was unless it is changed."""
+    """Show the input of a run as it may be edited for a replay: what is hidden stays as it was unless it is changed.
+
+    With --reveal nothing is hidden, and it cannot be edited.
+    """
 
     async def work() -> None:
+        from engine.records import Revealable
         from runstudio_tui.domain.jsonview import pretty
 
         async with open_engine() as engine:
+            if reveal:
+                print_json(await engine.system.reveal(Revealable.PAYLOAD, run_id, reason or ""))
+                return
             base = await engine.runs.replay_base(run_id)
         if text:
             say(pretty(base.value))

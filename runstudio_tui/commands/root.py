@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from runstudio_tui.commands import (
     doctor,
     events,
     installation,
+    members,
     migrate,
     publish,
     quota,
@@ -47,9 +49,16 @@ def studio(
         bool,
         typer.Option("--console", help="Start no other program and touch no files, as the forced command of sshd."),
     ] = False,
+    tenant: Annotated[
+        str | None,
+        typer.Option(help="Id of the tenant, one of those you are a member of. Without it RUNSTUDIO_TENANT counts."),
+    ] = None,
     served: Annotated[bool, typer.Option("--served", hidden=True)] = False,
 ) -> None:
     """Open the studio, unless a command is given."""
+    if tenant is not None:
+        # Where everything below looks for it, a studio in a browser too.
+        os.environ["RUNSTUDIO_TENANT"] = tenant
     context.obj = StudioOptions(
         demo=demo,
         ascii_only=ascii_only,
@@ -81,6 +90,7 @@ app.add_typer(bundle.app, name="bundle")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(quota.app, name="quota")
 app.add_typer(installation.app, name="installation")
+app.add_typer(members.app, name="members")
 app.add_typer(dev.app, name="dev")
 app.command()(attention.attention)
 app.command()(start.start)

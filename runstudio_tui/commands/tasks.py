@@ -8,7 +8,7 @@ import typer
 
 from runstudio_tui.commands.connection import display_zone, open_engine
 from runstudio_tui.commands.json_input import read_json, read_object
-from runstudio_tui.commands.options import After, Json, Limit
+from runstudio_tui.commands.options import After, Json, Limit, Reveal, RevealReason
 from runstudio_tui.commands.output import Exit, print_json, print_table, progress, run_command, say, say_more
 from runstudio_tui.commands.targets import Settled, any_refused, print_outcomes, settle_each
 
@@ -69,13 +69,18 @@ def list_tasks(
 
 
 @app.command()
-def show(task_id: TaskArgument, as_json: Json = False) -> None:
+def show(task_id: TaskArgument, reveal: Reveal = False, reason: RevealReason = None, as_json: Json = False) -> None:
     """Show one task: its context, the form an answer must fit, and the answer."""
 
     async def work() -> None:
         import json
 
+        from engine.records import Revealable
+
         async with open_engine() as engine:
+            if reveal:
+                print_json(await engine.system.reveal(Revealable.TASK, task_id, reason or ""))
+                return
             detail = await engine.tasks.get(task_id)
         if as_json:
             print_json({"task": detail})

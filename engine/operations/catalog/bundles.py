@@ -78,8 +78,11 @@ async def import_bundle(
 async def export_bundle(
     context: OperationContext, workflow_ids: Sequence[str], *, progress: Progress = untold
 ) -> dict[str, Json]:
-    """The bundle of these workflows. Needs the level read. Raises ``NotFound`` (WORKFLOW_NOT_FOUND), ``Unavailable``."""
-    await context.require(Level.READ)
+    """The bundle of these workflows, as they are stored. Needs the level admin.
+
+    Raises ``NotFound`` (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
+    """
+    await context.require(Level.ADMIN)
     distinct, found = list(dict.fromkeys(workflow_ids)), list[StoredWorkflow]()
     async with writing(context.store) as connection:
         for workflow_id in distinct:

@@ -21,7 +21,7 @@ async def diagnose_run(context: OperationContext, run_id: str) -> Diagnosis:
 
     Raises ``NotFound`` (RUN_NOT_FOUND), ``Unavailable`` when Postgres cannot be asked.
     """
-    summary = await run_summary(context.store, context.tenant, run_id)
+    summary = await run_summary(await context.readable(), context.tenant, run_id)
     view = summary.row
     async with open_reader(context.store, context.tenant) as reader:
         rows = await load_row_facts(reader.connection, context.tenant, view.run_id)

@@ -125,7 +125,7 @@ async def _to_wait(context: OperationContext, delivery: Delivery) -> Served:
 
 async def _to_task(context: OperationContext, delivery: Delivery) -> Served:
     # Named after the event, so that a repeat by another worker is recognised as one.
-    actor = Actor(f"event {delivery.event.event_id}", source=context.actor.source)
+    actor = Actor(f"event {delivery.event.event_id}", source=context.actor.source, known_by="service")
     closed = await complete_task(replace(context, actor=actor), delivery.target, delivery.event.payload)
     return Served("done", run_id=closed.run_id)
 

@@ -16,6 +16,7 @@ from engine.records import (
     Count,
     ExportFormat,
     ExportPart,
+    Level,
     LogLine,
     Page,
     RunFilter,
@@ -41,7 +42,7 @@ async def export_run(context: OperationContext, run_id: str) -> AsyncIterator[Ex
 
     Each record is in it once, as it was when its page was read. Raises ``NotFound`` (RUN_NOT_FOUND), ``Unavailable``.
     """
-    store, tenant = context.store, context.tenant
+    store, tenant = await context.readable(), context.tenant
     run = await reading.run_summary(store, tenant, run_id)
     total = await exporting.records_of(store, tenant, run.run_id)
     document = RunDocument()
@@ -72,6 +73,7 @@ async def export_list(
         raise Invalid(
             "EXPORT_FORMAT_INVALID", "A list of runs is no JSON document.", "Ask for csv or ndjson, or export one run."
         )
+    await context.require(Level.READ)
     if isinstance(which, RunFilter):
         total, pages = (
             (await listing.count_runs(context.store, context.tenant, which)).matching(which),

@@ -30,7 +30,11 @@ _AT_ONCE = 8
 
 
 async def replay_base(context: OperationContext, run_id: str) -> ReplayBase:
-    """The input of a run as it may be edited. Raises ``NotFound`` (RUN_NOT_FOUND), ``Conflict`` (INPUT_NOT_STORED)."""
+    """The input of a run as it may be edited. Needs the level admin: its digest is that of what is masked.
+
+    Raises ``NotFound`` (RUN_NOT_FOUND), ``Conflict`` (INPUT_NOT_STORED), ``Forbidden``.
+    """
+    await context.require(Level.ADMIN)
     return (await _stored(context, run_id))[2]
 
 

@@ -23,7 +23,7 @@ from engine.operations.runs.state_cache import StateCache
 from engine.rebuild.feed import Stop
 from engine.rebuild.other_version import laid_under
 from engine.rebuild.preview import Preview, preview_of_version, preview_replay
-from engine.records import Document, Original, PreviewStop, Reason, ReplayInput, ReplayPreview, StepState
+from engine.records import Document, Level, Original, PreviewStop, Reason, ReplayInput, ReplayPreview, StepState
 from engine.store.catalog.definitions import Version, load_definition, load_version
 from engine.store.database.reader import Reader, open_reader
 from engine.store.trace.recorded import load_recorded
@@ -60,7 +60,7 @@ async def state_at(  # noqa: PLR0917  # what is asked for, as a person names it
     (RUN_BEFORE_CUTOVER, INPUT_NOT_STORED, STATE_NOT_RECORDED, SEMANTICS_DIFFER, DEFINITION_HASH_MISMATCH, RUN_TOO_LARGE, ...),
     and ``Unavailable``.
     """
-    async with open_reader(context.store, context.tenant) as reader:
+    async with open_reader(await context.readable(), context.tenant) as reader:
         run = await (cache or StateCache()).read(reader, run_id)
     recorded = run.run
     key = _execution(recorded, step, iteration, visit)
@@ -92,12 +92,13 @@ async def preview_replay_of(
     context: OperationContext, run_id: str, replay_input: ReplayInput | None = None, version: int | None = None
 ) -> ReplayPreview:
     """What a replay with this input would do, None being the original, in this version, None being the run's own. Nothing is
-    executed or written.
+    executed or written. Needs the level admin, as the replay itself: what an input leads to says what it is compared with.
 
     Raises what ``state_at`` raises but STEP_NOT_FOUND, and ``NotFound`` (VERSION_NOT_FOUND), ``Invalid`` (PAYLOAD_NOT_OBJECT,
     PAYLOAD_TOO_LARGE, PLACEHOLDER_IN_PAYLOAD, PATCH_PATH_INVALID, JSON_*) and ``Conflict`` (REPLAY_BASE_CHANGED) as the replay
     itself would.
     """
+    await context.require(Level.ADMIN)
     run, value, changed = await input_of(context, run_id, replay_input or Original())
     payload = storable_payload(value)
     async with open_reader(context.store, context.tenant) as reader:

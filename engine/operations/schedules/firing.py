@@ -79,7 +79,7 @@ async def coming_times(context: OperationContext, named: str, count: int) -> tup
     been told of it yet).
     """
     check_limit(count, MOST_TIMES)
-    row = (await schedule_detail(context.store, context.tenant, named)).row
+    row = (await schedule_detail(await context.readable(), context.tenant, named)).row
     if row.status != "scheduled":
         return ()
     try:

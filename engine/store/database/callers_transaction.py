@@ -78,7 +78,7 @@ async def writing_in(store: Store, connection: CallersConnection) -> AsyncIterat
                 raise Forbidden(
                     "CONNECTION_NOT_ALLOWED",
                     f"The connection's user may not do this: {str(error.orig).splitlines()[0]}.",
-                    "GRANT runstudio_operator to that user.",
+                    "GRANT runstudio_service to that user.",
                 ) from error
             if _speaks_sqlalchemy(connection) or error.orig is None:
                 raise

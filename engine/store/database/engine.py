@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
 from engine.store.database.connecting import CONNECT_TIMEOUT_SECONDS, connect, is_pooled
+from engine.store.database.tenant_binding import bind_to_tenant
 from engine.values.json_policy import dumps_for_storage
 
 READ_TIMEOUT_SECONDS: Final = 2.0
@@ -23,12 +24,18 @@ LOCK_TIMEOUT_SECONDS: Final = 10
 
 
 def create_store_engine(
-    url: str, *, pool_size: int = 10, max_overflow: int = 10, application_name: str = "runstudio"
+    url: str,
+    *,
+    pool_size: int = 10,
+    max_overflow: int = 10,
+    application_name: str = "runstudio",
+    tenant: str | None = None,
 ) -> AsyncEngine:
     """An async engine on psycopg 3 whose json parameters go through the JSON policy. Nothing is connected yet.
 
-    ``url`` may name any Postgres dialect (``postgresql://...``), and a pooler. Call ``dispose()`` at the end. A connection that
-    broke is found out by its next use, which fails: callers repeat (activities are), instead of paying a ping per transaction.
+    ``url`` may name any Postgres dialect (``postgresql://...``), and a pooler. ``tenant``: the only one whose rows its
+    transactions see; None: all of them, for a worker. Call ``dispose()`` at the end. A connection that broke is
+    found out by its next use, which fails: callers repeat (activities are), instead of paying a ping per transaction.
     """
     location = make_url(url).set(drivername=DATABASE_DRIVER)
     engine: AsyncEngine = create_async_engine(
@@ -45,7 +52,11 @@ def create_store_engine(
             autocommit=False,
             lock_seconds=LOCK_TIMEOUT_SECONDS,
         ),
+        isolation_level=None if tenant is None else "AUTOCOMMIT",
     )
+    if tenant is not None:
+        # First: it is what begins the transaction.
+        bind_to_tenant(engine, tenant)
     event.listen(engine.sync_engine, "begin", _limit_waiting_over_a_pooler)
     return engine
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, func, literal, select
+from sqlalchemy import Row, Select, Text, bindparam, cast, func, literal, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from engine.errors import NotFound
 from engine.records import Document, ErrorInfo
 from engine.store.database.engine import READ_TIMEOUT_SECONDS, as_unavailable
+from engine.store.database.tenant_binding import SETTING
 from engine.store.tables import workflow_settings as settings
 from engine.values.redaction import BUILT_IN, EVERYTHING, RedactionPolicy, policy_of, redact, redact_text
 
@@ -29,10 +30,14 @@ _START_ALONE: Final = select(
     func.clock_timestamp().label("now"),
     func.set_config("statement_timeout", str(int(READ_TIMEOUT_SECONDS * 1000)), True).label("timeout"),
 )
+_OF_TENANT: Final = bindparam("of_tenant", type_=settings.c.tenant.type)
 START: Final = _START_ALONE.add_columns(
-    settings.c.tenant, settings.c.redaction_pointers, settings.c.redaction_key_patterns
-).select_from(select(literal(1)).subquery().outerjoin(settings, settings.c.tenant == bindparam("of_tenant")))
-"""The first statement of a snapshot of the tenant ``of_tenant``: sets the statement timeout, gives clock and policy."""
+    func.set_config(SETTING, cast(_OF_TENANT, Text), True).label("bound"),
+    settings.c.tenant,
+    settings.c.redaction_pointers,
+    settings.c.redaction_key_patterns,
+).select_from(select(literal(1)).subquery().outerjoin(settings, settings.c.tenant == _OF_TENANT))
+"""The first statement of a snapshot of the tenant ``of_tenant``: binds it to that, sets the timeout, gives clock and policy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,11 +38,9 @@ async def writing_at_once(store: Store) -> AsyncIterator[Connection]:
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
-async def goes_through_a_pooler(store: Store) -> bool:
-    """Whether the store's connections are those of a pooler. Raises ``Unavailable``."""
-    with _saying_when_unavailable():
-        async with store.connect() as connection:
-            return is_pooled((await connection.get_raw_connection()).driver_connection)
+async def goes_through_a_pooler(connection: Connection) -> bool:
+    """Whether the connection is one of a pooler."""
+    return is_pooled((await connection.get_raw_connection()).driver_connection)
 
 
 @contextmanager

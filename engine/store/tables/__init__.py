@@ -31,6 +31,7 @@ from engine.store.tables.events import (
     workflow_runtime_events,
 )
 from engine.store.tables.installation import workflow_installation, workflow_leases
+from engine.store.tables.members import workflow_members
 from engine.store.tables.records import (
     workflow_audit_log,
     workflow_data_store,
@@ -75,6 +76,7 @@ __all__ = [
     "workflow_human_tasks",
     "workflow_installation",
     "workflow_leases",
+    "workflow_members",
     "workflow_payload_schemas",
     "workflow_payloads",
     "workflow_run_logs",

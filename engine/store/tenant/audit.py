@@ -31,16 +31,27 @@ class AuditEntry:
     """Ids, sizes, paths and states; never a payload."""
 
 
-async def insert_audit(
-    connection: Connection, entry: AuditEntry, *, tenant: str, actor: str, actor_source: str | None, actor_level: str
-) -> None:
+@dataclass(frozen=True, slots=True)
+class AuditedActor:
+    """Who made it. Which login wrote the entry, from where, the database adds by itself."""
+
+    name: str
+    known_by: str
+    level: str
+    source: str
+    remark: str | None
+
+
+async def insert_audit(connection: Connection, entry: AuditEntry, *, tenant: str, actor: AuditedActor) -> None:
     """Write one entry."""
     row = {
         "audit_id": new_id(),
         "tenant": tenant,
-        "actor": storable_text(actor),
-        "actor_source": actor_source,
-        "actor_level": actor_level,
+        "actor": storable_text(actor.name),
+        "actor_known_by": actor.known_by,
+        "actor_remark": None if actor.remark is None else storable_text(actor.remark),
+        "actor_source": actor.source,
+        "actor_level": actor.level,
         "operation": entry.operation,
         "target_kind": entry.target_kind,
         "target_id": storable_text(entry.target_id),

@@ -53,6 +53,8 @@ async def audit_page(
             audit_id=row.audit_id,
             at=row.created_at,
             actor=row.actor,
+            known_by=row.actor_known_by,
+            remark=row.actor_remark,
             source=row.actor_source,
             level=row.actor_level,
             operation=row.operation,
@@ -62,6 +64,8 @@ async def audit_page(
             workflow_id=row.workflow_id,
             reason=reading.hide_text(row.reason),
             details=reading.hide(row.details_json),
+            database_user=row.database_user,
+            database_client=row.database_client,
         )
         for row in rows
     ]

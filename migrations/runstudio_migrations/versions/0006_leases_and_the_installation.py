@@ -8,7 +8,7 @@ from __future__ import annotations
 from runstudio_migrations.online import online, refuse_downgrade, run
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

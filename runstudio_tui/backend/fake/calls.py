@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from engine.errors import Forbidden
 from engine.records import Level
 from runstudio_tui.backend.fake.world import World
 from runstudio_tui.clock import Clock
-
-_ROLES: Final = {Level.OPERATE: "operator", Level.ADMIN: "admin"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,13 @@ class Calls:
         if session.level < needed:
             raise Forbidden(
                 "LEVEL_TOO_LOW",
-                f"This needs the level {needed.word}; {session.actor} has {session.level.word}.",
-                f"Ask for membership of the Postgres role runstudio_{_ROLES[needed]}.",
-                {"needed": needed.word, "level": session.level.word},
+                f"This needs the level {needed.word}; {session.actor} has {session.level.word} in the tenant {session.tenant}.",
+                f"Ask an admin of the tenant: runstudio members set {session.actor} {needed.word}; or choose another one with"
+                " --tenant.",
+                {
+                    "needed": needed.word,
+                    "level": session.level.word,
+                    "actor": session.actor,
+                    "tenant": session.tenant,
+                },
             )

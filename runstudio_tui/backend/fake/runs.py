@@ -331,6 +331,7 @@ class FakeRuns:
     async def replay_base(self, run_id: str) -> ReplayBase:
         """See RunsReading."""
         await self._calls.enter("runs.replay_base", run_id)
+        self._calls.require(Level.ADMIN)
         return base_of(self._run(run_id))
 
     async def preview(
@@ -338,6 +339,7 @@ class FakeRuns:
     ) -> ReplayPreview:
         """See RunsReading."""
         await self._calls.enter("runs.preview", run_id, with_input, version)
+        self._calls.require(Level.ADMIN)
         run = self._run(run_id)
         payload = input_of(run, with_input)
         if run.row.read_only:

@@ -95,6 +95,7 @@ class FakeWorkflows:
     async def check_payload(self, workflow_id: str, version: int, payload: Json) -> tuple[SchemaIssue, ...]:
         """See WorkflowsReading."""
         await self._calls.enter("workflows.check_payload", workflow_id, version, payload)
+        self._calls.require(Level.OPERATE)
         self._having(workflow_id, version)
         return self.issues(workflow_id, version, payload)
 

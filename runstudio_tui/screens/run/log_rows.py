@@ -49,6 +49,10 @@ def audit_rows(entries: Sequence[AuditRecord], has_older: bool, frame: Frame) ->
         who = f"{safe(entry.actor)}{f' ({safe(entry.level)})' if entry.level else ''}"
         rows.append(Row(line(Span(f" {what}", "strong"), Span(f"  {who}", "text")), entry.audit_id))
         rows += fact("at", full_moment(entry.at, frame.zone), frame)
+        if entry.known_by:
+            rows += fact("known by", safe(entry.known_by), frame)
+        if entry.remark:
+            rows += fact("remark", safe(entry.remark), frame)
         if entry.source:
             rows += fact("from", safe(entry.source), frame)
         if entry.reason:

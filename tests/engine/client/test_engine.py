@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
 
-from engine import Actor, Engine, Invalid, NotFound, RunFilter, RunStatus, TimedOut
+from engine import Engine, Invalid, NotFound, RunFilter, RunStatus, TimedOut
 from engine.errors import EngineError
 from engine.ids import new_id
 from engine.settings import Settings
@@ -31,8 +33,9 @@ async def test_a_run_is_started_told_of_its_event_and_waited_for(engine: Engine,
     done = await engine.runs.wait(run.run_id, timeout=60)
     assert (done.run_id, done.status) == (run.run_id, RunStatus.SUCCEEDED)
     assert (await engine.runs.output(run.run_id)).value["paid"] == 20
-    entries = await query("SELECT DISTINCT actor, actor_source FROM workflow_audit_log")
-    assert entries == [{"actor": "billing-service", "actor_source": "api"}]
+    entries = await query("SELECT DISTINCT actor, actor_remark, actor_source FROM workflow_audit_log")
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert entries == [{"actor": me, "actor_remark": "billing-service", "actor_source": "api"}]
 
 
 @pytest.mark.usefixtures("worker")
@@ -129,10 +132,10 @@ async def test_closing_lets_go_of_every_connection_and_may_be_repeated(engine: E
 async def test_each_tenant_has_its_own(engine: Engine, database_url: str) -> None:
     await engine.runs.start("order", {"orderId": "1"})
     tenant = "00000000-0000-0000-0000-00000000000A"
-    async with Engine.from_env(tenant=tenant, actor=Actor("importer", source="cli")) as other:
+    async with Engine.from_env(tenant=tenant, actor="importer", source="cli") as other:
         assert (await other.workflows.list(), (await other.runs.list()).rows) == ((), ())
         session = await other.system.session()
-        assert (session.actor, session.tenant) == ("importer", tenant.lower())
+        assert (session.actor, session.tenant) == (pwd.getpwuid(os.getuid()).pw_name, tenant.lower())
 
 
 def test_what_is_not_given_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
-"""What the three roles may do, as Postgres itself enforces it."""
+"""What the two roles may do, as Postgres itself enforces it, and the end of the roles for people."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -11,34 +12,44 @@ from psycopg import errors
 from engine.devstack.postgres import EmbeddedPostgres
 from engine.errors import Forbidden
 from engine.ids import new_id
+from engine.settings import DEFAULT_TENANT
 from engine.store.database.schema_version import migrate
+from engine.store.tables import metadata
+from runstudio_migrations.views import VIEWS
 
 RUN = "INSERT INTO workflow_runs (workflow_id, workflow_version, status, engine) VALUES ('w', 1, 'RUNNING', 'temporal')"
 EVENT = "INSERT INTO workflow_runtime_events (event_id, event_name, state) VALUES (gen_random_uuid(), 'e', 'received')"
-LOG = "INSERT INTO workflow_run_logs (run_id, level, message) SELECT run_id, 'INFO', 'started by hand' FROM workflow_runs LIMIT 1"
 AUDIT = (
     "INSERT INTO workflow_audit_log (audit_id, actor, operation, target_kind, target_id)"
     " VALUES (gen_random_uuid(), 'ada', 'run.cancel', 'run', 'x')"
 )
-CANCEL_REQUEST = "UPDATE workflow_runs SET cancel_requested_at = now()"
-TASK = "UPDATE workflow_human_tasks SET status = 'completed'"
-DEFINITION_LOCK = "SELECT 1 FROM workflow_definitions FOR UPDATE"
-PAUSE = "UPDATE workflow_definitions SET is_paused = true"
-READ = "SELECT count(*) FROM workflow_run_steps"
-VERSION = "SELECT version_num FROM alembic_version"
-FORGE_AUDIT = "UPDATE workflow_audit_log SET actor = 'somebody else'"
+FORGED_WITNESS = AUDIT.replace("(audit_id,", "(database_user, audit_id,").replace("VALUES (", "VALUES ('carol', ")
+FORGED_CLIENT = FORGED_WITNESS.replace("database_user", "database_client")
+FORGED_TIME = AUDIT.replace("(audit_id,", "(created_at, audit_id,").replace("VALUES (", "VALUES ('2001-01-01', ")
+MEMBER = "INSERT INTO workflow_members (kind, name, level) VALUES ('person', 'ada', 'admin')"
+CHANGE_AUDIT = "UPDATE workflow_audit_log SET actor = 'somebody else'"
+FORGET_AUDIT = "DELETE FROM workflow_audit_log"
+EMPTY_AUDIT = "TRUNCATE workflow_audit_log"
 FORGE_HISTORY = "DELETE FROM workflow_run_snapshots"
+RUNS = "SELECT count(*) FROM workflow_runs"
 
 MAY = {
-    "runstudio_viewer": [READ, VERSION],
-    "runstudio_operator": [READ, VERSION, RUN, LOG, EVENT, AUDIT, TASK, DEFINITION_LOCK],
-    "runstudio_admin": [READ, VERSION, RUN, LOG, EVENT, AUDIT, TASK, DEFINITION_LOCK, CANCEL_REQUEST, PAUSE],
+    "runstudio_service": [RUNS, "SELECT version_num FROM alembic_version", RUN, EVENT, AUDIT, MEMBER],
+    "runstudio_reader": [f"SELECT * FROM {view}" for view in VIEWS],
 }
 MAY_NOT = {
-    "runstudio_viewer": [RUN, EVENT, AUDIT, TASK, CANCEL_REQUEST, PAUSE, FORGE_AUDIT],
-    "runstudio_operator": [CANCEL_REQUEST, PAUSE, FORGE_AUDIT, FORGE_HISTORY],
-    "runstudio_admin": [FORGE_AUDIT, FORGE_HISTORY],
+    "runstudio_service": [
+        *(CHANGE_AUDIT, FORGET_AUDIT, EMPTY_AUDIT, FORGE_HISTORY, FORGED_WITNESS, FORGED_CLIENT, FORGED_TIME),
+        "ALTER TABLE workflow_runs DISABLE ROW LEVEL SECURITY",
+        "DROP TRIGGER workflow_audit_keep ON workflow_audit_log",
+    ],
+    "runstudio_reader": [*(f"SELECT 1 FROM {table}" for table in sorted(metadata.tables)), RUN, AUDIT],
 }
+OLD_ROLES = ("runstudio_viewer", "runstudio_operator", "runstudio_admin")
+TEN_THOUSAND = (
+    "INSERT INTO workflow_runs (workflow_id, workflow_version, status, engine, input_json)"
+    " SELECT 'w', 1, 'SUCCEEDED', 'temporal', jsonb_build_object('n', n) FROM generate_series(1, 10000) AS n"
+)
 
 
 def _connect(url: str) -> psycopg.Connection[Any]:
@@ -46,7 +57,7 @@ def _connect(url: str) -> psycopg.Connection[Any]:
 
 
 @pytest.mark.parametrize("role", MAY)
-def test_a_role_may_do_what_its_level_needs_and_nothing_else(database_url: str, role: str) -> None:
+def test_a_role_may_do_what_it_is_for_and_nothing_else(database_url: str, role: str) -> None:
     with _connect(database_url) as sql:
         sql.execute(f"SET ROLE {role}")
         for statement in MAY[role]:
@@ -56,7 +67,107 @@ def test_a_role_may_do_what_its_level_needs_and_nothing_else(database_url: str, 
                 sql.execute(statement)
 
 
-def test_an_owner_who_may_not_create_roles_can_migrate(postgres: EmbeddedPostgres) -> None:
+def test_no_view_shows_a_body(database_url: str) -> None:
+    with _connect(database_url) as sql:
+        bodies = sql.execute(
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_name = ANY(%s)"
+            " AND (data_type IN ('json', 'jsonb') OR column_name ~ 'error|reason|title|description|key|message')",
+            [list(VIEWS)],
+        ).fetchall()
+    assert bodies == []
+
+
+def test_an_audit_entry_is_witnessed_by_the_database_and_stays(database_url: str) -> None:
+    with _connect(database_url) as sql:
+        # Neither the owner of the tables nor a superuser says who is connected.
+        sql.execute(FORGED_WITNESS)
+        sql.execute(FORGED_CLIENT)
+        seen = sql.execute("SELECT DISTINCT database_user, database_client FROM workflow_audit_log").fetchall()
+        assert seen == [("postgres", None)]
+        for statement in (CHANGE_AUDIT, FORGET_AUDIT, EMPTY_AUDIT):
+            with pytest.raises(errors.InsufficientPrivilege, match="append-only"):
+                sql.execute(statement)
+
+
+def test_every_table_of_a_tenant_is_bound(database_url: str) -> None:
+    with _connect(database_url) as sql:
+        bound = sql.execute("SELECT relname FROM pg_class WHERE relrowsecurity ORDER BY 1").fetchall()
+    assert [name for (name,) in bound] == sorted(name for name, table in metadata.tables.items() if "tenant" in table.c)
+
+
+@pytest.fixture
+def people(
+    empty_database_url: str, upgrade_to: Callable[..., None], postgres: EmbeddedPostgres
+) -> Iterator[psycopg.Connection[Any]]:
+    """A database of the release before, with ten thousand runs, and ada, an operator who is connected."""
+    upgrade_to(empty_database_url, "0004")
+    with _connect(empty_database_url) as sql:
+        sql.execute(TEN_THOUSAND)
+        for role in OLD_ROLES:
+            sql.execute(f"CREATE ROLE {role} NOLOGIN; GRANT USAGE ON SCHEMA public TO {role}")
+            sql.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+        sql.execute("GRANT UPDATE (updated_at) ON workflow_runs TO runstudio_operator")
+        sql.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO runstudio_operator")
+        sql.execute("CREATE ROLE ada LOGIN IN ROLE runstudio_operator")
+    with _connect(empty_database_url.replace("postgres@", "ada@")) as ada:
+        yield ada
+    with _connect(postgres.url()) as sql:
+        sql.execute("DROP ROLE IF EXISTS ada")
+        for role in OLD_ROLES:
+            sql.execute(f"DROP ROLE IF EXISTS {role}")
+
+
+def test_the_roles_for_people_go_while_they_are_in_use(
+    people: psycopg.Connection[Any], empty_database_url: str
+) -> None:
+    assert people.execute(RUNS).fetchone() == (10_000,)
+    lines: list[str] = []
+    migrate(empty_database_url, lines.append)
+    assert [line for line in lines if line.startswith("ada had runstudio_operator")] == [
+        "ada had runstudio_operator, which is no more: people have no database login. Of a person whose account is called"
+        " the same: runstudio members set ada operate. Of a program: GRANT runstudio_service TO ada"
+    ]
+    with pytest.raises(errors.InsufficientPrivilege):
+        people.execute(RUNS)
+    with _connect(empty_database_url) as sql:
+        left = sql.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [list(OLD_ROLES)]).fetchall()
+        assert left == []
+        assert sql.execute(RUNS).fetchone() == (10_000,)
+
+
+def test_a_role_that_another_database_still_uses_stays_without_rights_here(
+    people: psycopg.Connection[Any], empty_database_url: str, postgres: EmbeddedPostgres
+) -> None:
+    name = f"other_{new_id().replace('-', '')}"
+    other = postgres.create_database(name)
+    try:
+        with _connect(other) as sql:
+            sql.execute("CREATE TABLE mine (); GRANT SELECT ON mine TO runstudio_operator")
+        lines: list[str] = []
+        migrate(empty_database_url, lines.append)
+        assert [line for line in lines if "runstudio_operator has no rights in this database any more" in line]
+        with pytest.raises(errors.InsufficientPrivilege):
+            people.execute(RUNS)
+        migrate(empty_database_url)
+    finally:
+        postgres.drop_database(name)
+
+
+def test_a_service_sees_the_rows_of_the_tenant_that_its_transaction_names(database_url: str) -> None:
+    other = new_id()
+    with _connect(database_url) as sql:
+        sql.execute(RUN)
+        sql.execute(RUN.replace("(workflow_id", "(tenant, workflow_id").replace("VALUES (", f"VALUES ('{other}', "))
+        sql.execute("SET ROLE runstudio_service")
+        # A worker names none, and serves all.
+        assert sql.execute(RUNS).fetchone() == (2,)
+        with sql.transaction():
+            sql.execute("SELECT set_config('runstudio.tenant', %s, true)", [DEFAULT_TENANT])
+            assert sql.execute(RUNS).fetchone() == (1,)
+        assert sql.execute(RUNS).fetchone() == (2,)
+
+
+def test_an_owner_who_may_not_create_roles_can_migrate(postgres: EmbeddedPostgres, migrated_template: str) -> None:
     """The roles exist on this server already, from other databases; they get their grants in this one too."""
     owner = f"owner_{new_id().replace('-', '')}"
     url = postgres.create_database(f"db_{owner}")
@@ -68,8 +179,8 @@ def test_an_owner_who_may_not_create_roles_can_migrate(postgres: EmbeddedPostgre
         lines: list[str] = []
         migrate(url.replace("postgres@", f"{owner}@"), lines.append)
         with _connect(url) as sql:
-            sql.execute("SET ROLE runstudio_viewer")
-            assert sql.execute(READ).fetchone() == (0,)
+            sql.execute("SET ROLE runstudio_service")
+            assert sql.execute(RUNS).fetchone() == (0,)
     finally:
         postgres.drop_database(f"db_{owner}")
         with _connect(postgres.url()) as sql:
@@ -101,14 +212,14 @@ def test_where_the_roles_are_missing_the_migration_says_who_must_create_them(
         lines: list[str] = []
         migrate(url.replace("postgres@", "plain@"), lines.append)
         missing = [line for line in lines if line.startswith("role ")]
-        assert [line.split()[1] for line in missing] == ["runstudio_viewer", "runstudio_operator", "runstudio_admin"]
-        assert "CREATE ROLE runstudio_viewer NOLOGIN, then migrate again" in missing[0]
+        assert [line.split()[1] for line in missing] == ["runstudio_service", "runstudio_reader"]
+        assert "CREATE ROLE runstudio_service NOLOGIN, then migrate again" in missing[0]
 
         with _connect(url) as sql:
-            sql.execute("CREATE ROLE runstudio_viewer NOLOGIN")
+            sql.execute("CREATE ROLE runstudio_service NOLOGIN")
         migrate(url.replace("postgres@", "plain@"))
         with _connect(url) as sql:
-            sql.execute("SET ROLE runstudio_viewer")
-            assert sql.execute(READ).fetchone() == (0,)
+            sql.execute("SET ROLE runstudio_service")
+            assert sql.execute(RUNS).fetchone() == (0,)
     finally:
         server.stop()

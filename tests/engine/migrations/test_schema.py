@@ -36,7 +36,7 @@ Upgrade = Callable[..., None]
 
 CATALOG = {
     "columns": "SELECT table_name, column_name, data_type, is_nullable, column_default, numeric_precision, numeric_scale"
-    " FROM information_schema.columns WHERE table_schema = 'public'",
+    " FROM information_schema.columns WHERE table_schema = 'public' AND table_name IN (SELECT tablename FROM pg_tables)",
     "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
     "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)"
     " FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n'",
@@ -111,7 +111,7 @@ async def test_a_program_refuses_a_schema_that_is_old_or_missing(empty_database_
             "needed": head_revision(),
             "missing": [revision.name for revision in revisions()[1:]],
         }
-        assert [revision.summary for revision in missing_revisions(empty_database_url)[:3]] == [
+        assert [revision.summary for revision in missing_revisions(empty_database_url)][:3] == [
             "beside the old executor",
             "cutover",
             "when a step is due",

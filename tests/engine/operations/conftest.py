@@ -19,6 +19,7 @@ from engine.definition.hash import definition_hash
 from engine.ids import new_id
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
+from engine.records import Level
 from engine.settings import DEFAULT_TENANT
 from engine.store.catalog.definitions import NewVersion, ensure_workflow, insert_version, load_workflow
 from engine.store.database.engine import create_store_engine
@@ -83,23 +84,32 @@ def execute(store: Store) -> Execute:
 
 
 @pytest.fixture
-def as_user(store: Store, database_url: str, temporal: Client, execute: Any) -> AsUser:
-    """A context whose Postgres user is a member of one role."""
+def as_user(database_url: str, temporal: Client, execute: Any) -> AsUser:
+    """A context of a person with a level, in a process that logs in as the service and serves one tenant."""
 
     @asynccontextmanager
-    async def connect(*roles: str) -> AsyncIterator[OperationContext]:
-        user = f"user_{new_id().replace('-', '')}"
-        await execute(f"CREATE ROLE {user} LOGIN PASSWORD 'secret'")
-        for role in roles:
-            await execute(f"GRANT {role} TO {user}")
-        engine = create_store_engine(
-            make_url(database_url).set(username=user, password="secret").render_as_string(False)
-        )
+    async def connect(
+        level: Level, name: str = "somebody", *, tenant: str = DEFAULT_TENANT
+    ) -> AsyncIterator[OperationContext]:
+        login = f"login_{new_id().replace('-', '')}"
+        await execute(f"CREATE ROLE {login} LOGIN PASSWORD 'secret' IN ROLE runstudio_service")
+        if level is not Level.NONE:
+            member = (
+                "INSERT INTO workflow_members (tenant, kind, name, level) VALUES (:tenant, 'person', :name, :level)"
+            )
+            await execute(
+                f"{member} ON CONFLICT (tenant, kind, name) DO UPDATE SET level = excluded.level",
+                tenant=tenant,
+                name=name,
+                level=level.word,
+            )
+        url = make_url(database_url).set(username=login, password="secret")
+        engine = create_store_engine(url.render_as_string(False), tenant=tenant)
         try:
-            yield OperationContext(engine, TemporalConnection.from_client(temporal), Actor("tester"))
+            yield OperationContext(engine, TemporalConnection.from_client(temporal), Actor(name), tenant)
         finally:
             await engine.dispose()
-            await execute(f"DROP OWNED BY {user}; DROP ROLE {user}")
+            await execute(f"DROP ROLE {login}")
 
     return connect
 

@@ -24,7 +24,7 @@ from tests.tui.ssh.server import PATIENCE_SECONDS, PEOPLE, Host, sweep_abandoned
 @pytest.fixture(scope="session")
 def built_host() -> Iterator[Host]:
     """The machine with the console."""
-    sshd, ssh = needed("sshd", "ssh")
+    sshd, ssh, _ = needed("sshd", "ssh", "sudo")
     if os.getuid() != 0:
         pytest.skip("making accounts and switching between them needs root")
     sweep_abandoned()

@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from engine.operations.actor import Actor
 from runstudio_tui.cli import main as runstudio
 from runstudio_tui.commands import console
 
@@ -115,12 +116,15 @@ def main(directory: str) -> None:
     commands = os.open(settings["measured"], os.O_RDONLY) if "measured" in settings else None
     if settings.get("open"):
         sys.argv.remove("--console")
+        os.environ["EDITOR"] = "/bin/true"
     sys.addaudithook(recorder.hook)
     enter = console.enter
 
     def entering(**how: bool) -> None:
         enter(**how)
         recorder.note("environment", dict(os.environ))
+        who = Actor.of_this_process("ui")
+        recorder.note("actor", [who.name, who.known_by, who.address])
         arrange()
 
     def arrange() -> None:

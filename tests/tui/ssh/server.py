@@ -1,8 +1,10 @@
-"""A real sshd on loopback, with the recipe of docs/deployment.md and two accounts with a key each. Needs root."""
+"""A real sshd on loopback and a real sudo, with the recipe of docs/deployment.md, the service's account and two with a key each.
+
+Needs root.
+"""
 
 from __future__ import annotations
 
-import grp
 import json
 import os
 import pwd
@@ -35,6 +37,7 @@ _HOMES: Final = Path("/var/lib")
 _PREFIX: Final = "runstudio-sshd-"
 _OWNER: Final = "owner.json"
 _ACCOUNTS: Final = "rs-"
+_SUDOERS: Final = Path("/etc/sudoers.d")
 _RUN_DIRECTORY: Final = Path("/run/sshd")
 # What a host may allow to everybody else: Debian's own choices, and worse.
 _PERMISSIVE: Final = """
@@ -59,11 +62,11 @@ def until(true: Callable[[], Any], told: Callable[[], object]) -> Any:
     return found
 
 
-def recipe() -> str:
-    """The configuration as the documentation has it."""
+def recipe(path: str = "/etc/ssh/sshd_config.d/runstudio.conf") -> str:
+    """A file as the documentation has it."""
     text = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
-    found = re.search(r"^```\n# /etc/ssh/sshd_config.d/runstudio.conf\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert found is not None, "docs/deployment.md has no sshd configuration"
+    found = re.search(rf"^```\n# {re.escape(path)}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert found is not None, f"docs/deployment.md has no {path}"
     return found[1]
 
 
@@ -92,6 +95,7 @@ def _remove(directory: Path, mark: str) -> None:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
             subprocess.run(["userdel", "--force", entry.pw_name], check=False, capture_output=True)
+    (_SUDOERS / f"{_ACCOUNTS}{mark}").unlink(missing_ok=True)
     subprocess.run(["groupdel", f"{_ACCOUNTS}{mark}"], check=False, capture_output=True)
     shutil.rmtree(directory, ignore_errors=True)
 
@@ -105,6 +109,9 @@ class Host:
         self.directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_HOMES))
         self._mark = self.directory.name.removeprefix(_PREFIX).lower().replace("_", "-")
         self.group = f"{_ACCOUNTS}{self._mark}"
+        self.service = f"{_ACCOUNTS}service-{self._mark}"
+        self.home = self.directory / "home" / "service"
+        """Of the service's account, as which every console runs."""
         (self.directory / _OWNER).write_text(
             json.dumps({"process": asdict(current_process()), "mark": self._mark}), encoding="utf-8"
         )
@@ -121,6 +128,10 @@ class Host:
         (self.directory / "records").chmod(0o1777)
         (self.directory / "mine").chmod(0o700)
         _run("groupadd", self.group)
+        _run(
+            "useradd", "--user-group", "--home-dir", str(self.home), "--create-home", "--skel", os.devnull,
+            "--shell", "/usr/sbin/nologin", "--password", "*", "--no-log-init", self.service,
+        )  # fmt: skip
         for person in PEOPLE:
             home = self.directory / "home" / person
             _run(
@@ -151,6 +162,13 @@ class Host:
 
     def _start(self) -> None:
         _RUN_DIRECTORY.mkdir(mode=0o755, exist_ok=True)
+        environment = self.directory / "environment"
+        environment.write_text(recipe("/etc/runstudio/environment"), encoding="utf-8")
+        environment.chmod(0o600)
+        sudoers = _SUDOERS / self.group
+        sudoers.touch(0o440)
+        sudoers.write_text(self.localized(recipe("/etc/sudoers.d/runstudio")), encoding="utf-8")
+        _run("visudo", "-c", "-q", "-f", str(sudoers))
         included = self.directory / "runstudio.conf"
         included.write_text(self.localized(recipe()), encoding="utf-8")
         careless = f"Match User {self.account(CARELESS)}\n    AcceptEnv *\n"
@@ -181,12 +199,14 @@ class Host:
         """The documented text with the places, the group and the made-up world of this host."""
         replaced = {
             "/opt/runstudio/bin": f"{self.directory}/bin",
-            "/etc/runstudio/keys": f"{self.directory}/keys",
+            "/etc/runstudio/": f"{self.directory}/",
             "runstudio-operators": self.group,
-            "runstudio --console": "runstudio --console --demo",
+            "-u runstudio ": f"-u {self.service} ",
+            "(runstudio)": f"({self.service})",
+            ">runstudio ": f">{self.service} ",
+            "bin/runstudio --console": "bin/runstudio --console --demo",
         }
         for documented, here in replaced.items():
-            assert documented in text, documented
             text = text.replace(documented, here)
         return text
 
@@ -240,9 +260,17 @@ class Host:
         return ["-F", os.devnull, *(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))]
 
     def processes(self, person: str) -> list[psutil.Process]:
-        """Everything that runs under a person's account, sshd's own side of the session aside."""
-        running = _running_as(pwd.getpwnam(self.account(person)).pw_uid)
-        return [process for process, name in running if name != "sshd"]
+        """What runs for a person, under their account and under the service's; sshd's own side of the session and sudo aside."""
+        mine = [
+            process
+            for process, name in _running_as(pwd.getpwnam(self.account(person)).pw_uid)
+            if name not in {"sshd", "sudo"}
+        ]
+        for process, _ in _running_as(pwd.getpwnam(self.service).pw_uid):
+            with suppress(psutil.NoSuchProcess):
+                if process.environ().get("SUDO_USER") == self.account(person):
+                    mine.append(process)
+        return mine
 
     def records(self) -> list[dict[str, Any]]:
         """What the sessions did that is watched: see ``program.py``."""
@@ -254,10 +282,11 @@ class Host:
         for path in (self.directory / "records").iterdir():
             path.unlink()
 
-    def files(self, person: str) -> dict[str, str]:
-        """What is in a person's home, with its mode."""
-        home = self.directory / "home" / person
-        return {str(path.relative_to(home)): stat.filemode(path.stat().st_mode) for path in sorted(home.rglob("*"))}
+    def files(self) -> dict[str, str]:
+        """What is in the homes, with its mode; that of the service without its name."""
+        homes = self.home.parent
+        found = {path.relative_to(homes): stat.filemode(path.stat().st_mode) for path in sorted(homes.glob("*/**/*"))}
+        return {str(path).removeprefix(f"{self.home.name}/"): mode for path, mode in found.items()}
 
     def log(self) -> str:
         """What sshd said."""
@@ -266,10 +295,10 @@ class Host:
 
     def readable(self) -> str:
         """Why the accounts cannot run the program; empty when they can."""
-        entry = pwd.getpwnam(self.account(PEOPLE[0]))
+        entry = pwd.getpwnam(self.service)
         done = subprocess.run(
             [sys.executable, "-I", "-c", "import runstudio_tui.app"],
-            user=entry.pw_uid, group=grp.getgrnam(self.group).gr_gid, extra_groups=(), cwd="/",
+            user=entry.pw_uid, group=entry.pw_gid, extra_groups=(), cwd="/",
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         return "" if done.returncode == 0 else f"other accounts cannot run what is in {ROOT}: {done.stderr[-300:]}"

@@ -96,7 +96,7 @@ def presser(host: Host, login: Callable[..., Any]) -> Iterator[Presser]:
         made.go("1")
         assert b"Help" in session.press(b"?")
     assert [record for record in host.records() if record["what"] == "start"] == []
-    home = str(host.directory / "home" / "alice" / ".local")
+    home = str(host.home / ".local")
     assert all(record["of"].startswith(home) for record in host.records() if record["what"] == "write")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 import socket
 import subprocess
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 
 from tests.not_run import needed
 from tests.tui.ssh.conftest import SENT
-from tests.tui.ssh.server import CARELESS, PATIENCE_SECONDS, Host, until
+from tests.tui.ssh.server import CARELESS, PATIENCE_SECONDS, Host, recipe, until
 
 NO_COMMAND = "The console runs no command; connect without one."
 NO_TERMINAL = "The console needs a terminal: ssh -t asks for one."
@@ -41,7 +42,7 @@ def test_copying_files(host: Host, tmp_path: Path, words: tuple[str, ...]) -> No
     needed("ssh")
     mine = tmp_path / "authorized_keys"
     mine.write_text("mine")
-    before = host.files("alice")
+    before = host.files()
     program, *options = words
     there = host.destination("alice")
     pairs = [[str(mine), f"{there}:"], [f"{there}:/etc/passwd", str(tmp_path / "theirs")]]
@@ -51,7 +52,7 @@ def test_copying_files(host: Host, tmp_path: Path, words: tuple[str, ...]) -> No
         assert code != 0
         # The other two speak a protocol in which sshd has no place for a sentence.
         assert NO_COMMAND in err or "-O" not in options
-    assert host.files("alice") == before
+    assert host.files() == before
     assert not (tmp_path / "theirs").exists()
 
 
@@ -95,7 +96,9 @@ def test_what_sshd_makes_of_the_recipe(host: Host) -> None:
     assert {for_operators[name] for name in (*closed, "permituserrc", "permituserenvironment")} == {"no"}
     assert {for_others[name] for name in (*closed, "permituserrc")} == {"yes"}
     assert for_operators["permittty"] == "yes"
-    assert for_operators["forcecommand"] == f"exec {host.directory}/bin/runstudio --console --demo"
+    assert for_operators["forcecommand"] == (
+        f"exec /usr/bin/sudo -n -u {host.service} {host.directory}/bin/runstudio --console --demo"
+    )
     assert for_operators["authenticationmethods"] == "publickey"
     assert int(for_operators["clientaliveinterval"]) * int(for_operators["clientalivecountmax"]) == 90
     assert for_others["forcecommand"] == "none"
@@ -107,11 +110,14 @@ HOSTILE = {
     "RUNSTUDIO_CONSOLE": "false", "RUNSTUDIO_EDITOR": "sh", "RUNSTUDIO_STATE_DIR": "/tmp", "RUNSTUDIO_CLIPBOARD": "file",
     "TEXTUAL_DRIVER": "os:system", "TEXTUAL_LOG": "/tmp/log", "TEXTUAL_SCREENSHOT": "1", "TEXTUAL_ALLOW_SIGNALS": "1",
     "DATABASE_URL": "postgresql://mine.example/x", "_RUNSTUDIO_COMPLETE": "source_bash", "SSH_ORIGINAL_COMMAND": "",
+    "SUDO_USER": "root", "SUDO_UID": "0",
 }  # fmt: skip
 
 
-KEPT = {"COLORTERM", "DATABASE_URL", "HOME", "LANG", "LOGNAME", "SSH_CONNECTION", "TEMPORAL_ADDRESS", "TERM", "USER"}
-OF_OURS = {name for name in HOSTILE if name.startswith("RUNSTUDIO_")}
+KEPT = {
+    *("COLORTERM", "DATABASE_URL", "HOME", "LANG", "LOGNAME", "SSH_CONNECTION", "SUDO_UID", "SUDO_USER"),
+    *("TEMPORAL_ADDRESS", "TERM", "USER"),
+}
 
 
 def environment(host: Host) -> dict[str, str]:
@@ -143,19 +149,49 @@ def test_no_variable_of_the_client_is_a_way_out(host: Host, login: Callable[...,
         assert host.processes(CARELESS) == [studio]
         session.type(b"\x11")
         session.end()
-    assert set(environment(host)) == {*KEPT, *OF_OURS}
-    # What SetEnv names is not for the client to say.
-    assert environment(host)["DATABASE_URL"] == "postgresql://db.internal/runstudio"
-    assert environment(host)["HOME"] == str(host.directory / "home" / CARELESS)
+    assert set(environment(host)) == KEPT
+    # Where the database is, and who asks, is not for the client to say.
+    assert f"DATABASE_URL={environment(host)['DATABASE_URL']}\n" in recipe("/etc/runstudio/environment")
+    (actor,) = (record["of"] for record in host.records() if record["what"] == "actor")
+    assert actor == [host.account(CARELESS), "sudo", "127.0.0.1"]
+    assert environment(host)["HOME"] == str(host.home)
     assert [record for record in host.records() if record["what"] == "start"] == []
-    home = str(host.directory / "home" / CARELESS)
+    home = str(host.home)
     assert all(record["of"].startswith(home) for record in host.records() if record["what"] == "write")
 
 
-def test_a_client_that_steers_the_interpreter_gets_no_prompt_of_it(host: Host, login: Callable[..., Any]) -> None:
-    with login(CARELESS, variables={**SENT, "PYTHONINSPECT": "1"}) as session:
-        session.type(b"import os\r")
-        said = session.end()
-        assert session.process.returncode == 2
-    assert b"The console was not started, because PYTHONINSPECT is set in its environment." in said
-    assert b">>>" not in said
+def test_a_client_steers_no_interpreter(host: Host, login: Callable[..., Any]) -> None:
+    with login(CARELESS, variables={**SENT, "PYTHONINSPECT": "1", "PYTHONPATH": "/tmp"}) as session:
+        session.read_until(b"order-fulfilment")
+        session.type(b"\x11")
+        assert b">>>" not in session.end()
+    assert set(environment(host)) == KEPT
+
+
+def test_a_person_has_no_part_in_the_process_and_not_what_it_knows(host: Host, login: Callable[..., Any]) -> None:
+    with login("alice") as session:
+        session.read_until(b"order-fulfilment")
+        (studio,) = host.processes("alice")
+        entry = pwd.getpwnam(host.account("alice"))
+        for secret in (f"/proc/{studio.pid}/environ", f"/proc/{studio.pid}/mem", str(host.directory / "environment")):
+            tried = subprocess.run(
+                ["cat", secret],
+                user=entry.pw_uid,
+                group=entry.pw_gid,
+                extra_groups=(),
+                capture_output=True,
+                check=False,
+            )
+            assert tried.returncode != 0, secret
+            assert b"Permission denied" in tried.stderr, secret
+
+
+def test_sudo_runs_the_console_and_nothing_else(host: Host) -> None:
+    entry = pwd.getpwnam(host.account("alice"))
+    console = f"{host.directory}/bin/runstudio"
+    for words in (["id"], [console], [console, "runs", "list"], [console, "--console", "--demo", "runs", "list"]):
+        tried = subprocess.run(
+            ["sudo", "-n", "-u", host.service, *words],
+            user=entry.pw_uid, group=entry.pw_gid, extra_groups=(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (tried.returncode, "password is required" in tried.stderr) == (1, True), words

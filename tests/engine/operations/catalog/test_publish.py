@@ -13,6 +13,7 @@ from engine.errors import Conflict, Forbidden, Invalid, NotFound
 from engine.operations.catalog.publish import PublishRequest, limit_concurrency, pause_workflow, publish_definition
 from engine.operations.context import OperationContext
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
+from engine.records import Level
 from tests.engine.operations.conftest import ORDER_SCHEMA, AsUser, Query, definition
 
 PAYLOAD = {"order": {"id": 7}}
@@ -165,7 +166,7 @@ async def test_a_concurrency_limit_is_set_and_lifted(context: OperationContext, 
 
 
 async def test_only_an_admin_may_publish(as_user: AsUser, registry: ActionRegistry) -> None:
-    async with as_user("runstudio_operator") as operator:
+    async with as_user(Level.OPERATE) as operator:
         with pytest.raises(Forbidden, match="LEVEL_TOO_LOW"):
             await publish_definition(operator, request(), registry)
 

@@ -14,6 +14,7 @@ from engine.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.operations.quota.quota import quota_summary, resume_from_quota, set_quota_limit
+from engine.records import Level
 from engine.store.database.transactions import Store, writing
 from engine.store.tenant.settings import TenantSettings, load_settings, save_settings
 from tests.engine.operations.conftest import AsUser, Execute, Query
@@ -120,13 +121,13 @@ class TestResuming:
 
     async def test_only_admins_may(self, context: OperationContext, bench: Bench, as_user: AsUser) -> None:
         run = await paused(context, bench)
-        async with as_user("runstudio_operator") as operator:
+        async with as_user(Level.OPERATE) as operator:
             with pytest.raises(Forbidden):
                 await resume_from_quota(operator, run.id)
             with pytest.raises(Forbidden):
                 await set_quota_limit(operator, 5)
             assert (await quota_summary(operator)).used_count == 2
-        async with as_user("runstudio_admin") as admin:
+        async with as_user(Level.ADMIN) as admin:
             await set_quota_limit(admin, 10)
             await resume_from_quota(admin, run.id)
         assert (await run.ended())["status"] == "SUCCEEDED"

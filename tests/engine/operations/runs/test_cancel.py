@@ -17,7 +17,7 @@ from engine.operations.reconcile.reconcile import Relaunched, relaunch_pending
 from engine.operations.runs.cancel import cancel_run, cancel_runs
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.runs.starting import PendingRun, hand_to_temporal
-from engine.records import Canceled, RunStatus
+from engine.records import Canceled, Level, RunStatus
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import (
     AsUser,
@@ -195,14 +195,14 @@ async def test_a_run_of_another_tenant_is_not_found(context: OperationContext, s
 
 async def test_an_operator_may_not_cancel(as_user: AsUser, start: Start) -> None:
     run_id = await start()
-    async with as_user("runstudio_operator") as operator:
+    async with as_user(Level.OPERATE) as operator:
         with pytest.raises(Forbidden):
             await cancel_run(operator, run_id, "good reason")
 
 
 async def test_an_admins_grants_suffice(as_user: AsUser, start: Start) -> None:
     run_id = await start()
-    async with as_user("runstudio_admin") as admin:
+    async with as_user(Level.ADMIN) as admin:
         assert (await cancel_run(admin, run_id, "good reason", settle_seconds=0)).outcome == "requested"
 
 

@@ -364,7 +364,7 @@ async def test_a_viewer_reads_the_error_and_the_bodies_masked(store: Store, as_u
         {"run_id": run_id, "step_path": "root.steps[0]", "visit": 1, "action_id": "pay", "action_version": 1, "status": "FAILED",
          "idempotency_key": new_id(), "error_json": error, "input_json": {"password": CANARY, "amount": 3}},
     )  # fmt: skip
-    async with as_user("runstudio_viewer") as viewer:
+    async with as_user(Level.READ) as viewer:
         assert await viewer.level() is Level.READ
         found = await document_of(viewer, run_id)
     [attempt] = found["attempts"]

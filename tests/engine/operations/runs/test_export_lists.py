@@ -14,7 +14,7 @@ from sqlalchemy import make_url, text
 from engine.errors import Invalid, NotFound, Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.runs.export import export_list, export_run
-from engine.records import Count, ExportFormat, RunFilter, RunOrder, RunStatus
+from engine.records import Count, ExportFormat, Level, RunFilter, RunOrder, RunStatus
 from engine.records.run_files import CSV_COLUMNS, PAGE_ROWS
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import Execute, Query
@@ -163,11 +163,11 @@ async def test_a_viewer_may_export_and_nothing_is_written(store: Store, query: Q
     async def everything() -> list[Any]:
         return [await query(f"SELECT t::text AS row FROM {name} AS t ORDER BY 1") for name in names]
 
-    before = await everything()
-    async with as_user("runstudio_viewer") as viewer:
+    async with as_user(Level.READ) as viewer:
+        before = await everything()
         assert (await document_of(viewer, run_id))["payload"]["value"] == {"n": 1}
         assert run_id in await file_of(export_list(viewer, RunFilter(), ExportFormat.CSV))
-    assert await everything() == before
+        assert await everything() == before
 
 
 async def test_postgres_goes_away_in_the_middle(reader: OperationContext, store: Store, database_url: str) -> None:

@@ -26,6 +26,7 @@ from engine.operations.context import OperationContext
 from engine.operations.events.events import EventRequest
 from engine.operations.runs.hand_over import hand_over_due
 from engine.operations.runs.launch import LaunchRequest, launch_in_transaction, launch_published_run
+from engine.records import Level
 from engine.store.database import callers_connection
 from engine.store.database.notifications import LAUNCHES
 from engine.store.database.schema_version import SchemaOutdated
@@ -379,18 +380,20 @@ async def test_who_may_not_write_is_told_so_and_keeps_the_transaction(
     context: OperationContext, shop: None, as_user: AsUser, database_url: str, execute: Execute
 ) -> None:
     """The level is that of the engine's actor, on the engine's own connection; the rows are the connection user's to write."""
-    async with as_user("runstudio_viewer") as viewer, caller("psycopg", viewer, database_url) as owner:
+    async with as_user(Level.READ) as viewer, caller("psycopg", viewer, database_url) as owner:
         with pytest.raises(Forbidden, match="LEVEL_TOO_LOW"):
             await owner.launch(ORDER)
-    async with as_user("runstudio_viewer") as viewer:
-        await execute(f"GRANT INSERT ON shop_orders TO {viewer.store.url.username}")
-        url = viewer.store.url.render_as_string(hide_password=False)
+    await execute("CREATE ROLE shop_alone LOGIN; GRANT INSERT ON shop_orders TO shop_alone")
+    try:
+        url = make_url(database_url).set(username="shop_alone").render_as_string(hide_password=False)
         async with caller("psycopg", context, url) as limited:
             await limited.execute("INSERT INTO shop_orders VALUES (1)")
             with pytest.raises(Forbidden, match="CONNECTION_NOT_ALLOWED"):
                 await limited.launch(ORDER)
             await limited.commit()
-    async with as_user("runstudio_operator") as operator:
+    finally:
+        await execute("DROP OWNED BY shop_alone; DROP ROLE shop_alone")
+    async with as_user(Level.OPERATE) as operator:
         url = operator.store.url.render_as_string(hide_password=False)
         async with caller("psycopg", operator, url) as able:
             assert (await able.launch(ORDER)).created

@@ -11,7 +11,7 @@ from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.runs.replay import replay_base, replay_run, replay_runs
-from engine.records import JsonChange, Original, Override, Patch, ReplayInput
+from engine.records import JsonChange, Level, Original, Override, Patch, ReplayInput
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import ORDER_SCHEMA, AsUser, Execute, Query, add_version
 
@@ -244,6 +244,6 @@ async def test_refusals(context: OperationContext, old_run: Any, run_id: str | N
 
 async def test_an_operator_may_not_replay(as_user: AsUser, old_run: Any) -> None:
     source = await old_run()
-    async with as_user("runstudio_operator") as operator:
+    async with as_user(Level.OPERATE) as operator:
         with pytest.raises(Forbidden):
             await replay_run(operator, source, "good reason", Original())

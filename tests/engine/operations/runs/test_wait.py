@@ -15,6 +15,7 @@ from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.operations.runs import wait
 from engine.operations.runs.wait import RunWaits
+from engine.records import Level
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import AsUser, Execute, Query, until
 
@@ -163,16 +164,16 @@ async def test_a_look_that_is_refused_is_raised_where_it_is_waited_for(
 ) -> None:
     """Or it would wait for ever; the next wait looks again."""
     run_id = await running(execute)
-    async with as_user("runstudio_viewer") as viewer:
+    async with as_user(Level.READ) as viewer:
         waits = RunWaits(viewer)
         first = asyncio.create_task(waits.ended(run_id))
         await listening(query)
-        await execute("REVOKE SELECT ON workflow_runs FROM runstudio_viewer")
+        await execute("REVOKE SELECT ON workflow_runs FROM runstudio_service")
         await end(execute, run_id)
         async with asyncio.timeout(60):
             with pytest.raises(DBAPIError, match="permission denied"):
                 await first
-            await execute("GRANT SELECT ON workflow_runs TO runstudio_viewer")
+            await execute("GRANT SELECT ON workflow_runs TO runstudio_service")
             await waits.ended(run_id)
             other = await running(execute)
             second = asyncio.create_task(waits.ended(other))

@@ -13,6 +13,7 @@ from engine.operations.catalog.publish import pause_workflow
 from engine.operations.context import OperationContext
 from engine.operations.schedules.firing import coming_times, fire_now
 from engine.operations.schedules.schedules import set_schedule_payload, sync_schedule
+from engine.records import Level
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import AsUser, Execute, Query, add_version
 from tests.engine.operations.crashing import unreachable
@@ -124,7 +125,7 @@ class TestFiringByHand:
         await pause_workflow(context, "orders", paused=True)
         with pytest.raises(Conflict, match="WORKFLOW_PAUSED"):
             await fire_now(context, "orders", "by hand")
-        async with as_user("runstudio_operator") as operator:
+        async with as_user(Level.OPERATE) as operator:
             with pytest.raises(Forbidden):
                 await fire_now(operator, "orders", "by hand")
         assert await query("SELECT 1 FROM workflow_runs") == []

@@ -29,6 +29,7 @@ from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.schedules import schedules
 from engine.operations.schedules.schedule_fires import fire_schedule
 from engine.operations.schedules.schedules import set_schedule_payload, sync_schedule, sync_schedules
+from engine.records import Level
 from engine.settings import DEFAULT_TENANT, Settings
 from engine.store.database.transactions import Store
 from engine.store.schedules.schedules import schedule_id_of
@@ -204,7 +205,7 @@ class TestFollowingTheVersion:
 
     async def test_only_admins_may(self, store: Store, as_user: AsUser) -> None:
         await add_version(store, trigger=EVERY_MORNING)
-        async with as_user("runstudio_operator") as operator:
+        async with as_user(Level.OPERATE) as operator:
             with pytest.raises(Forbidden):
                 await sync_schedule(operator, "orders")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -11,10 +10,10 @@ from temporalio.client import Client
 
 from engine.errors import Conflict, Forbidden, Invalid, NotFound
 from engine.ids import new_id
-from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
 from engine.operations.tasks.handing_over import assign_task
 from engine.operations.tasks.tasks import claim_task, complete_task
+from engine.records import Level
 from tests.engine.operations.conftest import AsUser, Execute, Query
 from tests.engine.operations.tasks.asked import Asked, start, working
 
@@ -29,8 +28,7 @@ async def asked(context: OperationContext, temporal: Client, query: Query) -> As
 async def test_who_holds_a_task_hands_it_over_and_the_new_holder_answers(
     asked: Asked, as_user: AsUser, query: Query
 ) -> None:
-    async with as_user("runstudio_operator") as one, as_user("runstudio_operator") as other:
-        ada, bob = replace(one, actor=Actor("ada")), replace(other, actor=Actor("bob"))
+    async with as_user(Level.OPERATE, "ada") as ada, as_user(Level.OPERATE, "bob") as bob:
         with pytest.raises(Forbidden, match="TASK_NOT_HELD") as refused:
             await assign_task(ada, asked.task_id, "bob", "my shift is over")
         assert refused.value.details == {"claimedBy": None}
@@ -76,6 +74,6 @@ async def test_what_cannot_be_answered_is_not_handed_over(
 
 
 async def test_reading_is_not_enough(asked: Asked, as_user: AsUser) -> None:
-    async with as_user("runstudio_viewer") as viewer:
+    async with as_user(Level.READ) as viewer:
         with pytest.raises(Forbidden, match="LEVEL_TOO_LOW"):
             await assign_task(viewer, asked.task_id, "bob", "because")

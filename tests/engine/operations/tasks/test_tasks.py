@@ -19,6 +19,7 @@ from engine.operations.context import OperationContext
 from engine.operations.tasks.forms import form_of, register_form
 from engine.operations.tasks.task_answers import ToldAll, tell_due
 from engine.operations.tasks.tasks import cancel_task, claim_task, complete_task, unclaim_task
+from engine.records import Level
 from engine.store.database.transactions import Store
 from engine.store.tasks.reading import task_detail
 from tests.engine.operations.conftest import AsUser, Execute, Query
@@ -103,7 +104,7 @@ class TestCompleting:
         self, context: OperationContext, asked: Asked, query: Query, as_user: AsUser
     ) -> None:
         await register_form(context, "approval", FORM)
-        async with as_user("runstudio_operator") as operator:
+        async with as_user(Level.OPERATE) as operator:
             with pytest.raises(Forbidden, match="LEVEL_TOO_LOW"):
                 await complete_task(operator, asked.task_id, {"approved": "yes"}, override=True)
             with pytest.raises(Invalid, match="RESPONSE_REJECTED"):
@@ -184,13 +185,13 @@ class TestCompleting:
             await complete_task(replace(context, tenant="00000000-0000-0000-0000-000000000002"), asked.task_id, {})
 
     async def test_reading_is_not_enough(self, asked: Asked, as_user: AsUser) -> None:
-        async with as_user("runstudio_viewer") as viewer:
+        async with as_user(Level.READ) as viewer:
             for attempt_to in (complete_task(viewer, asked.task_id, {}), claim_task(viewer, asked.task_id)):
                 with pytest.raises(Forbidden, match="LEVEL_TOO_LOW"):
                     await attempt_to
 
     async def test_an_operator_may(self, asked: Asked, as_user: AsUser) -> None:
-        async with as_user("runstudio_operator") as operator:
+        async with as_user(Level.OPERATE) as operator:
             await claim_task(operator, asked.task_id)
             await unclaim_task(operator, asked.task_id)
             assert (await complete_task(operator, asked.task_id, {"text": "x" * 300_000})).delivered
@@ -313,8 +314,7 @@ class TestClaiming:
     async def test_a_claimed_task_is_its_claimers(
         self, context: OperationContext, asked: Asked, as_user: AsUser, query: Query
     ) -> None:
-        async with as_user("runstudio_operator") as one, as_user("runstudio_operator") as other:
-            ada, bob = replace(one, actor=Actor("ada")), replace(other, actor=Actor("bob"))
+        async with as_user(Level.OPERATE, "ada") as ada, as_user(Level.OPERATE, "bob") as bob:
             assert (await claim_task(ada, asked.task_id)).claimed_by == "ada"
             assert (await claim_task(ada, asked.task_id)).claimed_by == "ada"
             for refused in (
@@ -335,8 +335,8 @@ class TestClaiming:
     async def test_an_admin_may_answer_what_others_have_claimed(
         self, context: OperationContext, asked: Asked, as_user: AsUser
     ) -> None:
-        async with as_user("runstudio_operator") as operator:
-            await claim_task(replace(operator, actor=Actor("ada")), asked.task_id)
+        async with as_user(Level.OPERATE, "ada") as ada:
+            await claim_task(ada, asked.task_id)
         assert (await complete_task(context, asked.task_id, {})).status == "completed"
         task = await asked.task()
         assert (task["claimed_by"], task["completed_by"]) == ("ada", "tester")
@@ -436,6 +436,6 @@ class TestForms:
             await register_form(context, task_type, schema)
 
     async def test_forms_are_for_admins(self, as_user: AsUser) -> None:
-        async with as_user("runstudio_operator") as operator:
+        async with as_user(Level.OPERATE) as operator:
             with pytest.raises(Forbidden):
                 await register_form(operator, "approval", FORM)

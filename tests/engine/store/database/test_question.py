@@ -71,8 +71,8 @@ async def test_a_policy_that_makes_no_sense_hides_everything(engine: AsyncEngine
 async def test_a_policy_that_may_not_be_read_hides_everything_and_the_rows_are_found(database_url: str) -> None:
     owner = create_store_engine(database_url)
     async with owner.begin() as connection:
-        await connection.execute(text("CREATE ROLE blindfolded LOGIN IN ROLE runstudio_viewer"))
-        await connection.execute(text("REVOKE SELECT ON workflow_settings FROM runstudio_viewer"))
+        await connection.execute(text("CREATE ROLE blindfolded LOGIN IN ROLE runstudio_service"))
+        await connection.execute(text("REVOKE SELECT ON workflow_settings FROM runstudio_service"))
     blind = create_store_engine(database_url.replace("postgres@", "blindfolded@"))
     try:
         reading, [[row]] = await ask(blind, TENANT, question(select(literal(1).label("one"))))

@@ -49,8 +49,8 @@ async def test_settings_that_make_no_sense_hide_everything(engine: AsyncEngine, 
 async def test_settings_that_may_not_be_read_hide_everything_and_the_reading_goes_on(database_url: str) -> None:
     owner = create_store_engine(database_url)
     async with owner.begin() as connection:
-        await connection.execute(text("CREATE ROLE blind LOGIN IN ROLE runstudio_viewer"))
-        await connection.execute(text("REVOKE SELECT ON workflow_settings FROM runstudio_viewer"))
+        await connection.execute(text("CREATE ROLE blind LOGIN IN ROLE runstudio_service"))
+        await connection.execute(text("REVOKE SELECT ON workflow_settings FROM runstudio_service"))
     blind = create_store_engine(database_url.replace("postgres@", "blind@"))
     try:
         async with open_reader(blind, TENANT) as reader:

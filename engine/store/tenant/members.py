@@ -1,0 +1,61 @@
+"""Who may do what in a tenant: levels of accounts and of Unix groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import delete, func, literal, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from engine.records import Level, Member, MemberKind
+from engine.store.database.transactions import Connection
+from engine.store.tables import workflow_members
+
+members = workflow_members.c
+_LEVELS: Final = {level.word: level for level in Level}
+
+# pg_has_role with USAGE is true for a superuser, who could write the table anyway, and for whoever inherits the owner's rights.
+_GRANTED: Final = text(
+    """
+    SELECT level FROM workflow_members
+    WHERE tenant = CAST(:tenant AS uuid)
+        AND (kind = 'person' AND name = :name OR kind = 'group' AND name = ANY(CAST(:groups AS text[])))
+    UNION ALL
+    SELECT 'admin' FROM pg_class WHERE oid = to_regclass('workflow_members') AND pg_has_role(relowner, 'USAGE')
+    """
+)
+
+
+async def level_of(connection: Connection, tenant: str, name: str, groups: Sequence[str]) -> Level:
+    """The highest level that an account has in a tenant, by itself or by a group; the owner of the tables is admin."""
+    values = {"tenant": tenant, "name": name, "groups": list(groups)}
+    granted = (await connection.execute(_GRANTED, values)).scalars()
+    return max((_LEVELS[word] for word in granted), default=Level.NONE)
+
+
+async def load_members(connection: Connection, tenant: str) -> tuple[Member, ...]:
+    """Everybody with a level in the tenant: persons first, by name."""
+    query = select(workflow_members).where(members.tenant == tenant).order_by(members.kind.desc(), members.name)
+    rows = (await connection.execute(query)).all()
+    return tuple(Member(MemberKind(row.kind), row.name, _LEVELS[row.level], row.set_by, row.set_at) for row in rows)
+
+
+async def lock_members(connection: Connection, tenant: str) -> None:
+    """Let nobody else change the members of the tenant until the transaction ends."""
+    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"members:{tenant}", literal(0)))))
+
+
+async def save_member(
+    connection: Connection, tenant: str, kind: MemberKind, name: str, level: Level, *, set_by: str
+) -> None:
+    """Give a level, instead of the one there was."""
+    values = {"level": level.word, "set_by": set_by, "set_at": func.now()}
+    row = insert(workflow_members).values(tenant=tenant, kind=kind.value, name=name, **values)
+    await connection.execute(row.on_conflict_do_update(constraint=workflow_members.primary_key, set_=values))
+
+
+async def delete_member(connection: Connection, tenant: str, kind: MemberKind, name: str) -> None:
+    """Take the level away."""
+    mine = (members.tenant == tenant, members.kind == kind.value, members.name == name)
+    await connection.execute(delete(workflow_members).where(*mine))
