@@ -19,6 +19,7 @@ import structlog
 from engine import __version__
 from engine.actions.registry import load_actions
 from engine.activities.dependencies import ActivityDependencies
+from engine.activities.memory_ceiling import MemoryCeiling
 from engine.contract import TASK_QUEUE
 from engine.errors import Conflict, Unavailable
 from engine.ids import new_id
@@ -77,7 +78,13 @@ class WorkerHost:
         )
         self._temporal = _connection(settings, self.process.identity, self._sdk, self._store)
         actions = load_actions(action_modules, settings)
-        dependencies = ActivityDependencies(self._store, actions, actions.secrets(settings), self.process.identity)
+        dependencies = ActivityDependencies(
+            self._store,
+            actions,
+            actions.secrets(settings),
+            self.process.identity,
+            memory=MemoryCeiling(settings.memory_megabytes),
+        )
         self._parts = Parts(
             worker_parts(
                 self._store,

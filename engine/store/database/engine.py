@@ -7,6 +7,7 @@ from typing import Final
 from psycopg import errors as postgres_errors
 from psycopg.abc import AdaptContext
 from sqlalchemy import Connection, event, make_url
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -54,6 +55,7 @@ def create_store_engine(
         ),
         isolation_level=None if tenant is None else "AUTOCOMMIT",
     )
+    event.listen(engine.sync_engine, "handle_error", _leave_a_former_primary)
     if tenant is not None:
         # First: it is what begins the transaction.
         bind_to_tenant(engine, tenant)
@@ -66,6 +68,12 @@ def adapters_of(engine: AsyncEngine) -> AdaptContext | None:
     _, arguments = engine.dialect.create_connect_args(engine.url)
     adapters: AdaptContext | None = arguments.get("context")
     return adapters
+
+
+def _leave_a_former_primary(context: ExceptionContext) -> None:
+    """A server that takes no writes is left as one that went away is: the next connections are new ones."""
+    if isinstance(context.original_exception, postgres_errors.ReadOnlySqlTransaction):
+        context.is_disconnect = True
 
 
 def _limit_waiting_over_a_pooler(connection: Connection) -> None:
@@ -100,6 +108,12 @@ def as_unavailable(error: BaseException) -> Unavailable | None:
             "POSTGRES_LOCKED",
             f"Another transaction holds what this needs: {_first_line(cause)}.",
             "Try again; if it stays, look for long transactions (pg_stat_activity shows them).",
+        )
+    if isinstance(cause, postgres_errors.ReadOnlySqlTransaction):
+        return Unavailable(
+            "POSTGRES_READ_ONLY",
+            f"Postgres takes no writes now, it is read-only or no longer the primary: {_first_line(cause)}.",
+            "Try again when the primary is back, or correct DATABASE_URL; `runstudio doctor` shows where it points.",
         )
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     refused = isinstance(cause, postgres_errors.OperationalError) and cause.sqlstate is None
