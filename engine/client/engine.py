@@ -11,6 +11,7 @@ from engine.actions.registry import load_actions
 from engine.client.events import Events
 from engine.client.members import Members
 from engine.client.quota import Quota
+from engine.client.redaction import Redaction
 from engine.client.runs import Runs
 from engine.client.schedules import Schedules
 from engine.client.sync import SyncEngine
@@ -40,8 +41,8 @@ class Engine:
     Make one per process and share it: any number of tasks of the event loop it is opened in may use it at once. Temporal is
     connected when it is first needed, so reading works without it. Programs that are not async use ``Engine.sync()``.
 
-    The groups: ``runs``, ``workflows``, ``events``, ``tasks``, ``schedules``, ``quota``, ``members``, ``system``. Every refusal
-    is an ``EngineError``.
+    The groups: ``runs``, ``workflows``, ``events``, ``tasks``, ``schedules``, ``quota``, ``redaction``, ``members``, ``system``.
+    Every refusal is an ``EngineError``.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Engine:
         self.tasks = Tasks(self._context)
         self.schedules = Schedules(self._context)
         self.quota = Quota(self._context)
+        self.redaction = Redaction(self._context)
         self.members = Members(self._context)
         self.system = System(self._context, url, known.session_database_url)
 

@@ -82,7 +82,7 @@ from engine.records.system import (
     Session,
 )
 from engine.records.tasks import Task, TaskClaim, TaskClosed, TaskDetail
-from engine.records.tenant import AuditRecord
+from engine.records.tenant import AuditRecord, RedactionRules
 from engine.records.trace import (
     Attempt,
     AttemptBody,
@@ -174,6 +174,7 @@ __all__ = [
     "QueuePoller",
     "QuotaUsage",
     "Reason",
+    "RedactionRules",
     "RelatedRuns",
     "ReplayBase",
     "ReplayInput",

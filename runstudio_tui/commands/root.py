@@ -18,6 +18,7 @@ from runstudio_tui.commands import (
     migrate,
     publish,
     quota,
+    redaction,
     runs,
     schedules,
     serve,
@@ -90,6 +91,7 @@ app.add_typer(bundle.app, name="bundle")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(quota.app, name="quota")
 app.add_typer(installation.app, name="installation")
+app.add_typer(redaction.app, name="redaction")
 app.add_typer(members.app, name="members")
 app.add_typer(dev.app, name="dev")
 app.command()(attention.attention)

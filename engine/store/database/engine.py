@@ -6,11 +6,11 @@ from typing import Final
 
 from psycopg import errors as postgres_errors
 from psycopg.abc import AdaptContext
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
@@ -46,6 +46,8 @@ def create_store_engine(
         pool_timeout=CONNECT_TIMEOUT_SECONDS,
         pool_recycle=1800,
         json_serializer=dumps_for_storage,
+        # Payloads are parameters, and what an exception says is logged and stored.
+        hide_parameters=True,
         async_creator=lambda: connect(
             location,
             application_name,
@@ -81,6 +83,13 @@ def _limit_waiting_over_a_pooler(connection: Connection) -> None:
     pooled = is_pooled(connection.connection.driver_connection)
     if pooled and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+
+
+async def is_read_only(connection: AsyncConnection) -> bool:
+    """Whether Postgres takes no writes: it is a standby, or told to."""
+    # Not transaction_read_only: a connection that a reader has used begins its transactions as READ WRITE.
+    asked = text("SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'")
+    return bool((await connection.execute(asked)).scalar_one())
 
 
 def url_without_password(url: str) -> str:

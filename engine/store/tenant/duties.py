@@ -24,7 +24,7 @@ class Duty:
 
 ROUTING: Final = Duty("routing", 30.0)
 RECONCILER: Final = Duty("reconciler", 90.0)
-SCHEDULE_SYNC: Final = Duty("schedules", 300.0)
+SCHEDULE_SYNC: Final = Duty("schedule-sync", 300.0)
 QUOTA_SCAN: Final = Duty("quota-scan", 900.0)
 SWEEP: Final = Duty("sweep", 300.0)
 DUTIES: Final = (ROUTING, RECONCILER, SCHEDULE_SYNC, QUOTA_SCAN, SWEEP)

@@ -22,6 +22,7 @@ from engine import (
     MemberKind,
     NotFound,
     Override,
+    RedactionRules,
     Revealable,
     RunFilter,
 )
@@ -117,6 +118,9 @@ OPERATIONS: Final[dict[str, tuple[Level, Ask]]] = {
     "quota.usage": (READ, lambda e: e.quota.usage()),
     "quota.set_limit": (ADMIN, lambda e: e.quota.set_limit(-1)),
     "quota.resume": (ADMIN, lambda e: e.quota.resume(RUN)),
+    "redaction.rules": (READ, lambda e: e.redaction.rules()),
+    "redaction.set_rules": (ADMIN, lambda e: e.redaction.set_rules(RedactionRules(key_patterns=("(",)))),
+    "redaction.test": (READ, lambda e: e.redaction.test({})),
     "members.list": (READ, lambda e: e.members.list()),
     "members.set": (ADMIN, lambda e: e.members.set("", ADMIN)),
     "members.remove": (ADMIN, lambda e: e.members.remove("nobody", kind=MemberKind.GROUP)),
@@ -172,7 +176,7 @@ async def _engine(installation: Installation, level: Level, tenant: str = DEFAUL
 
 
 def test_the_table_has_every_operation() -> None:
-    groups = ("runs", "workflows", "events", "tasks", "schedules", "quota", "members", "system")
+    groups = ("runs", "workflows", "events", "tasks", "schedules", "quota", "redaction", "members", "system")
     engine = Engine(database_url="postgresql://nowhere/x", temporal_address="127.0.0.1:1")
     public = {
         f"{group}.{name}"
