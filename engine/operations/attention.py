@@ -13,6 +13,7 @@ from engine.contract import TASK_QUEUE
 from engine.errors import EngineError
 from engine.operations.context import OperationContext
 from engine.operations.diagnosis.temporal_facts import Execution, describe_queue, execution_of
+from engine.operations.duties import last_done
 from engine.records import (
     Attention,
     AttentionItem,
@@ -32,12 +33,13 @@ from engine.records import (
 )
 from engine.store.database.reader import open_reader
 from engine.store.database.schema_version import head_revision
-from engine.store.database.transactions import writing
+from engine.store.database.transactions import writing, writing_at_once
 from engine.store.events.reading import deliveries_page
 from engine.store.runs import listing
 from engine.store.runs.failures import failures_to_look_at
 from engine.store.schedules.reading import troubled_schedules
 from engine.store.tasks.reading import late_tasks
+from engine.store.tenant.duties import DutyRecord, load_duties
 from engine.store.tenant.workers import SeenWorker, load_workers
 from engine.temporal.connection import unavailable
 from engine.wording import counted, sentence
@@ -70,7 +72,10 @@ async def attention(context: OperationContext) -> Attention:
     repeated, problem = await _repeated_tasks(context, oldest)
     failing, late = repeated[AttentionKind.TASK_FAILING], repeated[AttentionKind.TASK_TIMING_OUT]
     refused = RunFilter(launch="failed", started_from=now - ENDS_SHOWN_FOR)
+    async with writing_at_once(store) as connection:
+        duties = [_duty(record) for record in await load_duties(connection) if record.overdue]
     found: dict[AttentionKind, list[AttentionItem]] = {
+        AttentionKind.DUTY: duties,
         AttentionKind.STUCK: await runs(
             AttentionKind.STUCK, RunFilter(stuck=True), lambda _: "It is queued, and no step has begun."
         ),
@@ -79,9 +84,7 @@ async def attention(context: OperationContext) -> Attention:
         AttentionKind.TASK_TIMING_OUT: late,
         AttentionKind.LAUNCH: [
             *await runs(AttentionKind.LAUNCH, refused, _launch_refused),
-            *await runs(
-                AttentionKind.LAUNCH, RunFilter(launch="pending"), lambda _: "Temporal has not been told of it yet."
-            ),
+            *await runs(AttentionKind.LAUNCH, RunFilter(launch="pending"), _unlaunched),
         ],
         AttentionKind.DELIVERY: [
             _delivery(row) for row in (await deliveries_page(store, tenant, status="failed", limit=most + 1)).rows
@@ -133,6 +136,17 @@ async def installation(context: OperationContext) -> Installation:
         namespace=namespace,
         schema_revision=head_revision(),
         server_now=now,
+    )
+
+
+def _unlaunched(row: RunRow) -> str:
+    untold = "Temporal has not been told of it yet"
+    return f"{untold}: {row.error_message}" if row.error_message else sentence(untold)
+
+
+def _duty(record: DutyRecord) -> AttentionItem:
+    return AttentionItem(
+        AttentionKind.DUTY, record.name, record.name, sentence(f"It is overdue; {last_done(record)}"), record.since
     )
 
 

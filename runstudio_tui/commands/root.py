@@ -13,6 +13,7 @@ from runstudio_tui.commands import (
     dev,
     doctor,
     events,
+    installation,
     members,
     migrate,
     publish,
@@ -89,6 +90,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(quota.app, name="quota")
+app.add_typer(installation.app, name="installation")
 app.add_typer(redaction.app, name="redaction")
 app.add_typer(members.app, name="members")
 app.add_typer(dev.app, name="dev")

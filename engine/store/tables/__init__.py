@@ -30,6 +30,7 @@ from engine.store.tables.events import (
     workflow_event_deliveries,
     workflow_runtime_events,
 )
+from engine.store.tables.installation import workflow_installation, workflow_leases
 from engine.store.tables.members import workflow_members
 from engine.store.tables.records import (
     workflow_audit_log,
@@ -73,6 +74,8 @@ __all__ = [
     "workflow_event_arrival_seq",
     "workflow_event_deliveries",
     "workflow_human_tasks",
+    "workflow_installation",
+    "workflow_leases",
     "workflow_members",
     "workflow_payload_schemas",
     "workflow_payloads",
