@@ -33,6 +33,7 @@ from runstudio_tui.clock import Clock, ServerTime, SystemClock
 from runstudio_tui.config import StudioConfig
 from runstudio_tui.domain.command_line import RUN
 from runstudio_tui.editor import edit_text
+from runstudio_tui.hangup import watch_terminal
 from runstudio_tui.logfile import log_to
 from runstudio_tui.payload_files import read_payload
 from runstudio_tui.ports import Backend
@@ -78,6 +79,13 @@ _GRACE: Final = 2.0
 """Seconds to close connections after the terminal is gone, before the process ends anyway."""
 
 _log = logging.getLogger(__name__)
+
+
+def _end_soon() -> None:
+    # By a thread: on its way out the loop may wait for ever for somebody to take what it writes.
+    end = threading.Timer(_GRACE, os._exit, (0,))
+    end.daemon = True
+    end.start()
 
 
 MakeTargetsDialog = Callable[[Studio, Sequence[RunRow], int, Callable[[str, str], str]], TargetsDialog]
@@ -159,6 +167,7 @@ class StudioApp(App[None]):
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, self.terminal_gone)
             loop.add_signal_handler(signal.SIGTERM, self.exit)
+            watch_terminal(lambda: self._hung_up(loop))
         # After ctrl+z the terminal shows nothing of ours; Textual would draw only what changes from then on.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         self.push_screen(ConnectingScreen(self.studio, self._connected))
@@ -224,11 +233,14 @@ class StudioApp(App[None]):
 
     def terminal_gone(self) -> None:
         """The terminal was closed: leave quietly, and in any case soon, for nobody reads what is written any more."""
-        # By a thread: on its way out the loop may wait for ever for somebody to take what it writes.
-        end = threading.Timer(_GRACE, os._exit, (0,))
-        end.daemon = True
-        end.start()
+        _end_soon()
         self.exit()
+
+    def _hung_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The same, in another thread, while the loop may already wait for somebody to take what it writes."""
+        if self.is_running:
+            _end_soon()
+            loop.call_soon_threadsafe(self.exit)
 
     def _fatal_error(self) -> None:
         """See App: a bug that nothing caught. One line for the operator instead of Textual's traceback, which shows the values

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import signal
 import sys
 import termios
 from collections.abc import Callable
@@ -108,7 +109,9 @@ def main() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     name, theme = sys.argv[1], sys.argv[2]
     commands = int(sys.argv[3])
-    real = name == "real"
+    real = name in ("real", "deaf")
+    if name == "deaf":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     clock: Clock = SystemClock() if real else ManualClock(NOW)
     log_path = log_to(Path(sys.argv[4])) if len(sys.argv) > 4 else None
     config = StudioConfig(

@@ -41,6 +41,16 @@ def test_closing_the_terminal_ends_it_quietly(terminal: Any) -> None:
         session.master = os.open(os.devnull, os.O_RDONLY)
 
 
+def test_closing_the_terminal_ends_it_though_no_signal_comes(terminal: Any) -> None:
+    """As below `make`, which leads a login started with one command, and keeps SIGHUP for itself."""
+    with terminal("deaf") as session:
+        session.read_until(b"quit")
+        os.close(session.master)
+        session.process.wait(PATIENCE_SECONDS)
+        assert session.process.returncode == 0
+        session.master = os.open(os.devnull, os.O_RDONLY)
+
+
 def test_a_hangup_signal_ends_it(terminal: Any) -> None:
     with terminal("real") as session:
         session.read_until(b"quit")
