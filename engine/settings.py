@@ -117,6 +117,11 @@ class Settings(BaseSettings):
         validation_alias="RUNSTUDIO_HTTP_ALLOWED_HOSTS",
         description="Hosts the action `http.request` may call, separated by commas. Empty: none.",
     )
+    alert_commands_dir: Path | None = Field(
+        default=None,
+        validation_alias="RUNSTUDIO_ALERT_COMMANDS",
+        description="Directory of the programs that an alert may run, each by its name. Unset: none.",
+    )
     health_host: str = Field(
         default="127.0.0.1",
         validation_alias="RUNSTUDIO_HEALTH_HOST",
@@ -163,7 +168,7 @@ class Settings(BaseSettings):
     def _id(cls, value: str) -> str:
         return str(UUID(value))
 
-    @field_validator("data_dir", "temporal_cli", "secrets_dir")
+    @field_validator("data_dir", "temporal_cli", "secrets_dir", "alert_commands_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()

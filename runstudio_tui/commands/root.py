@@ -8,21 +8,25 @@ from typing import Annotated
 import typer
 
 from runstudio_tui.commands import (
+    alerts,
     attention,
     bundle,
     dev,
     doctor,
     events,
+    jobs,
     members,
     migrate,
     publish,
     quota,
+    retention,
     runs,
     schedules,
     serve,
     simulate,
     start,
     tasks,
+    tenant,
     worker,
     workflows,
 )
@@ -88,6 +92,10 @@ app.add_typer(events.app, name="events")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(quota.app, name="quota")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(retention.app, name="retention")
+app.add_typer(tenant.app, name="tenant")
 app.add_typer(members.app, name="members")
 app.add_typer(dev.app, name="dev")
 app.command()(attention.attention)
