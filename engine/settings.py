@@ -112,10 +112,34 @@ class Settings(BaseSettings):
         validation_alias="RUNSTUDIO_SECRETS_DIR",
         description="Directory with one file per secret, named as the secret. Asked after RUNSTUDIO_SECRET_<NAME>.",
     )
+    secret_policy_file: Path | None = Field(
+        default=None,
+        validation_alias="RUNSTUDIO_SECRET_POLICY",
+        description="JSON file that says which tenant, action and host may use which secret. Unset: every action that takes"
+        " secrets may use all of them.",
+    )
+    payload_keys_file: Path | None = Field(
+        default=None,
+        validation_alias="RUNSTUDIO_PAYLOAD_KEYS",
+        description="File with the keys that encrypt what Temporal stores; for every process. Unset: it is not encrypted.",
+    )
     http_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         validation_alias="RUNSTUDIO_HTTP_ALLOWED_HOSTS",
-        description="Hosts the action `http.request` may call, separated by commas. Empty: none.",
+        description="Hosts the action `http.request` may call, separated by commas, and addresses or networks they may have"
+        " besides those of the internet. Empty: none.",
+    )
+    http_proxy: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+/?$",
+        validation_alias="RUNSTUDIO_HTTP_PROXY",
+        description="Proxy that all calls of `http.request` go through, as `http://proxy.internal:3128`. It looks names up"
+        " itself, so it has to keep calls out of your own network.",
+    )
+    http_ca_file: Path | None = Field(
+        default=None,
+        validation_alias="RUNSTUDIO_HTTP_CA_FILE",
+        description="PEM file with certificates of authorities that `http.request` trusts besides the public ones.",
     )
     alert_commands_dir: Path | None = Field(
         default=None,
@@ -140,6 +164,13 @@ class Settings(BaseSettings):
         validation_alias="RUNSTUDIO_CACHE_MB",
         description="Memory, in MB, for the runs a worker keeps between their steps: ten runs per MB. Others are read again"
         " when they move.",
+    )
+    memory_megabytes: int | None = Field(
+        default=None,
+        ge=256,
+        validation_alias="RUNSTUDIO_MEMORY_MB",
+        description="Memory, in MB, above which a worker begins no action: it is tried again later, or by another worker, and"
+        " the log says so. More than a worker needs with RUNSTUDIO_CACHE_MB. Unset: no ceiling.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
@@ -168,7 +199,9 @@ class Settings(BaseSettings):
     def _id(cls, value: str) -> str:
         return str(UUID(value))
 
-    @field_validator("data_dir", "temporal_cli", "secrets_dir", "alert_commands_dir")
+    @field_validator(
+        "data_dir", "temporal_cli", "secrets_dir", "secret_policy_file", "payload_keys_file", "http_ca_file", "alert_commands_dir"
+    )
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()

@@ -27,7 +27,6 @@ import psutil
 from engine import fault_points
 
 ROOT: Final = Path(__file__).parents[1]
-OURS: Final = ("engine", "runstudio_tui", "tests")
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.preloaded"])
 
@@ -40,7 +39,7 @@ class Start:
     arguments: Sequence[str]
     environment: Mapping[str, str]
     before: str = ""
-    """Python statements that make it another build than the one of this repository, which is imported anew after them."""
+    """Python statements that make it another build than the one of this repository. It imports everything anew after them."""
     own_session: bool = False
     seconds: float | None = None
     """After so long it says on its standard error where it hangs, and ends with 1."""
@@ -141,13 +140,14 @@ class _Becoming:
         os.environ.update(start.environment)
         time.tzset()
         os.chdir(ROOT)
+        if start.before:
+            program = (
+                f"{start.before}\nimport runpy; runpy.run_module({start.module!r}, run_name='__main__', alter_sys=True)"
+            )
+            os.execve(sys.executable, [sys.executable, "-c", program, *start.arguments], os.environ)  # noqa: S606 - no shell is meant
         # It reads its variable when it is imported.
         importlib.reload(fault_points)
         if start.seconds is not None:
             faulthandler.dump_traceback_later(start.seconds, exit=True, file=sys.stderr)
         sys.argv = [start.module, *start.arguments]
-        if start.before:
-            for name in [name for name in sys.modules if name.split(".")[0] in OURS]:
-                del sys.modules[name]
-            exec(start.before, {})  # noqa: S102 - statements of a test
         runpy.run_module(start.module, run_name="__main__", alter_sys=True)

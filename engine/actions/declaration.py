@@ -20,6 +20,7 @@ from engine.actions.schema import issues_of
 from engine.definition.models import RetryPolicy
 from engine.errors import Invalid
 from engine.interpreter.effects import ActionTraits
+from engine.values.request_limits import MAX_NAME_CHARACTERS, MAX_VERSION
 
 QUICK_TIMEOUT_SECONDS: Final = 5.0
 DEFAULT_TIMEOUT_SECONDS: Final = 600.0
@@ -47,8 +48,8 @@ class RegisteredAction:
     handler: Handler | None
     """None for a pure action: it runs inside the workflow, see ``engine.actions.pure``."""
     idempotency_key: KeyFunction | None = None
-    stores_input: bool = False
-    """Whether what it is given is kept where people read it; it is then given no secrets."""
+    accepts_secrets: bool = False
+    """Whether it may be given secrets. It does not show them then, nor store them where people read."""
     description: str = ""
 
     @property
@@ -88,7 +89,7 @@ def action(
     timeout: float | None = None,
     retry: Mapping[str, Any] | None = None,
     idempotency_key: KeyFunction | None = None,
-    stores_input: bool = False,
+    accepts_secrets: bool = False,
 ) -> Callable[[AnyHandler], AnyHandler]:
     """Declares ``handler(input, ctx)`` as version ``version`` of an action. The function itself is unchanged.
 
@@ -96,7 +97,7 @@ def action(
     ``transaction``: works on the engine's database through ``ctx.transaction``, in one commit with its outcome; only for quick
     async actions. ``timeout``: seconds, 600 by default. ``retry``: default policy in the language's own shape,
     ``{"maxAttempts": 3, "backoffMs": 500}``; a step's own policy wins. ``idempotency_key``: see ``engine.actions.idempotency``.
-    ``stores_input``: keeps what it is given where people read it, so a step that gives it a secret fails.
+    ``accepts_secrets``: may be given secrets, because it shows them to nobody; a step that gives another action one fails.
     The docstring's first line is the description. Raises ``Invalid`` (``ACTION_DECLARATION_INVALID``).
     """
 
@@ -115,7 +116,7 @@ def action(
             ),
             handler=handler,
             idempotency_key=idempotency_key,
-            stores_input=stores_input,
+            accepts_secrets=accepts_secrets,
             description=(inspect.getdoc(handler) or "").partition("\n")[0],
         )
         problems = problems_of(declared)
@@ -145,8 +146,11 @@ def problems_of(declared: RegisteredAction) -> list[str]:
         problems.append(
             "the id must be names of letters, digits and underscores with points between, such as crm.create_ticket"
         )
-    if not isinstance(declared.version, int) or isinstance(declared.version, bool) or declared.version < 1:
-        problems.append("the version must be a whole number from 1")
+    elif len(declared.id) > MAX_NAME_CHARACTERS:
+        problems.append(f"the id must have at most {MAX_NAME_CHARACTERS} characters")
+    version = declared.version
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= MAX_VERSION:
+        problems.append(f"the version must be a whole number from 1 to {MAX_VERSION}")
     for name, model in (("input", declared.input_model), ("output", declared.output_model)):
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             problems.append(f"{name} must be a pydantic model class, which gives its schema")

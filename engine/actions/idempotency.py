@@ -14,6 +14,7 @@ from engine.actions.context import StepIdentity
 from engine.actions.declaration import RegisteredAction
 from engine.actions.schema import parse_input
 from engine.errors import ACTION, VALIDATION, StepFailure
+from engine.values.request_limits import MAX_KEY_BYTES, utf8_bytes
 
 MAX_KEY_CHARACTERS: Final = 512
 KEY_INVALID: Final = "IDEMPOTENCY_KEY_INVALID"
@@ -27,15 +28,17 @@ def idempotency_key(
 
     A blank key counts as none: an expression over an absent field must not make all runs share one execution. An input that
     the action's model refuses has the engine's key; the action itself then reports what is wrong with it. Raises ``StepFailure``:
-    ``IDEMPOTENCY_KEY_INVALID`` (longer than 512 characters, or with NUL), ``IDEMPOTENCY_KEY_FAILED`` (the function raised).
+    ``IDEMPOTENCY_KEY_INVALID`` (longer than 512 characters or 1000 bytes, or with NUL), ``IDEMPOTENCY_KEY_FAILED`` (the function
+    raised).
     """
     chosen = explicit if explicit and explicit.strip() else _own_key(registered, step, action_input)
     if chosen is None:
         return engine_key(step, registered.id, registered.version, action_input)
-    if len(chosen) > MAX_KEY_CHARACTERS or "\0" in chosen:
+    if len(chosen) > MAX_KEY_CHARACTERS or utf8_bytes(chosen) > MAX_KEY_BYTES or "\0" in chosen:
         raise StepFailure(
             VALIDATION,
-            f"The idempotency key of {registered.label} must have at most {MAX_KEY_CHARACTERS} characters and no NUL.",
+            f"The idempotency key of {registered.label} must have at most {MAX_KEY_CHARACTERS} characters, {MAX_KEY_BYTES} bytes,"
+            " and no NUL.",
             code=KEY_INVALID,
         )
     return chosen

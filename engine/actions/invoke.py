@@ -15,22 +15,24 @@ from pydantic_core import to_jsonable_python
 
 from engine.actions.context import ActionContext
 from engine.actions.declaration import RegisteredAction
-from engine.actions.pure import PURE_ACTIONS
-from engine.actions.pure_action import PureAction, PureScope
+from engine.actions.own_time import within_own_time
 from engine.actions.schema import output_json, parse_input
-from engine.actions.secrets import NOT_ACCEPTED, scrub, scrub_failure
-from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, EngineError, StepFailure, Unavailable
+from engine.actions.secrets import scrub, scrub_failure
+from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, VALIDATION, EngineError, StepFailure, Unavailable
 from engine.store.database.engine import as_unavailable
-from engine.values.timestamps import iso_milliseconds
+from engine.store.database.refusals import OUT_OF_RANGE, TOO_LARGE, as_refusal, sqlstate_of
 
 INTERNAL_ERROR: Final = "INTERNAL_ERROR"
 ACTION_TIMEOUT: Final = "ACTION_TIMEOUT"
+STATEMENT_LIMIT: Final = "STATEMENT_LIMIT"
 
 _THREADS: Final = 32
 """Plain functions that run at once in a process. Their own pool: a slow action must not hold up name resolution."""
 
 _COLLISIONS: Final = frozenset({"40001", "40P01"})
 """SQLSTATEs of a serialization failure and of a deadlock."""
+_LIMITS: Final = frozenset({"57014", "55P03", "25P03", "25P04"})
+"""SQLSTATEs of a statement or a transaction that ran, or waited for a lock, longer than the database allows."""
 
 _pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="runstudio-action")
 
@@ -41,33 +43,24 @@ async def invoke(
     """Runs the action once and returns its output as a JSON value, with ``secrets`` scrubbed from it and from its heartbeats.
 
     ``raw_input`` has its secrets already resolved. Raises ``StepFailure``, scrubbed too: a StepFailure of the handler as it is;
-    ``ActionError`` with code ``ACTION_INPUT_INVALID`` or ``SECRET_NOT_ACCEPTED`` (the handler has not run),
-    ``ACTION_OUTPUT_INVALID``, or ``INTERNAL_ERROR`` for any other exception; ``TimeoutError`` with code ``ACTION_TIMEOUT``.
+    ``ActionError`` with code ``ACTION_INPUT_INVALID`` (the handler has not run),
+    ``ACTION_OUTPUT_INVALID``, or ``INTERNAL_ERROR`` for any other exception; ``TimeoutError`` with code ``ACTION_TIMEOUT``, or
+    ``STATEMENT_LIMIT`` when the database stopped a statement of a transactional action for a limit of its own.
     Cancellation passes.
+    ``ValidationError`` with a code of ``engine.store.database.refusals`` for a value the database cannot hold.
     Raises ``Unavailable`` when the database of a transactional action cannot go on: that is no failure of the step, and the whole
     transaction is to be repeated. After any error the caller rolls the transaction back.
     """
     if secrets:
-        _require_discretion(registered)
         ctx = replace(ctx, heartbeat=_discreet(ctx.heartbeat, secrets))
     try:
         parsed = parse_input(registered.label, registered.input_model, raw_input)
         output = await _run(registered, parsed, ctx)
-        if not registered.pure:
-            output = output_json(registered.label, registered.output_model, output)
+        output = output_json(registered.label, registered.output_model, output)
     except StepFailure as failure:
         # Without a cause: it may quote a secret, and tracebacks end up in logs.
         raise scrub_failure(failure, secrets) from None
     return scrub(output, secrets)
-
-
-def _require_discretion(registered: RegisteredAction) -> None:
-    if registered.stores_input:
-        raise StepFailure(
-            ACTION,
-            f"{registered.label} keeps what it is given where people can read it, so it is given no secret.",
-            code=NOT_ACCEPTED,
-        )
 
 
 def _discreet(heartbeat: Callable[..., None], secrets: tuple[str, ...]) -> Callable[..., None]:
@@ -83,12 +76,14 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
     timer = asyncio.timeout(registered.traits.timeout_seconds)
     try:
         async with timer:
-            return await _call(registered, parsed, ctx)
+            if ctx.connection is None or not registered.traits.transaction:
+                return await _call(registered, parsed, ctx)
+            return await within_own_time(timer, ctx.connection.engine, lambda: _call(registered, parsed, ctx))
     except StepFailure as failure:
         raise _presentable(failure) from None
-    except EngineError as refusal:
-        details = refusal.details or None
-        raise _presentable(StepFailure(ACTION, refusal.message, code=refusal.code, details=details)) from None
+    except EngineError as refused:
+        details = refused.details or None
+        raise _presentable(StepFailure(ACTION, refused.message, code=refused.code, details=details)) from None
     except Exception as error:
         if isinstance(error, TimeoutError) and timer.expired():
             raise StepFailure(
@@ -97,8 +92,19 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
                 code=ACTION_TIMEOUT,
                 details={"timeoutSeconds": registered.traits.timeout_seconds},
             ) from None
-        if registered.traits.transaction and (outage := _outage(error)):
-            raise outage from error
+        if registered.traits.transaction:
+            if sqlstate_of(error) in _LIMITS:
+                raise StepFailure(
+                    TIMEOUT,
+                    f"{registered.label} was stopped by a limit of the database: {_said(error)}",
+                    code=STATEMENT_LIMIT,
+                    details={"sqlstate": sqlstate_of(error)},
+                ) from None
+            if outage := _outage(error):
+                raise outage from error
+            refusal = as_refusal(error)
+            if refusal is not None and refusal.code in {TOO_LARGE, OUT_OF_RANGE}:
+                raise StepFailure(VALIDATION, refusal.sentences, code=refusal.code, details=refusal.details) from None
         ctx.logger.warning("action.failed", action=registered.label, error=type(error).__name__)
         raise StepFailure(ACTION, _said(error), code=INTERNAL_ERROR, details={"name": type(error).__name__}) from None
 
@@ -106,9 +112,7 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
 async def _call(registered: RegisteredAction, parsed: Any, ctx: ActionContext) -> Any:
     handler = registered.handler
     if handler is None:
-        # A pure action comes here only when it is given a secret, which the workflow must not see.
-        scope = PureScope(step_config={}, context={}, now_iso=lambda: iso_milliseconds(ctx.now()))
-        handler = partial(_run_pure, PURE_ACTIONS[registered.id, registered.version], scope)
+        raise TypeError(f"{registered.label} runs inside the workflow")
     if inspect.iscoroutinefunction(handler):
         return await handler(parsed, ctx)
     # The thread sees the caller's context variables, as it would in an async handler.
@@ -116,12 +120,8 @@ async def _call(registered: RegisteredAction, parsed: Any, ctx: ActionContext) -
     return await asyncio.get_running_loop().run_in_executor(_pool, call)
 
 
-def _run_pure(pure: PureAction, scope: PureScope, parsed: Any, _ctx: ActionContext) -> Any:
-    return pure.run(parsed, scope)
-
-
 def _outage(error: Exception) -> Unavailable | None:
-    if getattr(getattr(error, "orig", None), "sqlstate", None) in _COLLISIONS:
+    if sqlstate_of(error) in _COLLISIONS:
         return Unavailable(
             "DATABASE_COLLISION", "Two transactions got in each other's way.", "It is repeated by itself."
         )

@@ -12,6 +12,7 @@ from typing import Any, Final
 from engine.actions.builtin.catalog import builtin_actions
 from engine.actions.declaration import DEFAULT_TIMEOUT_SECONDS, RegisteredAction, action, declarations_of
 from engine.actions.pure import PURE_ACTIONS
+from engine.actions.secret_policy import SecretPolicy
 from engine.actions.secrets import (
     DirectorySecrets,
     EnvironmentSecrets,
@@ -136,9 +137,13 @@ class ActionRegistry:
         return self.get(action_id, version).output_schema()
 
     def secrets(self, settings: Settings) -> SecretResolver:
-        """Where this process takes secrets from: its environment, the directory of the settings, the registered providers."""
+        """Where this process takes secrets from: its environment, the directory of the settings, the registered providers.
+
+        Raises ``Invalid`` (``SETTING_INVALID``) when the settings name a policy that cannot be read.
+        """
+        policy = None if settings.secret_policy_file is None else SecretPolicy.load(settings.secret_policy_file)
         directory = [] if settings.secrets_dir is None else [DirectorySecrets(settings.secrets_dir)]
-        return SecretResolver([EnvironmentSecrets(), *directory, *self._secret_providers])
+        return SecretResolver([EnvironmentSecrets(), *directory, *self._secret_providers], policy)
 
     def __iter__(self) -> Iterator[RegisteredAction]:
         """All actions, by id and version."""

@@ -11,12 +11,14 @@ import inspect
 import json
 import os
 import re
+import stat
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote, quote_plus
 
+from engine.actions.secret_policy import SecretPolicy, SecretUse
 from engine.errors import ACTION, Invalid, StepFailure
 from engine.values.json_pointer import names_of, segment
 from engine.values.placeholder import PLACEHOLDER
@@ -27,9 +29,12 @@ VARIABLE_PREFIX: Final = "RUNSTUDIO_SECRET_"
 NOT_FOUND: Final = "SECRET_NOT_FOUND"
 UNREADABLE: Final = "SECRET_UNREADABLE"
 NAME_INVALID: Final = "SECRET_NAME_INVALID"
-NOT_ACCEPTED: Final = "SECRET_NOT_ACCEPTED"
 
 _MARK: Final = "__runstudio_secret_provider__"
+
+MAX_SECRET_BYTES: Final = 64 * 1024
+_UNSTORABLE: Final = re.compile("[\ud800-\udfff]")
+"""What Python makes of bytes in a variable that are no UTF-8."""
 
 SecretReader = Callable[[str, str], Awaitable[str | None]]
 AnyReader = TypeVar("AnyReader", bound=SecretReader)
@@ -59,6 +64,10 @@ class EnvironmentSecrets:
         return self._environment.get(VARIABLE_PREFIX + name) or None
 
 
+class UnreadableSecret(Exception):
+    """What is wrong with the place of a secret; its text quotes nothing that was read there."""
+
+
 class DirectorySecrets:
     """One file per secret, named as the secret, as container platforms mount them. One final line break is not part of it."""
 
@@ -71,9 +80,24 @@ class DirectorySecrets:
     @staticmethod
     def _read(path: Path) -> str | None:
         try:
-            value = path.read_text(encoding="utf-8")
+            # Whatever is there, a pipe that nobody writes to included, opens at once.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise UnreadableSecret(f"{error.strerror}") from None
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UnreadableSecret("it is no regular file")
+            content = os.read(descriptor, MAX_SECRET_BYTES + 1)
+        finally:
+            os.close(descriptor)
+        if len(content) > MAX_SECRET_BYTES:
+            raise UnreadableSecret(f"it has more than {MAX_SECRET_BYTES} bytes")
+        try:
+            value = content.decode("utf-8")
+        except UnicodeDecodeError:
+            raise UnreadableSecret("it is not UTF-8") from None
         return value.removesuffix("\n").removesuffix("\r") or None
 
 
@@ -122,40 +146,44 @@ class ResolvedInput:
 class SecretResolver:
     """Asks the providers in order; the first that has the name wins."""
 
-    def __init__(self, providers: Sequence[SecretProvider]) -> None:
+    def __init__(self, providers: Sequence[SecretProvider], policy: SecretPolicy | None = None) -> None:
+        """Without a ``policy`` every action that takes secrets may have every secret."""
         self._providers = tuple(providers)
+        self._policy = policy
 
-    async def resolve(self, value: Any, paths: Iterable[str], tenant: str) -> ResolvedInput:
+    async def resolve(self, value: Any, paths: Iterable[str], tenant: str, action_id: str = "") -> ResolvedInput:
         """Replaces the markers at ``paths`` (JSON pointers into ``value``), which are those the author wrote.
 
         A marker anywhere else came in with data, and data must not be able to ask for a secret. ``value`` is not changed.
         Raises ``StepFailure`` (``ActionError``): ``SECRET_NOT_FOUND``, ``SECRET_NAME_INVALID`` or ``SECRET_UNREADABLE``, naming
-        the secret; and a ``StepFailure`` of a provider as it is.
+        the secret; ``SECRET_NOT_ALLOWED`` where the policy does not allow the action this secret; and a ``StepFailure`` of a
+        provider as it is.
         """
         found: list[str] = []
+        use = SecretUse.of(tenant, action_id, value)
         for path in paths:
             segments = names_of(path)
-            value = await self._replace(value, segments, path, tenant, found)
+            value = await self._replace(value, segments, path, use, found)
         return ResolvedInput(value, tuple(found))
 
-    async def _replace(self, value: Any, segments: list[str], path: str, tenant: str, found: list[str]) -> Any:
+    async def _replace(self, value: Any, segments: list[str], path: str, use: SecretUse, found: list[str]) -> Any:
         if not segments:
             name = secret_name(value)
             if name is None:
                 return value
-            secret = await self._read(name, path, tenant)
+            secret = await self._read(name, path, use)
             found.append(secret)
             return secret
         head, rest = segments[0], segments[1:]
         if isinstance(value, dict) and head in value:
-            return {**value, head: await self._replace(value[head], rest, path, tenant, found)}
+            return {**value, head: await self._replace(value[head], rest, path, use, found)}
         if isinstance(value, list) and head.isdigit() and int(head) < len(value):
             position = int(head)
-            changed = await self._replace(value[position], rest, path, tenant, found)
+            changed = await self._replace(value[position], rest, path, use, found)
             return [*value[:position], changed, *value[position + 1 :]]
         return value
 
-    async def _read(self, name: str, path: str, tenant: str) -> str:
+    async def _read(self, name: str, path: str, use: SecretUse) -> str:
         details = {"secret": name, "path": path}
         if not NAME_PATTERN.fullmatch(name):
             raise StepFailure(
@@ -164,8 +192,10 @@ class SecretResolver:
                 code=NAME_INVALID,
                 details=details,
             )
+        if self._policy is not None:
+            self._policy.require(name, use)
         for provider in self._providers:
-            secret = await _asked(provider, name, tenant, details)
+            secret = await _asked(provider, name, use.tenant, details)
             if secret:
                 return secret
         raise StepFailure(
@@ -183,11 +213,11 @@ async def _asked(provider: SecretProvider, name: str, tenant: str, details: dict
         raise
     except Exception as error:  # noqa: BLE001 # a provider may fail in any way, and repeating the activity would not end
         # Its class alone: the text of an error may quote what was read. It has no cause for the same reason.
-        reason = type(error).__name__
+        reason = str(error) if isinstance(error, UnreadableSecret) else type(error).__name__
     else:
-        if secret is None or isinstance(secret, str):
+        if secret is None or (isinstance(secret, str) and not _UNSTORABLE.search(secret)):
             return secret
-        reason = f"it is {type(secret).__name__}, not text"
+        reason = "it is not UTF-8" if isinstance(secret, str) else f"it is {type(secret).__name__}, not text"
     raise StepFailure(
         ACTION,
         f"Secret {name} cannot be read: {reason}. Look at the place where the workers find it.",

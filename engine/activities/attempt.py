@@ -18,6 +18,7 @@ from engine.interpreter.times import iso_of
 from engine.store.trace.attempts import NewAttempt
 from engine.store.trace.payloads import Sized, sized
 from engine.store.trace.projection import Progress
+from engine.values.json_size import surely_above
 from engine.workflow.wire import RunStepInput, decode_step, decode_trace
 
 PAYLOAD_TOO_LARGE: Final = "PAYLOAD_TOO_LARGE"
@@ -140,6 +141,13 @@ def _requested(  # noqa: PLR0917  # put together in two places, above
 
 def checked(value: Any, what: str, limit: int) -> Sized:
     """``value`` as it will be stored. Raises ``StepFailure``: ``PAYLOAD_TOO_LARGE``, or a code of the JSON policy."""
+    if surely_above(value, limit):
+        raise StepFailure(
+            ACTION,
+            f"The {what} has more than {limit} bytes. Store it elsewhere and pass a reference.",
+            code=PAYLOAD_TOO_LARGE,
+            details={"limit": limit},
+        )
     try:
         result = sized(value)
     except Invalid as refused:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from engine.actions.registry import ActionRegistry
 from engine.actions.secrets import SecretResolver
+from engine.activities.memory_ceiling import NO_CEILING, MemoryCeiling
 from engine.store.database.transactions import Store
-
-MAX_VALUE_BYTES: Final = 2 * 1024 * 1024
-"""Largest input or output of an action, unless the worker was set up with another limit."""
+from engine.values.request_limits import MAX_VALUE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +21,4 @@ class ActivityDependencies:
     identity: str
     """Of the worker; on every attempt it makes."""
     max_value_bytes: int = MAX_VALUE_BYTES
+    memory: MemoryCeiling = NO_CEILING

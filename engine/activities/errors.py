@@ -15,19 +15,22 @@ MAX_ERROR_BYTES: Final = 32 * 1024
 """Largest error that is stored or handed back, as JSON."""
 _CUT: Final = "...[truncated]"
 
+MAX_WORD_CHARACTERS: Final = 200
+"""Longest category and code; lists of runs are indexed by them."""
+
 RUN_CLOSED: Final = "RunClosed"
 
 
 def error_of(failure: StepFailure, node_path: str, at: str) -> dict[str, Any]:
-    """The failure as rows and histories hold it, cut to ``MAX_ERROR_BYTES``: first the details, then the message."""
+    """The failure as rows and histories hold it, cut to ``MAX_ERROR_BYTES``: code, details, then the message."""
     error: dict[str, Any] = {
-        "category": failure.category,
+        "category": failure.category[:MAX_WORD_CHARACTERS],
         "message": failure.message,
         "nodePath": node_path,
         "at": at,
     }
     if failure.code is not None:
-        error["code"] = failure.code
+        error["code"] = failure.code[:MAX_WORD_CHARACTERS]
     if failure.details is not None:
         error["details"] = failure.details
     if _size(error) <= MAX_ERROR_BYTES:

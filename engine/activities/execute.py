@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from engine.actions.context import ActionContext
+from engine.actions.declaration import RegisteredAction
 from engine.actions.invoke import invoke
 from engine.activities.attempt import RequestedAttempt, checked
 from engine.activities.dependencies import ActivityDependencies
+from engine.errors import ACTION, StepFailure
 from engine.store.database.transactions import Connection
 from engine.store.trace.payloads import Sized
 
 Beat = Callable[..., None]
+
+NOT_ACCEPTED: Final = "SECRET_NOT_ACCEPTED"
 
 
 async def execute(
@@ -24,7 +28,9 @@ async def execute(
     call, identity = step.call, step.identity
     # Raises for an action that is not registered, and says what is registered instead.
     registered = dependencies.actions.get(call.action_id, call.version)
-    resolved = await dependencies.secrets.resolve(call.input, call.secrets, identity.tenant)
+    if call.secrets:
+        _require_acceptance(registered)
+    resolved = await dependencies.secrets.resolve(call.input, call.secrets, identity.tenant, call.action_id)
     optional: dict[str, Any] = {} if beat is None else {"heartbeat": beat}
     context = ActionContext(
         tenant=identity.tenant,
@@ -41,3 +47,13 @@ async def execute(
     )
     output = await invoke(registered, resolved.value, context, resolved.secrets)
     return checked(output, "output", dependencies.max_value_bytes)
+
+
+def _require_acceptance(registered: RegisteredAction) -> None:
+    if not registered.accepts_secrets:
+        raise StepFailure(
+            ACTION,
+            f"{registered.label} takes no secrets, because what it is given or answers with can be read by people. An action that"
+            " takes them is declared with accepts_secrets=True.",
+            code=NOT_ACCEPTED,
+        )

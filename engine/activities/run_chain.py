@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NoReturn
 
 from temporalio import activity
 
@@ -19,11 +19,14 @@ from engine.activities.errors import error_of, run_closed
 from engine.activities.execute import Beat, execute
 from engine.activities.heartbeats import beating
 from engine.activities.known_plans import plan_by_hash
+from engine.activities.memory_ceiling import MemoryFull
 from engine.activities.persistence import persistently
+from engine.activities.refused import failure_of, without_claim
 from engine.errors import StepFailure
 from engine.fault_points import reach
 from engine.interpreter import effects as fx
 from engine.interpreter.times import iso_of
+from engine.store.database.refusals import DATABASE_ERRORS, as_refusal
 from engine.store.database.transactions import Connection, Store
 from engine.store.trace import attempts, chains
 from engine.store.trace.attempts import KeyHeld, RunClosed
@@ -63,6 +66,8 @@ class _Running:
         self._request = request
         self._beat = beat
         self._record: OnRecord | None = None
+        self._alone = False
+        """Whether every outcome is written without what comes next."""
         self._deadline = asyncio.get_running_loop().time() + MAX_SECONDS
 
     async def run(self) -> RunChainOutput:
@@ -100,16 +105,22 @@ class _Running:
                 claimed = False
             elif self._request["tell"]:
                 return
-            elif step.transactional:
-                claimed = await self._in_one_transaction(chain, step)
             else:
                 try:
-                    ours = claimed or await self._claim(chain, step)
-                except KeyHeld:
+                    claimed = await self._do(chain, step, claimed)
+                except (KeyHeld, MemoryFull):
                     if not chain.begun:
                         raise
                     return
-                claimed = ours and await self._run_and_settle(chain, step)
+
+    async def _do(self, chain: Chain, step: RequestedAttempt, claimed: bool) -> bool:
+        """Do the step, if it is ours to do; whether the step after it is claimed."""
+        if not claimed:
+            self._dependencies.memory.require_room(step.call.action_id)
+        if step.transactional:
+            return await self._in_one_transaction(chain, step)
+        ours = claimed or await self._claim(chain, step)
+        return ours and await self._run_and_settle(chain, step)
 
     def _may_go_on(self, chain: Chain) -> bool:
         if asyncio.get_running_loop().time() >= self._deadline:
@@ -120,7 +131,12 @@ class _Running:
     async def _claim(self, chain: Chain, step: RequestedAttempt) -> bool:
         """Whether the step is ours to do. What came of it before is taken, and what came after it is looked up."""
         reach("run_chain.before_claim")
-        earlier = await attempts.claim(self._store, step.attempt, step.progress)
+        earlier: attempts.Settled | None
+        try:
+            earlier = await attempts.claim(self._store, step.attempt, step.progress)
+        except DATABASE_ERRORS as error:
+            chain.take(await without_claim(self._store, step, error))
+            return False
         reach("run_chain.after_claim")
         if earlier is None:
             return True
@@ -149,6 +165,7 @@ class _Running:
     async def _in_one_transaction(self, chain: Chain, step: RequestedAttempt) -> bool:
         """Claim, action, outcome and the claim of the step after it in one commit."""
         reach("run_chain.before_claim")
+        settling = False
         try:
             async with self._store.begin() as connection:
                 earlier = await attempts.claim_in(connection, step.attempt)
@@ -158,19 +175,45 @@ class _Running:
                 reach("run_chain.in_transaction")
                 output = await execute(step, self._dependencies, connection, None)
                 ours = Ours(step.attempt, output, step.now_ms())
+                settling = True
                 claimed = await self._settle(chain, step, ours, connection)
                 reach("run_chain.before_commit")
-        except StepFailure as failure:
+        except (StepFailure, *DATABASE_ERRORS) as error:
             # What the action wrote is rolled back; its failure is recorded as that of any other action.
+            failure = error if isinstance(error, StepFailure) else failure_of(error, in_transaction=True)
+            if settling:
+                await self._refused_at_the_end(step, failure)
             return await self._claim(chain, step) and await self._settle(chain, step, _failed(step, failure), None)
         reach("run_chain.after_end" if chain.ended else "run_chain.after_settle")
         return claimed
 
+    async def _refused_at_the_end(self, step: RequestedAttempt, failure: StepFailure) -> NoReturn:
+        """The chain has gone on with an outcome that is rolled back, so it begins anew.
+
+        The first time the claim of the step after it may be what was refused; from then on steps are settled alone.
+        """
+        if self._alone and await attempts.claim(self._store, step.attempt, step.progress) is None:
+            ours = _failed(step, failure)
+            await persistently(lambda: chains.settle(self._store, ours))
+        self._alone = True
+        raise Overtaken
+
     async def _settle(self, chain: Chain, step: RequestedAttempt, ours: Ours, connection: Connection | None) -> bool:
         """Write the outcome, with what comes next if that can be written too; whether the step after it is claimed."""
         chain.take(ours.settled)
-        if isinstance(ours.outcome, Sized) and ours.outcome.large:
+        if self._alone or (isinstance(ours.outcome, Sized) and ours.outcome.large):
             return await self._settle_alone(chain, step, ours, connection)
+        try:
+            return await self._settle_and_go_on(chain, step, ours, connection)
+        except DATABASE_ERRORS as error:
+            if connection is not None or as_refusal(error) is None:
+                raise
+            # What comes next is refused, and told when it is its turn.
+            return await self._settle_alone(chain, step, ours, None)
+
+    async def _settle_and_go_on(
+        self, chain: Chain, step: RequestedAttempt, ours: Ours, connection: Connection | None
+    ) -> bool:
         following = chain.step
         progress = chain.progress()
         if connection is not None:

@@ -15,9 +15,11 @@ from engine.activities.errors import error_of, run_closed
 from engine.activities.execute import Beat, execute
 from engine.activities.heartbeats import beating
 from engine.activities.persistence import persistently
+from engine.activities.refused import failure_of, without_claim
 from engine.errors import StepFailure
 from engine.fault_points import reach
 from engine.interpreter.times import iso_of
+from engine.store.database.refusals import DATABASE_ERRORS
 from engine.store.trace import attempts
 from engine.store.trace.attempts import RunClosed, Settled
 from engine.store.trace.payloads import INLINE_BYTES
@@ -35,6 +37,7 @@ class RunStep:
     @activity.defn(name=RUN_STEP)
     async def run_step(self, request: RunStepInput) -> RunStepOutput:
         """``{"ok": output}`` or ``{"error": RunError as JSON}``, and ``at``."""
+        self._dependencies.memory.require_room(request["action"])
         step = read_request(request, self._dependencies)
         try:
             outcome = await (self._in_one_transaction(step) if step.transactional else self._in_three_parts(step))
@@ -53,12 +56,19 @@ class RunStep:
     async def _in_three_parts(self, step: RequestedAttempt) -> Settled:
         """The claim commits, the action runs, its outcome commits."""
         reach("run_step.before_claim")
-        earlier = await attempts.claim(self._store, step.attempt, step.progress)
+        earlier = await self._claim(step)
         reach("run_step.after_claim")
         if earlier is not None:
             return earlier
         async with beating() as beat:
             return await self._run_and_settle(step, beat)
+
+    async def _claim(self, step: RequestedAttempt) -> Settled | None:
+        """As ``attempts.claim``; an attempt that no row can hold has failed."""
+        try:
+            return await attempts.claim(self._store, step.attempt, step.progress)
+        except DATABASE_ERRORS as error:
+            return await without_claim(self._store, step, error)
 
     async def _run_and_settle(self, step: RequestedAttempt, beat: Beat) -> Settled:
         try:
@@ -68,7 +78,10 @@ class RunStep:
             return await self._failed(step, failure)
         reach("run_step.after_action")
         at_ms = step.now_ms()
-        settled = await persistently(lambda: attempts.succeed(self._store, step.attempt, output, at_ms))
+        try:
+            settled = await persistently(lambda: attempts.succeed(self._store, step.attempt, output, at_ms))
+        except DATABASE_ERRORS as error:
+            return await self._failed(step, failure_of(error))
         reach("run_step.after_settle")
         return settled
 
@@ -85,9 +98,10 @@ class RunStep:
                 at_ms = step.now_ms()
                 await attempts.succeed_in(connection, step.attempt, step.progress, output, at_ms)
                 reach("run_step.before_commit")
-        except StepFailure as failure:
+        except (StepFailure, *DATABASE_ERRORS) as error:
             # What the action wrote is rolled back; its failure is recorded as that of any other action.
-            earlier = await attempts.claim(self._store, step.attempt, step.progress)
+            failure = error if isinstance(error, StepFailure) else failure_of(error, in_transaction=True)
+            earlier = await self._claim(step)
             return earlier if earlier is not None else await self._failed(step, failure)
         reach("run_step.after_settle")
         return Settled(output.value, None, at_ms)

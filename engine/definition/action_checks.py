@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from engine.definition.issues import Issue
-from engine.definition.mapping_checks import mapping_issues, required_issues
+from engine.definition.mapping_checks import mapping_issues, required_issues, secret_names
 from engine.definition.mapping_types import type_issues
 from engine.definition.publish_context import ActionContract, PublishContext
 from engine.definition.schema_paths import SchemaNode
@@ -68,6 +68,12 @@ def _unknown(site: Site, action_id: str, version: int, context: PublishContext) 
 def _contract_issues(
     mapping: dict[str, Any], contract: ActionContract, site: Site, payload: SchemaNode | None
 ) -> Iterator[Issue]:
+    names = list(dict.fromkeys(secret_names(mapping)))
+    if names and not contract.accepts_secrets:
+        message = f"/config/inputMapping: {site.config['actionId']} takes no secrets, and is given {', '.join(names)}."
+        yield site.place.error(
+            "SECRET_NOT_ACCEPTED", message, "Give it to an action that is declared with accepts_secrets=True."
+        )
     schema = SchemaNode.of(contract.input_schema)
     yield from required_issues(mapping, schema, "/config/inputMapping", site.place)
     if payload is not None:

@@ -18,6 +18,7 @@ class ActionContract:
 
     input_schema: JsonSchema
     output_schema: JsonSchema
+    accepts_secrets: bool = False
 
 
 class Described(Protocol):
@@ -33,6 +34,11 @@ class Described(Protocol):
         """Its version."""
         ...
 
+    @property
+    def accepts_secrets(self) -> bool:
+        """Whether it may be given secrets."""
+        ...
+
     def input_schema(self) -> dict[str, Any]:
         """JSON schema of its input."""
         ...
@@ -46,7 +52,8 @@ def contracts_of(actions: Iterable[Described]) -> dict[str, dict[int, ActionCont
     """The registered actions as ``PublishContext.actions`` wants them."""
     contracts: dict[str, dict[int, ActionContract]] = {}
     for known in actions:
-        contracts.setdefault(known.id, {})[known.version] = ActionContract(known.input_schema(), known.output_schema())
+        contract = ActionContract(known.input_schema(), known.output_schema(), known.accepts_secrets)
+        contracts.setdefault(known.id, {})[known.version] = contract
     return contracts
 
 

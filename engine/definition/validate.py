@@ -16,6 +16,7 @@ from engine.definition.parse import parse_definition
 from engine.definition.publish_context import Call, PublishContext
 from engine.definition.schema_paths import SchemaNode
 from engine.definition.sites import KNOWN_TYPES, Site, sites
+from engine.definition.size_checks import definition_size_issues, step_size_issues
 from engine.definition.suggestions import containing, nearest
 from engine.definition.target_checks import target_issues
 from engine.definition.trigger_checks import trigger_issues
@@ -114,6 +115,7 @@ def _own_issues(definition: Any, context: PublishContext) -> Iterator[Issue]:
         if found:
             suggestion += f" There is {', '.join(found)}."
         yield ROOT.error("PAYLOAD_SCHEMA_REF_UNKNOWN", f"/payloadSchemaRef: No schema {ref} is registered.", suggestion)
+    yield from definition_size_issues(definition)
     yield from trigger_issues(definition.get("trigger"), ref, context)
 
 
@@ -136,6 +138,7 @@ def _step_issues(
             continue
         if site.place.path in in_configs:
             yield site.place.error("INVALID_CONFIG", f"/config: {'; '.join(in_configs[site.place.path])}")
+        yield from step_size_issues(site)
         yield from expression_issues(site)
         if site.type == "action.call":
             yield from action_issues(site, context, payload)

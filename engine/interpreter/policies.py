@@ -30,6 +30,12 @@ def backoff_ms(policy: RetryPolicy, attempt: int, random: float) -> float:
     return min(delay, policy.max_delay_ms or MAX_DELAY_MS, MAX_DELAY_MS)
 
 
+def asked_delay_ms(error: RunError) -> int:
+    """How long whoever was called asks to be left alone: ``details.retryAfterMs`` of the failure; 0 when nothing is asked."""
+    asked = error.details.get("retryAfterMs") if isinstance(error.details, dict) else None
+    return min(asked, MAX_DELAY_MS) if type(asked) is int and asked > 0 else 0
+
+
 def chance_of(run_id: str, step: StepRef, attempt: int) -> float:
     """0.0 <= x < 1.0, drawn from the attempt's own identity: whoever draws again, at whatever time, draws the same."""
     identity = "\n".join((run_id, step.path, step.iteration, str(step.visit), str(attempt)))

@@ -7,18 +7,20 @@ from typing import Any
 
 from engine.definition import plan
 from engine.definition.assign_paths import Target
-from engine.errors import RunError, StepFailure
+from engine.errors import ACTION, RunError, StepFailure
 from engine.interpreter.effects import (
     ActionTraits,
     CallAction,
     PureCall,
     Sleep,
 )
-from engine.interpreter.policies import backoff_ms, default_policy, may_repeat
+from engine.interpreter.policies import asked_delay_ms, backoff_ms, default_policy, may_repeat
 from engine.interpreter.routing import fail
 from engine.interpreter.run_state import OpenStep, RunState
 from engine.interpreter.times import iso_of
 from engine.values.javascript import text
+from engine.values.json_size import surely_above
+from engine.values.request_limits import MAX_VALUE_BYTES
 
 CallingStep = plan.ActionCall | plan.Email
 
@@ -27,11 +29,23 @@ def run_action(state: RunState, step: plan.ActionCall) -> None:
     """Resolve input and key once, then make the first attempt."""
     context = state.scopes.context()
     value = step.mapping.render(context, state)
+    require_room(value)
     key = None if step.key is None else step.key.evaluate(context, state)
     opened = state.start(step)
     opened.input = value
     opened.key = None if key is None else text(key)
     call_action(state, step, opened)
+
+
+def require_room(value: Any) -> None:
+    """Refuse an input that is far too large, before anybody writes it down: many fields may share one large value."""
+    if surely_above(value, MAX_VALUE_BYTES):
+        raise StepFailure(
+            ACTION,
+            f"The input has more than {MAX_VALUE_BYTES} bytes. Store it elsewhere and pass a reference.",
+            code="PAYLOAD_TOO_LARGE",
+            details={"limit": MAX_VALUE_BYTES},
+        )
 
 
 def run_email(state: RunState, step: plan.Email) -> None:
@@ -131,7 +145,7 @@ def attempt_failed(
             fail(state, step, error, call)
         return
     chance = state.host.chance(state.facts.run_id, opened.ref, opened.attempt)
-    delay = math.floor(backoff_ms(policy, opened.attempt, chance))
+    delay = max(math.floor(backoff_ms(policy, opened.attempt, chance)), asked_delay_ms(error))
     due_at = iso_of(state.now_ms + delay)
     state.report(opened, error, call)
     state.log(

@@ -19,12 +19,15 @@ from engine.interpreter.effects import (
 from engine.interpreter.routing import fail
 from engine.interpreter.run_state import OpenStep, RunState
 from engine.interpreter.scopes import Document
-from engine.interpreter.steps_action import attempt_failed
+from engine.interpreter.steps_action import attempt_failed, require_room
 from engine.interpreter.steps_control import assign_all, kind_of
 from engine.interpreter.times import LATEST, iso_of, parse_instant
 from engine.values.javascript import text
+from engine.values.request_limits import MAX_KEY_BYTES, MAX_NAME_CHARACTERS, utf8_bytes
 
 TASK_COMPLETED = "HUMAN_TASK_COMPLETED"
+KEY_TOO_LONG = "KEY_TOO_LONG"
+EVENT_NAME_TOO_LONG = "EVENT_NAME_TOO_LONG"
 
 # --- time.wait --------------------------------------------------------------------------------------------------------
 
@@ -93,6 +96,8 @@ def run_event_wait(state: RunState, step: plan.EventWait) -> None:
     """Wait for a matching event. The deadline counts from now, not from when the host has written the wait."""
     value = step.key.evaluate(state.scopes.context(), state)
     key = None if value is None else text(value)
+    _require_bounded("key", key or "", MAX_KEY_BYTES, KEY_TOO_LONG)
+    _require_bounded("event name", step.event_name, 4 * MAX_NAME_CHARACTERS, EVENT_NAME_TOO_LONG)
     deadline = None if step.timeout_ms is None else state.now_ms + step.timeout_ms
     if deadline is not None and deadline > LATEST:
         raise StepFailure(VALIDATION, "event.wait times out after the year 9999", code="INVALID_TIME")
@@ -118,6 +123,18 @@ def run_event_wait(state: RunState, step: plan.EventWait) -> None:
             steps_started=state.steps_started,
         )
     )
+
+
+def _require_bounded(what: str, value: str, limit: int, code: str) -> None:
+    """Refused here, because no index could hold the wait and no event with such a key or name is accepted."""
+    size = utf8_bytes(value)
+    if size > limit:
+        raise StepFailure(
+            VALIDATION,
+            f"The {what} of event.wait has {size} bytes; {limit} are allowed. Wait for a shorter one, such as an id.",
+            code=code,
+            details={"bytes": size, "limit": limit},
+        )
 
 
 def event_arrived(state: RunState, step: plan.EventWait, event: EventArrived) -> None:
@@ -158,6 +175,7 @@ def run_human_task(state: RunState, step: plan.HumanTask) -> None:
     title = text(step.title.evaluate(context, state))
     description = None if step.description is None else step.description.evaluate(context, state)
     data = {name: formula.evaluate(context, state) for name, formula in step.context_data}
+    require_room(data)
     ref = state.ref(step)
     task_id = _derived(state, ref, "task")
     opened = state.start(step, {"taskId": task_id, "taskType": step.task_type})
@@ -199,6 +217,7 @@ def run_call_workflow(state: RunState, step: plan.CallWorkflow) -> None:
     """Resolve the input once, then start the child of the first attempt."""
     context = state.scopes.context()
     child_input = {name: formula.evaluate(context, state) for name, formula in step.inputs}
+    require_room(child_input)
     opened = state.start(step)
     opened.input = child_input
     start_child(state, step, opened)

@@ -21,7 +21,7 @@ from temporalio.converter import (
 
 from engine.contract import workflow_id_for
 from engine.store.database.transactions import Store
-from engine.temporal.payload_codec import LargePayloads
+from engine.temporal.payload_codec import codec_of
 
 _RUN_PREFIX: Final = workflow_id_for("")
 _RUNS_KEPT: Final = 4_096
@@ -51,7 +51,7 @@ class RunDataConverter(DataConverter):
     """Knows whose values it converts. One converter per run is kept, because the SDK asks for it several times per step."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__(payload_converter_class=OrderedJsonPayloads, payload_codec=LargePayloads(store))
+        super().__init__(payload_converter_class=OrderedJsonPayloads, payload_codec=codec_of(store))
         object.__setattr__(self, "_store", store)
         object.__setattr__(self, "_of_runs", {})
 
@@ -63,7 +63,7 @@ class RunDataConverter(DataConverter):
         of_runs: dict[str, DataConverter] = self.__dict__["_of_runs"]
         converter = of_runs.get(workflow_id)
         if converter is None:
-            codec = LargePayloads(self.__dict__["_store"], workflow_id.removeprefix(_RUN_PREFIX))
+            codec = codec_of(self.__dict__["_store"], workflow_id.removeprefix(_RUN_PREFIX))
             converter = DataConverter(payload_converter_class=OrderedJsonPayloads, payload_codec=codec)
             if len(of_runs) >= _RUNS_KEPT:
                 del of_runs[next(iter(of_runs))]

@@ -1,4 +1,4 @@
-"""The payload codec: a payload above 256 KiB is kept in ``workflow_payloads``, and history holds its id.
+"""The payload codecs: a payload above 256 KiB is kept in ``workflow_payloads``, and history holds its id.
 
 Done at the codec, once for everything that crosses: inputs and outputs of activities, a definition, the state carried over a
 continue-as-new, the result of a child. The workflow sees values and never references, so its code has no second path, and a
@@ -15,14 +15,16 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
 from engine.store.database.transactions import Store
-from engine.store.trace.payloads import INLINE_BYTES, put_text, read_text
+from engine.store.trace.payloads import INLINE_BYTES, ForgedPayload, put_text, read_text
+from engine.temporal.payload_keys import PayloadKeys, keys_of_process
 
 ENCODING: Final = b"json/runstudio-reference"
+ENCRYPTED: Final = b"binary/runstudio-encrypted"
 _PLAIN: Final = b"json/plain"
 
 
 class LargePayloads(PayloadCodec):
-    """Replaces large JSON payloads by ``{"payload_id": ..., "bytes": ...}`` and back; leaves all others alone."""
+    """Replaces large JSON payloads by ``{"payload_id", "bytes", "run", "sha256"}`` and back; leaves all others alone."""
 
     def __init__(self, store: Store, run_id: str | None = None) -> None:
         """``run_id``: the run whose payloads these are; without one nothing is stored, only read."""
@@ -34,7 +36,7 @@ class LargePayloads(PayloadCodec):
         return [await self._out(payload) if len(payload.data) > INLINE_BYTES else payload for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """See the class. Raises ``LookupError`` when the stored value is gone."""
+        """See the class. Raises ``LookupError`` when the stored value is gone, ``ForgedPayload`` when it is not the run's own."""
         return [
             await self._back(payload) if payload.metadata.get("encoding") == ENCODING else payload
             for payload in payloads
@@ -43,10 +45,57 @@ class LargePayloads(PayloadCodec):
     async def _out(self, payload: Payload) -> Payload:
         if self._run_id is None or payload.metadata.get("encoding") != _PLAIN:
             return payload
-        payload_id = await put_text(self._store, self._run_id, payload.data.decode())
-        reference = {"payload_id": payload_id, "bytes": len(payload.data)}
+        stored = await put_text(self._store, self._run_id, payload.data.decode())
+        reference = {
+            "payload_id": stored.payload_id,
+            "bytes": len(payload.data),
+            "run": stored.run_id,
+            "sha256": stored.sha256,
+        }
         return Payload(metadata={"encoding": ENCODING}, data=json.dumps(reference).encode())
 
     async def _back(self, payload: Payload) -> Payload:
-        body = await read_text(self._store, json.loads(payload.data)["payload_id"])
+        reference = json.loads(payload.data)
+        # Whoever can write to Temporal could name the payload of another run.
+        run_id = self._run_id or reference.get("run")
+        body = await read_text(self._store, reference["payload_id"], run_id=run_id, sha256=reference.get("sha256"))
         return Payload(metadata={"encoding": _PLAIN}, data=body.encode())
+
+
+class EncryptedPayloads(PayloadCodec):
+    """Encrypts every payload, the references of large ones included, bound to its run; reads what is not encrypted as it is."""
+
+    def __init__(self, inner: PayloadCodec, keys: PayloadKeys, run_id: str | None = None) -> None:
+        self._inner = inner
+        self._keys = keys
+        self._run_id = run_id
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """See the class."""
+        return [self._hidden(payload) for payload in await self._inner.encode(payloads)]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """See the class. Raises ``LookupError`` for a key that is not there, ``ForgedPayload`` for what is of another run."""
+        shown = [
+            self._shown(payload) if payload.metadata.get("encoding") == ENCRYPTED else payload for payload in payloads
+        ]
+        return await self._inner.decode(shown)
+
+    def _hidden(self, payload: Payload) -> Payload:
+        run = (self._run_id or "").encode()
+        name, data = self._keys.encrypt(payload.SerializeToString(), run)
+        return Payload(metadata={"encoding": ENCRYPTED, "key": name.encode(), "run": run}, data=data)
+
+    def _shown(self, payload: Payload) -> Payload:
+        run = payload.metadata.get("run", b"")
+        if run and self._run_id is not None and run != self._run_id.encode():
+            raise ForgedPayload(
+                f"A payload of run {run.decode(errors='replace')[:64]} was given to run {self._run_id}."
+            )
+        return Payload.FromString(self._keys.decrypt(payload.metadata["key"].decode(), payload.data, run))
+
+
+def codec_of(store: Store, run_id: str | None = None) -> PayloadCodec:
+    """The codec for the payloads of a run. Raises ``Invalid`` when the keys of the settings cannot be used."""
+    large, keys = LargePayloads(store, run_id), keys_of_process()
+    return large if keys is None else EncryptedPayloads(large, keys, run_id)

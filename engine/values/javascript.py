@@ -114,18 +114,24 @@ def cut(value: str, start: int, end: int) -> str:
     return units[2 * start : 2 * end].decode("utf-16-le", "ignore")
 
 
-def expand_replacement(
+class TextTooLong(Exception):
+    """A text would have more characters than it may."""
+
+
+def expand_replacement(  # noqa: PLR0917  # the parts of a match, in their order
     template: str,
     before: str,
     found: str,
     after: str,
-    *,
     groups: Sequence[str | None] = (),
     named: Mapping[str, str | None] | None = None,
+    *,
+    most: int,
 ) -> str:
     """The tokens of ``String.replace``: ``$$ $& $` $'``, ``$1`` to ``$99`` and ``$<name>``.
 
-    A group that does not exist leaves its token as it is; one that matched nothing gives the empty text.
+    A group that does not exist leaves its token as it is; one that matched nothing gives the empty text. Raises ``TextTooLong``
+    before more than ``most`` characters are made.
     """
     fixed = {"$": "$", "&": found, "`": before, "'": after}
 
@@ -141,4 +147,15 @@ def expand_replacement(
                 return (groups[int(digits) - 1] or "") + number[len(digits) :]
         return token.group()
 
-    return _TOKEN.sub(value, template)
+    pieces: list[str] = []
+    end = size = 0
+    for token in _TOKEN.finditer(template):
+        pieces += [template[end : token.start()], value(token)]
+        end = token.end()
+        size += len(pieces[-2]) + len(pieces[-1])
+        if size > most:
+            raise TextTooLong
+    pieces.append(template[end:])
+    if size + len(pieces[-1]) > most:
+        raise TextTooLong
+    return "".join(pieces)

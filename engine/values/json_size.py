@@ -23,3 +23,12 @@ def json_size(value: Any, limit: int) -> int:
         else:
             size += 8
     return size
+
+
+def surely_above(value: Any, limit: int) -> bool:
+    """Whether ``value`` certainly has more than ``limit`` bytes as JSON, found out without writing it.
+
+    Parts that a value shares count as often as they would be written.
+    """
+    # ``json_size`` counts nine for what can be one digit and a comma, so it is never more than five times too much.
+    return json_size(value, 5 * limit) > 5 * limit

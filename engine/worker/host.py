@@ -17,9 +17,10 @@ from typing import Final
 import structlog
 
 from engine import __version__
-from engine.actions.builtin.http_hosts import AllowedHosts
+from engine.actions.builtin.catalog import network_of
 from engine.actions.registry import load_actions
 from engine.activities.dependencies import ActivityDependencies
+from engine.activities.memory_ceiling import MemoryCeiling
 from engine.contract import TASK_QUEUE
 from engine.errors import Conflict, Unavailable
 from engine.ids import new_id
@@ -79,7 +80,13 @@ class WorkerHost:
         )
         self._temporal = _connection(settings, self.process.identity, self._sdk)
         actions = load_actions(action_modules, settings)
-        dependencies = ActivityDependencies(self._store, actions, actions.secrets(settings), self.process.identity)
+        dependencies = ActivityDependencies(
+            self._store,
+            actions,
+            actions.secrets(settings),
+            self.process.identity,
+            memory=MemoryCeiling(settings.memory_megabytes),
+        )
         self._parts = Parts(
             worker_parts(
                 self._store,
@@ -90,7 +97,7 @@ class WorkerHost:
                 sandboxed=sandboxed,
                 cache=RunCache(settings.cache_megabytes),
                 sender=Sender(
-                    AllowedHosts(settings.http_allowed_hosts), actions.secrets(settings), settings.alert_commands_dir
+                    network_of(settings), actions.secrets(settings), settings.alert_commands_dir
                 ),
             )
         )

@@ -14,6 +14,7 @@ from engine.activities.dependencies import ActivityDependencies
 from engine.activities.fire_schedule import FireSchedule
 from engine.contract import TASK_QUEUE
 from engine.temporal.data_converter import speaking_to_runs
+from engine.worker.failures import ShortFailures
 from engine.worker.replays import WatchedRunner, WorkflowTaskSlots
 from engine.worker.run_cache import USUAL, RunCache
 from engine.workflow.launcher import ScheduleLauncher
@@ -59,6 +60,7 @@ def build_worker(
             SandboxedWorkflowRunner(restrictions=restrictions) if sandboxed else UnsandboxedWorkflowRunner(),
             slots.caught_up,
         ),
+        interceptors=[ShortFailures()],
         identity=identity,
         max_cached_workflows=cache.runs,
         tuner=WorkerTuner.create_composite(

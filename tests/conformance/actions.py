@@ -80,13 +80,13 @@ class FlakyOutput(BaseModel):
 def conformance_actions(journal_of: JournalOf, *, quick: bool = False) -> list[RegisteredAction]:
     """The four test actions, writing to the journal of the case they run for."""
 
-    @action("test.echo", input=EchoInput, output=EchoOutput, side_effects=False, quick=quick)
+    @action("test.echo", input=EchoInput, output=EchoOutput, side_effects=False, quick=quick, accepts_secrets=True)
     async def echo(given: EchoInput, ctx: ActionContext) -> dict[str, Any]:
         """Answers with its input."""
         journal_of(ctx).write("test.echo", ctx, given)
         return {"value": given.value}
 
-    @action("test.sideEffect", input=SideEffectInput, output=SideEffectOutput, quick=quick)
+    @action("test.sideEffect", input=SideEffectInput, output=SideEffectOutput, quick=quick, accepts_secrets=True)
     async def side_effect(given: SideEffectInput, ctx: ActionContext) -> dict[str, Any]:
         """Counts its executions within the case."""
         journal = journal_of(ctx)

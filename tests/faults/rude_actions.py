@@ -34,13 +34,13 @@ def digest_of(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
 
 
-@action("rude.repeats", input=Given, output=Answer, quick=True)
+@action("rude.repeats", input=Given, output=Answer, quick=True, accepts_secrets=True)
 async def repeats(given: Given, ctx: ActionContext) -> Answer:
     """Repeats what it was told, as a value, as a key, and within a text."""
     return Answer(value=[given.value, {given.value: 1}, f"<{given.value}>"], digest=digest_of(given.value))
 
 
-@action("rude.beats", input=Given, output=Answer)
+@action("rude.beats", input=Given, output=Answer, accepts_secrets=True)
 async def beats(given: Given, ctx: ActionContext) -> Answer:
     """Tells the engine's heartbeat what it was told."""
     for number in range(20):
@@ -49,32 +49,32 @@ async def beats(given: Given, ctx: ActionContext) -> Answer:
     return Answer(digest=digest_of(given.value))
 
 
-@action("rude.raises", input=Given, output=Answer, quick=True)
+@action("rude.raises", input=Given, output=Answer, quick=True, accepts_secrets=True)
 async def raises(given: Given, ctx: ActionContext) -> Answer:
     """Fails with an exception that nobody expects, and ``characters`` more of text."""
     raise RuntimeError(f"cannot log in with {given.value}{'!' * given.characters}")
 
 
-@action("rude.refuses", input=Given, output=Answer)
+@action("rude.refuses", input=Given, output=Answer, accepts_secrets=True)
 async def refuses(given: Given, ctx: ActionContext) -> Answer:
     """Fails in good order, with details."""
     raise StepFailure("ActionError", f"{given.value} is wrong", code="WRONG", details={"sent": [given.value]})
 
 
-@action("rude.counts", input=Count, output=Answer, quick=True)
+@action("rude.counts", input=Count, output=Answer, quick=True, accepts_secrets=True)
 async def counts(given: Count, ctx: ActionContext) -> Answer:
     """Takes a number, so that a text is refused before it is told."""
     return Answer(value=given.value)
 
 
-@action("rude.queries", input=Given, output=Answer, quick=True, transaction=True)
+@action("rude.queries", input=Given, output=Answer, quick=True, transaction=True, accepts_secrets=True)
 async def queries(given: Given, ctx: ActionContext) -> Answer:
     """Sends our database a statement that fails and repeats its values."""
     await ctx.transaction.execute(text("SELECT CAST(:value AS integer)"), {"value": given.value})
     return Answer()
 
 
-@action("rude.says", input=Given, output=Answer)
+@action("rude.says", input=Given, output=Answer, accepts_secrets=True)
 async def says(given: Given, ctx: ActionContext) -> Answer:
     """Answers with so many characters."""
     return Answer(value="x" * given.characters)

@@ -45,7 +45,7 @@ def tells_everybody(port: int) -> list[Step]:
         going_on(retried(call("refused", "http.request", **request), maxAttempts=2)),
         going_on(call("unreachable", "http.request", **{**request, "url": "http://127.0.0.1:1/"})),
         call("answered", "http.request", **request, accept_error_status=True),
-        call("upper", "transform.uppercase_text", text=SECRET),
+        going_on(call("upper", "transform.uppercase_text", text=SECRET)),
         going_on(stored({"namespace": "n", "key": "k", "value": SECRET})),
         going_on(stored({"namespace": "n", "key": SECRET, "value": 1})),
         call_workflow("child", "wf.child", given="vars.repeats", outputs={"vars.fromChild": "childRun.payload.given"}),

@@ -6,37 +6,36 @@ Other systems recognise a repeated call by the ``Idempotency-Key`` header, which
 from __future__ import annotations
 
 import asyncio
-import json
 import re
-import ssl
-from functools import cache
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import quote
 
 import httpx
 from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
-from engine.actions.builtin.http_hosts import URL_INVALID, AllowedHosts
+from engine.actions.builtin.http_addresses import UNREACHABLE
+from engine.actions.builtin.http_body import content_of, read_body, read_excerpt
+from engine.actions.builtin.http_exchange import Answer, Network, exchanged, is_certificate_error, place_of
+from engine.actions.builtin.http_hosts import URL_INVALID
 from engine.actions.context import ActionContext
 from engine.actions.declaration import RegisteredAction, action, declarations_of
 from engine.actions.schema import WHOLE, ActionModel
 from engine.errors import ACTION, TRANSIENT, VALIDATION, StepFailure
 from engine.values import javascript
 
-MAX_RESPONSE_BYTES: Final = 1024 * 1024
-"""Largest response body, decompressed."""
-MAX_REDIRECTS: Final = 5
 MAX_SECONDS: Final = 110.0
 ACTION_SECONDS: Final = 120.0
 
 STATUS: Final = "HTTP_STATUS"
 TIMED_OUT: Final = "HTTP_TIMEOUT"
-UNREACHABLE: Final = "HTTP_UNREACHABLE"
-TOO_LARGE: Final = "HTTP_RESPONSE_TOO_LARGE"
-NOT_TEXT: Final = "HTTP_RESPONSE_NOT_TEXT"
-TOO_MANY_REDIRECTS: Final = "HTTP_TOO_MANY_REDIRECTS"
+CERTIFICATE_INVALID: Final = "HTTP_CERTIFICATE_INVALID"
 
 RETRYABLE: Final = (408, 425, 429, 500, 502, 503, 504)
+
+LONGEST_RETRY_AFTER_SECONDS: Final = 24 * 3600
+"""A service that asks for more is asked again after a day."""
 
 _EXCERPT: Final = 500
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
@@ -85,58 +84,48 @@ class ResponseOutput(ActionModel):
     """Where the response came from, after redirects; without the query."""
 
 
-def http_request(hosts: AllowedHosts) -> RegisteredAction:
-    """The action, allowed to call ``hosts``."""
+def http_request(network: Network) -> RegisteredAction:
+    """The action, allowed to call what ``network`` says."""
 
-    @action("http.request", input=RequestInput, output=ResponseOutput, timeout=ACTION_SECONDS)
+    @action("http.request", input=RequestInput, output=ResponseOutput, timeout=ACTION_SECONDS, accepts_secrets=True)
     async def request(call: RequestInput, ctx: ActionContext) -> dict[str, Any]:
         """Call an HTTP service."""
         try:
-            async with asyncio.timeout(call.timeout_seconds):
-                return await _exchange(call, ctx, hosts)
+            async with (
+                asyncio.timeout(call.timeout_seconds),
+                exchanged(network, _request(call, ctx), tuple(call.headers), call.timeout_seconds) as answer,
+            ):
+                return await _outcome(call, answer)
         except (TimeoutError, httpx.TimeoutException):
             raise StepFailure(
-                TRANSIENT, f"{_place(call.url)} did not answer within {call.timeout_seconds:g} s.", code=TIMED_OUT
+                TRANSIENT, f"{place_of(call.url)} did not answer within {call.timeout_seconds:g} s.", code=TIMED_OUT
             ) from None
         except httpx.InvalidURL as error:
             raise StepFailure(VALIDATION, f"url is not valid: {error}.", code=URL_INVALID) from None
         except httpx.TransportError as error:
-            raise StepFailure(
-                TRANSIENT,
-                f"{_place(call.url)} cannot be reached: {str(error) or type(error).__name__}.",
-                code=UNREACHABLE,
-                details={"name": type(error).__name__},
-            ) from None
+            raise _not_reached(call, error) from None
 
     return declarations_of(request)[0]
 
 
-async def _exchange(call: RequestInput, ctx: ActionContext, hosts: AllowedHosts) -> dict[str, Any]:
-    # Proxies and credentials of the process's environment stay out: where a call goes is what the definition says.
-    async with httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=call.timeout_seconds) as client:
-        request = client.build_request(
-            call.method,
-            call.url,
-            params={name: javascript.text(value) for name, value in call.query.items()} or None,
-            # The bytes of a header are Latin-1; httpx takes text for ASCII unless it is told.
-            headers=httpx.Headers(_headers(call, ctx), encoding="latin-1"),
-            content=_content(call),
-        )
-        for _ in range(MAX_REDIRECTS + 1):
-            hosts.check(request.url)
-            response = await client.send(request, stream=True)
-            try:
-                following = response.next_request
-                if following is None:
-                    return _outcome(call, response, await _body(response))
-            finally:
-                await response.aclose()
-            if not _same_place(request.url, following.url):
-                # What was meant for one system is not shown to another.
-                for name in call.headers:
-                    following.headers.pop(name, None)
-            request = following
-    raise StepFailure(ACTION, f"{_place(call.url)} redirects more than {MAX_REDIRECTS} times.", code=TOO_MANY_REDIRECTS)
+def _not_reached(call: RequestInput, error: httpx.TransportError) -> StepFailure:
+    details = {"name": type(error).__name__}
+    said = str(error) or type(error).__name__
+    if is_certificate_error(error):
+        message = f"{place_of(call.url)} cannot prove who it is: {said}."
+        return StepFailure(ACTION, message, code=CERTIFICATE_INVALID, details=details)
+    return StepFailure(TRANSIENT, f"{place_of(call.url)} cannot be reached: {said}.", code=UNREACHABLE, details=details)
+
+
+def _request(call: RequestInput, ctx: ActionContext) -> httpx.Request:
+    return httpx.Request(
+        call.method,
+        call.url,
+        params={name: javascript.text(value) for name, value in call.query.items()} or None,
+        # The bytes of a header are Latin-1; httpx takes text for ASCII unless it is told.
+        headers=httpx.Headers(_headers(call, ctx), encoding="latin-1"),
+        content=_content(call),
+    )
 
 
 def _headers(call: RequestInput, ctx: ActionContext) -> dict[str, str]:
@@ -158,69 +147,33 @@ def _content(call: RequestInput) -> bytes | None:
     return None
 
 
-async def _body(response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > MAX_RESPONSE_BYTES:
-            raise StepFailure(
-                ACTION,
-                f"{_place(str(response.url))} answered with more than {MAX_RESPONSE_BYTES} bytes.",
-                code=TOO_LARGE,
-                details={"status": response.status_code, "limit": MAX_RESPONSE_BYTES},
-            )
-    return bytes(body)
-
-
-def _outcome(call: RequestInput, response: httpx.Response, body: bytes) -> dict[str, Any]:
-    place, status = _place(str(response.url)), response.status_code
+async def _outcome(call: RequestInput, answer: Answer) -> dict[str, Any]:
+    response = answer.response
+    place, status = place_of(answer.url), response.status_code
     if status >= 400 and not call.accept_error_status:
+        details: dict[str, Any] = {"status": status, "retryAfter": response.headers.get("retry-after")}
+        wait = retry_after_ms(response.headers.get("retry-after"), datetime.now(UTC))
+        if wait is not None:
+            details["retryAfterMs"] = wait
         raise StepFailure(
             TRANSIENT if status in call.retry_statuses else ACTION,
             f"{call.method} {place} answered {status} {response.reason_phrase}.".replace(" .", "."),
             code=STATUS,
-            details={
-                "status": status,
-                "retryAfter": response.headers.get("retry-after"),
-                "body": body.decode("utf-8", "replace")[:_EXCERPT],
-            },
+            details={**details, "body": await read_excerpt(response, _EXCERPT)},
         )
-    output: dict[str, Any] = {"status": status, "headers": dict(response.headers), "url": place}
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == "application/json" or media_type.endswith("+json"):
+    content = content_of(place, response, await read_body(place, response))
+    return {"status": status, "headers": dict(response.headers), "url": place, **content}
+
+
+def retry_after_ms(header: str | None, now: datetime) -> int | None:
+    """How long a ``Retry-After`` header asks to wait, in milliseconds from ``now`` on; None when it cannot be understood."""
+    said = (header or "").strip()
+    if said.isascii() and said.isdigit():
+        seconds = float(said) if len(said) < 10 else float(LONGEST_RETRY_AFTER_SECONDS)
+    else:
         try:
-            return output | {"json": json.loads(body)}
-        except (ValueError, RecursionError):
-            # It says JSON and is not: the text shows what it is.
-            return output | {"text": body.decode("utf-8", "replace")}
-    try:
-        return output | {"text": body.decode(response.charset_encoding or "utf-8")}
-    except (UnicodeDecodeError, LookupError):
-        raise StepFailure(
-            ACTION,
-            f"{place} answered with {media_type or 'a body'} that is not text.",
-            code=NOT_TEXT,
-            details={"status": status, "contentType": media_type},
-        ) from None
-
-
-def _same_place(old: httpx.URL, new: httpx.URL) -> bool:
-    if old.host != new.host:
-        return False
-    upgraded = old.scheme == "http" and new.scheme == "https" and old.port is None and new.port is None
-    return upgraded or (old.scheme, old.port) == (new.scheme, new.port)
-
-
-def _place(url: str) -> str:
-    """The URL without user, query and fragment, which may hold secrets."""
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        return "the URL"
-    return str(parsed.copy_with(userinfo=b"", query=None, fragment=None))
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    # Reading the certificates takes longer than most calls; one context serves all.
-    return httpx.create_ssl_context(trust_env=False)
+            at = parsedate_to_datetime(said)
+        except ValueError:
+            return None
+        seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
+    return round(1000 * min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS))

@@ -9,6 +9,7 @@ from typing import Final
 
 import httpx
 
+from engine.actions.builtin.http_addresses import Network
 from engine.errors import ACTION, VALIDATION, Invalid, StepFailure
 
 HOST_NOT_ALLOWED: Final = "HTTP_HOST_NOT_ALLOWED"
@@ -37,10 +38,10 @@ class HostRule:
             raise ValueError(f"{entry!r} is not a host")
         # httpx drops port 80, the default of the scheme that was put in front here.
         port = url.port or (80 if entry.endswith(":80") else None)
-        return cls(("*." if wildcard else "") + _canonical(url), port)
+        return cls(("*." if wildcard else "") + canonical_host(url), port)
 
     def allows(self, host: str, port: int) -> bool:
-        """Whether a host, as ``_canonical`` gives it, and port are meant."""
+        """Whether a host, as ``canonical_host`` gives it, and port are meant."""
         if self.port is not None and self.port != port:
             return False
         if self.host == "*":
@@ -51,14 +52,18 @@ class HostRule:
 
 
 class AllowedHosts:
-    """The list. An address given as digits is a host like any other, allowed only when it is listed.
+    """The list. An address given as digits is a host like any other, allowed only when it is listed; a network
+    (``10.0.0.0/8``) is no host, it says where the listed hosts may be besides the internet.
 
     Raises ``Invalid`` (``SETTING_INVALID``) for an entry that is no host.
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
+        networks, hosts = _sorted_out(entries)
+        self.networks = networks
+        """Addresses that may be called although they are not on the internet."""
         try:
-            self._rules = tuple(HostRule.parse(entry) for entry in entries)
+            self._rules = tuple(HostRule.parse(entry) for entry in hosts)
         except (ValueError, httpx.InvalidURL) as error:
             raise Invalid(
                 "SETTING_INVALID",
@@ -78,8 +83,8 @@ class AllowedHosts:
             raise StepFailure(
                 VALIDATION, "url must not hold a user or password; send an authorization header.", code=URL_INVALID
             )
-        host = _canonical(url)
-        port = url.port or (443 if url.scheme == "https" else 80)
+        host = canonical_host(url)
+        port = port_of(url)
         if not any(rule.allows(host, port) for rule in self._rules):
             listed = "It lists other hosts." if self._rules else "It is empty, which allows none."
             raise StepFailure(
@@ -90,7 +95,34 @@ class AllowedHosts:
             )
 
 
-def _canonical(url: httpx.URL) -> str:
+def _sorted_out(entries: Iterable[str]) -> tuple[tuple[Network, ...], list[str]]:
+    """The networks among the entries, addresses included, and the entries that are hosts."""
+    networks: list[Network] = []
+    hosts: list[str] = []
+    for entry in entries:
+        try:
+            networks.append(ipaddress.ip_network(_address_in(entry)))
+        except ValueError:
+            hosts.append(entry)
+        else:
+            hosts += [] if "/" in entry else [entry]
+    return tuple(networks), hosts
+
+
+def _address_in(entry: str) -> str:
+    """What may be an address in ``10.0.0.7``, ``10.0.0.7:80``, ``[::1]:80`` or ``10.0.0.0/8``."""
+    if entry.startswith("["):
+        return entry[1:].partition("]")[0]
+    return entry.rpartition(":")[0] if entry.count(":") == 1 else entry
+
+
+def port_of(url: httpx.URL) -> int:
+    """The port that is called."""
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+def canonical_host(url: httpx.URL) -> str:
+    """The host in lower case, without brackets; an address in its one spelling."""
     host = url.raw_host.decode("ascii").strip("[]").rstrip(".").lower()
     try:
         # One spelling per address: [0:0::1] and [::1] are the same host.

@@ -121,7 +121,7 @@ class NamespacesOutput(ActionModel):
     namespaces: list[LinkNamespace]
 
 
-@action("links.upsert", input=UpsertInput, output=UpsertOutput, quick=True, transaction=True, stores_input=True)
+@action("links.upsert", input=UpsertInput, output=UpsertOutput, quick=True, transaction=True)
 async def upsert(call: UpsertInput, ctx: ActionContext) -> dict[str, Any]:
     """Link two things, or replace the attributes of their link."""
     check_size("attributes", call.attributes)

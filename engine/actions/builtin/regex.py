@@ -29,6 +29,8 @@ MATCHING_SECONDS: Final = 2.0
 """After this long no further match is searched for."""
 _WORK_LIMIT: Final = 300_000_000
 """Instructions of the compiled pattern times bytes of the text: the most one search can cost, about three seconds."""
+_GROUPS: Final = 25
+"""So many groups of a pattern cost as much again: the matcher notes for each where it began and ended."""
 
 PATTERN_INVALID: Final = "REGEX_PATTERN_INVALID"
 PATTERN_UNSUPPORTED: Final = "REGEX_PATTERN_UNSUPPORTED"
@@ -98,6 +100,8 @@ def regex_match(call: MatchInput, _ctx: ActionContext) -> dict[str, Any]:
     if first is None:
         _require(search, call)
         return {"matched": False, "match": None, "index": None, "groups": [], "namedGroups": {}}
+    if search.characters(first) > MAX_RESULT_CHARACTERS:
+        raise search.too_long()
     return {
         "matched": True,
         "match": first.group(),
@@ -114,7 +118,11 @@ def regex_extract(call: ExtractInput, _ctx: ActionContext) -> dict[str, Any]:
     if call.max_matches > MAX_MATCHES:
         raise search.refused(LIMIT_EXCEEDED, f"maxMatches may be at most {MAX_MATCHES}")
     found: list[dict[str, Any]] = []
+    size = 0
     for match in search.matches():
+        size += search.characters(match)
+        if size > MAX_RESULT_CHARACTERS:
+            raise search.too_long()
         found.append(
             {
                 "text": match.group(),
@@ -140,14 +148,16 @@ def regex_replace(call: ReplaceInput, _ctx: ActionContext) -> dict[str, Any]:
             raise search.refused(LIMIT_EXCEEDED, f"there are more than {MAX_MATCHES} matches")
         count += 1
         before, after = text[: match.start()], text[match.end() :]
-        replacement = javascript.expand_replacement(
-            call.replacement, before, match.group(), after, groups=match.groups(), named=match.groupdict()
-        )
+        try:
+            replacement = javascript.expand_replacement(
+                call.replacement, before, match.group(), after, match.groups(), match.groupdict(),
+                most=MAX_RESULT_CHARACTERS - size,
+            )  # fmt: skip
+        except javascript.TextTooLong:
+            raise search.too_long() from None
         pieces += [text[end : match.start()], replacement]
         end = match.end()
         size += len(replacement)
-        if size > MAX_RESULT_CHARACTERS:
-            raise search.refused(LIMIT_EXCEEDED, f"the result has more than {MAX_RESULT_CHARACTERS} characters")
         if not call.replace_all:
             break
     return {"text": "".join([*pieces, text[end:]]), "replacementCount": count}
@@ -180,10 +190,17 @@ class _Search:
                     TIMEOUT, f"{self.label}: matching took longer than {MATCHING_SECONDS:g} s.", code=TOO_SLOW
                 )
 
+    def characters(self, match: Any) -> int:
+        """How many characters the match has with its groups; they are not made for that."""
+        return sum(end - start for start, end in map(match.span, range(self.compiled.groups + 1)))
+
     def index(self, match: Any) -> int:
         """Where a match begins, in UTF-16 units."""
         start: int = match.start()
         return start if self.text.isascii() else javascript.length(self.text[:start])
+
+    def too_long(self) -> StepFailure:
+        return self.refused(LIMIT_EXCEEDED, f"the result has more than {MAX_RESULT_CHARACTERS} characters")
 
     def refused(self, code: str, reason: str) -> StepFailure:
         return StepFailure(VALIDATION, f"{self.label}: {reason}.", code=code)
@@ -210,7 +227,7 @@ def _prepare(label: str, call: RegexInput) -> _Search:
     except re2.error as error:
         reason = error.args[0].decode(errors="replace") if error.args else "unknown"
         raise _refused(label, PATTERN_INVALID, f"the pattern is not valid: {reason}") from None
-    if compiled.programsize * len(text.encode()) > _WORK_LIMIT:
+    if compiled.programsize * len(text.encode()) * (1 + compiled.groups / _GROUPS) > _WORK_LIMIT:
         raise _refused(label, LIMIT_EXCEEDED, "the pattern is too complex for a text of this length")
     return _Search(label, text, compiled, "y" in flags)
 

@@ -114,7 +114,7 @@ async def get(call: KeyInput, ctx: ActionContext) -> dict[str, Any]:
     return {"found": False} if stored is None else {"found": True, **_fields(stored)}
 
 
-@action("store.set", input=SetInput, output=SetOutput, quick=True, transaction=True, stores_input=True)
+@action("store.set", input=SetInput, output=SetOutput, quick=True, transaction=True)
 async def put(call: SetInput, ctx: ActionContext) -> dict[str, Any]:
     """Write a value; without a time to live it never expires."""
     _check_type(call)
@@ -147,9 +147,7 @@ async def delete(call: WriteInput, ctx: ActionContext) -> dict[str, Any]:
     return {"deleted": await data_store.remove(ctx.transaction, _slot(call, ctx))}
 
 
-@action(
-    "store.increment", input=IncrementInput, output=IncrementOutput, quick=True, transaction=True, stores_input=True
-)
+@action("store.increment", input=IncrementInput, output=IncrementOutput, quick=True, transaction=True)
 async def increment(call: IncrementInput, ctx: ActionContext) -> dict[str, Any]:
     """Add to a number, atomically; the first time it is initial + by."""
     try:

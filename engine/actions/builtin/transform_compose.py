@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 
+from engine.actions.builtin.text_room import Room, require_room_for_json
 from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import WHOLE, CamelModel, issues_of
 from engine.errors import VALIDATION, StepFailure
@@ -119,8 +120,8 @@ def compose(_call: ComposeInput, scope: PureScope) -> dict[str, Any]:
     with ``{outputKey, referencePath, referenceLabel}``.
     """
     config = scope.step_config if isinstance(scope.step_config, Mapping) else {}
-    outputs = parse_outputs(config.get("outputs"))
-    return {output.stable_key: _markdown(output, scope.context) for output in outputs}
+    outputs, room = parse_outputs(config.get("outputs")), Room()
+    return {output.stable_key: _markdown(output, scope.context, room) for output in outputs}
 
 
 def parse_outputs(value: Any) -> Sequence[ComposeOutput]:
@@ -136,9 +137,9 @@ def parse_outputs(value: Any) -> Sequence[ComposeOutput]:
         ) from None  # fmt: skip
 
 
-def _markdown(output: ComposeOutput, context: Mapping[str, Any]) -> str:
+def _markdown(output: ComposeOutput, context: Mapping[str, Any], room: Room) -> str:
     def inline(children: Iterable[Text | Reference]) -> str:
-        return "".join(_inline(child, output.stable_key, context) for child in children)
+        return "".join([room.take(_inline(child, output.stable_key, context)) for child in children])
 
     rendered: list[str] = []
     for kind, group in groupby(output.document.blocks, key=lambda block: block.type):
@@ -173,7 +174,10 @@ def _inline(node: Text | Reference, output_key: str, context: Mapping[str, Any])
                 code=MISSING_REFERENCE,
                 details={"outputKey": output_key, "referencePath": node.path, "referenceLabel": node.label},
             )  # fmt: skip
-        return value if isinstance(value, str) else javascript.json_text(value)
+        if isinstance(value, str):
+            return value
+        require_room_for_json(value, 0)
+        return javascript.json_text(value)
     body = _hard_breaks(node.text)
     for mark, around in (("code", "`"), ("bold", "**"), ("italic", "*")):
         if mark in node.marks:

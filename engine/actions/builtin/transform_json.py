@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from engine.actions.builtin.text_room import require_room_for_json
 from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import WHOLE, ActionModel, CamelModel
 from engine.errors import ACTION, EXPRESSION, StepFailure
@@ -101,6 +102,7 @@ def query(call: QueryInput, scope: PureScope) -> dict[str, Any]:
 
 def stringify(call: StringifyInput, _scope: PureScope) -> dict[str, Any]:
     """Compact JSON, or pretty with ``spacing`` spaces a level."""
+    require_room_for_json(call.source, call.spacing)
     try:
         return {"text": javascript.json_text(call.source, call.spacing)}
     except RecursionError:

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from engine.actions.builtin.text_room import joined, require_room, too_large
 from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import WHOLE, ActionModel, CamelModel
 from engine.values import javascript
+from engine.values.request_limits import MAX_VALUE_BYTES
 
 
 class TextOutput(ActionModel):
@@ -74,7 +76,7 @@ def truncate(call: TruncateInput, _scope: PureScope) -> dict[str, Any]:
 
 def concat(call: ConcatInput, _scope: PureScope) -> dict[str, Any]:
     """The values as texts, with the separator between them."""
-    return {"text": call.separator.join(map(javascript.text, call.values))}
+    return {"text": joined(call.separator, call.values)}
 
 
 def replace(call: ReplaceInput, _scope: PureScope) -> dict[str, Any]:
@@ -83,11 +85,16 @@ def replace(call: ReplaceInput, _scope: PureScope) -> dict[str, Any]:
     if call.search == "":
         return {"text": text}
     if call.replace_all:
+        require_room(len(text) + text.count(call.search) * (len(call.replacement) - len(call.search)))
         return {"text": text.replace(call.search, call.replacement)}
     before, found, after = text.partition(call.search)
     if not found:
         return {"text": text}
-    return {"text": before + javascript.expand_replacement(call.replacement, before, found, after) + after}
+    try:
+        replaced = javascript.expand_replacement(call.replacement, before, found, after, most=MAX_VALUE_BYTES)
+    except javascript.TextTooLong:
+        raise too_large() from None
+    return {"text": before + replaced + after}
 
 
 def split(call: SplitInput, _scope: PureScope) -> dict[str, Any]:
@@ -99,7 +106,7 @@ def split(call: SplitInput, _scope: PureScope) -> dict[str, Any]:
 
 def join(call: JoinInput, _scope: PureScope) -> dict[str, Any]:
     """The items as texts, with the delimiter between them."""
-    return {"text": call.delimiter.join(map(javascript.text, call.items))}
+    return {"text": joined(call.delimiter, call.items)}
 
 
 def _each(change: Callable[[str], str]) -> Callable[[TextInput, PureScope], dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Final
 
 import httpx
 
-from engine.actions.builtin.http_hosts import AllowedHosts
+from engine.actions.builtin.http_exchange import Network, exchanged
 from engine.actions.secrets import SecretResolver
 from engine.errors import EngineError, StepFailure
 from engine.operations.context import OperationContext
@@ -40,7 +40,7 @@ class NotSent(Exception):
 class Sender:
     """What this worker may reach."""
 
-    hosts: AllowedHosts
+    network: Network
     secrets: SecretResolver
     commands: Path | None
     """Directory of the programs that a rule may name."""
@@ -84,8 +84,6 @@ async def _to_webhook(sender: Sender, message: DueMessage) -> None:
     """Raises ``NotSent``."""
     body = _text_of(message)
     try:
-        url = httpx.URL(message.target)
-        sender.hosts.check(url)
         key = await _signing_key(sender, message.tenant)
         headers = {
             "content-type": "application/json",
@@ -93,14 +91,18 @@ async def _to_webhook(sender: Sender, message: DueMessage) -> None:
             "idempotency-key": message.message_id,
             SIGNATURE: signature(key, body, int(time.time())),
         }
-        async with httpx.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=False) as client:
-            answer = await client.post(url, content=body, headers=headers)
-    except (httpx.InvalidURL, httpx.HTTPError) as error:
+        request = httpx.Request("POST", message.target, content=body, headers=headers)
+        async with (
+            asyncio.timeout(SECONDS),
+            exchanged(sender.network, request, tuple(headers), SECONDS) as answer,
+        ):
+            status = answer.response.status_code
+    except (TimeoutError, httpx.InvalidURL, httpx.HTTPError, OSError) as error:
         raise NotSent(f"The receiver cannot be reached: {type(error).__name__}.") from error
     except (StepFailure, EngineError) as error:
         raise NotSent(str(error)) from error
-    if not answer.is_success:
-        raise NotSent(f"The receiver answered {answer.status_code}.")
+    if not 200 <= status < 300:
+        raise NotSent(f"The receiver answered {status}.")
 
 
 async def _to_command(sender: Sender, message: DueMessage) -> None:

@@ -13,7 +13,7 @@ from engine.actions.registry import ActionRegistry
 from engine.definition.call_checks import calls_of
 from engine.definition.hash import definition_hash
 from engine.definition.issues import Issue
-from engine.definition.publish_context import ActionContract, Call, PublishContext
+from engine.definition.publish_context import Call, PublishContext, contracts_of
 from engine.definition.validate import validate_definition
 from engine.errors import Invalid, NotFound
 from engine.operations.context import OperationContext
@@ -161,14 +161,10 @@ async def publish_context(
 ) -> PublishContext:
     """The world ``definition`` is published into by this tenant."""
     settings = await load_settings(connection, tenant)
-    actions: dict[str, dict[int, ActionContract]] = {}
-    for action in registry:
-        contract = ActionContract(action.input_schema(), action.output_schema())
-        actions.setdefault(action.id, {})[action.version] = contract
     return PublishContext(
         now=datetime.now(UTC),
         schemas=await load_schemas(connection, tenant),
-        actions=actions,
+        actions=contracts_of(registry),
         correlation_paths=settings.correlation_paths or {},
         workflows=await _call_graph(connection, tenant, definition),
         timezones=_zones(),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from engine.definition.correlation import resolve_correlation
 from engine.errors import Invalid
@@ -17,12 +18,9 @@ from engine.store.events.events import NewEvent, insert_event
 from engine.store.tenant.audit import AuditEntry
 from engine.store.tenant.settings import load_settings
 from engine.values.json_policy import clean_json, size_bytes
-from engine.values.request_limits import MAX_PAYLOAD_BYTES
+from engine.values.request_limits import MAX_KEY_BYTES, MAX_NAME_CHARACTERS, MAX_PAYLOAD_BYTES, utf8_bytes
 
 Json = Any
-
-MAX_NAME_CHARACTERS: Final = 200
-MAX_ID_CHARACTERS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +42,17 @@ async def submit_event(
     """Store an event for routing. Needs the level operate.
 
     With a ``connection`` the event is part of the caller's transaction, and arrives when that commits. Raises, with nothing
-    written: ``Invalid`` (EVENT_NAME_INVALID, EVENT_ID_INVALID, KEY_INVALID, SCHEMA_REF_INVALID, PAYLOAD_NOT_OBJECT,
+    written: ``Invalid`` (EVENT_NAME_INVALID, EVENT_ID_INVALID, KEY_INVALID, KEY_TOO_LONG, SCHEMA_REF_INVALID, PAYLOAD_NOT_OBJECT,
     PAYLOAD_TOO_LARGE, JSON_*), ``Forbidden``, ``Unavailable``, and with a ``connection`` as ``writing_in``.
     """
     await context.require(Level.OPERATE)
-    _check_text("name", request.name, MAX_NAME_CHARACTERS, "EVENT_NAME_INVALID")
+    _check_name("name", request.name, "EVENT_NAME_INVALID")
     if request.event_id is not None:
-        _check_text("event id", request.event_id, MAX_ID_CHARACTERS, "EVENT_ID_INVALID")
+        _check_key("event id", request.event_id, "EVENT_ID_INVALID")
     if request.correlation_key is not None and not _is_blank(request.correlation_key):
-        _check_text("correlation key", request.correlation_key, MAX_ID_CHARACTERS, "KEY_INVALID")
+        _check_key("correlation key", request.correlation_key, "KEY_INVALID")
     if request.payload_schema_ref is not None:
-        _check_text("schema's name", request.payload_schema_ref, MAX_NAME_CHARACTERS, "SCHEMA_REF_INVALID")
+        _check_name("schema's name", request.payload_schema_ref, "SCHEMA_REF_INVALID")
     payload = _payload(request.payload)
     event_id = request.event_id or new_id()
     transaction = writing(context.store) if connection is None else writing_in(context.store, connection)
@@ -63,6 +61,8 @@ async def submit_event(
         keys = tuple(
             resolve_correlation(settings.correlation_paths or {}, request.name, payload, request.correlation_key)
         )
+        for key in keys:
+            _check_key("correlation key in the payload", key, "KEY_TOO_LONG")
         event = NewEvent(context.tenant, event_id, request.name, keys, payload, request.payload_schema_ref)
         accepted = await insert_event(rows, event, late=connection is not None)
         if accepted:
@@ -90,13 +90,21 @@ def _is_blank(key: str) -> bool:
     return isinstance(key, str) and not key.strip()
 
 
-def _check_text(what: str, value: str, most: int, code: str) -> None:
+def _check_name(what: str, value: str, code: str) -> None:
+    _check_text(what, value, code, f"{MAX_NAME_CHARACTERS} characters", lambda: len(value) > MAX_NAME_CHARACTERS)
+
+
+def _check_key(what: str, value: str, code: str) -> None:
+    _check_text(what, value, code, f"{MAX_KEY_BYTES} bytes", lambda: utf8_bytes(value) > MAX_KEY_BYTES)
+
+
+def _check_text(what: str, value: str, code: str, most: str, is_longer: Callable[[], bool]) -> None:
     if not isinstance(value, str):
         raise Invalid(code, f"The {what} is no text but of the type {type(value).__name__}.", "Send it as text.")
     bad = any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
-    if not value.strip() or len(value) > most or bad:
+    if not value.strip() or is_longer() or bad:
         raise Invalid(
             code,
-            f"The {what} is blank, longer than {most} characters, or has characters no text can have.",
+            f"The {what} is blank, longer than {most}, or has characters no text can have.",
             "Use a short text.",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from engine import advice
 from engine.definition.hash import definition_hash
@@ -21,13 +21,10 @@ from engine.store.catalog.definitions import (
 from engine.store.database.transactions import Connection
 from engine.store.runs import runs
 from engine.values.json_policy import clean_json, size_bytes, storable_text
-from engine.values.request_limits import MAX_PAYLOAD_BYTES
+from engine.values.request_limits import MAX_PAYLOAD_BYTES, MAX_VERSION
 from engine.wording import counted
 
 Json = Any
-
-MAX_VERSION: Final = 2**31 - 1
-"""Highest version number a row can have."""
 
 
 @dataclass(frozen=True, slots=True)

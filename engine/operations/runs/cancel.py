@@ -28,7 +28,7 @@ from engine.store.runs.runs import Run
 from engine.store.tenant.audit import AuditEntry
 from engine.temporal.connection import RPC_TIMEOUT, is_not_found, unavailable
 from engine.values.request_limits import MAX_TARGETS
-from engine.wording import counted
+from engine.wording import clause, counted
 
 SETTLE_SECONDS: Final = 10.0
 """How long an operator waits for the run's own clean-up before being told "requested"."""
@@ -127,10 +127,18 @@ async def _cancel_one(context: OperationContext, client: Client, run: Run, reaso
             raise unavailable(error, "cancel the run") from error
         await _close(context, client, run, reason)
         return
-    async with writing(context.store) as connection:
-        if await runs.mark_cancel_requested(connection, run.run_id):
-            await context.log(connection, run.run_id, NewLogLine("WARN", "Cancel requested", {"reason": reason}))
-        await context.audit(connection, _entry(run, reason, {"previousStatus": run.status, "temporal": "asked"}))
+    try:
+        async with writing(context.store) as connection:
+            if await runs.mark_cancel_requested(connection, run.run_id):
+                await context.log(connection, run.run_id, NewLogLine("WARN", "Cancel requested", {"reason": reason}))
+            await context.audit(connection, _entry(run, reason, {"previousStatus": run.status, "temporal": "asked"}))
+    except Unavailable as error:
+        raise Unavailable(
+            error.code,
+            f"Temporal was asked to cancel run {run.run_id}, but that cannot be recorded: {clause(error.message)}.",
+            "The run ends all the same. Cancel it once more when Postgres takes writes, so that it is on record.",
+            {**error.details, "runId": run.run_id},
+        ) from error
 
 
 async def _close(context: OperationContext, client: Client, run: Run, reason: str) -> None:

@@ -28,11 +28,13 @@ from engine.store.runs import runs
 from engine.store.runs.run_log import NewLogLine
 from engine.store.runs.runs import KeptRun, NewRun
 from engine.store.tenant.audit import AuditEntry
+from engine.values.request_limits import MAX_KEY_BYTES, MAX_NAME_CHARACTERS, utf8_bytes
 
 Json = Any
 
-MAX_KEY_CHARACTERS: Final = 1000
 _TRIES: Final = 3
+MAX_FIRE_KEY_BYTES: Final = MAX_KEY_BYTES + 4 * MAX_NAME_CHARACTERS + 100
+"""A fire key holds the id of an event and that of a workflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,13 +296,17 @@ def _first(issues: tuple[SchemaIssue, ...]) -> str:
 
 
 def _check_keys(request: LaunchRequest) -> None:
-    for name, key in (("fire_key", request.fire_key), ("idempotency_key", request.idempotency_key)):
+    limits = (
+        ("fire_key", request.fire_key, MAX_FIRE_KEY_BYTES),
+        ("idempotency_key", request.idempotency_key, MAX_KEY_BYTES),
+    )
+    for name, key, most in limits:
         if key is not None and not (
-            isinstance(key, str) and 0 < len(key) <= MAX_KEY_CHARACTERS and "\x00" not in key and _is_text(key)
+            isinstance(key, str) and 0 < utf8_bytes(key) <= most and "\x00" not in key and _is_text(key)
         ):
             raise Invalid(
                 "KEY_INVALID",
-                f"The {name} is no text, empty, longer than {MAX_KEY_CHARACTERS} characters, or has characters no text can have.",
+                f"The {name} is no text, empty, longer than {most} bytes, or has characters no text can have.",
                 "Use a short text, such as a UUID.",
             )
 

@@ -17,7 +17,7 @@ from engine.interpreter.ledger import StepKey
 from engine.interpreter.recorded_run import RecordedRun
 from engine.operations.context import OperationContext
 from engine.operations.json_schema import check_value
-from engine.operations.runs.admission import MAX_VERSION, storable_payload
+from engine.operations.runs.admission import storable_payload
 from engine.operations.runs.replay import input_of
 from engine.operations.runs.state_cache import StateCache
 from engine.rebuild.feed import Stop
@@ -29,6 +29,7 @@ from engine.store.database.reader import Reader, open_reader
 from engine.store.runs.reading import why_input_is_missing
 from engine.store.trace.recorded import load_recorded
 from engine.values.json_policy import storable_text
+from engine.values.request_limits import MAX_VERSION
 
 Json = Any
 T = TypeVar("T")

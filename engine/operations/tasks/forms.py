@@ -12,11 +12,11 @@ from engine.store.database.transactions import writing
 from engine.store.tasks import tasks
 from engine.store.tenant.audit import AuditEntry
 from engine.values.json_policy import clean_json, size_bytes
+from engine.values.request_limits import MAX_NAME_CHARACTERS
 
 Json = Any
 
 MAX_FORM_BYTES: Final = 256 * 1024
-MAX_NAME_CHARACTERS: Final = 200
 
 
 async def register_form(context: OperationContext, task_type: str, schema: Json, *, name: str | None = None) -> bool:

@@ -22,13 +22,13 @@ from engine.store.tasks import tasks
 from engine.store.tasks.tasks import TaskRow
 from engine.store.tenant.audit import AuditEntry
 from engine.values.json_policy import storable_text
+from engine.values.request_limits import MAX_NAME_CHARACTERS
 
 Json = Any
 
 TASK_COMPLETED: Final = "HUMAN_TASK_COMPLETED"
 """What the definition sees as ``vars.eventName``, unless the submitter gives another name."""
 TASK_CANCELED: Final = "HUMAN_TASK_CANCELED"
-MAX_EVENT_NAME: Final = 200
 
 
 async def claim_task(context: OperationContext, task_id: str) -> TaskClaim:
@@ -259,9 +259,9 @@ def _name(context: OperationContext) -> str:
 
 def _check_event_name(event_name: str) -> None:
     bad = storable_text(event_name) != event_name
-    if not event_name.strip() or len(event_name) > MAX_EVENT_NAME or bad:
+    if not event_name.strip() or len(event_name) > MAX_NAME_CHARACTERS or bad:
         raise Invalid(
             "EVENT_NAME_INVALID",
-            f"The event name is blank, longer than {MAX_EVENT_NAME} characters, or has characters no text can have.",
+            f"The event name is blank, longer than {MAX_NAME_CHARACTERS} characters, or has characters no text can have.",
             f"Leave it out; it is {TASK_COMPLETED} then.",
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from psycopg import errors as postgres_errors
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -48,9 +49,16 @@ def create_store_engine(
         connect_args=arguments,
         isolation_level=None if tenant is None else "AUTOCOMMIT",
     )
+    event.listen(engine.sync_engine, "handle_error", _leave_a_former_primary)
     if tenant is not None:
         bind_to_tenant(engine, tenant)
     return engine
+
+
+def _leave_a_former_primary(context: ExceptionContext) -> None:
+    """A server that takes no writes is left as one that went away is: the next connections are new ones."""
+    if isinstance(context.original_exception, postgres_errors.ReadOnlySqlTransaction):
+        context.is_disconnect = True
 
 
 def connect_arguments(application_name: str) -> dict[str, Any]:
@@ -97,6 +105,12 @@ def as_unavailable(error: BaseException) -> Unavailable | None:
             "POSTGRES_LOCKED",
             f"Another transaction holds what this needs: {_first_line(cause)}.",
             "Try again; if it stays, look for long transactions (pg_stat_activity shows them).",
+        )
+    if isinstance(cause, postgres_errors.ReadOnlySqlTransaction):
+        return Unavailable(
+            "POSTGRES_READ_ONLY",
+            f"Postgres takes no writes now, it is read-only or no longer the primary: {_first_line(cause)}.",
+            "Try again when the primary is back, or correct DATABASE_URL; `runstudio doctor` shows where it points.",
         )
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     refused = isinstance(cause, postgres_errors.OperationalError) and cause.sqlstate is None

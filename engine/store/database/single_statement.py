@@ -15,14 +15,17 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import psycopg
+from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.rows import namedtuple_row
-from sqlalchemy import TextClause, event
+from sqlalchemy import TextClause, event, text
 
-from engine.store.database.engine import connect_arguments
+from engine.store.database.engine import as_unavailable, connect_arguments
 from engine.store.database.transactions import Store
 
 CONNECTIONS: Final = 12
 """Most connections of a process that work on single statements, beside those of the engine's pool."""
+_NOTHING: Final = text("SELECT 1")
+_PAUSE_SECONDS: Final = 0.1
 _PARAMETER: Final = re.compile(r"(?<![:\w]):(\w+)")
 
 Driver = psycopg.AsyncConnection[Any]
@@ -42,12 +45,25 @@ async def execute_alone(store: Store, statement: TextClause, parameters: Mapping
             row = await cursor.fetchone() if cursor.description else None
         except BaseException as error:
             await driver.close()
-            if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-                # The server went away, and with it the others.
+            if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | ReadOnlySqlTransaction):
+                # The server went away or is the primary no more, and with it the others.
                 kept.close_idle()
             raise
         kept.idle.append(driver)
     return row
+
+
+async def until_it_answers(store: Store) -> None:
+    """Return as soon as Postgres has answered a statement that does nothing, however long it is away or silent."""
+    while True:
+        try:
+            await execute_alone(store, _NOTHING, {})
+        except Exception as error:
+            if as_unavailable(error) is None:
+                raise
+        else:
+            return
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 class _Kept:

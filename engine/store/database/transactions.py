@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from engine.store.database.engine import as_unavailable
+from engine.store.database.refusals import as_refusal
 
 Store: TypeAlias = AsyncEngine
 """What operations hold; only this package knows what is behind it."""
@@ -42,7 +43,7 @@ def _saying_when_unavailable() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout, OSError) as error:
-        refusal = as_unavailable(error)
+        refusal = as_unavailable(error) or as_refusal(error)
         if refusal is None:
             raise
         raise refusal from error

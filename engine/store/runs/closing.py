@@ -76,7 +76,7 @@ async def earlier_end(store: Store, run_id: str) -> EarlierEnd | None:
 
 
 async def close_what_is_open(connection: Connection, run_id: str) -> None:
-    """Close the open waits, steps, tasks and attempts of a run that has just been closed."""
+    """Close the open waits, steps, tasks and attempts of a run that has just been closed, and a child that never began."""
     for statement in _CLOSE_EACH:
         await connection.execute(statement, {"run_id": run_id})
 
@@ -106,5 +106,16 @@ _CLOSE_EACH: Final = (
     text("""
         UPDATE workflow_action_invocations SET status = 'ABANDONED', completed_at = now()
         WHERE run_id = CAST(:run_id AS uuid) AND status = 'STARTED'
+    """),
+    # Only its parent would have started it. One that was started all the same finds its row closed, and ends.
+    text("""
+        UPDATE workflow_runs AS c
+        SET status = 'CANCELED', completed_at = now(), updated_at = now(), step_due_at = NULL, waiting_on = NULL,
+            waiting_since = NULL, last_error_code = 'Cancellation',
+            error_json = jsonb_build_object('category', 'Cancellation', 'nodePath', '', 'message',
+                'Its parent ended before it began: ' || coalesce(p.error_json ->> 'message', p.status))
+        FROM workflow_runs AS p
+        WHERE p.run_id = CAST(:run_id AS uuid) AND c.tenant = p.tenant AND c.parent_run_id = p.run_id
+            AND c.status IN ('RUNNING', 'WAITING') AND c.temporal_run_id IS NULL
     """),
 )

@@ -70,6 +70,8 @@ RUN_STATUS: Final = text("SELECT status FROM workflow_runs WHERE run_id = CAST(:
 HOLDER: Final = text("""
     SELECT i.invocation_id, i.status, i.output_json, i.output_ref, i.error_json, i.completed_at,
         i.run_id, i.step_path, i.iteration, i.visit,
+        coalesce(i.input_json, (SELECT p.value_json FROM workflow_payloads AS p WHERE p.payload_id = i.input_ref))
+            = CAST(:input_text AS jsonb) AS same_input,
         (SELECT r.status FROM workflow_runs AS r WHERE r.run_id = i.run_id) AS run_status
     FROM workflow_action_invocations AS i
     WHERE i.tenant = CAST(:tenant AS uuid) AND i.action_id = :action_id AND i.action_version = :action_version
@@ -101,4 +103,29 @@ REUSED_BY_OWN: Final = text(f"""
         output_bytes = h.output_bytes, completed_at = CAST(:at AS timestamptz)
     FROM workflow_action_invocations AS h
     WHERE h.invocation_id = CAST(:holder AS uuid) AND {THE_ATTEMPT}
+""")
+
+_CONFLICT_TOLD: Final = f"""step AS (
+        UPDATE workflow_run_steps AS s SET error_json = CAST(:error AS jsonb) FROM failed WHERE {THE_STEP}
+    ) UPDATE workflow_runs AS r SET last_error_code = :code, updated_at = now()
+    FROM failed WHERE r.run_id = failed.run_id AND r.status IN ('RUNNING', 'WAITING')"""
+CONFLICT: Final = text(f"""WITH failed AS (
+        INSERT INTO workflow_action_invocations
+            (run_id, tenant, step_path, iteration, visit, attempt, action_id, action_version, idempotency_key, status,
+             worker_identity, input_json, input_ref, input_bytes, error_json, error_message, started_at, completed_at)
+        SELECT r.run_id, r.tenant, :path, :iteration, :visit, :attempt, :action_id, :action_version, :key, 'FAILED',
+            :worker, CAST(:input AS jsonb), CAST(:input_ref AS uuid), :input_bytes, CAST(:error AS jsonb), :message,
+            CAST(:claimed_at AS timestamptz), CAST(:claimed_at AS timestamptz)
+        FROM workflow_runs AS r WHERE r.run_id = CAST(:run_id AS uuid)
+        ON CONFLICT DO NOTHING
+        RETURNING run_id
+    ), {_CONFLICT_TOLD}
+""")
+CONFLICT_OF_OWN: Final = text(f"""WITH failed AS (
+        UPDATE workflow_action_invocations AS i
+        SET status = 'FAILED', error_json = CAST(:error AS jsonb), error_message = :message,
+            completed_at = CAST(:claimed_at AS timestamptz)
+        WHERE {THE_ATTEMPT}
+        RETURNING run_id
+    ), {_CONFLICT_TOLD}
 """)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row
 
 from engine.definition.step_ref import StepRef
+from engine.errors import ACTION, RunError
 from engine.interpreter.effects import Record, StepRecord
 from engine.interpreter.times import iso_of, milliseconds_of, parse_instant
 from engine.store.database.single_statement import execute_alone
@@ -23,6 +24,8 @@ from engine.store.trace.payloads import Placed, Sized
 from engine.store.trace.projection import Progress, Running, projecting
 from engine.values.json_policy import dumps_for_storage, storable_text
 from engine.values.jsonb_order import as_stored
+
+KEY_CONFLICT: Final = "IDEMPOTENCY_KEY_CONFLICT"
 
 
 class RunClosed(Exception):
@@ -189,8 +192,10 @@ async def _resolve(connection: Connection, attempt: NewAttempt) -> Settled | Non
     run = (await connection.execute(sql.RUN_STATUS, {"run_id": attempt.run_id})).first()
     if run is None or run.status not in ("RUNNING", "WAITING"):
         raise RunClosed(attempt.run_id)
-    holder = (await connection.execute(sql.HOLDER, _key(attempt))).first()
+    holder = (await connection.execute(sql.HOLDER, {**_key(attempt), "input_text": attempt.input.text})).first()
     if holder is not None and (own is None or holder.invocation_id != own.invocation_id):
+        if holder.status == "SUCCEEDED" and holder.same_input is False:
+            return await _conflict(connection, attempt, holder, own)
         if holder.status == "SUCCEEDED":
             return await _reuse(connection, attempt, holder, own)
         if not _abandoned(holder, attempt):
@@ -228,6 +233,24 @@ async def _reuse(connection: Connection, attempt: NewAttempt, holder: Row[Any], 
     await connection.execute(sql.REUSED if own is None else sql.REUSED_BY_OWN, parameters)
     await connection.execute(sql.STEP_SUCCEEDED, {**_where(attempt), "at": attempt.claimed_at})
     return replace(await _settled(connection, holder), at_ms=parse_instant(attempt.claimed_at))
+
+
+async def _conflict(connection: Connection, attempt: NewAttempt, holder: Row[Any], own: Row[Any] | None) -> Settled:
+    """The key belongs to another request, whose output is no answer to this one."""
+    error = RunError(
+        ACTION,
+        f"The idempotency key {attempt.key} of {attempt.action_id} belongs to another input, with which it succeeded in run"
+        f" {holder.run_id} at {holder.step_path}. Use a key that differs where the input does.",
+        node_path=attempt.step.path,
+        at=attempt.claimed_at,
+        code=KEY_CONFLICT,
+        details={"runId": str(holder.run_id), "stepPath": holder.step_path},
+    ).to_json()
+    at_ms = parse_instant(attempt.claimed_at)
+    placed = await payloads.place(connection, attempt.run_id, attempt.input)
+    parameters = {**claimed_values(attempt, placed), **error_values(error, at_ms)}
+    await connection.execute(sql.CONFLICT if own is None else sql.CONFLICT_OF_OWN, parameters)
+    return Settled(None, as_stored(error), at_ms)
 
 
 async def _settled(connection: Connection, row: Row[Any]) -> Settled:

@@ -20,12 +20,20 @@ from engine.values.jsonb_order import as_stored
 INLINE_BYTES: Final = 256 * 1024
 """Above this many bytes of JSON a value is kept by reference."""
 
+# Nothing is written over but what somebody has put there who could compute the id beforehand.
 _INSERT: Final = text("""
-    INSERT INTO workflow_payloads (payload_id, tenant, run_id, value_json, size_bytes)
+    INSERT INTO workflow_payloads AS p (payload_id, tenant, run_id, value_json, size_bytes)
     SELECT CAST(:payload_id AS uuid),
         coalesce((SELECT r.tenant FROM workflow_runs AS r WHERE r.run_id = CAST(:run_id AS uuid)), CAST(:default_tenant AS uuid)),
         CAST(:run_id AS uuid), CAST(:value AS jsonb), :size
-    ON CONFLICT (payload_id) DO NOTHING
+    ON CONFLICT (payload_id) DO UPDATE
+    SET tenant = excluded.tenant, run_id = excluded.run_id, value_json = excluded.value_json, size_bytes = excluded.size_bytes
+    WHERE (p.tenant, p.run_id) IS DISTINCT FROM (excluded.tenant, excluded.run_id) OR p.value_json <> excluded.value_json
+""")
+_TEXT: Final = text("""
+    SELECT p.value_json AS body, p.run_id::text AS run_id,
+        NOT EXISTS (SELECT FROM workflow_runs AS r WHERE r.run_id = p.run_id AND r.tenant <> p.tenant) AS own
+    FROM workflow_payloads AS p WHERE p.payload_id = CAST(:payload_id AS uuid)
 """)
 
 
@@ -80,7 +88,7 @@ async def place(connection: Connection, run_id: str, value: Sized) -> Placed:
 
 
 async def put(connection: Connection, run_id: str, payload_id: str, value: Sized) -> None:
-    """Store a value under an id; the same id again changes nothing."""
+    """Store a value under an id; the same value again changes nothing."""
     await connection.execute(_INSERT, _parameters(run_id, payload_id, value))
 
 
@@ -92,21 +100,54 @@ async def read(connection: Connection, payload_id: str) -> Any:
         )
     ).first()
     if row is None:
-        raise LookupError(f"The payload {payload_id} is not in workflow_payloads.")
+        raise _gone(payload_id)
     return row[0]
 
 
-async def put_text(store: Store, run_id: str, body: str) -> str:
-    """Store a text to the byte (jsonb does not keep the spelling of objects) and return its id."""
-    payload_id = derived_id("text", run_id, hashlib.sha256(body.encode()).hexdigest())
-    await execute_alone(store, _INSERT, _parameters(run_id, payload_id, sized(body)))
-    return payload_id
+@dataclass(frozen=True, slots=True)
+class TextRef:
+    """Names a text that is kept for a run, and what it must be."""
+
+    payload_id: str
+    run_id: str
+    sha256: str
 
 
-async def read_text(store: Store, payload_id: str) -> str:
-    """The inverse of ``put_text``. Raises ``LookupError`` when it is gone."""
-    async with store.connect() as connection:
-        return str(await read(connection, payload_id))
+class ForgedPayload(Exception):
+    """A stored text is not the one that was put there for this run."""
+
+
+async def put_text(store: Store, run_id: str, body: str) -> TextRef:
+    """Store a text to the byte (jsonb does not keep the spelling of objects)."""
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    reference = TextRef(_text_id(run_id, digest), run_id, digest)
+    await execute_alone(store, _INSERT, _parameters(run_id, reference.payload_id, sized(body)))
+    return reference
+
+
+async def read_text(store: Store, payload_id: str, *, run_id: str | None, sha256: str | None) -> str:
+    """The inverse of ``put_text``. ``run_id``, ``sha256``: of the reference; None in one that says nothing of it.
+
+    Raises ``LookupError`` when it is gone, and ``ForgedPayload`` when it belongs to another run or tenant, or is another text.
+    """
+    row = await execute_alone(store, _TEXT, {"payload_id": payload_id})
+    if row is None:
+        raise _gone(payload_id)
+    digest = hashlib.sha256(str(row.body).encode()).hexdigest()
+    expected = _text_id(row.run_id, digest)
+    if payload_id != expected or run_id not in {None, row.run_id} or sha256 not in {None, digest} or not row.own:
+        raise ForgedPayload(
+            f"The payload {payload_id} is not what its reference says: it belongs to another run or tenant, or was changed."
+        )
+    return str(row.body)
+
+
+def _text_id(run_id: str, digest: str) -> str:
+    return derived_id("text", run_id, digest)
+
+
+def _gone(payload_id: str) -> LookupError:
+    return LookupError(f"The payload {payload_id} is not in workflow_payloads.")
 
 
 def _parameters(run_id: str, payload_id: str, value: Sized) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def _per_order(call: Charge, _step: StepIdentity) -> str:
     timeout=30,
     retry={"maxAttempts": 4, "backoffMs": 1000, "maxDelayMs": 10_000, "retryOn": ["TransientError", "TimeoutError"]},
     idempotency_key=_per_order,
+    accepts_secrets=True,
 )
 async def charge_card(call: Charge, ctx: ActionContext) -> Charged:
     """Charge a card, once per order."""

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from engine.actions.builtin.http import http_request
+from engine.actions.builtin.http_exchange import Network
 from engine.actions.builtin.http_hosts import AllowedHosts
 from engine.actions.context import ActionContext
 from engine.actions.invoke import invoke
@@ -105,7 +106,7 @@ Request = Callable[..., Awaitable[Any]]
 @pytest.fixture
 def request_(service: Service, make_context: Callable[..., ActionContext]) -> Request:
     """``await request_("/path", method="POST", ...)``; the service's host is allowed, and ``localhost`` is not."""
-    registered = http_request(AllowedHosts([f"127.0.0.1:{service.port}"]))
+    registered = http_request(Network(AllowedHosts([f"127.0.0.1:{service.port}"])))
 
     async def run(path: str, secrets: tuple[str, ...] = (), **action_input: Any) -> Any:
         url = path if "://" in path else service.url + path
@@ -192,7 +193,7 @@ async def test_a_slow_answer_is_not_waited_for(request_: Request) -> None:
 async def test_a_service_that_is_not_there_is_a_passing_trouble(
     service: Service, make_context: Callable[..., ActionContext]
 ) -> None:
-    registered = http_request(AllowedHosts(["127.0.0.1"]))
+    registered = http_request(Network(AllowedHosts(["127.0.0.1"])))
     for url in ("http://127.0.0.1:1/x", f"{service.url}/drop"):
         with pytest.raises(StepFailure) as failed:
             await invoke(registered, {"url": url}, make_context())
@@ -229,7 +230,7 @@ async def test_a_redirect_to_a_host_that_is_not_allowed_is_not_followed(request_
 async def test_headers_are_not_shown_to_another_host(
     service: Service, make_context: Callable[..., ActionContext]
 ) -> None:
-    registered = http_request(AllowedHosts(["127.0.0.1", "localhost"]))
+    registered = http_request(Network(AllowedHosts(["127.0.0.1", "localhost"])))
     to = quote(f"http://localhost:{service.port}/json", safe="")
     headers = {"Authorization": CANARY, "X-Api-Key": CANARY}
     await invoke(registered, {"url": f"{service.url}/redirect?to={to}", "headers": headers}, make_context())

@@ -15,7 +15,6 @@ from pydantic import BaseModel
 from engine.actions.context import ActionContext
 from engine.actions.declaration import action, declarations_of
 from engine.actions.invoke import invoke
-from engine.actions.registry import ActionRegistry
 from engine.errors import Conflict, StepFailure
 
 MakeContext = Callable[..., ActionContext]
@@ -191,22 +190,6 @@ async def test_cancellation_passes_through(make_context: MakeContext) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-
-
-async def test_a_pure_action_given_a_secret_runs_here_and_keeps_it(
-    make_context: MakeContext, registry: ActionRegistry
-) -> None:
-    concat = registry.get("transform.concat_text", 1)
-    output = await invoke(concat, {"values": ["c4nary", 1], "separator": "-"}, make_context(), ("c4nary",))
-    assert output == {"text": "[REDACTED]-1"}
-    with pytest.raises(StepFailure) as failed:
-        await invoke(registry.get("transform.parse_json", 1), {"source": "c4nary"}, make_context(), ("c4nary",))
-    assert failed.value.code == "JSON_PARSE_FAILED"
-
-
-async def test_coalesce_without_a_value_leaves_it_out(make_context: MakeContext, registry: ActionRegistry) -> None:
-    output = await invoke(registry.get("transform.coalesce_value", 1), {"candidates": [None]}, make_context())
-    assert output == {"matchedIndex": None}
 
 
 async def test_only_a_transactional_action_has_a_transaction(make_context: MakeContext) -> None:

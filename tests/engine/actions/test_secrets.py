@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from pydantic import BaseModel
 from engine.actions.context import ActionContext
 from engine.actions.declaration import action, declarations_of
 from engine.actions.invoke import invoke
+from engine.actions.registry import load_actions
+from engine.actions.secret_policy import SecretPolicy
 from engine.actions.secrets import (
     DirectorySecrets,
     EnvironmentSecrets,
@@ -24,8 +27,8 @@ from engine.actions.secrets import (
     scrub,
     secret_paths,
 )
-from engine.errors import StepFailure
-from engine.settings import DEFAULT_TENANT
+from engine.errors import Invalid, StepFailure
+from engine.settings import DEFAULT_TENANT, Settings
 from engine.values.placeholder import PLACEHOLDER
 
 CANARY = 'c4nary "\\ü\n+/=%?&'
@@ -127,19 +130,29 @@ async def test_an_empty_text_is_no_secret() -> None:
     assert (await asked.resolve({"$secret": "KEY"}, [""], DEFAULT_TENANT)).value == "found"
 
 
-@pytest.mark.parametrize("content", ["directory", "loop", "not UTF-8"])
-async def test_a_file_that_cannot_be_read_is_no_missing_secret(tmp_path: Path, content: str) -> None:
-    file = tmp_path / "KEY"
-    match content:
-        case "directory":
-            file.mkdir()
-        case "loop":
-            file.symlink_to(file)
-        case _:
-            file.write_bytes(b"\xff\xfe")
+UNREADABLE: dict[str, Callable[[Path], object]] = {
+    "it is no regular file": lambda file: file.mkdir(),
+    "Too many levels of symbolic links": lambda file: file.symlink_to(file),
+    "it is not UTF-8": lambda file: file.write_bytes(b"\xff\xfe"),
+    "it has more than 65536 bytes": lambda file: file.write_bytes(b"x" * 65_537),
+    "it is no regular file (a pipe)": os.mkfifo,
+    "it is no regular file (a device)": lambda file: file.symlink_to("/dev/zero"),
+}
+
+
+@pytest.mark.parametrize("reason", UNREADABLE)
+async def test_f4_a_file_that_cannot_be_read_is_no_missing_secret(tmp_path: Path, reason: str) -> None:
+    UNREADABLE[reason](tmp_path / "KEY")
     with pytest.raises(StepFailure) as failed:
         await SecretResolver([DirectorySecrets(tmp_path)]).resolve({"$secret": "KEY"}, [""], DEFAULT_TENANT)
     assert failed.value.code == "SECRET_UNREADABLE"
+    assert failed.value.details["reason"] == reason.partition(" (")[0]
+
+
+async def test_f4_a_variable_that_is_not_utf8() -> None:
+    asked = SecretResolver([EnvironmentSecrets({"RUNSTUDIO_SECRET_KEY": "a\udcff"})])
+    with pytest.raises(StepFailure, match="it is not UTF-8"):
+        await asked.resolve({"$secret": "KEY"}, [""], DEFAULT_TENANT)
 
 
 @pytest.mark.parametrize(
@@ -202,15 +215,45 @@ async def test_a_heartbeat_does_not_hold_the_secret(make_context: Callable[..., 
     assert beaten == [f"trying {PLACEHOLDER}", {"sent": PLACEHOLDER}]
 
 
-async def test_an_action_that_stores_its_input_is_given_no_secret(make_context: Callable[..., ActionContext]) -> None:
-    async def keeps(call: Token, ctx: ActionContext) -> Token:
-        return call
+@pytest.mark.parametrize(
+    ("name", "given", "action_id", "tenant", "allowed"),
+    [
+        ("CRM_KEY", {}, "crm.create", DEFAULT_TENANT, True),
+        ("CRM_KEY", {}, "crm.create", "other", False),
+        ("CRM_KEY", {}, "mail.send", DEFAULT_TENANT, False),
+        ("PAY_KEY", {"url": "https://API.pay.example:443/x"}, "http.request", "other", True),
+        ("PAY_KEY", {"url": "https://api.pay.example.evil.net/"}, "http.request", "other", False),
+        ("PAY_KEY", {"url": "https://api.pay.example@evil.net/"}, "http.request", "other", False),
+        ("PAY_KEY", {"url": {"$secret": "PAY_KEY"}}, "http.request", "other", False),
+        ("PAY_KEY", {}, "http.request", "other", False),
+        ("OTHER", {}, "crm.create", DEFAULT_TENANT, False),
+    ],
+)
+async def test_f27_a_policy_says_who_may_use_what(
+    tmp_path: Path, name: str, given: dict[str, Any], action_id: str, tenant: str, allowed: bool
+) -> None:
+    file = tmp_path / "policy.json"
+    rules = [
+        {"secrets": ["CRM_*"], "actions": ["crm.*"], "tenants": [DEFAULT_TENANT]},
+        {"secrets": ["PAY_KEY"], "actions": ["http.request"], "hosts": ["api.pay.example:443"]},
+    ]
+    file.write_text(json.dumps({"rules": rules}))
+    asked = SecretResolver([Answering("value")], SecretPolicy.load(file))
+    call = {**given, "key": {"$secret": name}}
+    if allowed:
+        assert (await asked.resolve(call, ["/key"], tenant, action_id)).value["key"] == "value"
+    else:
+        with pytest.raises(StepFailure) as failed:
+            await asked.resolve(call, ["/key"], tenant, action_id)
+        assert (failed.value.category, failed.value.code) == ("ActionError", "SECRET_NOT_ALLOWED")
 
-    registered = declarations_of(action("test.keeps", input=Token, output=Token, stores_input=True)(keeps))[0]
-    with pytest.raises(StepFailure) as failed:
-        await invoke(registered, {"token": CANARY}, make_context(), (CANARY,))
-    assert failed.value.code == "SECRET_NOT_ACCEPTED"
-    assert (await invoke(registered, {"token": "plain"}, make_context()))["token"] == "plain"
+
+@pytest.mark.parametrize("content", ["", "{}", '{"rules": [{"secrets": []}]}', '{"rules": [{"secrets": ["A"], "host": "a"}]}',
+                                     '{"rules": [{"secrets": ["A"], "hosts": ["a/b"]}]}'])  # fmt: skip
+def test_a_policy_that_cannot_be_read_stops_the_worker(tmp_path: Path, content: str) -> None:
+    (tmp_path / "policy.json").write_text(content)
+    with pytest.raises(Invalid, match="RUNSTUDIO_SECRET_POLICY"):
+        load_actions().secrets(Settings(secret_policy_file=tmp_path / "policy.json"))
 
 
 @pytest.mark.parametrize("way", ["exception", "failure", "bad output"])

@@ -210,7 +210,7 @@ async def test_two_workers_at_once_agree_on_one_outcome(world: World) -> None:
 async def test_an_explicit_key_spans_runs(world: World) -> None:
     first = await run_step(world.activity(), request(await world.run(), value=1, key="order-1"))
     second_run = await world.run()
-    second = await run_step(world.activity(), request(second_run, value=2, key="order-1"))
+    second = await run_step(world.activity(), request(second_run, value=1, key="order-1"))
     other = await run_step(world.activity(), request(await world.run(), value=3, key="order-2"))
     assert (first, second, other) == ({"ok": {"value": 1}}, {"ok": {"value": 1}}, {"ok": {"value": 3}})
     assert world.counts.ran["x"] == 2
@@ -218,8 +218,25 @@ async def test_an_explicit_key_spans_runs(world: World) -> None:
                             f" WHERE run_id = '{second_run}'")  # fmt: skip
     assert [(row["status"], row["output_json"]) for row in rows] == [("SUCCEEDED", {"value": 1})]
     assert rows[0]["worker_identity"] is None
-    assert await run_step(world.activity(), request(second_run, value=2, key="order-1")) == {"ok": {"value": 1}}
+    assert await run_step(world.activity(), request(second_run, value=1, key="order-1")) == {"ok": {"value": 1}}
     assert world.counts.ran["x"] == 2
+
+
+@pytest.mark.parametrize("action", ["test.quick", "test.writes"])
+@pytest.mark.parametrize("size", [1, 300_000])
+async def test_f31_a_key_that_succeeded_with_another_input_is_a_conflict(world: World, action: str, size: int) -> None:
+    first_run, second_run = await world.run(), await world.run()
+    await run_step(world.activity(), request(first_run, action, text="a" * size, key="k"))
+    same = await run_step(world.activity(), request(await world.run(), action, text="a" * size, key="k"))
+    assert "ok" in same
+    what = request(second_run, action, text="b" * size, key="k")
+    told = await run_step(world.activity(), what)
+    assert (told["error"]["category"], told["error"]["code"]) == ("ActionError", "IDEMPOTENCY_KEY_CONFLICT")
+    assert told["error"]["details"] == {"runId": first_run, "stepPath": "root.steps[0]"}
+    [run] = await world.rows(f"SELECT last_error_code FROM workflow_runs WHERE run_id = '{second_run}'")
+    assert run["last_error_code"] == "IDEMPOTENCY_KEY_CONFLICT"
+    assert await run_step(world.activity(), what) == told
+    assert world.counts.ran["x"] == 1
 
 
 async def test_an_explicit_key_belongs_to_a_tenant(world: World) -> None:

@@ -18,7 +18,9 @@ from tests.engine.operations.conftest import definition
 
 README = Path(__file__).parents[3] / "README.md"
 PAGE = README.parent / "docs" / "python.md"
-GROUPS = ("runs", "workflows", "events", "tasks", "schedules", "quota", "system")
+GROUPS = (
+    "runs", "workflows", "events", "tasks", "schedules", "quota", "members", "jobs", "retention", "tenant", "alerts", "system",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def context(**changes: Any) -> PublishContext:
         "now": datetime(2026, 1, 1, tzinfo=UTC),
         "schemas": {"payload.Any.v1": OPEN, "payload.Order.v1": ORDER, "payload.Created.v1": ORDER},
         "actions": {
-            "test.notify": {1: ActionContract(NOTIFY, OPEN), 3: ActionContract(NOTIFY, OPEN)},
+            "test.notify": {1: ActionContract(NOTIFY, OPEN, accepts_secrets=True), 3: ActionContract(NOTIFY, OPEN)},
             "transform.compose_text": {1: ActionContract(OPEN, OPEN)},
             "ai.infer": {1: ActionContract(OPEN, OPEN)},
         },
@@ -215,6 +215,7 @@ def test_unknown_types_suggest_the_one_meant() -> None:
         (call({"to": ["a", {"b": expr("]")}]}), ["INVALID_EXPR", "INVALID_EXPRESSION"]),
         (call({"to": "x"}, idempotencyKey=expr("(")), ["INVALID_EXPR"]),
         (call({"to": {"$secret": "API_KEY"}}), []),
+        (call({"to": {"$secret": "API_KEY"}}, version=3), ["SECRET_NOT_ACCEPTED"]),
         (call({"to": {"$secret": "OTHER_KEY"}}), ["UNKNOWN_SECRET"]),
         (call({"to": {"$secret": "lower"}}), ["INVALID_SECRET_NAME"]),
         (call({"to": {"$secret": ""}}), ["INVALID_SECRET_NAME"]),

@@ -51,6 +51,17 @@ def test_a_null_idempotency_key_is_none() -> None:
     assert calls(run)[0].idempotency_key is None
 
 
+@pytest.mark.parametrize(
+    ("details", "delay"),
+    [({"retryAfterMs": 30_000}, 30_000), ({"retryAfterMs": 5}, 100), ({"retryAfterMs": "30"}, 100),
+     ({"retryAfterMs": True}, 100), ({"retryAfterMs": 2**80}, 365 * 24 * 3_600_000), (None, 100)],
+)  # fmt: skip
+def test_f22_a_retry_waits_as_long_as_the_service_asks(details: Any, delay: int) -> None:
+    busy = RunError("TransientError", "later", code="HTTP_STATUS", details=details)
+    retry = {"maxAttempts": 2, "backoffMs": 100, "maxDelayMs": 500, "jitter": False}
+    assert sleeps(Driver(call(retry=retry)).outputs(busy, {}).run()) == [delay]
+
+
 def test_delays_grow_and_are_capped() -> None:
     retry = {"maxAttempts": 4, "backoffMs": 100, "backoffMultiplier": 3, "maxDelayMs": 500, "jitter": False}
     run = Driver(call(retry=retry)).outputs(TRANSIENT, TRANSIENT, TRANSIENT, {}).run()

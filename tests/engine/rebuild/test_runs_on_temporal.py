@@ -67,7 +67,7 @@ async def test_steps_of_every_kind(bench: Bench) -> None:
         going_on(FAILS),
         attempt("t", [{**FAILS, "id": "g"}], [assign("c", caught="toString(vars.caught)"), later("three")]),
         call("upper", "transform.uppercase_text", text="=payload.text"),
-        call("secret", "transform.uppercase_text", text={"$secret": "TOKEN"}),
+        call("secret", "test.ordinary", value={"$secret": "TOKEN"}),
         call("writes", "test.writes", label="k"),
         EMAIL,
         wait_time("w", 30),

@@ -41,7 +41,7 @@ async def vault(name: str, tenant: str) -> str | None:
     return vault_value(name, tenant) if name.startswith("VAULT") else None
 
 
-@action("test.see_secrets", version=1, input=Given, output=Seen)
+@action("test.see_secrets", version=1, input=Given, output=Seen, accepts_secrets=True)
 async def see_secrets(given: Given, ctx: ActionContext) -> Seen:
     """Tell what was given."""
     return Seen(digests={source: digest(secret) for source, secret in given.secrets.items()}, values=given.secrets)

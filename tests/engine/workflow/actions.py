@@ -57,7 +57,7 @@ def actions_of(counts: Counts) -> list[RegisteredAction]:
         note(given, ctx)
         return {"value": getattr(given, "value", None)}
 
-    @action("test.ordinary", input=Anything, output=Result)
+    @action("test.ordinary", input=Anything, output=Result, accepts_secrets=True)
     async def ordinary(given: Any, ctx: ActionContext) -> dict[str, Any]:
         """Ends at once too, but nobody knows."""
         note(given, ctx)
@@ -117,6 +117,14 @@ def actions_of(counts: Counts) -> list[RegisteredAction]:
             raise StepFailure("ActionError", "after writing", code="AFTER_WRITING")
         return {"value": row[0]}
 
+    @action("test.executes", input=Anything, output=Result, quick=True, transaction=True)
+    async def executes(given: Any, ctx: ActionContext) -> dict[str, Any]:
+        """Runs the statement ``sql`` with the parameter ``text``, in the step's own transaction."""
+        note(given, ctx)
+        statement = text(given.sql)
+        await ctx.transaction.execute(statement, {"text": given.text} if ":text" in given.sql else {})
+        return {"value": None}
+
     @action("test.sized", input=Anything, output=Result)
     async def sized(given: Any, ctx: ActionContext) -> dict[str, Any]:
         """Answers with a text of so many characters."""
@@ -129,7 +137,7 @@ def actions_of(counts: Counts) -> list[RegisteredAction]:
         note(given, ctx)
         return {"value": "a\x00b\ud800c"}
 
-    handlers = (quick, ordinary, pause, gated, fails, flaky, patient, writes, sized, nasty)
+    handlers = (quick, ordinary, pause, gated, fails, flaky, patient, writes, executes, sized, nasty)
     return [declared for handler in handlers for declared in declarations_of(handler)]
 
 

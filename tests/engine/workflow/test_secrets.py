@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.engine.workflow.harness import SECRETS, Bench
-from tests.engine.workflow.steps import call
+from tests.engine.workflow.steps import assign, attempt, call
 
 CANARY = SECRETS["RUNSTUDIO_SECRET_TOKEN"]
 
@@ -12,12 +12,13 @@ async def test_a_secret_is_resolved_in_the_activity_and_never_stored(bench: Benc
     marker = {"$secret": "TOKEN"}
     run = await bench.play([
         call("a", "test.ordinary", label="a", value=marker, text="not secret"),
-        call("b", "transform.uppercase_text", text=marker),
+        attempt("t", [call("b", "transform.split_text", text=marker, delimiter="")], [assign("c", code="error.code")]),
     ])  # fmt: skip
     row = await run.row()
     assert row["status"] == "SUCCEEDED"
     assert row["output_json"]["a"] == {"value": "[REDACTED]"}
     assert bench.counts.ran["a"] == 1
+    assert row["output_json"]["code"] == "SECRET_NOT_ACCEPTED"
     first, _ = await run.tries()
     assert first["input_json"]["value"] == marker
     history = (await run.history()).to_json()

@@ -86,7 +86,7 @@ async def shop(own_database: str, temporal: Client, temporal_address: str) -> As
         for name, value in catalog.ENVIRONMENT.items():
             patch.setenv(name, value)
         given = settings(own_database, temporal_address, action_modules=(catalog.ACTIONS_MODULE,))
-        async with Engine(given, actor="ada") as engine, running(given, (catalog.ACTIONS_MODULE,)) as host:
+        async with Engine(given) as engine, running(given, (catalog.ACTIONS_MODULE,)) as host:
             await ready(host)
             await engine.events.set_correlation_paths(dict(catalog.CORRELATION_PATHS))
             for example in EXAMPLES:
@@ -172,7 +172,7 @@ def journey(shop: Shop, config: StudioConfig, temporal_address: str, tmp_path: P
     @asynccontextmanager
     async def opened(size: tuple[int, int]) -> AsyncIterator[Journey]:
         given = settings(shop.database_url, temporal_address)
-        app = StudioApp(Engine(given, actor="ada"), replace(config, export_dir=str(tmp_path)))
+        app = StudioApp(Engine(given), replace(config, export_dir=str(tmp_path)))
         async with app.run_test(size=size, notifications=True) as pilot:
             ada = Journey(app, pilot)
             await ada.until(lambda: isinstance(app.screen, StudioScreen), "the first screen")

@@ -168,7 +168,7 @@ def tried(attempts: dict[str, str], walls: str, state: Path) -> dict[str, str]:
     return results
 
 
-def test_a_process_behind_the_walls_starts_nothing(state: Path) -> None:
+def test_f26_a_process_behind_the_walls_starts_nothing(state: Path) -> None:
     assert tried(ATTEMPTS, "closed", state) == dict.fromkeys(ATTEMPTS, "refused")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from engine.actions.builtin.http_exchange import Network
 from engine.actions.builtin.http_hosts import AllowedHosts
 from engine.actions.secrets import EnvironmentSecrets, SecretResolver
 from engine.errors import Invalid, NotFound
@@ -87,7 +88,7 @@ async def test_a_group_is_told_once_an_hour_by_a_signed_message(
         await fail(execute, "OTHER")
         await fail(execute, "OLD", "OLD", minutes=61)
         assert (await alerts.find_and_put(context), await alerts.find_and_put(context)) == (1, 0)
-        sender = Sender(AllowedHosts(["127.0.0.1"]), SECRETS, None)
+        sender = Sender(Network(AllowedHosts(["127.0.0.1"])), SECRETS, None)
         assert await send_due(context, sender) == Sent(0, 1)
         [message] = await alerts.alert_messages(context)
         assert (message.state, message.attempts) == (MessageState.PENDING, 1)
@@ -154,7 +155,7 @@ async def test_a_command_is_one_of_the_workers_own(
     for name, body in (("tell", f"cat > {told}"), ("broken", "exit 3")):
         (commands / name).write_text(f"#!/bin/sh\n{body}\n")
         (commands / name).chmod(0o755)
-    sender = Sender(AllowedHosts([]), SECRETS, commands)
+    sender = Sender(Network(AllowedHosts([])), SECRETS, commands)
     cases: dict[str, Any] = {"tell": "", "broken": "ended with 3", "missing": "no program missing"}
     for name in cases:
         await alerts.set_alert(context, Alert(name, AlertKind.STUCK, AlertTarget.COMMAND, name), WHY)

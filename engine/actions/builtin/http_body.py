@@ -1,0 +1,184 @@
+"""The body of an answer: inflated by steps within its limit, and read in the charset it names."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+import zlib
+from typing import Any, Final, NoReturn
+
+import httpx
+
+from engine.errors import ACTION, StepFailure
+from engine.values.request_limits import MAX_INTEGER_DIGITS
+
+MAX_RESPONSE_BYTES: Final = 1024 * 1024
+"""Largest response body, as it comes and decompressed."""
+
+TOO_LARGE: Final = "HTTP_RESPONSE_TOO_LARGE"
+NOT_TEXT: Final = "HTTP_RESPONSE_NOT_TEXT"
+ENCODING_UNSUPPORTED: Final = "HTTP_ENCODING_UNSUPPORTED"
+ENCODING_INVALID: Final = "HTTP_ENCODING_INVALID"
+CHARSET_UNKNOWN: Final = "HTTP_CHARSET_UNKNOWN"
+NUMBER_INVALID: Final = "HTTP_RESPONSE_NUMBER_INVALID"
+
+_WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_CHARSETS: Final = ("ascii", "utf-", "iso8859-", "cp", "koi8-", "mac-", "gb", "big5", "shift_jis", "euc_", "iso2022_", "hz",
+                    "tis-620", "johab", "ptcp154")  # fmt: skip
+"""How Python's names of charsets begin. Other codecs of Python are no charsets, and some take very long."""
+_NO_CHARSETS: Final = ("utf-7",)
+
+
+class _NoNumber(Exception):
+    """A number that JSON does not have, or that nobody can keep."""
+
+
+async def read_body(place: str, response: httpx.Response) -> bytes:
+    """The body, decompressed. Raises ``StepFailure``: HTTP_RESPONSE_TOO_LARGE, HTTP_ENCODING_UNSUPPORTED or _INVALID."""
+    announced = response.headers.get("content-length", "")
+    if announced.isdigit() and len(announced) < 20 and int(announced) > MAX_RESPONSE_BYTES and _has_body(response):
+        raise _too_large(place, response)
+    inflated = _Inflated(place, response)
+    received = 0
+    async for chunk in response.aiter_raw():
+        received += len(chunk)
+        inflated.take(chunk)
+        if received > MAX_RESPONSE_BYTES:
+            raise _too_large(place, response)
+    return inflated.end()
+
+
+async def read_excerpt(response: httpx.Response, characters: int) -> str:
+    """The beginning of the body of an answer that is an error anyhow; empty when it cannot be read."""
+    received = bytearray()
+    if not _encoding(response):
+        async for chunk in response.aiter_raw():
+            received += chunk
+            if len(received) >= 4 * characters:
+                break
+    return received.decode("utf-8", "replace")[:characters]
+
+
+class _Inflated:
+    """What was received, decompressed as far as there is room."""
+
+    def __init__(self, place: str, response: httpx.Response) -> None:
+        self._place = place
+        self._response = response
+        self._body = bytearray()
+        self._encoding = _encoding(response)
+        self._inflater: Any = None
+
+    def take(self, chunk: bytes) -> None:
+        if not self._encoding:
+            self._body += chunk
+        elif self._encoding not in _WINDOWS:
+            raise StepFailure(
+                ACTION,
+                f"{self._place} answered in the encoding {self._encoding[:80]}; one of gzip and deflate is understood.",
+                code=ENCODING_UNSUPPORTED,
+                details={"status": self._response.status_code, "encoding": self._encoding[:80]},
+            )
+        else:
+            self._inflate(chunk)
+        if len(self._body) > MAX_RESPONSE_BYTES:
+            raise _too_large(self._place, self._response)
+
+    def _inflate(self, chunk: bytes) -> None:
+        while chunk and len(self._body) <= MAX_RESPONSE_BYTES:
+            if self._inflater is None or self._inflater.eof:
+                # A body may be several compressed parts, one after the other.
+                self._inflater = zlib.decompressobj(_WINDOWS[self._encoding])
+            try:
+                self._body += self._inflater.decompress(chunk, MAX_RESPONSE_BYTES + 1 - len(self._body))
+            except zlib.error as error:
+                self._refuse(str(error))
+            chunk = self._inflater.unconsumed_tail or self._inflater.unused_data
+
+    def end(self) -> bytes:
+        if self._inflater is not None and not self._inflater.eof:
+            self._refuse("it ends too early")
+        return bytes(self._body)
+
+    def _refuse(self, reason: str) -> NoReturn:
+        raise StepFailure(
+            ACTION,
+            f"{self._place} answered with a body that is not {self._encoding}, as it says: {reason}.",
+            code=ENCODING_INVALID,
+            details={"status": self._response.status_code, "encoding": self._encoding},
+        )
+
+
+def content_of(place: str, response: httpx.Response, body: bytes) -> dict[str, Any]:
+    """``{"json": value}`` for JSON, else ``{"text": ...}``. What says that it is JSON and is not comes as text.
+
+    Raises ``StepFailure``: HTTP_CHARSET_UNKNOWN, HTTP_RESPONSE_NOT_TEXT, HTTP_RESPONSE_NUMBER_INVALID (NaN, infinity, or too
+    many digits in what is JSON otherwise).
+    """
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/json" or media_type.endswith("+json"):
+        try:
+            return {"json": json.loads(body, parse_constant=_refused, parse_float=_finite, parse_int=_whole)}
+        except _NoNumber as number:
+            raise StepFailure(
+                ACTION,
+                f"{place} answered with JSON in which {number} is a number nobody can keep.",
+                code=NUMBER_INVALID,
+                details={"status": response.status_code},
+            ) from None
+        except (ValueError, RecursionError):
+            return {"text": body.decode("utf-8", "replace")}
+    charset = response.charset_encoding or "utf-8"
+    details = {"status": response.status_code, "contentType": media_type}
+    if not _is_charset(charset):
+        message = f"{place} answered in the charset {charset[:80]}, which nobody knows."
+        raise StepFailure(ACTION, message, code=CHARSET_UNKNOWN, details={**details, "charset": charset[:80]})
+    try:
+        return {"text": body.decode(charset)}
+    except UnicodeError:
+        message = f"{place} answered with {media_type or 'a body'} that is not text."
+        raise StepFailure(ACTION, message, code=NOT_TEXT, details=details) from None
+
+
+def _encoding(response: httpx.Response) -> str:
+    named = [name.strip().lower() for name in response.headers.get("content-encoding", "").split(",")]
+    return ", ".join(name for name in named if name not in {"", "identity"})
+
+
+def _has_body(response: httpx.Response) -> bool:
+    return response.request.method != "HEAD" and response.status_code not in {204, 304}
+
+
+def _is_charset(name: str) -> bool:
+    try:
+        known = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return False
+    return known.startswith(_CHARSETS) and known not in _NO_CHARSETS
+
+
+def _too_large(place: str, response: httpx.Response) -> StepFailure:
+    return StepFailure(
+        ACTION,
+        f"{place} answered with more than {MAX_RESPONSE_BYTES} bytes.",
+        code=TOO_LARGE,
+        details={"status": response.status_code, "limit": MAX_RESPONSE_BYTES},
+    )
+
+
+def _refused(name: str) -> NoReturn:
+    raise _NoNumber(name)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise _NoNumber(digits[:40])
+    return value
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_INTEGER_DIGITS:
+        raise _NoNumber(f"one of {len(digits)} digits")
+    return int(digits)

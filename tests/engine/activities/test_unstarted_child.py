@@ -1,0 +1,47 @@
+"""F39: a parent that ends between the row of its child and the child's start closes that row."""
+
+from __future__ import annotations
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from engine.activities.finish_run import FinishRun
+from engine.activities.open_child import OpenChild
+from engine.definition.step_ref import StepRef
+from engine.ids import new_id
+from engine.interpreter.effects import StepRecord
+from engine.settings import DEFAULT_TENANT
+from engine.store.database.transactions import Store
+from engine.workflow.wire import encode_step, encode_trace
+from tests.engine.activities.test_run_step import AT, World
+from tests.engine.operations.conftest import add_version
+
+
+@pytest.mark.parametrize("began", [False, True])
+async def test_f39_a_child_that_never_began_ends_with_its_parent(store: Store, began: bool) -> None:
+    world, child = World(store), new_id()
+    await add_version(store, "wf.child")
+    run_id = await world.run()
+    dependencies = world.activity()._dependencies
+    step = StepRef("root.steps[0]", "", 1, "c", "control.callWorkflow")
+    progress = {"run": run_id, "tenant": DEFAULT_TENANT, "seq": 1, "steps": 1}
+    opened = await ActivityEnvironment().run(
+        OpenChild(dependencies).open_child,
+        {
+            **progress, "trace": encode_trace([StepRecord(1, step, "STARTED", 1, AT)]), "step": encode_step(step),
+            "attempt": 1, "since": AT, "child": child, "workflow": "wf.child", "version": 1, "input": {},
+        },
+    )  # fmt: skip
+    assert opened == {}
+    if began:
+        async with store.begin() as connection:
+            await connection.exec_driver_sql(
+                "UPDATE workflow_runs SET temporal_run_id = 'x' WHERE parent_run_id IS NOT NULL"
+            )
+    error = {"category": "Cancellation", "message": "no longer wanted"}
+    end = {**progress, "trace": [], "status": "CANCELED", "error": error, "scopes": {}, "keep_scopes": False}
+    await ActivityEnvironment().run(FinishRun(dependencies).finish_run, end)
+    [row] = await world.rows("SELECT status, error_json FROM workflow_runs WHERE parent_run_id IS NOT NULL")
+    assert row["status"] == ("RUNNING" if began else "CANCELED")
+    if not began:
+        assert row["error_json"]["message"] == "Its parent ended before it began: no longer wanted"

@@ -1,0 +1,106 @@
+"""A Postgres that stands still, or takes no writes: runs are delayed by it, and none fails."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+from sqlalchemy import text
+
+from engine.devstack.postgres import EmbeddedPostgres
+from engine.errors import Unavailable
+from engine.operations.events.events import EventRequest, submit_event
+from engine.operations.runs.cancel import cancel_run
+from engine.operations.runs.launch import LaunchRequest, launch_published_run
+from engine.store.database.transactions import Store
+from tests.engine.workflow.steps import call
+from tests.faults.installation import Installation
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+
+STALL_SECONDS = 6.5
+"""Longer than a quick action may take."""
+
+
+@contextmanager
+def frozen(postgres: EmbeddedPostgres) -> Iterator[None]:
+    """Every process of the server stopped, as by a machine that is moved or a disk that hangs."""
+    process = postgres.process()
+    assert process is not None
+    server = psutil.Process(process.pid)
+    stopped = [server.pid]
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        for child in server.children(recursive=True):
+            os.kill(child.pid, signal.SIGSTOP)
+            stopped.append(child.pid)
+        yield
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+
+async def read_only(store: Store, value: str) -> None:
+    """Whether the server takes writes of transactions that do not say otherwise."""
+    async with store.connect() as connection:
+        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await autocommit.execute(text(f"ALTER SYSTEM SET default_transaction_read_only = {value}"))
+        await autocommit.execute(text("SELECT pg_reload_conf()"))
+
+
+async def test_f38_the_time_of_an_action_is_its_own(installation: Installation) -> None:
+    bench = installation.bench
+    await bench.publish([call("t", "test.executes", label="t", text="", sql="SELECT pg_sleep(0.3)")])
+    async with bench.worker():
+        runs = await asyncio.gather(*(bench.start() for _ in range(8)))
+        await bench.until(lambda: asyncio.sleep(0, bench.counts.ran["t"] >= 4))
+        with frozen(installation.postgres):
+            await asyncio.sleep(STALL_SECONDS)
+        ends = await asyncio.gather(*(run.ended() for run in runs))
+    assert {end["status"] for end in ends} == {"SUCCEEDED"}
+    assert await bench.rows("SELECT 1 FROM workflow_action_invocations WHERE status <> 'SUCCEEDED'") == []
+
+
+async def test_f12_a_read_only_primary_repeats_nothing_and_is_told(installation: Installation) -> None:
+    bench, context = installation.bench, installation.context
+    await bench.publish([call("g", "test.gated", label="g")])
+    async with bench.worker():
+        run = await bench.start()
+        await bench.counts.begun("g").wait()
+        try:
+            await read_only(bench.store, "on")
+            bench.counts.gate("g").set()
+            for refused in (
+                launch_published_run(context, LaunchRequest("wf.main", {})),
+                submit_event(context, EventRequest("GO")),
+            ):
+                with pytest.raises(Unavailable) as told:
+                    await refused
+                assert told.value.code == "POSTGRES_READ_ONLY"
+            await asyncio.sleep(1)
+            assert (await run.row())["status"] == "RUNNING"
+        finally:
+            await read_only(bench.store, "off")
+        assert (await run.ended())["status"] == "SUCCEEDED"
+    assert bench.counts.ran["g"] == 1
+
+
+async def test_f12_a_cancel_that_cannot_be_recorded_names_its_run(installation: Installation) -> None:
+    bench, context = installation.bench, installation.context
+    await bench.publish([call("g", "test.gated", label="g")])
+    run = await bench.start()
+    try:
+        await read_only(bench.store, "on")
+        with pytest.raises(Unavailable) as told:
+            await cancel_run(context, run.id, "no longer wanted", settle_seconds=0)
+    finally:
+        await read_only(bench.store, "off")
+    assert told.value.code == "POSTGRES_READ_ONLY"
+    assert run.id in told.value.message
+    async with bench.worker():
+        assert (await run.ended())["status"] == "CANCELED"
