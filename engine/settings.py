@@ -200,7 +200,13 @@ class Settings(BaseSettings):
         return str(UUID(value))
 
     @field_validator(
-        "data_dir", "temporal_cli", "secrets_dir", "secret_policy_file", "payload_keys_file", "http_ca_file", "alert_commands_dir"
+        "data_dir",
+        "temporal_cli",
+        "secrets_dir",
+        "secret_policy_file",
+        "payload_keys_file",
+        "http_ca_file",
+        "alert_commands_dir",
     )
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:

@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Protocol
 
 from engine.records import (
+    AlertMessage,
     Attempt,
     AttemptBody,
     Attention,
@@ -39,10 +40,12 @@ from engine.records import (
     Fire,
     Health,
     Installation,
+    Job,
     Json,
     LatestInput,
     LogPage,
     LogQuery,
+    MessageState,
     Page,
     Published,
     QuotaUsage,
@@ -410,6 +413,36 @@ class QuotaPort(QuotaReading, Protocol):
         ...
 
 
+class JobsReading(Protocol):
+    """Jobs of the workers."""
+
+    async def list(self, *, open_only: bool = False, limit: int = 50) -> tuple[Job, ...]:
+        """Jobs, newest first."""
+        ...
+
+
+class JobsPort(JobsReading, Protocol):
+    """Jobs, and holding them up."""
+
+    async def pause(self, job_id: str) -> Job:
+        """Hold a job up. Raises NotFound, Conflict (it has ended), Forbidden."""
+        ...
+
+    async def resume(self, job_id: str) -> Job:
+        """Let a job go on. Raises as pause."""
+        ...
+
+
+class AlertsReading(Protocol):
+    """Messages of alerts."""
+
+    async def messages(
+        self, *, message_id: str | None = None, state: MessageState | None = None, limit: int = 50
+    ) -> tuple[AlertMessage, ...]:
+        """Messages, newest first; of one id, or of a state."""
+        ...
+
+
 class SystemPort(Protocol):
     """Who we are, how the parts are, and being told that something was written."""
 
@@ -455,6 +488,12 @@ class Backend(Protocol):
 
     @property
     def quota(self) -> QuotaPort: ...
+
+    @property
+    def jobs(self) -> JobsPort: ...
+
+    @property
+    def alerts(self) -> AlertsReading: ...
 
     @property
     def system(self) -> SystemPort: ...

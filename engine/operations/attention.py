@@ -14,11 +14,14 @@ from engine.errors import EngineError
 from engine.operations.context import OperationContext
 from engine.operations.diagnosis.temporal_facts import Execution, describe_queue, execution_of
 from engine.records import (
+    AlertMessage,
     Attention,
     AttentionItem,
     AttentionKind,
     Delivery,
     Installation,
+    Job,
+    MessageState,
     Page,
     QueuePoller,
     RunFilter,
@@ -30,10 +33,12 @@ from engine.records import (
     WorkerInfo,
     WorkerPart,
 )
+from engine.store.alerts.outbox import list_messages
 from engine.store.database.reader import open_reader
 from engine.store.database.schema_version import head_revision
 from engine.store.database.transactions import writing
 from engine.store.events.reading import deliveries_page
+from engine.store.jobs.jobs import troubled_jobs
 from engine.store.runs import listing
 from engine.store.runs.failures import failures_to_look_at
 from engine.store.schedules.reading import troubled_schedules
@@ -97,6 +102,7 @@ async def attention(context: OperationContext) -> Attention:
             lambda row: f"Attempt {row.attempt} of {row.step or 'a step'}: {row.error_code or 'it failed before'}.",
         ),
         AttentionKind.LATE_TASK: [_task(row) for row in await late_tasks(store, tenant, most + 1)],
+        **await _jobs_and_alerts(context, now - ENDS_SHOWN_FOR),
     }
     items = tuple(item for kind in AttentionKind for item in found[kind][:most])
     return Attention(items, frozenset(kind for kind in found if len(found[kind]) > most), now, problem)
@@ -134,6 +140,18 @@ async def installation(context: OperationContext) -> Installation:
         schema_revision=head_revision(),
         server_now=now,
     )
+
+
+async def _jobs_and_alerts(context: OperationContext, since: datetime) -> dict[AttentionKind, list[AttentionItem]]:
+    async with open_reader(context.store, context.tenant) as reader:
+        troubled = await troubled_jobs(reader, since, MOST_OF_A_KIND + 1)
+        given_up = await list_messages(
+            reader, message_id=None, state=MessageState.FAILED, since=since, limit=MOST_OF_A_KIND + 1
+        )
+    return {
+        AttentionKind.JOB: [_job(job) for job in troubled],
+        AttentionKind.ALERT: [_alert(message) for message in given_up],
+    }
 
 
 def _stalled(oldest: Page[RunRow], known: Set[str]) -> list[AttentionItem]:
@@ -248,6 +266,19 @@ def _task(row: Task) -> AttentionItem:
         task_id=row.task_id,
         workflow_id=row.workflow_id,
     )
+
+
+def _job(job: Job) -> AttentionItem:
+    failed = f"{counted(job.failed, 'target')} of {job.total} failed."
+    reason = failed if job.state.ended else f"It does not go on: {sentence(job.trouble)}"
+    return AttentionItem(AttentionKind.JOB, job.job_id, job.kind.value, reason, job.updated_at)
+
+
+def _alert(message: AlertMessage) -> AttentionItem:
+    told = (
+        f"It was not taken after {counted(message.attempts, 'attempt')}: {message.last_error or 'no reason was kept'}"
+    )
+    return AttentionItem(AttentionKind.ALERT, message.message_id, message.alert, sentence(told), message.created_at)
 
 
 def _worker(seen: SeenWorker) -> WorkerInfo:

@@ -96,9 +96,7 @@ class WorkerHost:
                 database_url=settings.required_database_url(),
                 sandboxed=sandboxed,
                 cache=RunCache(settings.cache_megabytes),
-                sender=Sender(
-                    network_of(settings), actions.secrets(settings), settings.alert_commands_dir
-                ),
+                sender=Sender(network_of(settings), actions.secrets(settings), settings.alert_commands_dir),
             )
         )
         self._heartbeat = Parts(

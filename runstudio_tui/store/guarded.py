@@ -13,9 +13,12 @@ from engine.errors import EngineError, Forbidden, Unavailable
 from engine.records import Change, ExportFormat, ExportPart, RunFilter
 from runstudio_tui.clock import Clock
 from runstudio_tui.ports import (
+    AlertsReading,
     Backend,
     EventsPort,
     EventsReading,
+    JobsPort,
+    JobsReading,
     QuotaPort,
     QuotaReading,
     RunsPort,
@@ -153,6 +156,8 @@ class GuardedBackend:
         self.tasks = cast(TasksPort, _Guarded(backend.tasks, TasksReading, clock, read_only=read_only))
         self.schedules = cast(SchedulesPort, _Guarded(backend.schedules, SchedulesReading, clock, read_only=read_only))
         self.quota = cast(QuotaPort, _Guarded(backend.quota, QuotaReading, clock, read_only=read_only))
+        self.jobs = cast(JobsPort, _Guarded(backend.jobs, JobsReading, clock, read_only=read_only))
+        self.alerts = cast(AlertsReading, _Guarded(backend.alerts, AlertsReading, clock, read_only=read_only))
         self.system = cast(SystemPort, _GuardedSystem(backend.system, clock))
 
     async def open(self) -> None:

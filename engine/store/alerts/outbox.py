@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import select, text
@@ -73,9 +74,9 @@ async def delete_settled(connection: Connection, limit: int) -> int:
 
 
 async def list_messages(
-    reader: Reader, *, message_id: str | None, state: MessageState | None, limit: int
+    reader: Reader, *, message_id: str | None, state: MessageState | None, since: datetime | None = None, limit: int
 ) -> tuple[AlertMessage, ...]:
-    """Messages, newest first; of one id, or of a state."""
+    """Messages, newest first; of one id, of a state, made since a moment."""
     question = (
         select(workflow_alert_outbox, workflow_alerts.c.name)
         .join(workflow_alerts, workflow_alerts.c.alert_id == messages.alert_id)
@@ -85,6 +86,8 @@ async def list_messages(
         question = question.where(messages.message_id == message_id)
     if state is not None:
         question = question.where(messages.state == state)
+    if since is not None:
+        question = question.where(messages.created_at >= since)
     rows = await reader.rows(question.order_by(messages.created_at.desc(), messages.message_id.desc()).limit(limit))
     return tuple(
         AlertMessage(

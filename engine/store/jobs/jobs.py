@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import and_, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from engine.records import ItemState, Job, JobItem, JobKind, JobState
@@ -79,6 +80,15 @@ async def list_jobs(reader: Reader, states: Collection[JobState], limit: int) ->
     question = select(workflow_jobs).where(jobs.tenant == reader.tenant)
     if states:
         question = question.where(jobs.state.in_(sorted(states)))
+    rows = await reader.rows(question.order_by(jobs.created_at.desc(), jobs.job_id.desc()).limit(limit))
+    return tuple(_job(row, reader) for row in rows)
+
+
+async def troubled_jobs(reader: Reader, since: datetime, limit: int) -> tuple[Job, ...]:
+    """Jobs that something keeps, and those that ended since then with targets that failed; newest first."""
+    kept = and_(jobs.state == JobState.RUNNING.value, jobs.trouble.is_not(None))
+    ended = and_(jobs.completed_at >= since, jobs.failed > 0)
+    question = select(workflow_jobs).where(jobs.tenant == reader.tenant, or_(kept, ended))
     rows = await reader.rows(question.order_by(jobs.created_at.desc(), jobs.job_id.desc()).limit(limit))
     return tuple(_job(row, reader) for row in rows)
 

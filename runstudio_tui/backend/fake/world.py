@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from engine.records import (
+    AlertMessage,
     Count,
     Document,
     Event,
@@ -19,6 +20,7 @@ from engine.records import (
     Example,
     Fire,
     HealthPart,
+    Job,
     Json,
     Level,
     LogLevel,
@@ -81,6 +83,8 @@ class World:
         """Occurrences by schedule id, the latest decision first."""
         self.every: dict[str, timedelta] = {}
         """Between the occurrences of a recurring schedule, by its id."""
+        self.jobs: dict[str, Job] = {}
+        self.messages: tuple[AlertMessage, ...] = ()
         self.quota: tuple[int | None, int] = (None, 0)
         """Limit and use of the current period."""
         self.session = Session("admin", Level.ADMIN, "00000000-0000-0000-0000-000000000001", "local", self.now())

@@ -143,8 +143,8 @@ OPERATIONS: Final[dict[str, tuple[Level, Ask]]] = {
     "tenant.delete": (ADMIN, lambda e: e.tenant.delete(OTHER, WHY)),
     "alerts.list": (READ, lambda e: e.alerts.list()),
     "alerts.set": (ADMIN, lambda e: e.alerts.set(TELL, WHY)),
-    "alerts.remove": (ADMIN, lambda e: e.alerts.remove("canary", WHY)),
-    "alerts.test": (ADMIN, lambda e: e.alerts.test("canary")),
+    "alerts.remove": (ADMIN, lambda e: e.alerts.remove("night", WHY)),
+    "alerts.test": (ADMIN, lambda e: e.alerts.test("night")),
     "alerts.messages": (READ, lambda e: e.alerts.messages(message_id=MESSAGE)),
     # Who one is, and how the parts are, is told to everybody who reaches the process; neither tells of a run.
     "system.session": (NONE, lambda e: e.system.session()),
@@ -196,7 +196,20 @@ async def _engine(installation: Installation, level: Level, tenant: str = DEFAUL
 
 
 def test_the_table_has_every_operation() -> None:
-    groups = ("runs", "workflows", "events", "tasks", "schedules", "quota", "members", "jobs", "retention", "tenant", "alerts", "system")
+    groups = (
+        "runs",
+        "workflows",
+        "events",
+        "tasks",
+        "schedules",
+        "quota",
+        "members",
+        "jobs",
+        "retention",
+        "tenant",
+        "alerts",
+        "system",
+    )
     engine = Engine(database_url="postgresql://nowhere/x", temporal_address="127.0.0.1:1")
     public = {
         f"{group}.{name}"

@@ -132,12 +132,14 @@ async def test_every_kind_finds_what_it_is_about_and_nothing_else(context: Opera
         f" (gen_random_uuid(), 'f', 'order.old', 'launch', 'orders', 'failed', {old})"
     )
     await execute(
-        "INSERT INTO workflow_definitions (workflow_id, name, payload_schema_ref) VALUES ('nightly', 'n', 'x'), ('daily', 'd', 'x')"
+        "INSERT INTO workflow_definitions (workflow_id, name, payload_schema_ref, draft_definition)"
+        " VALUES ('nightly', 'n', 'x', '{}'), ('daily', 'd', 'x', '{}')"
     )
     await execute(
-        "INSERT INTO workflow_schedules (schedule_id, workflow_id, workflow_version, name, status, next_fire_at) VALUES"
-        f" (gen_random_uuid(), 'nightly', 1, 'n', 'scheduled', {old}),"
-        " (gen_random_uuid(), 'daily', 1, 'd', 'scheduled', now() + interval '1 hour')"
+        "INSERT INTO workflow_schedules (schedule_id, workflow_id, workflow_version, name, trigger_type, status,"
+        " next_fire_at) VALUES"
+        f" (gen_random_uuid(), 'nightly', 1, 'n', 'recurring', 'scheduled', {old}),"
+        " (gen_random_uuid(), 'daily', 1, 'd', 'recurring', 'scheduled', now() + interval '1 hour')"
     )
     for kind in AlertKind:
         await alerts.set_alert(context, Alert(kind.value, kind, AlertTarget.COMMAND, "tell"), WHY)
