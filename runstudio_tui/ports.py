@@ -19,7 +19,6 @@ from datetime import datetime
 from typing import Protocol
 
 from engine.records import (
-    AlertMessage,
     Attempt,
     AttemptBody,
     Attention,
@@ -40,12 +39,10 @@ from engine.records import (
     Fire,
     Health,
     Installation,
-    Job,
     Json,
     LatestInput,
     LogPage,
     LogQuery,
-    MessageState,
     Page,
     Published,
     QuotaUsage,
@@ -74,6 +71,7 @@ from engine.records import (
     Wait,
     Workflow,
 )
+from runstudio_tui.job_ports import AlertsReading, JobsPort
 
 
 class RunsReading(Protocol):
@@ -410,36 +408,6 @@ class QuotaPort(QuotaReading, Protocol):
 
     async def resume(self, run_id: str) -> QuotaUsage:
         """Let a run that waits for quota go on. Raises NotFound, Conflict (not paused, used up), Forbidden."""
-        ...
-
-
-class JobsReading(Protocol):
-    """Jobs of the workers."""
-
-    async def list(self, *, open_only: bool = False, limit: int = 50) -> tuple[Job, ...]:
-        """Jobs, newest first."""
-        ...
-
-
-class JobsPort(JobsReading, Protocol):
-    """Jobs, and holding them up."""
-
-    async def pause(self, job_id: str) -> Job:
-        """Hold a job up. Raises NotFound, Conflict (it has ended), Forbidden."""
-        ...
-
-    async def resume(self, job_id: str) -> Job:
-        """Let a job go on. Raises as pause."""
-        ...
-
-
-class AlertsReading(Protocol):
-    """Messages of alerts."""
-
-    async def messages(
-        self, *, message_id: str | None = None, state: MessageState | None = None, limit: int = 50
-    ) -> tuple[AlertMessage, ...]:
-        """Messages, newest first; of one id, or of a state."""
         ...
 
 

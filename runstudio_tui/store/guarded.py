@@ -12,13 +12,11 @@ from engine.advice import PARTS
 from engine.errors import EngineError, Forbidden, Unavailable
 from engine.records import Change, ExportFormat, ExportPart, RunFilter
 from runstudio_tui.clock import Clock
+from runstudio_tui.job_ports import AlertsReading, JobsPort, JobsReading
 from runstudio_tui.ports import (
-    AlertsReading,
     Backend,
     EventsPort,
     EventsReading,
-    JobsPort,
-    JobsReading,
     QuotaPort,
     QuotaReading,
     RunsPort,
