@@ -132,7 +132,7 @@ def load_config(flags: Mapping[str, Any], environment: Mapping[str, str] | None 
         found = "tmux" if inside_tmux else "screen" if variables.get("STY") else "none"
         config = replace(config, multiplexer=found, inside_tmux=config.inside_tmux or bool(variables.get("TMUX")))
     if not config.timezone and variables.get("TZ"):
-        config = replace(config, timezone=variables["TZ"].removeprefix(":"))
+        config = replace(config, timezone=_zone_of_tz(variables["TZ"], warnings))
     if not config.state_dir:
         state = variables.get("XDG_STATE_HOME") or str(
             Path(variables.get("HOME", "~")).expanduser() / ".local" / "state"
@@ -148,6 +148,20 @@ def load_config(flags: Mapping[str, Any], environment: Mapping[str, str] | None 
             read_only=config.read_only or filed.read_only,
         )
     return Loaded(config, tuple(warnings))
+
+
+def _zone_of_tz(value: str, warnings: list[str]) -> str:
+    """The zone that ``TZ`` names; empty for the machine's own. One we cannot follow is said, and times are shown in UTC."""
+    name = value.removeprefix(":")
+    if name == "/etc/localtime":
+        return ""
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        warnings.append(
+            f"TZ is {name[:80]!r}, which names no time zone here: times are shown in UTC. Write a name, as in TZ=Europe/Berlin."
+        )
+        return "UTC"
 
 
 def console_state_dir(environment: Mapping[str, str]) -> Path:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from engine.actions.builtin.text_room import too_large
 from engine.actions.builtin.transform_compose import COMPOSE_ACTIONS
 from engine.actions.builtin.transform_json import JSON_ACTIONS
+from engine.actions.builtin.transform_number import NUMBER_ACTIONS
 from engine.actions.builtin.transform_text import TEXT_ACTIONS
 from engine.actions.builtin.transform_time import TIME_ACTIONS
 from engine.actions.builtin.transform_value import VALUE_ACTIONS
@@ -20,7 +21,7 @@ from engine.actions.schema import parse_input
 from engine.values.json_size import json_size
 from engine.values.request_limits import MAX_VALUE_BYTES
 
-_ALL: Final = (*JSON_ACTIONS, *TEXT_ACTIONS, *VALUE_ACTIONS, *TIME_ACTIONS, *COMPOSE_ACTIONS)
+_ALL: Final = (*JSON_ACTIONS, *TEXT_ACTIONS, *VALUE_ACTIONS, *NUMBER_ACTIONS, *TIME_ACTIONS, *COMPOSE_ACTIONS)
 PURE_ACTIONS: Final[Mapping[tuple[str, int], PureAction]] = MappingProxyType(
     {(action.id, action.version): action for action in _ALL}
 )

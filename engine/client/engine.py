@@ -13,6 +13,7 @@ from engine.client.events import Events
 from engine.client.jobs import Jobs
 from engine.client.members import Members
 from engine.client.quota import Quota
+from engine.client.redaction import Redaction
 from engine.client.retention import Retention
 from engine.client.runs import Runs
 from engine.client.schedules import Schedules
@@ -39,7 +40,7 @@ class Engine:
     Make one per process and share it: any number of tasks of the event loop it is opened in may use it at once. Temporal is
     connected when it is first needed, so reading works without it. Programs that are not async use ``Engine.sync()``.
 
-    The groups: ``runs``, ``workflows``, ``events``, ``tasks``, ``schedules``, ``quota``, ``members``, ``jobs``,
+    The groups: ``runs``, ``workflows``, ``events``, ``tasks``, ``schedules``, ``quota``, ``redaction``, ``members``, ``jobs``,
     ``retention``, ``tenant``, ``alerts``, ``system``. Every refusal is an ``EngineError``.
     """
 
@@ -86,6 +87,7 @@ class Engine:
         self.tasks = Tasks(self._context)
         self.schedules = Schedules(self._context)
         self.quota = Quota(self._context)
+        self.redaction = Redaction(self._context)
         self.members = Members(self._context)
         self.jobs = Jobs(self._context)
         self.retention = Retention(self._context)

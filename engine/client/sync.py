@@ -16,6 +16,7 @@ from engine.client.events import Events
 from engine.client.jobs import Jobs
 from engine.client.members import Members
 from engine.client.quota import Quota
+from engine.client.redaction import Redaction
 from engine.client.retention import Retention
 from engine.client.runs import Runs
 from engine.client.schedules import Schedules
@@ -230,6 +231,14 @@ class SyncQuota(SyncGroup[Quota]):
     resume = plain(Quota.resume)
 
 
+class SyncRedaction(SyncGroup[Redaction]):
+    """``engine.redaction``."""
+
+    rules = plain(Redaction.rules)
+    set_rules = plain(Redaction.set_rules)
+    test = plain(Redaction.test)
+
+
 class SyncMembers(SyncGroup[Members]):
     """``engine.members``."""
 
@@ -302,6 +311,7 @@ class SyncEngine:
         self.tasks = SyncTasks(engine.tasks, self._loop)
         self.schedules = SyncSchedules(engine.schedules, self._loop)
         self.quota = SyncQuota(engine.quota, self._loop)
+        self.redaction = SyncRedaction(engine.redaction, self._loop)
         self.members = SyncMembers(engine.members, self._loop)
         self.jobs = SyncJobs(engine.jobs, self._loop)
         self.retention = SyncRetention(engine.retention, self._loop)

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 FORMAT: Final = "alga-psa.workflow-bundle"
 """The marker of the system this engine succeeds, so that its files can be read and it can read ours."""
 FORMAT_VERSION: Final = 1
+_LONGEST_KEY: Final = 200
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
 _Number = Annotated[int, Field(gt=0)]
@@ -71,7 +72,7 @@ class PublishedVersion(_Part):
 class BundledWorkflow(_Part):
     """One workflow with everything that is published of it."""
 
-    key: _Text
+    key: Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]+$", max_length=_LONGEST_KEY)]
     """Names the workflow across systems."""
     metadata: Metadata
     dependencies: Dependencies
@@ -85,4 +86,4 @@ class Bundle(_Part):
     format: str
     format_version: int
     exported_at: _Text
-    workflows: list[BundledWorkflow]
+    workflows: Annotated[list[BundledWorkflow], Field(min_length=1)]

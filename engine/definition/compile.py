@@ -140,7 +140,8 @@ class _Compiler:
             case ActionCallStep():
                 return self._action(step, head, at)
             case TimeWaitStep():
-                duration = step.config.duration_ms if step.config.mode == "duration" else None
+                given = step.config.duration_ms if step.config.mode == "duration" else None
+                duration = _formula(given, f"{at}/durationMs") if isinstance(given, Expr) else given
                 until = None if step.config.until is None else _formula(step.config.until, f"{at}/until")
                 return plan.TimeWait(*head, duration, until, _assignments(step.config.assign, f"{at}/assign"))
             case EventWaitStep():

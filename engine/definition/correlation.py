@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from engine.values.javascript import text
+from engine.values.event_key import key_of, normal_key
 
 EVERY_EVENT: Final = "*"
 
@@ -25,14 +25,21 @@ def resolve_correlation(
     """The keys of an event, the primary one first; empty when it has none.
 
     An explicit key that is not blank wins alone. Otherwise every configured dotted path is read from the payload, through
-    objects only; what is found is made text, trimmed, and kept once.
+    objects only; what is found is made text, normalised (``normal_key``), and kept once. Objects, arrays, null and blank texts
+    are no keys.
     """
-    explicit = (explicit_key or "").strip()
+    explicit = normal_key(explicit_key or "")
     if explicit:
         return (explicit,)
     values = (_read(payload, path) for path in correlation_paths_for(paths, event_name))
-    keys = (text(value).strip() for value in values if value is not None)
-    return tuple(dict.fromkeys(key for key in keys if key))
+    return tuple(dict.fromkeys(key for value in values for key in _keys(value)))
+
+
+def _keys(value: Any) -> tuple[str, ...]:
+    try:
+        return (key_of(value),)
+    except ValueError:
+        return ()
 
 
 def _read(payload: Any, path: str) -> Any:

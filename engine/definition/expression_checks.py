@@ -25,6 +25,16 @@ def expression_issues(site: Site) -> Iterator[Issue]:
             yield invalid_expression(site.place, "INVALID_EXPR", pointer, failure)
 
 
+def loop_issues(site: Site) -> Iterator[Issue]:
+    """ITEMS_MAY_COLLAPSE where the items of a loop are what an expression finds: one of them alone is no array."""
+    items = site.step.get("items") if site.type == "control.forEach" else None
+    source = items.get("$expr") if isinstance(items, dict) else None
+    expression = compiled(source) if isinstance(source, str) else None
+    if source is not None and isinstance(expression, Expression) and expression.selects:
+        message = "/items: One match alone is not an array, and no match is missing; the loop fails with both."
+        yield site.place.warning("ITEMS_MAY_COLLAPSE", message, f"Write [{source.strip()}].")
+
+
 def compiled(source: str) -> Expression | ExpressionFailure:
     """The expression, or why there is none."""
     try:

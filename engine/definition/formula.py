@@ -67,6 +67,11 @@ class Formula:
             meter.spend(_LARGE_COST)
         return value
 
+    @property
+    def selects(self) -> bool:
+        """Whether what it finds may be none, one or many, so that one alone is no array."""
+        return self._compiled().selects
+
     def wrong_type(self, message: str) -> StepFailure:
         """The failure of an expression whose value has a type its place does not take."""
         return StepFailure(

@@ -205,7 +205,7 @@ class TimeWaitConfig(LanguageModel):
     """Wait for a duration, or until an ISO-8601 time."""
 
     mode: Literal["duration", "until"]
-    duration_ms: SafeMilliseconds | None = None
+    duration_ms: SafeMilliseconds | Expr | None = None
     until: Expr | None = None
     assign: ExprMap | None = None
 

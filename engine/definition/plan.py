@@ -101,7 +101,7 @@ class Email(Instruction):
 
 @dataclass(frozen=True, slots=True)
 class TimeWait(Instruction):
-    duration_ms: int | None
+    duration_ms: int | Formula | None
     until: Formula | None
     """Set when ``duration_ms`` is None."""
     assign: Assignments

@@ -53,12 +53,10 @@ class SchemaNode:
         return part if isinstance(part, kind) else kind()
 
     def alternatives(self) -> list[SchemaNode]:
-        """Itself, or the members of its ``anyOf``, ``oneOf`` or ``allOf``."""
-        for keyword in ("anyOf", "oneOf", "allOf"):
-            members = self._part(keyword, list)
-            if members:
-                return [self._below(member) for member in members]
-        return [self]
+        """The members of its ``anyOf``, ``oneOf`` and ``allOf``, and itself where it has none or has fields of its own."""
+        members = [member for keyword in ("anyOf", "oneOf", "allOf") for member in self._part(keyword, list)]
+        own = [self] if self.properties or not members else []
+        return own + [self._below(member) for member in members]
 
     @property
     def properties(self) -> Mapping[str, Any]:
@@ -95,18 +93,20 @@ class SchemaNode:
         for name in path:
             below = node.field(name)
             if below is None:
-                return all(alternative._is_closed() for alternative in node.alternatives())
+                return node._is_closed() or all(alternative._is_closed() for alternative in node.alternatives())
             node = below
         return False
 
     def _is_closed(self) -> bool:
         if not isinstance(self.schema, Mapping):
             return False
-        others = self.schema.get("additionalProperties")
         types = self.types()
         if types is not None and "object" not in types:
             return True
-        return others is False or (others is None and bool(self.properties))
+        # Others may be allowed in so many words; whoever lists fields has not thought of this one all the same.
+        return self.schema.get("additionalProperties") is False or (
+            bool(self.properties) and not self._part("patternProperties", dict)
+        )
 
     def types(self) -> frozenset[str] | None:
         """JSON types a value may have; None when the schema does not tell."""

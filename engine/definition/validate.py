@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from engine.definition.action_checks import action_issues
 from engine.definition.call_checks import call_issues
-from engine.definition.expression_checks import expression_issues
+from engine.definition.expression_checks import expression_issues, loop_issues
 from engine.definition.hash import canonical_json
 from engine.definition.issues import ROOT, Issue, ValidationResult
 from engine.definition.mapping_checks import secret_names
@@ -142,6 +142,7 @@ def _step_issues(
         yield from expression_issues(site)
         if site.type == "action.call":
             yield from action_issues(site, context, payload)
+        yield from loop_issues(site)
         yield from target_issues(site, payload)
         if site.type == "event.wait":
             yield from correlation_issues(site, context)

@@ -19,6 +19,7 @@ from engine.expression.functions import FUNCTIONS
 from engine.expression.grammar import parse
 from engine.expression.reads import context_paths, simple_path
 from engine.expression.result import plain
+from engine.expression.selection import selects
 from engine.expression.values import Frame, Root, Run
 
 __all__ = ["FUNCTION_NAMES", "Expression", "ExpressionFailure", "Kind", "Stage", "compile_expression"]
@@ -64,6 +65,11 @@ class Expression:
     def context_paths(self) -> tuple[tuple[str, ...], ...]:
         """The fields of the context it reads, each as the names from the top; for checks at publish."""
         return context_paths(self._tree)
+
+    @property
+    def selects(self) -> bool:
+        """Whether what it finds may be none, one or many, so that one alone is no array."""
+        return selects(self._tree)
 
     @property
     def simple_path(self) -> tuple[str, ...] | None:

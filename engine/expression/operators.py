@@ -50,18 +50,24 @@ def _arithmetic(symbol: str, compute: Callable[[Any, Any], Any]) -> Operator:
             raise Fault(TYPE, f"The right side of {symbol} must be a number, not {described(right)}.", position)
         if left is MISSING or right is MISSING:
             return MISSING
-        # Exact as long as a double would be; beyond that both sides are doubles, on every machine.
-        if type(left) is int and type(right) is int and _are_safe(left, right):
+        # Integers are exact or refused: what a double cannot hold would be another number without a word.
+        for side in (left, right):
+            if type(side) is int:
+                _exact(side, symbol, position)
+        if type(left) is int and type(right) is int:
             exact = compute(left, right)
-            if type(exact) is int and _are_safe(exact):
-                return exact
+            if type(exact) is int:
+                return _exact(exact, symbol, position)
         return normal(compute(double(left, position), double(right, position)))
 
     return operate
 
 
-def _are_safe(*numbers: int) -> bool:
-    return all(-SAFE_INTEGER <= number <= SAFE_INTEGER for number in numbers)
+def _exact(number: int, symbol: str, position: int) -> int:
+    if -SAFE_INTEGER <= number <= SAFE_INTEGER:
+        return number
+    message = f"{symbol} works on integers up to 2^53; keep longer numbers, such as ids, as text."
+    raise Fault(TYPE, message, position)
 
 
 def _quotient(left: float, right: float) -> float:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from engine.definition.models import Filter
 from engine.interpreter.effects import EventArrived
+from engine.values.event_key import normal_key
 
 _MISSING: Final = object()
 
@@ -34,7 +35,7 @@ class EventBuffer:
         """The oldest event of this name and key (None: any key) that passes every filter."""
         conditions = tuple(filters)
         for event in self._waiting:
-            if event.event_name == name and key in (None, event.key) and passes(conditions, event.payload):
+            if event.event_name == name and _meets(key, event.key) and passes(conditions, event.payload):
                 return event
         return None
 
@@ -87,6 +88,10 @@ def _same(known: EventArrived, event: EventArrived) -> bool:
     if event.event_id is not None or known.event_id is not None:
         return known.event_id == event.event_id
     return (known.event_name, known.payload) == (event.event_name, event.payload)
+
+
+def _meets(wanted: str | None, key: str | None) -> bool:
+    return wanted is None or (key is not None and normal_key(wanted) == normal_key(key))
 
 
 def _age(event: EventArrived) -> str:

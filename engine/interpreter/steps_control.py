@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.definition import plan
 from engine.errors import VALIDATION, StepFailure
 from engine.interpreter.frames import LoopFrame, TryFrame, enter_item, open_loop
 from engine.interpreter.run_state import RunState
 from engine.interpreter.trace import shown_assignments
 from engine.wording import counted
+
+_SOURCE_SHOWN: Final = 200
 
 
 def run_if(state: RunState, step: plan.If) -> None:
@@ -21,9 +25,7 @@ def run_if(state: RunState, step: plan.If) -> None:
 
 def run_for_each(state: RunState, step: plan.ForEach) -> None:
     """Complete the step with the number of its items, then enter the first."""
-    items = step.items.evaluate(state.scopes.context(), state)
-    if not isinstance(items, list):
-        raise step.items.wrong_type(f"control.forEach items must evaluate to an array, not {kind_of(items)}")
+    items = _items(state, step)
     if state.item_limit is not None and len(items) > state.item_limit:
         raise StepFailure(
             VALIDATION,
@@ -37,6 +39,28 @@ def run_for_each(state: RunState, step: plan.ForEach) -> None:
         state.frames.append(frame)
         state.iteration = enter_item(frame, state.scopes)
         state.at = step.body
+
+
+def _items(state: RunState, step: plan.ForEach) -> list[object]:
+    try:
+        items = step.items.evaluate(state.scopes.context(), state)
+    except StepFailure as failure:
+        if failure.code != "no-json-result" or not step.items.selects:
+            raise
+        message = f"control.forEach items found nothing; {_remedy(step, 'an empty array then')}"
+        raise StepFailure(failure.category, message, code=failure.code, details=failure.details) from failure
+    if not isinstance(items, list):
+        problem = f"control.forEach items must evaluate to an array, not {kind_of(items)}"
+        if step.items.selects:
+            problem += f": it found one, which stands for itself; {_remedy(step, 'an array always')}"
+        raise step.items.wrong_type(problem)
+    return items
+
+
+def _remedy(step: plan.ForEach, gives: str) -> str:
+    source = step.items.source.strip()
+    shown = source if len(source) <= _SOURCE_SHOWN else f"{source[:_SOURCE_SHOWN]}…"
+    return f"[{shown}] is {gives}"
 
 
 def run_loop_turn(state: RunState, turn: plan.LoopTurn) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.definition import plan
+from engine.definition.formula import Formula
 from engine.definition.step_ref import StepRef
 from engine.errors import CHILD, TIMEOUT, VALIDATION, RunError, StepFailure
 from engine.ids import derived_id
@@ -22,6 +23,7 @@ from engine.interpreter.scopes import Document
 from engine.interpreter.steps_action import attempt_failed, require_room
 from engine.interpreter.steps_control import assign_all, kind_of
 from engine.interpreter.times import LATEST, iso_of, parse_instant
+from engine.values.event_key import key_of
 from engine.values.javascript import text
 from engine.values.request_limits import MAX_KEY_BYTES, MAX_NAME_CHARACTERS, utf8_bytes
 
@@ -69,10 +71,23 @@ def _due(state: RunState, step: plan.TimeWait) -> int:
         except ValueError as failure:
             raise StepFailure(VALIDATION, f"time.wait until: {failure}", code="INVALID_TIME") from failure
     else:
-        due = state.now_ms + (step.duration_ms or 0)
+        due = state.now_ms + _duration(state, step)
     if due > LATEST:
         raise StepFailure(VALIDATION, "time.wait ends after the year 9999", code="INVALID_TIME")
     return due
+
+
+def _duration(state: RunState, step: plan.TimeWait) -> int:
+    """Milliseconds; 0 is not waited for."""
+    if not isinstance(step.duration_ms, Formula):
+        return step.duration_ms or 0
+    value = step.duration_ms.evaluate(state.scopes.context(), state)
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value == value // 1
+    if not whole:
+        found = f"{value}" if isinstance(value, int | float) and not isinstance(value, bool) else kind_of(value)
+        message = f"time.wait durationMs must be a whole number of milliseconds, not {found}"
+        raise StepFailure(VALIDATION, message, code="INVALID_TIME")
+    return int(value)
 
 
 def time_over(state: RunState, step: plan.TimeWait) -> None:
@@ -94,8 +109,7 @@ def _time_passed(state: RunState, step: plan.TimeWait, due_at: str) -> None:
 
 def run_event_wait(state: RunState, step: plan.EventWait) -> None:
     """Wait for a matching event. The deadline counts from now, not from when the host has written the wait."""
-    value = step.key.evaluate(state.scopes.context(), state)
-    key = None if value is None else text(value)
+    key = _key(step.key.evaluate(state.scopes.context(), state))
     _require_bounded("key", key or "", MAX_KEY_BYTES, KEY_TOO_LONG)
     _require_bounded("event name", step.event_name, 4 * MAX_NAME_CHARACTERS, EVENT_NAME_TOO_LONG)
     deadline = None if step.timeout_ms is None else state.now_ms + step.timeout_ms
@@ -123,6 +137,14 @@ def run_event_wait(state: RunState, step: plan.EventWait) -> None:
             steps_started=state.steps_started,
         )
     )
+
+
+def _key(value: Json) -> str | None:
+    try:
+        return None if value is None else key_of(value)
+    except ValueError as problem:
+        advice = "Use one of its fields, or null for an event with any key."
+        raise StepFailure(VALIDATION, f"event.wait correlationKey: {problem} {advice}", code="KEY_INVALID") from problem
 
 
 def _require_bounded(what: str, value: str, limit: int, code: str) -> None:

@@ -242,7 +242,12 @@ def _delivery(row: Delivery) -> AttentionItem:
 
 
 def _schedule(row: Schedule) -> AttentionItem:
-    reason = "Its next occurrence is overdue." if row.overdue else f"Its last occurrence {row.last_outcome or 'failed'}"
+    if row.overdue:
+        reason = "Its next occurrence is overdue."
+    elif row.last_outcome is None:
+        reason = "Temporal does not have it, so it starts nothing"
+    else:
+        reason = f"Its last occurrence {row.last_outcome}"
     more = f": {row.last_error}" if row.last_error and not row.overdue else ""
     return AttentionItem(
         AttentionKind.SCHEDULE,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
+from typing import Final
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError
@@ -12,30 +14,30 @@ from engine import advice
 from engine.contract import TASK_QUEUE
 from engine.errors import EngineError, Unavailable
 from engine.operations.context import OperationContext
-from engine.records import HealthPart, PartState
+from engine.records import HealthPart, PartState, Schedule
+from engine.store.database.engine import is_read_only
 from engine.store.database.reader import open_reader
 from engine.store.database.schema_version import head_revision, require_current_schema
 from engine.store.database.transactions import writing
-from engine.store.runs.reconciling import count_gaps
+from engine.store.events.reading import FAILED_CAP, count_failed
+from engine.store.runs.reconciling import Gaps, count_gaps
+from engine.store.schedules.reading import troubled_schedules
 from engine.store.tenant.workers import SeenWorker, load_workers
 from engine.temporal.connection import RPC_TIMEOUT, unavailable
 from engine.wording import counted
 
+_SCHEDULES_COUNTED: Final = 100
+
 
 async def system_health(context: OperationContext) -> tuple[HealthPart, ...]:
-    """Postgres, schema, Temporal, workers and runs between row and Temporal. Never raises for a part that is down."""
+    """The parts, and what is left undone of runs, events and schedules. Never raises for what is down."""
     postgres, temporal = await asyncio.gather(_postgres(context), _temporal(context))
     if postgres.state is PartState.DOWN:
-        unknown = [
-            HealthPart(name, PartState.UNKNOWN, "Postgres cannot be asked.") for name in ("schema", "workers", "runs")
-        ]
-        return (postgres, unknown[0], temporal, *unknown[1:])
+        schema = HealthPart("schema", PartState.UNKNOWN, "Postgres cannot be asked.")
+        return (postgres, schema, temporal, *_unknown("Postgres cannot be asked."))
     schema = await _schema(context)
     if schema.state is not PartState.OK:
-        unknown = [
-            HealthPart(name, PartState.UNKNOWN, "The schema is not this program's.") for name in ("workers", "runs")
-        ]
-        return (postgres, schema, temporal, *unknown)
+        return (postgres, schema, temporal, *_unknown("The schema is not this program's."))
     return (postgres, schema, temporal, *await _rows(context))
 
 
@@ -45,8 +47,17 @@ async def _postgres(context: OperationContext) -> HealthPart:
         # Asked for this: what the actor may do can be known from before.
         async with open_reader(context.store, context.tenant):
             level = await context.level()
+        async with writing(context.store) as connection:
+            read_only = await is_read_only(connection)
     except Unavailable as error:
         return HealthPart("postgres", PartState.DOWN, error.message, error.hint)
+    if read_only:
+        return HealthPart(
+            "postgres",
+            PartState.DEGRADED,
+            "it answers, but takes no writes: nothing is started, and no run goes on",
+            "It is a standby, or default_transaction_read_only is on: connect to the primary, or turn that off.",
+        )
     return HealthPart("postgres", PartState.OK, f"answered in {_ms(begun)}; level {level.word}")
 
 
@@ -73,15 +84,45 @@ async def _temporal(context: OperationContext) -> HealthPart:
     return HealthPart("temporal", PartState.OK, f"namespace {client.namespace} answered in {_ms(begun)}")
 
 
-async def _rows(context: OperationContext) -> tuple[HealthPart, HealthPart]:
+_ROWS: Final = ("workers", "runs", "events", "schedules")
+
+
+def _unknown(why: str) -> tuple[HealthPart, ...]:
+    return tuple(HealthPart(name, PartState.UNKNOWN, why) for name in _ROWS)
+
+
+async def _rows(context: OperationContext) -> tuple[HealthPart, ...]:
     try:
         async with writing(context.store) as connection:
             seen = await load_workers(connection)
             gaps = await count_gaps(connection)
+            dead = await count_failed(connection, context.tenant)
+        troubled = await troubled_schedules(context.store, context.tenant, _SCHEDULES_COUNTED)
     except Unavailable as error:
-        return HealthPart("workers", PartState.UNKNOWN, error.message), HealthPart(
-            "runs", PartState.UNKNOWN, error.message
-        )
+        return _unknown(error.message)
+    return (*_workers_and_runs(seen, gaps), _events(dead), _schedules(troubled))
+
+
+def _events(dead: int) -> HealthPart:
+    if not dead:
+        return HealthPart("events", PartState.OK, "no delivery was given up")
+    told = f"{dead}{' or more' if dead >= FAILED_CAP else ''} {'delivery was' if dead == 1 else 'deliveries were'} given up"
+    helps = f"{advice.DEAD.to('See why')} {advice.REDELIVER.to('Deliver them again')}"
+    return HealthPart("events", PartState.DEGRADED, told, helps)
+
+
+def _schedules(troubled: Sequence[Schedule]) -> HealthPart:
+    if not troubled:
+        return HealthPart("schedules", PartState.OK, "none is failed or overdue")
+    more = " or more" if len(troubled) >= _SCHEDULES_COUNTED else ""
+    first = troubled[0]
+    state = "overdue" if first.overdue else first.last_outcome or first.status
+    why = f": {first.last_error}" if first.last_error else ""
+    told = f"{counted(len(troubled), 'schedule')}{more} in trouble; {first.workflow_id} is {state}{why}"
+    return HealthPart("schedules", PartState.DEGRADED, told, advice.SCHEDULES.to("See each"))
+
+
+def _workers_and_runs(seen: Sequence[SeenWorker], gaps: Gaps) -> tuple[HealthPart, HealthPart]:
     alive = [worker for worker in seen if worker.alive]
     failing, starting = _parts_in("failing", alive), _parts_in("starting", alive)
     if not alive:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -91,7 +92,7 @@ def _validator(schema_text: str) -> Validator:
     schema = json.loads(schema_text)
     kind = extend(
         validator_for(schema, default=Draft202012Validator),
-        {"pattern": _check_pattern, "patternProperties": _check_pattern_properties},
+        {"pattern": _check_pattern, "patternProperties": _check_pattern_properties, "multipleOf": _check_multiple_of},
     )
     # An empty registry: without one, the library would fetch what a reference names.
     made: Validator = kind(schema, registry=Registry())
@@ -114,6 +115,15 @@ def _check_pattern_properties(
         for key, item in value.items():
             if re2.search(pattern, key, options=_RE2):
                 yield from validator.descend(item, subschema, path=key, schema_path=pattern)
+
+
+def _check_multiple_of(validator: Validator, factor: Json, value: Json, schema: Json) -> Iterator[ValidationError]:
+    from jsonschema.exceptions import ValidationError  # noqa: PLC0415 # as above
+
+    # In decimals, as they are written: in doubles 19.99 is no multiple of 0.01.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and (Fraction(str(value)) / Fraction(str(factor))).denominator != 1:
+        yield ValidationError("is no multiple")
 
 
 def _sentence(error: ValidationError) -> str:

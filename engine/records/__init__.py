@@ -74,7 +74,7 @@ from engine.records.runs import (
 from engine.records.schedules import Fire, Schedule, ScheduleDetail
 from engine.records.system import Change, ChangeKind, Diagnosis, Finding, Health, HealthPart, Level, PartState, Session
 from engine.records.tasks import Task, TaskClaim, TaskClosed, TaskDetail
-from engine.records.tenant import AuditRecord
+from engine.records.tenant import AuditRecord, RedactionRules
 from engine.records.trace import (
     Attempt,
     AttemptBody,
@@ -177,6 +177,7 @@ __all__ = [
     "QueuePoller",
     "QuotaUsage",
     "Reason",
+    "RedactionRules",
     "RelatedRuns",
     "ReplayBase",
     "ReplayInput",

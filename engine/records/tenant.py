@@ -1,4 +1,4 @@
-"""The audit log."""
+"""The audit log, and what a tenant hides."""
 
 from __future__ import annotations
 
@@ -32,3 +32,13 @@ class AuditRecord:
     """The login that wrote the entry, as the database knows it."""
     database_client: str | None = None
     """The address it came from; None for a socket of the same machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionRules:
+    """What a tenant hides beside what is hidden for everybody."""
+
+    pointers: tuple[str, ...] = ()
+    """JSON pointers, each from the root of every document."""
+    key_patterns: tuple[str, ...] = ()
+    """Regular expressions (RE2, without case), found anywhere in the name of a key."""

@@ -28,6 +28,7 @@ from engine.simulate.fixtures import MISSING, Fixtures, as_object, failure_in
 from engine.simulate.report import Outcome, SimulatedAttempt, Simulation, Status, TraceEntry
 from engine.simulate.sample import sample_of
 from engine.values.json_pointer import names_of
+from engine.values.jsonb_order import as_stored
 from engine.values.request_limits import MAX_PAYLOAD_BYTES
 from engine.wording import counted
 
@@ -200,7 +201,7 @@ class _DryRun:
     async def _output(self, effect: fx.CallAction, action_input: Any, fixture: Any) -> tuple[Any, Any, RunError | None]:
         registered = self._registry.find(effect.action_id, effect.action_version)
         if fixture is not MISSING:
-            return "fixture", fixture, failure_in(fixture)
+            return "fixture", as_stored(fixture), failure_in(fixture)
         if registered is None:
             self._warn(
                 f"{self._registry.missing(effect.action_id, effect.action_version)} Its output is taken as empty."
@@ -208,7 +209,7 @@ class _DryRun:
             return "empty", {}, None
         try:
             if registered.id.startswith(_EXECUTED_FOR_REAL):
-                return "executed", await invoke(registered, action_input, self._context(effect)), None
+                return "executed", as_stored(await invoke(registered, action_input, self._context(effect))), None
             parse_input(registered.label, registered.input_model, action_input)
         except StepFailure as failure:
             return (
@@ -256,6 +257,7 @@ class _DryRun:
         fixture = self._fixtures.find(effect)
         if fixture is MISSING:
             raise _Paused
+        fixture = as_stored(fixture)
         self._seen[key_of(effect.step)] = (effect.input if isinstance(effect, fx.StartChild) else None, fixture, True)
         error = failure_in(fixture)
         match effect:

@@ -1,4 +1,4 @@
-"""The key order of jsonb: a value has it from the moment it enters a run.
+"""The key order of jsonb: whatever enters a run has it, but the payload, whose text is kept beside it.
 
 Order can be seen (by ``toString``, by wildcards), so a run that sees an answer for the first time, a repeat that reads it from
 its row, and whoever computes the run again from its rows must see the same.
@@ -6,7 +6,15 @@ its row, and whoever computes the run again from its rows must see the same.
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+
+def text_in_order(value: Any) -> str | None:
+    """The JSON text of ``value`` where jsonb would change the order of its keys; None where the stored value says the same."""
+    return (
+        None if _is_as_stored(value) else json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    )
 
 
 def as_stored(value: Any) -> Any:
@@ -16,6 +24,13 @@ def as_stored(value: Any) -> Any:
     if isinstance(value, list):
         return [as_stored(item) for item in value]
     return value
+
+
+def _is_as_stored(value: Any) -> bool:
+    if isinstance(value, dict):
+        places = [_place(item) for item in value.items()]
+        return places == sorted(places) and all(map(_is_as_stored, value.values()))
+    return not isinstance(value, list) or all(map(_is_as_stored, value))
 
 
 def _place(item: tuple[str, Any]) -> tuple[int, bytes]:

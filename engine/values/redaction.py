@@ -5,33 +5,32 @@ Raw values leave only through a replay, which happens inside the server, and thr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import re
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
 import re2
 
+from engine.values.javascript import number_text
 from engine.values.json_pointer import segment
 from engine.values.placeholder import PLACEHOLDER
+from engine.values.secret_names import is_secret_name
+from engine.values.secret_shapes import hide_shapes, is_card_number, may_hold_secret
+from engine.values.secret_values import SecretValues
+from engine.values.sensitive_places import sensitive_places
 
 Json = Any
-
-BUILT_IN_KEYS: Final = (
-    "secret",
-    "token",
-    "passw(or)?d",
-    "passphrase",
-    "api[_-]?key",
-    "authorization",
-    "credential",
-    "private[_-]?key",
-    "^(set-)?cookie$",
-)
-"""Key names that are masked for every tenant: regular expressions, without case, found anywhere in the name."""
 
 MAX_PATTERN_CHARACTERS: Final = 200
 MATCHED_KEY_CHARACTERS: Final = 200
 """How much of a key name the patterns look at. Bounds what a hostile key can cost."""
+MAX_INNER_CHARACTERS: Final = 1024 * 1024
+"""A longer text is not looked into as JSON, only for shapes."""
+_HEADER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)+|[Aa]uthorization|[Cc]ookie", re.ASCII)
+_NAMING: Final = ("name", "key", "header", "field", "param", "parameter", "Name", "Key")
+_VALUED: Final = frozenset({"value", "values", "val", "content", "Value", "default"})
 MAX_DEPTH: Final = 256
 """Deeper values are masked whole: nothing legitimate is nested so deep, and nothing may escape by being so."""
 
@@ -40,11 +39,29 @@ MAX_DEPTH: Final = 256
 class RedactionPolicy:
     """What is masked. Make one with ``policy_of``, or take ``BUILT_IN`` or ``EVERYTHING``."""
 
-    keys: tuple[str, ...] = BUILT_IN_KEYS
+    keys: tuple[str, ...] = ()
+    """Regular expressions of a tenant for key names, beside the names that are secret for everybody (``secret_names``)."""
     pointers: tuple[tuple[str, ...], ...] = ()
     """Decoded JSON pointers, each relative to the root of every document; ``()`` is the document itself."""
     everything: bool = False
     """Nothing may be shown: the policy could not be read."""
+    references: bool = False
+    """References an author wrote (``{"$secret": NAME}``, ``{"$expr": ...}``) are shown: they are no secrets themselves."""
+    values: SecretValues | None = None
+    """Hidden values of the run that is shown, to be hidden wherever they were copied to."""
+
+    def beside(self, schema: Json, value: Json) -> RedactionPolicy:
+        """This policy for a document of this schema: what the schema marks with ``x-sensitive`` is hidden too."""
+        marked = sensitive_places(value, schema)
+        return replace(self, pointers=(*self.pointers, *marked)) if marked else self
+
+    def for_definitions(self) -> RedactionPolicy:
+        """This policy for what an author wrote: what is written out is hidden, what is referred to is not."""
+        return replace(self, references=True)
+
+    def following(self, values: SecretValues | None) -> RedactionPolicy:
+        """This policy for a run with these hidden values."""
+        return replace(self, values=values)
 
 
 BUILT_IN: Final = RedactionPolicy()
@@ -58,7 +75,7 @@ def policy_of(pointers: Json, key_patterns: Json) -> RedactionPolicy:
     cannot be understood was meant to hide something.
     """
     try:
-        return RedactionPolicy((*BUILT_IN_KEYS, *_key_patterns(key_patterns)), _pointers(pointers))
+        return RedactionPolicy(_key_patterns(key_patterns), _pointers(pointers))
     except (ValueError, TypeError, re2.error):
         return EVERYTHING
 
@@ -78,41 +95,66 @@ def redact(value: Json, policy: RedactionPolicy) -> tuple[Json, frozenset[str]]:
     """A copy of ``value`` in which everything the policy names is ``PLACEHOLDER``, and the JSON pointers of those places
     (RFC 6901, ``""`` is the document).
 
-    Masked are: the value of a key that matches a pattern or is ``secretRef``, whatever its type; an object that refers to a
-    secret (``{"$secret": ...}``), as a whole; and what a tenant's pointer leads to, where it exists. The same value gives the
-    same result in every view.
+    Masked are: the value of a key with a secret name, whatever its type, also where name and value are a pair
+    (``{"name": "Authorization", "value": ...}``); an object that refers to a secret (``{"$secret": ...}``), as a whole; what a
+    tenant's pointer leads to, where it exists; and a text that has the shape of a secret, or repeats a value that is hidden
+    elsewhere in the run. The same value gives the same result in every view.
     """
     if policy.everything or () in policy.pointers:
         return PLACEHOLDER, frozenset({""})
-    masking = _Masking(policy.keys)
+    masking = _Masking(policy)
     return masking.walk(value, policy.pointers, "", 0), frozenset(masking.masked)
 
 
 def redact_text(text: str, policy: RedactionPolicy) -> str:
-    """A text of a run (a message, a title): hidden only when nothing may be shown. Values in it were masked at its writing."""
-    return PLACEHOLDER if policy.everything else text
+    """A text of a run (a message, a title, a key, a log line): the secrets in it are hidden, by the same rules as in JSON.
+
+    A text that is JSON is masked as the value it is; nothing of a text is shown where nothing may be.
+    """
+    if policy.everything:
+        return PLACEHOLDER
+    inner = _json_in(text)
+    if inner is not None:
+        shown, masked = redact(inner, replace(policy, pointers=()))
+        if masked:
+            return json.dumps(shown, ensure_ascii=False)
+    text = hide_shapes(text)
+    return text if policy.values is None else policy.values.hide(text)
 
 
 class _Masking:
     """One pass over one document."""
 
-    def __init__(self, keys: tuple[str, ...]) -> None:
-        self.keys = keys
+    def __init__(self, policy: RedactionPolicy) -> None:
+        self.keys = policy.keys
+        self.values = policy.values
+        self.references = policy.references
+        self.texts = replace(policy, pointers=())
         self.masked: set[str] = set()
+        self.known_keys: dict[str, bool] = {}
 
     def walk(self, value: Json, pointers: tuple[tuple[str, ...], ...], where: str, depth: int) -> Json:
         """``pointers`` are what remains of the tenant's pointers that lead through here; none of them ends here."""
+        if isinstance(value, str):
+            return self._mask(where) if self._is_secret_text(value) else value
         if not isinstance(value, dict | list | tuple):
+            return self._mask(where) if self._is_secret_number(value) else value
+        if self.references and _is_reference(value):
             return value
         if depth >= MAX_DEPTH or (isinstance(value, dict) and "$secret" in value):
             return self._mask(where)
         if isinstance(value, dict):
-            return {
+            paired = _paired(value, self.keys)
+            hidden = {key for key in value if self._is_secret_key(key)}
+            return ({PLACEHOLDER: self._mask(f"{where}/{PLACEHOLDER}")} if hidden else {}) | {
                 key: self._mask(f"{where}/{segment(key)}")
-                if _is_secret(key, self.keys)
+                if (key in paired or _is_secret(key, self.keys)) and not (self.references and _is_reference(item))
                 else self._child(key, item, pointers, where, depth)
                 for key, item in value.items()
+                if key not in hidden
             }
+        if self._is_secret_list(value):
+            return self._mask(where)
         return [self._child(str(index), item, pointers, where, depth) for index, item in enumerate(value)]
 
     def _child(self, name: str, item: Json, pointers: tuple[tuple[str, ...], ...], where: str, depth: int) -> Json:
@@ -120,16 +162,65 @@ class _Masking:
         deeper = tuple(pointer[1:] for pointer in pointers if pointer[0] == name)
         return self._mask(place) if () in deeper else self.walk(item, deeper, place, depth + 1)
 
+    def _is_secret_text(self, text: str) -> bool:
+        if self.values is None and not text.lstrip().startswith(("{", "[")) and not may_hold_secret(text):
+            return False
+        return redact_text(text, self.texts) != text
+
+    def _is_secret_key(self, key: str) -> bool:
+        """Keys repeat, so each is looked at once."""
+        found = self.known_keys.get(key)
+        if found is None:
+            found = self.known_keys[key] = self._is_secret_text(key)
+        return found
+
+    def _is_secret_number(self, value: Json) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        text = number_text(value)
+        return is_card_number(text) or (self.values is not None and self.values.are_in(text))
+
+    def _is_secret_list(self, value: list[Json] | tuple[Json, ...]) -> bool:
+        """A pair of a name and its value, a header for one; or the pieces of a value that was split."""
+        if len(value) < 2 or not all(isinstance(item, str) for item in value):
+            return False
+        if len(value) == 2 and _HEADER_NAME.fullmatch(value[0]) and _is_secret(value[0], self.keys):
+            return bool(value[1] != PLACEHOLDER)
+        return self.values is not None and self.values.are_in("".join(value))
+
     def _mask(self, where: str) -> str:
         self.masked.add(where)
         return PLACEHOLDER
+
+
+def _paired(value: dict[str, Json], patterns: tuple[str, ...]) -> frozenset[str]:
+    """The keys beside a key that names a secret: ``value`` of ``{"name": "Authorization", "value": ...}``."""
+    named = any(
+        isinstance(value.get(name), str) and _is_secret(value[name], patterns) for name in _NAMING if name in value
+    )
+    return _VALUED & value.keys() if named else frozenset()
+
+
+def _is_reference(value: Json) -> bool:
+    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("$secret", value.get("$expr")), str)
+
+
+def _json_in(text: str) -> Json:
+    """The object or list that a text is the JSON of; None when it is not."""
+    if len(text) > MAX_INNER_CHARACTERS or not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict | list) else None
 
 
 @lru_cache(maxsize=4096)
 def _is_secret(key: str, patterns: tuple[str, ...]) -> bool:
     matched = key[:MATCHED_KEY_CHARACTERS]
     try:
-        return key == "secretRef" or any(_compiled(pattern).search(matched) for pattern in patterns)
+        return is_secret_name(key) or any(_compiled(pattern).search(matched) for pattern in patterns)
     except UnicodeEncodeError:
         # A key with half a character cannot be matched against anything; what cannot be judged is hidden.
         return True

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
+from runstudio_tui.commands.output import progress
+
 if TYPE_CHECKING:
     from engine.client import Engine, Source
     from engine.settings import Settings
@@ -31,12 +33,18 @@ def settings_in_use() -> Settings:
 
 
 def display_zone() -> tzinfo:
-    """The time zone in which times are shown to people. Raises ``Invalid`` (CONFIG_INVALID)."""
+    """The time zone in which times are shown to people. Tells on standard error what in the configuration was not understood.
+
+    Raises ``Invalid`` (CONFIG_INVALID).
+    """
     from engine.errors import Invalid as Refused
     from runstudio_tui.config import ConfigError, load_config
 
     try:
-        return load_config({}).config.zone()
+        loaded = load_config({})
+        for warning in loaded.warnings:
+            progress(f"warning: {warning}")
+        return loaded.config.zone()
     except ConfigError as error:
         raise Refused("CONFIG_INVALID", str(error), "Correct the configuration.") from error
 

@@ -27,6 +27,10 @@ LONGEST_WORD: Final = 500
 def run(words: Sequence[str]) -> NoReturn:
     """Run a command and end the process with one of the exit codes of docs/cli.md."""
     as_json = "--json" in words
+    for stream in (sys.stdout, sys.stderr):
+        # What another encoding than UTF-8 lacks is replaced, and no reason to stop.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     # The backend's own troubles are told once, below, and not by the logger of last resort in between.
     logging.getLogger("runstudio_tui").addHandler(logging.NullHandler())
     try:

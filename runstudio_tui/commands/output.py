@@ -7,12 +7,15 @@ import json
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from enum import IntEnum
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from engine.errors import Conflict, EngineError, Forbidden, Invalid, NotFound, Unavailable
 from engine.records.plain import plain
 from engine.values.terminal_text import escaped_json
 from runstudio_tui.text import safe
+
+CELLS: Final = 60
+"""Most cells of a table's column; ``--json`` has the whole text."""
 
 
 class Exit(IntEnum):
@@ -45,8 +48,12 @@ def exit_code(error: EngineError) -> Exit:
 
 
 def json_text(value: Any) -> str:
-    """``value`` as a JSON document to read; in its texts, what could drive a terminal is escaped, as JSON allows."""
-    return escaped_json(json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=2))
+    """``value`` as a JSON document to read; in its texts, what could drive a terminal is escaped, as JSON allows.
+
+    So is every character beyond ASCII where the output is not in UTF-8, so that the document says the same.
+    """
+    ascii_only = not sys.stdout.encoding.lower().replace("-", "").startswith("utf")
+    return escaped_json(json.dumps(plain(value), ensure_ascii=ascii_only, allow_nan=False, indent=2))
 
 
 def print_json(value: Any) -> None:
@@ -65,11 +72,17 @@ def progress(text: str) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns as wide as their widest cell, two spaces between."""
+    """Columns as wide as their widest cell, two spaces between; a longer text than ``CELLS`` is cut, but for the last column.
+
+    Widths are counted in cells of the terminal: a character of Japanese takes two.
+    """
+    from runstudio_tui.widgets.cells import cut, pad, width
+
     lines = [list(headings), *([safe(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    lines = [[*(cut(cell, CELLS) for cell in line[:-1]), line[-1]] for line in lines]
+    widths = [max(width(line[column]) for line in lines) for column in range(len(headings))]
     for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print("  ".join(pad(cell, cells) for cell, cells in zip(line, widths, strict=True)).rstrip())
 
 
 def say_more(cursor: str | None) -> None:

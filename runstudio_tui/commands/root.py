@@ -19,6 +19,7 @@ from runstudio_tui.commands import (
     migrate,
     publish,
     quota,
+    redaction,
     retention,
     runs,
     schedules,
@@ -92,6 +93,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(quota.app, name="quota")
+app.add_typer(redaction.app, name="redaction")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(retention.app, name="retention")

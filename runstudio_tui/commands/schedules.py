@@ -23,6 +23,7 @@ app = typer.Typer(
     help="List, show and fire what is started by time. Pausing a workflow pauses its schedule: runstudio workflows pause.",
 )
 
+_TIMES = 10
 Named = Annotated[str, typer.Argument(metavar="ID", help="Schedule id, or the id of its workflow.", show_default=False)]
 
 
@@ -178,30 +179,43 @@ def _when(row: Schedule, zone: tzinfo) -> str:
 
 
 async def _next_times(engine: Engine, schedule_id: str) -> tuple[datetime, ...] | EngineError:
-    """The next five occurrences; why they are not known, when Temporal does not tell."""
+    """The next ten occurrences; why they are not known, when Temporal does not tell."""
     try:
-        return await engine.schedules.next_times(schedule_id)
+        return await engine.schedules.next_times(schedule_id, _TIMES)
     except Unavailable as error:
         return error
 
 
 def _header(row: Schedule, times: tuple[datetime, ...] | EngineError, zone: tzinfo) -> list[str]:
-    from runstudio_tui.domain.present import NOTHING, full_moment
+    from runstudio_tui.domain.present import full_moment
 
     lines = [
         f"schedule  {row.schedule_id}",
         f"workflow  {row.workflow_id} version {row.workflow_version}",
         f"status    {_status(row)}",
         f"when      {_when(row, zone)}",
-        f"next      {full_moment(row.next_fire_at, zone) if row.next_fire_at else NOTHING}",
+        f"next      {full_moment(row.next_fire_at, zone)}{_there(row, row.next_fire_at)}",
     ]
     if isinstance(times, EngineError):
         lines.append(f"          What comes after it is not known. {times.sentences}")
     else:
-        lines += [f"          {full_moment(at, zone)}" for at in times if at != row.next_fire_at]
+        lines += [f"          {full_moment(at, zone)}{_there(row, at)}" for at in times if at != row.next_fire_at]
     if row.overdue:
         lines.append("          No worker has decided about it: `runstudio doctor` says what is down.")
     return [*lines, f"error     {row.last_error}"] if row.last_error else lines
+
+
+def _there(row: Schedule, at: datetime | None) -> str:
+    """The same moment on the clocks by which the schedule goes; the offset shows where they are put forward or back."""
+    from zoneinfo import ZoneInfo
+
+    if at is None or row.cron is None or row.timezone is None:
+        return ""
+    try:
+        local = at.astimezone(ZoneInfo(row.timezone))
+    except (ValueError, OSError, LookupError):
+        return ""
+    return f"  {local.strftime('%a %H:%M %z')} {row.timezone}"
 
 
 def _print_fires(fires: tuple[Fire, ...], now: datetime, zone: tzinfo) -> None:

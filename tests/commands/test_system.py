@@ -50,7 +50,7 @@ def test_doctor_finds_everything_well(runstudio: Stack) -> None:
     told = runstudio("doctor", "--json")
     assert told.json.keys() == {"parts"}
     states = {part["name"]: part["state"] for part in told.json["parts"]}
-    assert states.keys() == {"postgres", "schema", "temporal", "workers", "runs"}
+    assert states.keys() == {"postgres", "schema", "temporal", "workers", "runs", "events", "schedules"}
     assert (told.code, states["postgres"], states["temporal"], states["workers"]) == (0, "ok", "ok", "ok")
     for part in told.json["parts"]:
         assert part.keys() == {"name", "state", "detail", "advice"}

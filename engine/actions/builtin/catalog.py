@@ -10,18 +10,19 @@ from engine.actions.builtin.http_hosts import AllowedHosts
 from engine.actions.builtin.links import LINK_ACTIONS
 from engine.actions.builtin.regex import REGEX_ACTIONS
 from engine.actions.builtin.store import STORE_ACTIONS
+from engine.actions.builtin.zoned_time import ZONED_ACTIONS
 from engine.actions.declaration import RegisteredAction, declarations_of
 from engine.errors import Invalid
 from engine.settings import Settings
 
 
 def builtin_actions(settings: Settings) -> Iterator[RegisteredAction]:
-    """The regex, store, link and HTTP actions; ``settings`` say which hosts may be called.
+    """The regex, zoned time, store, link and HTTP actions; ``settings`` say which hosts may be called.
 
     Raises ``Invalid`` (``SETTING_INVALID``) when the list of allowed hosts has an entry that is no host, or the file of further
     authorities holds no certificate.
     """
-    for handler in (*REGEX_ACTIONS, *STORE_ACTIONS, *LINK_ACTIONS):
+    for handler in (*REGEX_ACTIONS, *ZONED_ACTIONS, *STORE_ACTIONS, *LINK_ACTIONS):
         yield from declarations_of(handler)
     yield http_request(network_of(settings))
 

@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from engine import advice
 from engine.actions.registry import ActionRegistry
 from engine.definition.bundle import ImportPlan, WorkflowImport, dependencies_of, plan_import, write_bundle
 from engine.definition.bundle_format import BundledWorkflow, Draft, Metadata, PublishedVersion
 from engine.definition.hash import definition_hash
-from engine.definition.issues import Issue
+from engine.definition.issues import ROOT, Issue
 from engine.definition.validate import validate_definition
 from engine.errors import Conflict, Invalid, NotFound
 from engine.operations.catalog.publish import publish_context
 from engine.operations.context import OperationContext
+from engine.operations.json_schema import schema_problem
 from engine.operations.progress import Progress, untold
+from engine.operations.runs.json_changes import placeholder_path
 from engine.operations.schedules.schedules import sync_schedule
 from engine.records import Level
 from engine.store.catalog import bundles
 from engine.store.catalog.bundles import StoredVersion, StoredWorkflow
 from engine.store.catalog.definitions import NewVersion, insert_version, lock_workflow
 from engine.store.catalog.payload_schemas import load_schemas, register_schemas
+from engine.store.database.reader import Reader, open_reader
 from engine.store.database.transactions import Connection, writing
 from engine.store.tenant.audit import AuditEntry
 from engine.values.json_policy import clean_json
+from engine.values.placeholder import PLACEHOLDER
 from engine.values.timestamps import iso_milliseconds
 
 Json = Any
+
+_WRITE_IT: Final = "Write the value into the bundle, or better a $secret."
+_NOBODY_HAS: Final = frozenset({"UNKNOWN_ACTION", "PAYLOAD_SCHEMA_REF_UNKNOWN"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,22 @@ class ImportedWorkflow:
     operation: Literal["create", "replace"]
     versions: tuple[int, ...]
     warnings: tuple[Issue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What keeps a version, or the draft (None), from running here."""
+
+    planned: WorkflowImport
+    version: int | None
+    issue: Issue
+
+    @property
+    def part(self) -> str:
+        return "draft" if self.version is None else f"version {self.version}"
+
+    def to_json(self) -> dict[str, Json]:
+        return {"workflowId": self.planned.workflow_id, "version": self.version, **self.issue.to_json()}
 
 
 async def import_bundle(
@@ -55,21 +78,26 @@ async def import_bundle(
 
     Needs the level admin. ``progress`` counts the workflows that are put in place, and then again those that are checked there.
     Raises, with nothing written: ``Invalid`` (UNSUPPORTED_FORMAT, UNSUPPORTED_FORMAT_VERSION,
-    SCHEMA_VALIDATION_FAILED, BUNDLE_INVALID with ``details.issues`` by workflow and version), ``Conflict``
+    SCHEMA_VALIDATION_FAILED, BUNDLE_INVALID with all findings in ``details.issues``, each with ``workflowId`` and ``version``,
+    null for a draft), ``Conflict``
     (WORKFLOW_KEY_CONFLICT, WORKFLOW_ID_CONFLICT, WORKFLOW_HAS_ACTIVE_RUNS), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN)
     async with writing(context.store) as connection:
         known = await bundles.workflow_keys(connection, context.tenant)
         plan: ImportPlan = plan_import(bundle, existing=known, workflow_ids=list(known.values()), force=force)
-        planned, imported = len(plan.workflows), list[ImportedWorkflow]()
+        planned, imported, findings = len(plan.workflows), list[ImportedWorkflow](), list[_Finding]()
         for number, workflow in enumerate(plan.workflows):
             progress(number, 2 * planned)
             await _put(context, connection, workflow)
         # Checked where everything is in place already: the workflows of a bundle call each other.
         for number, workflow in enumerate(plan.workflows, start=1):
-            imported.append(await _checked(context, connection, workflow, registry))
+            done, errors = await _checked(context, connection, workflow, registry)
+            imported.append(done)
+            findings += errors
             progress(planned + number, 2 * planned)
+        if findings:
+            raise _refused(findings)
     for done in imported:
         await sync_schedule(context, done.workflow_id)
     return tuple(imported)
@@ -78,16 +106,16 @@ async def import_bundle(
 async def export_bundle(
     context: OperationContext, workflow_ids: Sequence[str], *, progress: Progress = untold
 ) -> dict[str, Json]:
-    """The bundle of these workflows, as they are stored. Needs the level admin.
+    """The bundle of these workflows, as they may be shown: a secret written out in one is masked, references are not.
 
-    Raises ``NotFound`` (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
+    Needs the level admin. Raises ``NotFound`` (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN)
     distinct, found = list(dict.fromkeys(workflow_ids)), list[StoredWorkflow]()
-    async with writing(context.store) as connection:
+    async with open_reader(context.store, context.tenant) as reader:
         for workflow_id in distinct:
             progress(len(found), len(distinct))
-            found.append(await _stored(connection, context.tenant, workflow_id))
+            found.append(_shown(reader, await _stored(reader.connection, context.tenant, workflow_id)))
     progress(len(found), len(distinct))
     exported_at = iso_milliseconds(datetime.now(UTC))
     return write_bundle([_bundled(workflow) for workflow in found], exported_at)
@@ -133,31 +161,49 @@ async def _put(context: OperationContext, connection: Connection, planned: Workf
 
 async def _checked(
     context: OperationContext, connection: Connection, planned: WorkflowImport, registry: ActionRegistry
-) -> ImportedWorkflow:
+) -> tuple[ImportedWorkflow, list[_Finding]]:
+    """What became of a workflow that is in place, and everything that keeps it from running here."""
     warnings: list[Issue] = []
+    findings: list[_Finding] = []
     for version in planned.versions:
+        hidden = placeholder_path(version.definition)
+        if hidden is not None:
+            told = f"{hidden or '/'}: The bundle holds {PLACEHOLDER} in the place of a value that was hidden at the export."
+            findings.append(_Finding(planned, version.version, ROOT.error("PLACEHOLDER_IN_BUNDLE", told, _WRITE_IT)))
+        problem = None if version.payload_schema is None else schema_problem(version.payload_schema)
+        if problem is not None:
+            findings.append(_Finding(planned, version.version, ROOT.error("PAYLOAD_SCHEMA_INVALID", problem)))
         world = await publish_context(connection, context.tenant, registry, version.definition)
         result = validate_definition(version.definition, world)
-        if not result.ok:
-            first = result.errors[0]
-            raise Invalid(
-                "BUNDLE_INVALID",
-                f"{planned.key} version {version.version} cannot run here: {first.code} at {first.step_path}: {first.message}",
-                f"Nothing was imported. {first.suggestion or 'Correct the workflow where it was exported.'}",
-                {
-                    "workflowId": planned.workflow_id,
-                    "version": version.version,
-                    "issues": [issue.to_json() for issue in result.issues],
-                },
-            )
+        findings += [_Finding(planned, version.version, issue) for issue in result.errors]
         warnings += result.warnings
+    # A draft may be unfinished, but what it calls has to be there for whoever goes on with it.
+    world = await publish_context(connection, context.tenant, registry, planned.draft_definition)
+    unfinished = validate_definition(planned.draft_definition, world).errors
+    findings += [_Finding(planned, None, issue) for issue in unfinished if issue.code in _NOBODY_HAS]
     numbers = tuple(version.version for version in planned.versions)
     details = {"operation": planned.operation, "versions": list(numbers)}
     entry = AuditEntry(
         "workflow_import", "definition", planned.workflow_id, workflow_id=planned.workflow_id, details=details
     )
     await context.audit(connection, entry)
-    return ImportedWorkflow(planned.workflow_id, planned.operation, numbers, tuple(warnings))
+    return ImportedWorkflow(planned.workflow_id, planned.operation, numbers, tuple(warnings)), findings
+
+
+def _refused(findings: Sequence[_Finding]) -> Invalid:
+    first = findings[0]
+    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    issue = first.issue
+    return Invalid(
+        "BUNDLE_INVALID",
+        f"{first.planned.key} {first.part} cannot run here: {issue.code} at {issue.step_path}: {issue.message}{more}",
+        f"Nothing was imported. {issue.suggestion or 'Correct the workflow where it was exported.'}",
+        {
+            "workflowId": first.planned.workflow_id,
+            "version": first.version,
+            "issues": [finding.to_json() for finding in findings],
+        },
+    )
 
 
 async def _stored(connection: Connection, tenant: str, workflow_id: str) -> StoredWorkflow:
@@ -165,6 +211,12 @@ async def _stored(connection: Connection, tenant: str, workflow_id: str) -> Stor
     if found is None:
         raise NotFound("WORKFLOW_NOT_FOUND", f"There is no workflow {workflow_id!r}.", "Check the id.")
     return found
+
+
+def _shown(reader: Reader, workflow: StoredWorkflow) -> StoredWorkflow:
+    versions = tuple(replace(each, definition=reader.definition(each.definition)) for each in workflow.versions)
+    metadata = reader.definition(workflow.metadata)
+    return replace(workflow, metadata=metadata, draft=reader.definition(workflow.draft), versions=versions)
 
 
 def _as_stored(planned: WorkflowImport) -> StoredWorkflow:

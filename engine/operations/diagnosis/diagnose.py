@@ -23,7 +23,7 @@ async def diagnose_run(context: OperationContext, run_id: str) -> Diagnosis:
     """
     summary = await run_summary(await context.readable(), context.tenant, run_id)
     view = summary.row
-    async with open_reader(context.store, context.tenant) as reader:
+    async with open_reader(context.store, context.tenant, view.run_id) as reader:
         rows = await load_row_facts(reader.connection, context.tenant, view.run_id)
     if rows is None:
         raise run_not_found(run_id)

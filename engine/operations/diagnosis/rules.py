@@ -16,6 +16,7 @@ from engine.operations.reconcile.execution_end import UNKNOWN
 from engine.records import Finding
 from engine.wording import counted
 
+_POSTGRES_AWAY: Final = ("POSTGRES_UNREACHABLE", "POSTGRES_BUSY", "POSTGRES_LOCKED", "QUERY_TOO_SLOW")
 BACKLOG_SECONDS: Final = 10.0
 TASK_SLOW_SECONDS: Final = 10.0
 ACTIVITY_SLOW_SECONDS: Final = 10.0
@@ -222,9 +223,21 @@ def _activity_retrying(facts: Facts) -> Finding | None:
                 "ACTIVITY_RETRYING",
                 "Recording the run's progress, or running its action, fails and is repeated.",
                 tuple(evidence),
-                "It goes on by itself when the cause is gone: most often Postgres was away, or a worker died.",
+                _cause(activity.last_failure, facts),
             )
     return None
+
+
+def _cause(failure: str, facts: Facts) -> str:
+    """What to do about a repeated activity, by what its failure says and nothing else."""
+    if any(code in failure for code in _POSTGRES_AWAY):
+        return "It goes on by itself when Postgres answers again. " + advice.PARTS.to("See whether it does")
+    if "timeout" in failure.lower():
+        return "Its worker died, or stood still for too long; another try follows. " + advice.PARTS.to(
+            "See the workers"
+        )
+    cancel = advice.CANCEL.to("Else cancel the run", run=facts.view.run_id)
+    return f"While the failure stays the same it will not pass by itself: remove the cause it names. {cancel}"
 
 
 def _activity_running(facts: Facts) -> Finding | None:

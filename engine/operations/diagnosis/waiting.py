@@ -13,6 +13,13 @@ def waiting(facts: Facts) -> Finding | None:
     wait = facts.view.wait
     if facts.run.status != "WAITING" or wait is None:
         return None
+    if not facts.rows.wait_open:
+        return Finding(
+            "WAIT_OVER",
+            f"What it waited for ({wait.kind}) is over, and the run has not gone on yet.",
+            (f"It had waited since {when(wait.since, facts.now)}.",) if wait.since else (),
+            "A worker takes it on. If it stays, the other findings say what keeps it; there may be none that polls.",
+        )
     since = f"Waiting for {span((facts.now - wait.since).total_seconds())}." if wait.since else "Just begun."
     until = f"Until {when(wait.until, facts.now)}." if wait.until else "Without a deadline."
     match wait.kind:
@@ -23,10 +30,7 @@ def waiting(facts: Facts) -> Finding | None:
                 "WAITING_EVENT",
                 f"It waits for the event {wait.event_name} with {f'the key {wait.key}' if wait.key else 'any key'}.",
                 (since, until, f"Events of this name and key since the run started: {count}."),
-                advice.SUBMIT.to("It goes on when the wait times out, or when the event is submitted")
-                if not seen
-                else "Those that came were used before, did not pass the filters, or are being delivered. "
-                + advice.EVENTS.to("See what came of them"),
+                _event_advice(seen, facts.rows.dead_deliveries),
             )
         case "time":
             return Finding("WAITING_TIME", "It waits for a point in time.", (since, until), "Nothing needs doing.")
@@ -70,3 +74,16 @@ def waiting(facts: Facts) -> Finding | None:
             )
         case other:
             return Finding("WAITING", f"It waits: {other}.", (since, until))
+
+
+def _event_advice(seen: int, dead: int) -> str:
+    if dead:
+        lost = "One event" if dead == 1 else f"{dead} events"
+        return (
+            f"{lost} for this run could not be delivered, and nobody tries again by itself. "
+            f"{advice.DEAD.to('See why')} {advice.REDELIVER.to('Deliver it again')}"
+        )
+    if not seen:
+        return advice.SUBMIT.to("It goes on when the wait times out, or when the event is submitted")
+    told = "Those that came were used before, did not pass the filters, or are on their way to it."
+    return f"{told} {advice.EVENTS.to('See what came of them')}"

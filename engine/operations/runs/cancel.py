@@ -13,6 +13,7 @@ from typing import Final
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from engine import advice
 from engine.contract import workflow_id_for
 from engine.errors import Conflict, EngineError, Invalid, Unavailable
 from engine.operations.context import OperationContext
@@ -136,7 +137,8 @@ async def _cancel_one(context: OperationContext, client: Client, run: Run, reaso
         raise Unavailable(
             error.code,
             f"Temporal was asked to cancel run {run.run_id}, but that cannot be recorded: {clause(error.message)}.",
-            "The run ends all the same. Cancel it once more when Postgres takes writes, so that it is on record.",
+            "The run ends all the same. "
+            + advice.CANCEL.to("When Postgres takes writes, do it again, so that it is on record", run=run.run_id),
             {**error.details, "runId": run.run_id},
         ) from error
 

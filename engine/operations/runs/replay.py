@@ -16,7 +16,7 @@ from engine.operations.runs.json_changes import apply_changes, changed_paths, pl
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.runs.run_access import checked_reason, require_run
 from engine.records import JsonChange, Level, Original, Override, Patch, ReplayBase, Replayed, ReplayInput, Started
-from engine.store.database.reader import open_reader
+from engine.store.database.reader import open_reader, run_id_text
 from engine.store.runs import runs
 from engine.store.runs.reading import why_input_is_missing
 from engine.store.runs.runs import Run
@@ -149,7 +149,7 @@ async def input_of(context: OperationContext, run_id: str, replay_input: ReplayI
 
 async def _stored(context: OperationContext, run_id: str) -> tuple[Run, Json, ReplayBase]:
     """The run, its raw input, and the input as it is shown."""
-    async with open_reader(context.store, context.tenant) as reader:
+    async with open_reader(context.store, context.tenant, run_id_text(run_id)) as reader:
         run = await require_run(reader.connection, context.tenant, run_id)
         original = await runs.load_payload(reader.connection, context.tenant, run.run_id)
         if not isinstance(original, dict):
@@ -158,7 +158,7 @@ async def _stored(context: OperationContext, run_id: str) -> tuple[Run, Json, Re
                 f"{await why_input_is_missing(reader, run.run_id)} So it cannot be replayed unedited.",
                 advice.REPLAY_WITH_INPUT.to("Replay it with an input of your own", run=run.run_id),
             )
-        shown = reader.document(original)
+        shown = reader.payload(original)
     digest = hashlib.sha256(canonical_json(shown.value).encode()).hexdigest()
     return run, original, ReplayBase(shown.value, shown.masked, digest)
 

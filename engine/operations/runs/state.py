@@ -25,7 +25,7 @@ from engine.rebuild.other_version import laid_under
 from engine.rebuild.preview import Preview, preview_of_version, preview_replay
 from engine.records import Document, Level, Original, PreviewStop, Reason, ReplayInput, ReplayPreview, StepState
 from engine.store.catalog.definitions import Version, load_definition, load_version
-from engine.store.database.reader import Reader, open_reader
+from engine.store.database.reader import Reader, open_reader, run_id_text
 from engine.store.runs.reading import why_input_is_missing
 from engine.store.trace.recorded import load_recorded
 from engine.values.json_policy import storable_text
@@ -62,7 +62,7 @@ async def state_at(  # noqa: PLR0917  # what is asked for, as a person names it
     (RUN_BEFORE_CUTOVER, INPUT_NOT_STORED, STATE_NOT_RECORDED, SEMANTICS_DIFFER, DEFINITION_HASH_MISMATCH, RUN_TOO_LARGE, ...),
     and ``Unavailable``.
     """
-    async with open_reader(await context.readable(), context.tenant) as reader:
+    async with open_reader(await context.readable(), context.tenant, run_id_text(run_id)) as reader:
         run = await (cache or StateCache()).read(reader, run_id)
     recorded = run.run
     key = _execution(recorded, step, iteration, visit)
@@ -103,7 +103,7 @@ async def preview_replay_of(
     await context.require(Level.ADMIN)
     run, value, changed = await input_of(context, run_id, replay_input or Original())
     payload = storable_payload(value)
-    async with open_reader(context.store, context.tenant) as reader:
+    async with open_reader(context.store, context.tenant, run.run_id) as reader:
         recorded = await load_recorded(reader, run.run_id)
         number = run.workflow_version if version is None else version
         found = await _version(reader, run.workflow_id, number)
@@ -195,7 +195,9 @@ class _Shown:
         for name, value in scopes.items():
             document = self._known.get(id(value))
             if document is None:
-                document = self._known[id(value)] = self._reader.document(value)
+                document = self._known[id(value)] = (
+                    self._reader.payload(value) if name == "payload" else self._reader.document(value)
+                )
             values[name] = document.value
             masked |= {f"/{name}{pointer}" for pointer in document.masked}
         return Document(values, frozenset(masked))

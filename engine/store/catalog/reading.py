@@ -111,7 +111,7 @@ async def definition_of(engine: AsyncEngine, tenant: str, workflow_id: str, vers
     """A definition as it was published, redacted. Raises ``NotFound`` (VERSION_NOT_FOUND), ``Unavailable``."""
     async with open_reader(engine, tenant) as reader:
         row = await _version(reader, versions.definition_json, workflow_id, version)
-        return reader.hide(row)
+        return reader.definition(row)
 
 
 async def payload_schema_of(engine: AsyncEngine, tenant: str, workflow_id: str, version: int) -> Json:
@@ -139,8 +139,10 @@ async def latest_input(engine: AsyncEngine, tenant: str, workflow_id: str) -> La
     query = select(newest).select_from(status.join(newest, true())).order_by(*order).limit(1)
     async with open_reader(engine, tenant) as reader:
         row = await reader.row(query)
-        found = None if row is None else LatestInput(row.run_id, reader.document(row.input_json))
-        return found
+    if row is None:
+        return None
+    async with open_reader(engine, tenant, row.run_id) as reader:
+        return LatestInput(row.run_id, reader.payload(row.input_json))
 
 
 @lru_cache(maxsize=QUESTIONS)

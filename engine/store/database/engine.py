@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from psycopg import errors as postgres_errors
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
@@ -46,6 +46,8 @@ def create_store_engine(
         pool_timeout=CONNECT_TIMEOUT_SECONDS,
         pool_recycle=1800,
         json_serializer=dumps_for_storage,
+        # Payloads are parameters, and what an exception says is logged and stored.
+        hide_parameters=True,
         connect_args=arguments,
         isolation_level=None if tenant is None else "AUTOCOMMIT",
     )
@@ -73,6 +75,13 @@ def connect_arguments(application_name: str) -> dict[str, Any]:
         # Compiling costs more than our statements run.
         "options": "-c timezone=UTC -c jit=off",
     }
+
+
+async def is_read_only(connection: AsyncConnection) -> bool:
+    """Whether Postgres takes no writes: it is a standby, or told to."""
+    # Not transaction_read_only: a connection that a reader has used begins its transactions as READ WRITE.
+    asked = text("SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'")
+    return bool((await connection.execute(asked)).scalar_one())
 
 
 def libpq_url(url: str | URL) -> str:

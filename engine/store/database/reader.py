@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from engine.errors import NotFound
 from engine.records import Document, ErrorInfo
 from engine.store.database.engine import READ_TIMEOUT_SECONDS, as_unavailable
+from engine.store.database.run_secrets import run_secrets
 from engine.store.database.tenant_binding import SETTING
 from engine.store.tables import workflow_settings as settings
 from engine.values.redaction import BUILT_IN, EVERYTHING, RedactionPolicy, policy_of, redact, redact_text
@@ -48,6 +49,8 @@ class Reading:
     server_now: datetime
     """The server's clock when the reading began, aware UTC."""
     policy: RedactionPolicy
+    payload_schema: Json = None
+    """Of the run that is read, whose payload may have marked places; None: none, or no single run."""
 
     def hide(self, value: Json) -> Json:
         """A JSON value as it may be shown."""
@@ -62,15 +65,29 @@ class Reading:
         shown, masked = redact(value, self.policy)
         return Document(shown, masked, size_bytes)
 
+    def payload(self, value: Json, size_bytes: int | None = None) -> Document:
+        """The payload of the run that is read, as it may be shown: what its schema marks is masked too."""
+        return self.of_schema(self.payload_schema, value, size_bytes)
+
+    def of_schema(self, schema: Json, value: Json, size_bytes: int | None = None) -> Document:
+        """A JSON body as it may be shown: what its JSON schema marks with ``x-sensitive`` is masked too."""
+        shown, masked = redact(value, self.policy.beside(schema, value))
+        return Document(shown, masked, size_bytes)
+
+    def definition(self, value: Json) -> Json:
+        """A definition as it may be shown: what is written out in it is masked like any value, references are not."""
+        return redact(value, self.policy.for_definitions())[0]
+
     def error(self, value: Json, fallback: str | None = None) -> ErrorInfo | None:
         """A stored error as it may be shown; None when there is neither one nor a ``fallback`` message."""
         if value is None and not fallback:
             return None
-        stored = self.hide(
-            {"message": fallback, **value} if isinstance(value, dict) else {"message": fallback or value}
-        )
+        given = {"message": fallback, **value} if isinstance(value, dict) else {"message": fallback or value}
+        said = given.pop("message")
+        stored = self.hide(given)
         if not isinstance(stored, dict):
             return ErrorInfo(category="", message=str(stored))
+        stored["message"] = self.hide_text(said) if isinstance(said, str) else self.hide(said)
         known = {name: stored.get(name) for name in _ERROR_FIELDS}
         return ErrorInfo(
             category=str(known["category"] or ""),
@@ -89,7 +106,7 @@ class Reading:
 class Reader(Reading):
     """A read-only snapshot of one tenant: all its statements see the same data."""
 
-    connection: AsyncConnection
+    connection: AsyncConnection = field(kw_only=True)
 
     async def rows(
         self, query: Select[*tuple[Any, ...]], parameters: Mapping[str, Any] | None = None
@@ -113,8 +130,8 @@ def _instant(text: Json) -> datetime | None:
 
 
 @asynccontextmanager
-async def open_reader(engine: AsyncEngine, tenant: str) -> AsyncIterator[Reader]:
-    """A reader of ``tenant``.
+async def open_reader(engine: AsyncEngine, tenant: str, run_id: str | None = None) -> AsyncIterator[Reader]:
+    """A reader of ``tenant``; with a ``run_id``, one that also hides what that run's hidden values were copied to.
 
     A redaction policy that cannot be read or understood hides everything. Raises ``Unavailable``: POSTGRES_UNREACHABLE,
     POSTGRES_BUSY, or QUERY_TOO_SLOW when a statement ran longer than ``READ_TIMEOUT_SECONDS``.
@@ -123,12 +140,23 @@ async def open_reader(engine: AsyncEngine, tenant: str) -> AsyncIterator[Reader]
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             begun = await _begin(connection, tenant)
-            yield Reader(begun.tenant, begun.server_now, begun.policy, connection)
+            if run_id is not None:
+                begun = await _following(begun, connection, run_id)
+            yield Reader(begun.tenant, begun.server_now, begun.policy, begun.payload_schema, connection=connection)
     except (DBAPIError, PoolTimeout, OSError) as error:
         refusal = as_unavailable(error)
         if refusal is None:
             raise
         raise refusal from error
+
+
+async def _following(begun: Reading, connection: AsyncConnection, run_id: str) -> Reading:
+    """``begun`` for one run. What it hides cannot be told from values that cannot be read: then nothing is shown."""
+    try:
+        schema, values = await run_secrets(connection, begun.tenant, run_id, begun.policy)
+    except (RecursionError, ValueError, LookupError, TypeError):
+        return replace(begun, policy=EVERYTHING)
+    return replace(begun, policy=begun.policy.following(values), payload_schema=schema)
 
 
 async def _begin(connection: AsyncConnection, tenant: str) -> Reading:

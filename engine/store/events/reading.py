@@ -9,16 +9,20 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.errors import Invalid, NotFound
 from engine.records import Delivery, Event, EventDetail, EventFilter, Page
 from engine.store.database.keyset import Keyset, Stretch, decode_cursor, encode_cursor, fingerprint, page_of
 from engine.store.database.question import ANY_TIME, QUESTIONS, Question, ask, question
-from engine.store.database.reader import Reading, open_reader
+from engine.store.database.reader import Reader, Reading, open_reader
+from engine.store.database.run_secrets import hidden_in
+from engine.store.database.transactions import Connection
 from engine.store.runs.listing import check_limit
-from engine.store.tables import workflow_event_deliveries, workflow_runtime_events
+from engine.store.tables import workflow_event_deliveries, workflow_payload_schemas, workflow_runtime_events
+from engine.values.event_key import normal_key
+from engine.values.secret_values import secret_values
 
 EVENT_STATUSES: Final = ("received", "matched", "unmatched", "error")
 MAX_EVENTS: Final = 500
@@ -28,6 +32,8 @@ DELIVERY_WORDS: Final = {
     "dead": ("failed", "skipped"),
 }
 """Statuses by the word they are asked for with."""
+
+FAILED_CAP: Final = 1000
 
 events = workflow_runtime_events.c
 deliveries = workflow_event_deliveries.c
@@ -86,8 +92,21 @@ async def event_detail(engine: AsyncEngine, tenant: str, event_id: str) -> Event
         mine = select(workflow_event_deliveries).where(deliveries.tenant == tenant, deliveries.event_id == event_id)
         order = (deliveries.created_at, deliveries.delivery_id)
         sent = await reader.rows(mine.order_by(*order).limit(MAX_DELIVERIES))
-        payload = None if row.payload is None else reader.document(row.payload)
-        return EventDetail(_event(reader, row), payload, tuple(_delivery(reader, item) for item in sent))
+        schema = await reader.row(_schema(tenant, row.payload_schema_ref)) if row.payload_schema_ref else None
+        own = _for_event(reader, row.payload, None if schema is None else schema.schema_json)
+        payload = None if row.payload is None else own.payload(row.payload)
+        return EventDetail(_event(own, row), payload, tuple(_delivery(own, item) for item in sent))
+
+
+def _schema(tenant: str, ref: str) -> Select[Any]:
+    schemas = workflow_payload_schemas.c
+    return select(schemas.schema_json).where(schemas.tenant == tenant, schemas.ref == ref)
+
+
+def _for_event(reader: Reader, payload: Any, schema: Any) -> Reader:
+    """A reader that hides in all that is shown of an event what is hidden in its payload: its keys are copies."""
+    values = secret_values(hidden_in(payload, schema, reader.policy))
+    return replace(reader, policy=reader.policy.following(values), payload_schema=schema)
 
 
 async def deliveries_page(
@@ -136,11 +155,18 @@ def _deliveries(tenant: str, status: str, limit: int, *, continued: bool) -> Que
     return question(stretch.of(select(merged), merged))
 
 
+async def count_failed(connection: Connection, tenant: str) -> int:
+    """Deliveries that were given up, at most ``FAILED_CAP``."""
+    where = (deliveries.tenant == tenant, deliveries.status == "failed")
+    failed = select(deliveries.delivery_id).where(*where).limit(FAILED_CAP).subquery()
+    return int((await connection.execute(select(func.count()).select_from(failed))).scalar_one())
+
+
 def _conditions(tenant: str, wanted: EventFilter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [events.tenant == tenant]
     for column, value in (
         (events.event_name, wanted.name),
-        (events.correlation_key, wanted.key),
+        (events.correlation_key, None if wanted.key is None else normal_key(wanted.key)),
         (events.matched_run_id, wanted.run_id),
     ):
         if value is not None:

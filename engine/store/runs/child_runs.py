@@ -13,6 +13,7 @@ from engine.store.database.transactions import Connection, Store
 from engine.store.runs.runs import FIRST_STEP
 from engine.store.trace.projection import Progress, Waiting, projecting
 from engine.values.json_policy import dumps_for_storage
+from engine.values.jsonb_order import text_in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ def _parameters(progress: Progress, waiting: Waiting, child: NewChild) -> dict[s
         "semantics_version": SEMANTICS_VERSION,
         "first_step": FIRST_STEP,
         "input": dumps_for_storage(child.payload),
+        "input_text": text_in_order(child.payload),
         "parent_step_path": waiting.step.path,
         "log_context": dumps_for_storage(log),
     }
@@ -96,11 +98,11 @@ _PARENT: Final = text("""
 # The child counts as started at once: nobody but its parent may start it.
 _CHILD: Final = """child AS (
         INSERT INTO workflow_runs
-            (run_id, tenant, workflow_id, workflow_version, status, node_path, input_json, trigger_type,
+            (run_id, tenant, workflow_id, workflow_version, status, node_path, input_json, input_text, trigger_type,
              trigger_metadata_json, engine, temporal_workflow_id, definition_hash, runtime_semantics_version,
              parent_run_id, root_run_id, depth, launch_state)
         SELECT CAST(:child AS uuid), p.tenant, :workflow_id, CAST(:workflow_version AS int), 'RUNNING', :first_step,
-            CAST(:input AS jsonb), 'child',
+            CAST(:input AS jsonb), :input_text, 'child',
             jsonb_build_object('parentRunId', p.run_id, 'rootRunId', coalesce(p.root_run_id, p.run_id),
                 'parentStepPath', CAST(:parent_step_path AS text)),
             :engine, :temporal_workflow_id, :definition_hash, :semantics_version,

@@ -122,12 +122,15 @@ _DELETE_BODIES: Final = text(f"""
         UPDATE workflow_action_invocations AS a SET input_json = NULL, output_json = NULL, input_ref = NULL, output_ref = NULL,
             input_bytes = NULL, output_bytes = NULL
         FROM old WHERE a.run_id = old.run_id
+    ), deliveries AS (
+        UPDATE workflow_event_deliveries AS d SET payload = NULL
+        FROM old WHERE d.run_id = old.run_id AND d.status <> 'pending' AND d.payload IS NOT NULL
     ), waits AS (
         UPDATE workflow_run_waits AS w SET payload = NULL FROM old WHERE w.run_id = old.run_id AND w.payload IS NOT NULL
     ), tasks AS (
         UPDATE workflow_human_tasks AS t SET context_json = NULL, response_json = NULL
         FROM old WHERE t.run_id = old.run_id
     )
-    UPDATE workflow_runs AS r SET input_json = NULL, output_json = NULL, bodies_deleted_at = now()
+    UPDATE workflow_runs AS r SET input_json = NULL, input_text = NULL, output_json = NULL, bodies_deleted_at = now()
     FROM old WHERE r.run_id = old.run_id RETURNING r.run_id
 """)

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from engine.store.database.transactions import Connection
 from engine.store.runs.runs import Run, load_run
-from engine.store.tables import workflow_run_waits, workflow_runtime_events, workflow_step_usage_periods
+from engine.store.tables import (
+    workflow_event_deliveries,
+    workflow_run_waits,
+    workflow_runtime_events,
+    workflow_step_usage_periods,
+)
 from engine.store.tenant.workers import SeenWorker, load_workers
 
 EVENTS_CAP: Final = 100
@@ -36,6 +41,10 @@ class RowFacts:
     """Events of the awaited name and key since the run started, up to ``EVENTS_CAP``; 0 when it awaits none."""
     quota: Quota | None
     """Of the current period; None when nothing was counted in it."""
+    dead_deliveries: int = 0
+    """Events for this run that could not be delivered, up to ``EVENTS_CAP``; counted while it waits for an event."""
+    wait_open: bool = True
+    """Whether what the run's row says it waits for is still waited for."""
 
 
 async def load_row_facts(connection: Connection, tenant: str, run_id: str) -> RowFacts | None:
@@ -47,6 +56,8 @@ async def load_row_facts(connection: Connection, tenant: str, run_id: str) -> Ro
         run=run,
         workers=tuple(await load_workers(connection)),
         events_seen=await _events_seen(connection, run) if run.waiting_on == "event" else 0,
+        dead_deliveries=await _dead_deliveries(connection, run) if run.waiting_on == "event" else 0,
+        wait_open=await _wait_open(connection, run) if run.waiting_on is not None else False,
         quota=await _quota(connection, tenant) if run.waiting_on == "quota" else None,
     )
 
@@ -68,6 +79,23 @@ async def _events_seen(connection: Connection, run: Run) -> int:
         .subquery()
     )
     return int((await connection.execute(select(func.count()).select_from(matching))).scalar_one())
+
+
+async def _dead_deliveries(connection: Connection, run: Run) -> int:
+    deliveries = workflow_event_deliveries.c
+    dead = (
+        select(deliveries.delivery_id)
+        .where(deliveries.run_id == run.run_id, deliveries.status.in_(("failed", "skipped")))
+        .limit(EVENTS_CAP)
+        .subquery()
+    )
+    return int((await connection.execute(select(func.count()).select_from(dead))).scalar_one())
+
+
+async def _wait_open(connection: Connection, run: Run) -> bool:
+    waits = workflow_run_waits.c
+    found = exists().where(waits.run_id == run.run_id, waits.status == "WAITING", waits.wait_type == run.waiting_on)
+    return bool((await connection.execute(select(found))).scalar_one())
 
 
 async def _quota(connection: Connection, tenant: str) -> Quota | None:

@@ -11,6 +11,7 @@ from sqlalchemy import and_, bindparam, select
 from engine.errors import Invalid
 from engine.store.catalog.definitions import as_authored, authored_columns
 from engine.store.database.transactions import Connection, Store
+from engine.store.runs.runs import as_given, input_columns
 from engine.store.tables import workflow_definition_versions as versions
 from engine.store.tables import workflow_runs as runs
 from engine.store.tables import workflow_settings as settings
@@ -76,7 +77,7 @@ async def read_run(connection: Connection, run_id: str) -> LoadedRun | None:
         status=row.status,
         workflow_id=row.workflow_id,
         workflow_version=row.workflow_version,
-        input=row.input_json,
+        input=as_given(row),
         definition=as_authored(row),
         definition_hash=row.definition_hash,
         semantics_version=row.runtime_semantics_version,
@@ -98,7 +99,7 @@ _QUESTION: Final = (
         runs.c.status,
         runs.c.workflow_id,
         runs.c.workflow_version,
-        runs.c.input_json,
+        *input_columns(),
         *authored_columns(),
         runs.c.definition_hash,
         runs.c.runtime_semantics_version,

@@ -31,7 +31,7 @@ runs = workflow_runs.c
 async def run_summary(engine: AsyncEngine, tenant: str, run_id: str) -> RunSummary:
     """One run without its bodies. Raises ``NotFound`` (RUN_NOT_FOUND), ``Unavailable``."""
     run_id = run_id_text(run_id)
-    async with open_reader(engine, tenant) as reader:
+    async with open_reader(engine, tenant, run_id) as reader:
         view = await _one(reader, runs.run_id == run_id)
         row = await reader.row(_facts(tenant, run_id))
         if view is None or row is None:
@@ -45,7 +45,7 @@ async def related_runs(engine: AsyncEngine, tenant: str, run_id: str) -> Related
     """Parent, root, children, the run this one replays, and its replays. Raises as ``run_summary``."""
     run_id = run_id_text(run_id)
     links = select(runs.parent_run_id, runs.root_run_id, runs.replay_of_run_id)
-    async with open_reader(engine, tenant) as reader:
+    async with open_reader(engine, tenant, run_id) as reader:
         own = await reader.row(links.where(runs.tenant == tenant, runs.run_id == run_id))
         if own is None:
             raise run_not_found(run_id)
@@ -64,19 +64,19 @@ async def related_runs(engine: AsyncEngine, tenant: str, run_id: str) -> Related
 async def run_input(engine: AsyncEngine, tenant: str, run_id: str) -> Document:
     """The payload of a run. Raises ``NotFound``: RUN_NOT_FOUND, or INPUT_NOT_STORED."""
     run_id = run_id_text(run_id)
-    async with open_reader(engine, tenant) as reader:
+    async with open_reader(engine, tenant, run_id) as reader:
         row = await reader.row(_body(tenant, run_id, runs.input_json))
         if row is None:
             raise run_not_found(run_id)
         if row.body is None:
             raise NotFound("INPUT_NOT_STORED", why_no_input(row.deleted_at), "It can be replayed with a new one.")
-        return reader.document(row.body, row.size)
+        return reader.payload(row.body, row.size)
 
 
 async def run_output(engine: AsyncEngine, tenant: str, run_id: str) -> Document:
     """The final vars of a run. Raises ``NotFound``: RUN_NOT_FOUND, or OUTPUT_NOT_STORED (it has not ended, or had none)."""
     run_id = run_id_text(run_id)
-    async with open_reader(engine, tenant) as reader:
+    async with open_reader(engine, tenant, run_id) as reader:
         row = await reader.row(_body(tenant, run_id, runs.output_json))
         if row is None:
             raise run_not_found(run_id)

@@ -6,6 +6,7 @@ What happens inside a run is written by its activities (``projection``); how a r
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     case,
+    cast,
     func,
     literal,
     literal_column,
@@ -30,6 +32,7 @@ from engine.contract import ENGINE, SEMANTICS_VERSION, workflow_id_for
 from engine.store.database.transactions import Connection
 from engine.store.tables import ACTIVE_RUN_STATUSES, workflow_run_steps
 from engine.store.tables import workflow_runs as runs
+from engine.values.jsonb_order import text_in_order
 
 Json = Any
 
@@ -209,8 +212,21 @@ async def load_statuses(connection: Connection, tenant: str, run_ids: Sequence[s
 
 async def load_payload(connection: Connection, tenant: str, run_id: str) -> Json:
     """The payload a run was started with, not redacted; None when it was never stored."""
-    question = select(runs.c.input_json).where(runs.c.run_id == run_id, runs.c.tenant == tenant)
-    return (await connection.execute(question)).scalar_one_or_none()
+    question = select(*input_columns()).where(runs.c.run_id == run_id, runs.c.tenant == tenant)
+    row = (await connection.execute(question)).one_or_none()
+    return None if row is None else as_given(row)
+
+
+def input_columns() -> tuple[ColumnElement[Any], ...]:
+    """What ``as_given`` needs of a run."""
+    # A text that does not say the same as the JSON was changed by hand, or the JSON was: the JSON counts.
+    same = cast(runs.c.input_text, JSONB) == runs.c.input_json
+    return runs.c.input_json, case((same, runs.c.input_text)).label("input_text")
+
+
+def as_given(row: Any) -> Json:
+    """The payload with its keys in the order it came in."""
+    return row.input_json if row.input_text is None else json.loads(row.input_text)
 
 
 async def descendants(connection: Connection, tenant: str, run_id: str) -> list[Run]:
@@ -295,6 +311,7 @@ def _values(run: NewRun) -> dict[str, Any]:
         "runtime_semantics_version": SEMANTICS_VERSION,
         "engine": ENGINE,
         "input_json": run.payload,
+        "input_text": text_in_order(run.payload),
         "trigger_type": run.trigger_type,
         "trigger_metadata_json": run.trigger_metadata,
         "trigger_fire_key": run.fire_key,

@@ -71,7 +71,7 @@ async def schedule_detail(engine: AsyncEngine, tenant: str, named: str) -> Sched
 
 
 async def troubled_schedules(engine: AsyncEngine, tenant: str, most: int) -> tuple[Schedule, ...]:
-    """Schedules whose next occurrence is overdue, or whose last one started nothing; by workflow id. Raises ``Unavailable``."""
+    """Schedules that failed, are overdue, or whose last occurrence started nothing; by workflow id. Raises ``Unavailable``."""
     reading, [rows] = await ask(engine, tenant, _troubled(tenant, most))
     return tuple(schedule_view(reading, row) for row in rows)
 
@@ -122,7 +122,8 @@ def _schedules(tenant: str, limit: int, *, continued: bool, backwards: bool) -> 
 def _troubled(tenant: str, most: int) -> Question:
     overdue = (schedules.status == "scheduled") & (schedules.next_fire_at < func.now() - OVERDUE_AFTER)
     refused = schedules.last_run_status.in_(("skipped", "error")) & schedules.status.in_(("scheduled", "failed"))
-    rows = select(*SCHEDULE_COLUMNS).where(schedules.tenant == tenant, overdue | refused)
+    failed = schedules.status == "failed"
+    rows = select(*SCHEDULE_COLUMNS).where(schedules.tenant == tenant, overdue | refused | failed)
     return question(Stretch(_BY_WORKFLOW, False, most).of(rows))
 
 

@@ -41,6 +41,7 @@ workflow_runs = Table(
     text_column("node_step_id", doc="The author's id of the step at node_path."),
     text_column("node_iteration", nullable=False, server_default="", doc="Loop indexes of node_path, as in 0.3."),
     json_column("input_json", doc="The payload, not redacted: what a replay starts from."),
+    text_column("input_text", doc="The payload's JSON where jsonb changes the order of its keys; NULL: it does not."),
     json_column("output_json", doc="Final vars, at most 256 KiB."),
     json_column("error_json"),
     text_column("last_error_code", doc="Code, else category, of the last failure of the current step or of the run."),

@@ -94,14 +94,15 @@ async def task_detail(engine: AsyncEngine, tenant: str, task_id: str) -> TaskDet
     )
     async with open_reader(engine, tenant) as reader:
         row = await reader.row(one)
-        if row is None:
-            raise missing
+    if row is None:
+        raise missing
+    async with open_reader(engine, tenant, row.run_id) as reader:
         return TaskDetail(
             row=_view(reader, row),
             context=None if row.context_json is None else reader.document(row.context_json),
             # A form describes answers and holds none.
             form=row.schema_json,
-            response=None if row.response_json is None else reader.document(row.response_json),
+            response=None if row.response_json is None else reader.of_schema(row.schema_json, row.response_json),
             undelivered=row.delivery == "pending",
             delivery_error=reader.hide_text(row.delivery_error),
         )

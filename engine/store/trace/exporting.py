@@ -67,7 +67,7 @@ async def pages(
     position: tuple[datetime, str] | None = None
     more = True
     while more:
-        async with open_reader(engine, tenant) as reader:
+        async with open_reader(engine, tenant, run_id) as reader:
             found = await reader.rows(sizes if position is None else sizes.where(oldest.beyond(position)))
             taken = _within(found, limit)
             ids = [row._mapping[kind.key] for row in taken]

@@ -31,7 +31,7 @@ async def run_attempts(
     """
     run_id = run_id_text(run_id)
     where = [attempts.run_id == run_id, attempts.tenant == tenant]
-    async with open_reader(engine, tenant) as reader:
+    async with open_reader(engine, tenant, run_id) as reader:
         if step_row_id is not None:
             step = await reader.row(step_of(step_row_id, run_id, tenant))
             if step is None:
@@ -66,7 +66,7 @@ async def attempt_body(engine: AsyncEngine, tenant: str, run_id: str, invocation
         workflow_runs.c.bodies_deleted_at,
     ).join(workflow_runs, workflow_runs.c.run_id == attempts.run_id)
     own = (attempts.invocation_id == invocation_id, attempts.run_id == run_id, attempts.tenant == tenant)
-    async with open_reader(engine, tenant) as reader:
+    async with open_reader(engine, tenant, run_id) as reader:
         row = await reader.row(query.where(*own))
         if row is None:
             raise not_found

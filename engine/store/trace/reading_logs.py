@@ -47,7 +47,7 @@ async def run_logs(
     position = None if cursor is None else decode_cursor(belongs, cursor, (int, datetime, UUID))
     backwards = older or position is None
     levels = LOG_LEVELS[LOG_LEVELS.index(query.minimum) :]
-    async with open_reader(engine, tenant) as reader:
+    async with open_reader(engine, tenant, run_id) as reader:
         scan = _Scan(reader, run_id, levels, query.text.casefold(), backwards)
         await scan.collect(position, limit)
         now = reader.server_now

@@ -30,7 +30,7 @@ async def run_snapshots(engine: AsyncEngine, tenant: str, run_id: str) -> tuple[
         .order_by(snapshots.created_at, snapshots.snapshot_id)
         .limit(MAX_SNAPSHOTS)
     )
-    async with open_reader(engine, tenant) as reader:
+    async with open_reader(engine, tenant, run_id) as reader:
         views = tuple(
             Snapshot(row.snapshot_id, row.step_path, row.size_bytes, bool(row.cut), row.created_at)
             for row in await reader.rows(query)
@@ -50,7 +50,7 @@ async def snapshot_body(engine: AsyncEngine, tenant: str, run_id: str, snapshot_
     except ValueError:
         raise not_found from None
     own = (snapshots.snapshot_id == snapshot_id, snapshots.run_id == run_id, snapshots.tenant == tenant)
-    async with open_reader(engine, tenant) as reader:
+    async with open_reader(engine, tenant, run_id) as reader:
         row = await reader.row(select(snapshots.envelope_json, snapshots.size_bytes).where(*own))
         if row is None:
             raise not_found

@@ -39,7 +39,7 @@ async def steps_page(
     if after is not None:
         where.append(_CHANGES.beyond(decode_cursor(query, after, (int, datetime, UUID))))
     page = select(workflow_run_steps).where(*where).order_by(*_CHANGES.order()).limit(limit + 1).subquery("page")
-    async with open_reader(engine, tenant) as reader:
+    async with open_reader(engine, tenant, run_id) as reader:
         found = await reader.rows(_with_attempts(page))
         rows = found[:limit]
         old_attempts = await _attempts_before_the_cutover(reader, run_id) if any(row.visit == 0 for row in rows) else {}
@@ -58,7 +58,7 @@ async def step_body(engine: AsyncEngine, tenant: str, run_id: str, row_id: str) 
     """Outcome and full error of one step row: ``{"outcome": ..., "error": ...}``. Raises ``NotFound`` (STEP_NOT_FOUND)."""
     run_id, row_id = run_id_text(run_id), _step_id(row_id)
     query = select(steps.outcome_json, steps.error_json)
-    async with open_reader(engine, tenant) as reader:
+    async with open_reader(engine, tenant, run_id) as reader:
         row = await reader.row(query.where(steps.run_id == run_id, steps.step_id == row_id, steps.tenant == tenant))
         if row is None:
             raise _not_found(row_id)

@@ -25,7 +25,7 @@ async def run_waits(engine: AsyncEngine, tenant: str, run_id: str) -> tuple[Wait
         .order_by((waits.status == "WAITING").desc(), waits.created_at.desc(), waits.wait_id.desc())
         .limit(MAX_WAITS)
     )
-    async with open_reader(engine, tenant) as reader:
+    async with open_reader(engine, tenant, run_id) as reader:
         views = tuple(wait_view(reader, row) for row in await reader.rows(query))
         return views
 

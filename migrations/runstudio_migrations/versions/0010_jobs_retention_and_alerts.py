@@ -11,7 +11,7 @@ from engine.settings import DEFAULT_TENANT
 from runstudio_migrations.online import alter, create_index, online, refuse_downgrade, run
 
 revision = "0010"
-down_revision = "0005"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

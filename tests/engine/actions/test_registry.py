@@ -137,7 +137,7 @@ def test_everything_built_in_is_there_and_described(registry: ActionRegistry) ->
         "http.request", "links.delete", "links.list", "links.list_namespaces", "links.lookup", "links.upsert",
         "store.delete", "store.get", "store.increment", "store.list", "store.list_namespaces", "store.set",
     ]  # fmt: skip
-    assert len([name for name in registry.names() if name.startswith("transform.")]) == 22
+    assert len([name for name in registry.names() if name.startswith("transform.")]) == 27
     for registered in registry:
         assert registered.description, registered.label
         assert registered.input_schema()["type"] == "object"

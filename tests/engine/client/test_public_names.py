@@ -26,6 +26,7 @@ GROUPS = (
     "tasks",
     "schedules",
     "quota",
+    "redaction",
     "members",
     "jobs",
     "retention",

@@ -19,7 +19,8 @@ from tests.engine.operations.conftest import definition
 README = Path(__file__).parents[3] / "README.md"
 PAGE = README.parent / "docs" / "python.md"
 GROUPS = (
-    "runs", "workflows", "events", "tasks", "schedules", "quota", "members", "jobs", "retention", "tenant", "alerts", "system",
+    "runs", "workflows", "events", "tasks", "schedules", "quota", "redaction", "members",
+    "jobs", "retention", "tenant", "alerts", "system",
 )  # fmt: skip
 
 

@@ -27,7 +27,8 @@ from tests.engine.operations.conftest import Execute, Query, until
 
 REPOSITORY = Path(__file__).parents[3]
 GROUPS = (
-    "runs", "workflows", "events", "tasks", "schedules", "quota", "members", "jobs", "retention", "tenant", "alerts", "system",
+    "runs", "workflows", "events", "tasks", "schedules", "quota", "redaction", "members",
+    "jobs", "retention", "tenant", "alerts", "system",
 )  # fmt: skip
 THREAD = "runstudio"
 

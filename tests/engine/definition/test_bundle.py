@@ -119,7 +119,7 @@ def _without(source: dict[str, Any], *path: Any) -> dict[str, Any]:
         ([], "UNSUPPORTED_FORMAT", None),
         ({**bundle(), "format": "x"}, "UNSUPPORTED_FORMAT", None),
         ({**bundle(), "formatVersion": 2}, "UNSUPPORTED_FORMAT_VERSION", None),
-        ({**bundle(), "more": 1}, "SCHEMA_VALIDATION_FAILED", "/more"),
+        ({**bundle(CHILD), "more": 1}, "SCHEMA_VALIDATION_FAILED", "/more"),
         (
             _without(bundle(CHILD), "workflows", 0, "publishedVersions", 0, "payloadSchemaJson"),
             "SCHEMA_VALIDATION_FAILED",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -363,6 +364,29 @@ def test_targets_the_payload_schema_does_not_know(target: str, expected: list[st
     step = node("transform.assign", {"assign": {target: expr("1")}})
     assert codes(step, ref="payload.Order.v1") == expected
     assert codes(step) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"properties": {"id": {}}}, ["ASSIGN_PATH_UNKNOWN"]),
+        ({"properties": {"id": {}}, "additionalProperties": True}, ["ASSIGN_PATH_UNKNOWN"]),
+        ({"additionalProperties": False}, ["ASSIGN_PATH_UNKNOWN"]),
+        ({"properties": {"id": {}}, "anyOf": [{"required": ["id"]}, {"type": "object"}]}, ["ASSIGN_PATH_UNKNOWN"]),
+        ({"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"properties": {"id": {}}}}}, ["ASSIGN_PATH_UNKNOWN"]),
+        ({"properties": {"id": {}}, "allOf": [{"properties": {"unknown": {}}}]}, []),
+        ({"oneOf": [{"properties": {"id": {}}}, {"type": "object"}]}, []),
+        ({"properties": {"id": {}}, "additionalProperties": {"type": "integer"}}, []),
+        ({"properties": {"id": {}}, "patternProperties": {"^u": {}}}, []),
+        ({"type": "object"}, []),
+        (True, []),
+    ],
+)
+def test_f44_a_field_the_schema_does_not_list_is_a_finding(schema: Any, expected: list[str]) -> None:
+    step = node("transform.assign", {"assign": {"payload.unknown": expr("1")}})
+    known = replace(context(), schemas={"payload.Own.v1": schema})
+    result = validate_definition({**definition(step), "payloadSchemaRef": "payload.Own.v1"}, known)
+    assert [issue.code for issue in result.issues] == expected
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ TYPE = ("evaluate", "type")
         ("1 / 0", None),
         ("[1 / 0, 0 / 0]", [None, None]),
         ("9007199254740991 + 1", 9007199254740992),
-        ("9007199254740992 + 1", 9007199254740992),
+        ("9007199254740992 - 1", 9007199254740991),
+        ("1e20 + 1", 1e20),
         ("'n=' & n & absent & nothing", "n=5null"),
         ("'' & 1/3", "0.333333333333333"),
         ("'' & 1.0", "1"),
@@ -132,3 +133,24 @@ def test_long_chains_cost_no_depth() -> None:
     assert evaluate("+".join("1" * 2000)) == 2000
     assert evaluate("&".join(["'x'"] * 1000)) == "x" * 1000
     assert evaluate("1" + " ~> $coalesce" * 300) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "9007199254740992 + 1",
+        "-9007199254740992 - 1",
+        "3037000500 * 3037000500",
+        "big + 1",
+        "1 - big",
+        "big - big",
+        "big / 2",
+        "big % 7",
+        "big * 1.5",
+        "0.5 + big",
+    ],
+)
+def test_integers_beyond_what_a_double_holds_are_refused_not_rounded(source: str) -> None:
+    failure = failure_of(source, CONTEXT)
+    assert failure.kind == "type"
+    assert "integers up to 2^53" in failure.message

@@ -42,6 +42,33 @@ def test_items_are_an_array_or_fail() -> None:
     assert run.finish.error["message"] == "control.forEach items must evaluate to an array, not text"
 
 
+@pytest.mark.parametrize(
+    ("items", "orders", "message"),
+    [
+        ("payload.orders[open]", 0, "found nothing; [payload.orders[open]] is an empty array then"),
+        ("payload.orders[open]", 1, "must evaluate to an array, not an object: it found one, which stands for itself;"
+            " [payload.orders[open]] is an array always"),
+        ("payload.orders[open].id", 1, "must evaluate to an array, not a number: it found one, which stands for itself;"
+            " [payload.orders[open].id] is an array always"),
+        ("payload.none", 0, None),
+    ],
+)  # fmt: skip
+def test_f21_a_filter_that_finds_none_or_one_says_what_to_write(items: str, orders: int, message: str | None) -> None:
+    payload = {"orders": [{"id": number, "open": number < orders} for number in range(3)]}
+    run = Driver(loop(assign(n="1"), items=items), payload=payload).run()
+    assert run.finish.error is not None
+    assert run.finish.error["message"] == (
+        f"control.forEach items {message}" if message else "Expression result is not JSON-serializable"
+    )
+
+
+@pytest.mark.parametrize("orders", [0, 1, 2])
+def test_f21_in_brackets_it_is_always_an_array(orders: int) -> None:
+    payload = {"orders": [{"id": number, "open": number < orders} for number in range(3)]}
+    run = Driver(loop(assign(n="1"), items="[payload.orders[open]]"), payload=payload).run()
+    assert run.ledger.steps[0].outcome == {"items": orders}
+
+
 def test_iterations_are_named_from_the_outside_in() -> None:
     run = Driver(loop(loop(assign(a="x & y"), items="[7,8]", var="y"), items='["p","q"]')).run()
     inner = [step.step.iteration for step in run.ledger.steps if step.step.path.endswith("body.steps[0].body.steps[0]")]

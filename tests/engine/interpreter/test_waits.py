@@ -69,6 +69,33 @@ def test_a_wait_beyond_the_calendar_is_refused() -> None:
     assert error["code"] == "INVALID_TIME"
 
 
+@pytest.mark.parametrize(
+    ("source", "delay"), [("1500", 1500), ("payload.minutes * 60000", 120_000), ("2.0 * 3", 6), ("0", None)]
+)
+def test_a_duration_may_be_an_expression(source: str, delay: int | None) -> None:
+    step = {"id": "w", "type": "time.wait", "config": {"mode": "duration", "durationMs": expr(source)}}
+    run = Driver(step, payload={"minutes": 2}).run()
+    assert run.finish.status == "SUCCEEDED"
+    assert [effect.delay_ms for effect in run.effects if isinstance(effect, fx.AwaitTime)] == ([delay] if delay else [])
+    assert run.vars["timeWait"]["mode"] == "duration"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("-1", "-1"), ("1.5", "1.5"), ("'PT5M'", "text"), ("null", "null"), ("true", "a boolean"), ("[1]", "an array"),
+    ],
+)  # fmt: skip
+def test_what_is_no_duration_is_a_validation_error(source: str, found: str) -> None:
+    step = {"id": "w", "type": "time.wait", "config": {"mode": "duration", "durationMs": expr(source)}}
+    error = Driver(step).run().finish.error
+    assert error is not None
+    assert (error["code"], error["message"]) == (
+        "INVALID_TIME",
+        f"time.wait durationMs must be a whole number of milliseconds, not {found}",
+    )
+
+
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
@@ -105,6 +132,33 @@ def test_an_event_that_does_not_match_stays_for_a_later_wait(wrong: fx.EventArri
     assert run.machine.deliver(wrong)
     assert run.machine.take_event() is None
     assert run.machine.snapshot()["events"]["waiting"][0]["eventId"] == "e1"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sent", "meet"),
+    [
+        ('" A-1"', "A-1", True),
+        ('"A-1\u00a0"', "\n A-1 ", True),
+        ('"Caf\u00e9"', "Cafe\u0301", True),
+        ('"Cafe\u0301"', "Caf\u00e9", True),
+        ('"A-1"', "a-1", False),
+        ('"A 1"', "A1", False),
+        ("17", "17", True),
+        ("17.0", " 17", True),
+    ],
+)
+def test_f19_keys_are_compared_in_normal_form(wanted: str, sent: str, meet: bool) -> None:
+    run = waiting(event_wait(key=wanted))
+    run.machine.deliver(event(1, key=sent))
+    assert (run.machine.take_event() is not None) is meet
+
+
+@pytest.mark.parametrize("key", ['{"id": 1}', "[1]", "[]", '""', '"  "', '"\u2003\ufeff"', "payload.order"])
+def test_f19_what_is_no_key_fails_the_step(key: str) -> None:
+    run = Driver(
+        attempt(event_wait(key=key), catch=[assign("c", code="error.code")]), payload={"order": {"id": 1}}
+    ).run()
+    assert run.vars == {"code": "KEY_INVALID"}
 
 
 @pytest.mark.parametrize("key", ["k", "other", None])

@@ -37,6 +37,22 @@ def test_what_is_wrong_is_said_without_the_value(schema: Any, value: Any, expect
     assert "canary" not in str(issues)
 
 
+@pytest.mark.parametrize(
+    ("factor", "multiples", "others"),
+    [
+        (0.01, [19.99, 0.07, 0.1, 1.15, 4.35, -0.03, 0, 10**30, 1e22], [19.995, 0.001, 1e-300]),
+        (0.1, [0.3, 0.7, 1.1], [0.35]),
+        (2, [4, 4.0, 1e300], [3, 4.5]),
+        (1e-8, [0.00000003, 1.1], [1e-9]),
+    ],
+)
+def test_f18_multiples_are_those_of_decimal_numbers(factor: float, multiples: list[float], others: list[float]) -> None:
+    schema = {"multipleOf": factor}
+    assert [value for value in multiples if issues_of(schema, value)] == []
+    assert [value for value in others if not issues_of(schema, value)] == []
+    assert issues_of(schema, "text") == issues_of(schema, True) == ()
+
+
 async def test_a_missing_schema_accepts_everything_and_a_large_value_is_checked_too() -> None:
     assert await check_value(None, {"a": 1}, size_bytes=7) == ()
     large = {"items": ["x"] * 20_000}

@@ -103,6 +103,6 @@ async def test_each_part_of_what_needs_attention(front_door: Engine, round_trips
 
 async def test_the_count_sees_every_round_trip(front_door: Engine, round_trips: RoundTrips) -> None:
     round_trips.start()
-    # Begin, clock and policy, four questions, end.
+    # Begin, clock and policy, what the run hides, four questions, end.
     await front_door.runs.get((await front_door.runs.list(limit=1)).rows[0].run_id)
-    assert round_trips.count == 1 + 7
+    assert round_trips.count == 1 + 8

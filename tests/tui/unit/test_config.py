@@ -73,6 +73,16 @@ def test_what_the_terminal_tells(tmp_path: Path) -> None:
     assert load_config({}, env(tmp_path, TZ="Europe/Berlin")).config.timezone == "Europe/Berlin"
 
 
+def test_f32_a_tz_that_names_no_zone_is_said(tmp_path: Path) -> None:
+    for value in ("CET-1CEST,M3.5.0,M10.5.0/3", "/usr/share/zoneinfo/UTC", ":Mars/Base", "Europe"):
+        loaded = load_config({}, env(tmp_path, TZ=value))
+        assert loaded.config.timezone == "UTC"
+        assert [value.removeprefix(":") in warning for warning in loaded.warnings] == [True]
+    for value, zone in ((":Europe/Berlin", "Europe/Berlin"), (":/etc/localtime", ""), ("", "")):
+        loaded = load_config({}, env(tmp_path, TZ=value))
+        assert (loaded.config.timezone, loaded.warnings) == (zone, ())
+
+
 def test_a_terminal_that_cannot_place_text_is_refused() -> None:
     for kind in ({"TERM": "dumb"}, {"TERM": ""}, {}):
         with pytest.raises(ConfigError, match="cannot be drawn on this terminal"):

@@ -13,6 +13,7 @@ from engine.operations.catalog.bundles import export_bundle, import_bundle
 from engine.operations.catalog.publish import PublishRequest, publish_definition
 from engine.operations.context import OperationContext
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
+from engine.store.catalog.reading import definition_of
 from tests.engine.operations.conftest import ORDER_SCHEMA, Execute, Query, definition
 
 CALL = {"id": "child", "type": "control.callWorkflow", "workflowId": "billing", "workflowVersion": 1}
@@ -98,6 +99,64 @@ async def test_one_workflow_that_cannot_run_here_keeps_all_out(
     assert "--actions" in caught.value.hint
     assert await query(VERSIONS) == []
     assert await query("SELECT 1 FROM workflow_definitions") == []
+
+
+async def test_f29_a_bundle_shows_what_the_workflow_shows_and_no_more(
+    context: OperationContext, registry: ActionRegistry, query: Query, execute: Execute
+) -> None:
+    headers = {"authorization": {"$secret": "API_KEY"}, "x-api-key": "canary-1"}
+    call = {
+        "id": "a",
+        "type": "action.call",
+        "config": {
+            "actionId": "http.request",
+            "version": 1,
+            "inputMapping": {"url": "https://u:canary-2@h/", "headers": headers},
+        },
+    }
+    await publish_definition(context, PublishRequest(definition("billing", steps=[call])), registry)
+    bundle = await export_bundle(context, ["billing"])
+    assert "canary" not in str(bundle)
+    [workflow] = bundle["workflows"]
+    shown = await definition_of(context.store, context.tenant, "billing", 1)
+    assert workflow["publishedVersions"][0]["definition"] == shown
+    assert shown["steps"][0]["config"]["inputMapping"] == {
+        "url": "[REDACTED]",
+        "headers": {"authorization": {"$secret": "API_KEY"}, "x-api-key": "[REDACTED]"},
+    }
+    await emptied(execute)
+    with pytest.raises(Invalid, match="PLACEHOLDER_IN_BUNDLE"):
+        await import_bundle(context, bundle, registry)
+    assert await query(VERSIONS) == []
+
+
+async def test_f43_everything_that_is_wrong_is_said_and_nothing_written(
+    context: OperationContext, registry: ActionRegistry, bundle: dict[str, Any], query: Query, execute: Execute
+) -> None:
+    await emptied(execute)
+    empty, spaced, foreign = deepcopy(bundle), deepcopy(bundle), deepcopy(bundle)
+    empty["workflows"] = []
+    spaced["workflows"][0]["key"] = "my orders"
+    for wrong, place in ((empty, "/workflows"), (spaced, "/workflows/0/key")):
+        with pytest.raises(Invalid, match="SCHEMA_VALIDATION_FAILED") as caught:
+            await import_bundle(context, wrong, registry)
+        assert [issue["path"] for issue in caught.value.details["issues"]] == [place]
+    step = {"id": "a", "type": "action.call", "config": {"actionId": "no.such", "version": 1}}
+    billing, orders = foreign["workflows"]
+    billing["draft"]["definition"] |= {"steps": [step], "payloadSchemaRef": "payload.Nobody.v1"}
+    orders["publishedVersions"][0]["definition"]["steps"] = [step, {**step, "id": "b"}]
+    orders["publishedVersions"][1]["payloadSchemaJson"] = {"type": "no such type"}
+    with pytest.raises(Invalid, match="BUNDLE_INVALID") as caught:
+        await import_bundle(context, foreign, registry)
+    found = {(issue["workflowId"], issue["version"], issue["code"]) for issue in caught.value.details["issues"]}
+    assert found == {
+        ("billing", None, "UNKNOWN_ACTION"),
+        ("billing", None, "PAYLOAD_SCHEMA_REF_UNKNOWN"),
+        ("orders", 1, "UNKNOWN_ACTION"),
+        ("orders", 2, "PAYLOAD_SCHEMA_INVALID"),
+    }
+    assert len(caught.value.details["issues"]) == 5
+    assert await query(VERSIONS) == await query("SELECT 1 FROM workflow_definitions") == []
 
 
 async def test_a_file_that_is_none_is_refused(context: OperationContext, registry: ActionRegistry) -> None:

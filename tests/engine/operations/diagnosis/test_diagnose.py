@@ -336,6 +336,35 @@ async def test_a_wait_for_an_event(context: OperationContext, start: Start, exec
     )
 
 
+async def test_f33_a_dead_delivery_is_not_on_its_way(context: OperationContext, start: Start, execute: Execute) -> None:
+    run_id = await start()
+    await wait_row(execute, run_id, "event", event_name="order.paid", key="4711")
+    await execute(
+        "INSERT INTO workflow_runtime_events (event_id, event_name, correlation_keys) VALUES ('e', 'order.paid', '[\"4711\"]')"
+    )
+    alive = said(await diagnose_run(context, run_id), "WAITING_EVENT")
+    assert "are on their way to it" in alive
+    await execute(
+        "INSERT INTO workflow_event_deliveries (delivery_id, event_id, event_name, target_kind, target, run_id, status, arrival)"
+        f" VALUES (gen_random_uuid(), 'e', 'order.paid', 'wait', 'w', '{run_id}', 'failed', 1)"
+    )
+    dead = said(await diagnose_run(context, run_id), "WAITING_EVENT")
+    assert "One event for this run could not be delivered, and nobody tries again by itself." in dead
+    assert "runstudio events dead" in dead
+    assert "on their way" not in dead
+
+
+@pytest.mark.parametrize("kind", ["event", "time", "human", "child", "quota"])
+async def test_f33_a_wait_that_is_over_is_not_waited_for(
+    context: OperationContext, start: Start, execute: Execute, kind: str
+) -> None:
+    run_id = await start()
+    await wait_row(execute, run_id, kind, event_name="order.paid" if kind == "event" else None, status="RESOLVED")
+    evidence = said(await diagnose_run(context, run_id), "WAIT_OVER")
+    assert f"What it waited for ({kind}) is over, and the run has not gone on yet." in evidence
+    assert "None" not in evidence
+
+
 @pytest.mark.parametrize(
     ("kind", "columns", "words"),
     [

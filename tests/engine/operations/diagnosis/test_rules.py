@@ -160,3 +160,21 @@ def test_durations(seconds: float, text: str) -> None:
 def test_moments() -> None:
     assert when(ago(5), NOW) == "5 s ago (2026-11-23 09:59:55 UTC)"
     assert when(ago(-65), NOW) == "in 1 min 5 s (2026-11-23 10:01:05 UTC)"
+
+
+@pytest.mark.parametrize(
+    ("failure", "words", "wrong"),
+    [
+        ("POSTGRES_UNREACHABLE: Postgres cannot be reached: refused.", "when Postgres answers again", "Cancel"),
+        ("activity Heartbeat timeout", "Its worker died", "Postgres"),
+        ("index row size 2736 exceeds btree version 4 maximum 2704", "remove the cause it names", "Postgres"),
+        ("Failure exceeds size limit.", f"runs cancel {RUN_ID}", "Postgres"),
+        ("", "remove the cause it names", "Postgres"),
+    ],
+)
+def test_f33_nothing_is_blamed_that_the_failure_does_not_name(failure: str, words: str, wrong: str) -> None:
+    repeated = PendingActivity("open_wait", 3, False, None, None, failure, "1@a")
+    [finding] = findings(with_execution(Execution("RUNNING", activities=(repeated,))))
+    assert finding.code == "ACTIVITY_RETRYING"
+    assert words in finding.advice
+    assert wrong not in finding.advice

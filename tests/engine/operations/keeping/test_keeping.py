@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import Table, insert, text
 
 from engine.errors import Conflict, Invalid, NotFound
 from engine.ids import new_id
@@ -26,9 +27,19 @@ from tests.engine.store.tenants import OTHER, row_of
 
 WHY = "it is too old"
 BELONGING = (
-    "workflow_run_steps", "workflow_action_invocations", "workflow_run_waits", "workflow_run_logs",
-    "workflow_run_snapshots", "workflow_human_tasks", "workflow_payloads",
-)  # fmt: skip
+    "workflow_run_steps",
+    "workflow_action_invocations",
+    "workflow_run_waits",
+    "workflow_run_logs",
+    "workflow_run_snapshots",
+    "workflow_human_tasks",
+    "workflow_payloads",
+    "workflow_event_deliveries",
+)
+BODIES = ("input_json", "input_text", "output_json", "value_json", "payload", "context_json", "response_json")
+BODILESS = ("workflow_run_steps", "workflow_run_snapshots")
+"""Without an input or an output: an outcome is redacted and short, a snapshot goes with its run."""
+CANARY = {"canary": 1}  # fmt: skip
 
 
 async def add_run(
@@ -37,9 +48,10 @@ async def add_run(
     """A run that ended so many days ago, with a row in every table that has rows of runs."""
     run_id = new_id()
     async with store.begin() as connection:
-        values = {"status": status, "engine": "temporal", "input_json": {"a": 1}, "output_json": {"b": 2}, **more}
-        row = {**row_of(metadata.tables["workflow_runs"], tenant), "run_id": run_id, "workflow_id": "orders", **values}
-        await connection.execute(insert(metadata.tables["workflow_runs"]).values(row))
+        values = {"status": status, "engine": "temporal", **more}
+        runs = metadata.tables["workflow_runs"]
+        row = {**row_of(runs, tenant), **_bodies(runs), "run_id": run_id, "workflow_id": "orders", **values}
+        await connection.execute(insert(runs).values(row))
         ended = text(
             "UPDATE workflow_runs SET started_at = now() - :days * interval '1 day' - interval '1 hour', completed_at ="
             " CASE WHEN status NOT IN ('RUNNING', 'WAITING') THEN now() - :days * interval '1 day' END WHERE run_id = :run"
@@ -53,9 +65,18 @@ async def add_run(
                 known["status"] = "completed"
             if name == "workflow_run_waits":
                 known["status"] = "RESOLVED"
-            row = {**row_of(table, tenant), **known, "run_id": run_id, "idempotency_key": run_id}
+            if name == "workflow_event_deliveries":
+                known |= {"status": "done", "target_kind": "launch"}
+            row = {**row_of(table, tenant), **_bodies(table), **known, "run_id": run_id, "idempotency_key": run_id}
             await connection.execute(insert(table).values({key: value for key, value in row.items() if key in table.c}))
     return run_id
+
+
+def _bodies(table: Table) -> dict[str, Any]:
+    """The canary in every column of the table that holds an input or an output; the log has no bodies."""
+    if table.name == "workflow_run_logs":
+        return {}
+    return {name: json.dumps(CANARY) if name == "input_text" else CANARY for name in BODIES if name in table.c}
 
 
 async def rows_of(query: Query, run_id: str) -> int:
@@ -84,7 +105,7 @@ async def test_a_run_is_deleted_with_everything_and_never_a_live_one(
         await delete_run(admin, ended, WHY)
         with pytest.raises(NotFound):
             await delete_run(admin, ended, WHY)
-    assert [await rows_of(query, run_id) for run_id in (ended, *refused)] == [0, 8, 8, 8, 8]
+    assert [await rows_of(query, run_id) for run_id in (ended, *refused)] == [0, 9, 9, 9, 9]
     [entry] = await query("SELECT * FROM workflow_audit_log WHERE operation = 'workflow_run_delete'")
     assert (entry["actor"], entry["target_id"], entry["reason"]) == ("ada", ended, WHY)
 
@@ -137,7 +158,14 @@ async def test_a_body_that_was_deleted_says_so_and_when(context: OperationContex
     ):
         with pytest.raises((NotFound, Conflict), match=r"deleted at 20\d\d-"):
             await asked()
-    assert await query("SELECT 1 FROM workflow_payloads WHERE run_id = :run", run=old) == []
+    for name in ("workflow_runs", *BELONGING):
+        found = await query(f"SELECT 1 FROM {name} AS t WHERE run_id = :run AND t::text LIKE '%canary%'", run=old)
+        assert found == [], name
+        if name != "workflow_run_logs":
+            kept = await query(
+                f"SELECT t::text LIKE '%canary%' AS kept FROM {name} AS t WHERE run_id = :run", run=history
+            )
+            assert name in BODILESS or kept == [{"kept": True}], name
 
 
 async def test_a_tenant_is_deleted_whole_and_its_audit_log_stays(
@@ -159,7 +187,7 @@ async def test_a_tenant_is_deleted_whole_and_its_audit_log_stays(
         if "tenant" in table.c and table.name != "workflow_audit_log":
             left = await query(f"SELECT 1 FROM {table.name} WHERE tenant = :tenant", tenant=DEFAULT_TENANT)
             assert left == [], table.name
-    assert await rows_of(query, foreign) == 8
+    assert await rows_of(query, foreign) == 9
     operations = [
         row["operation"] for row in await query("SELECT operation FROM workflow_audit_log ORDER BY created_at")
     ]

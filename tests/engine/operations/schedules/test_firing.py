@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -151,6 +152,22 @@ class TestTimesToCome:
         assert len(await coming_times(context, SCHEDULE_ID, 10)) == 10
         await pause_workflow(context, "orders", paused=True)
         assert await coming_times(context, "orders", 5) == ()
+
+    @pytest.mark.parametrize("month", [3, 10])
+    async def test_a_time_that_is_skipped_has_none_and_one_that_comes_twice_its_second(
+        self, context: OperationContext, store: Store, month: int
+    ) -> None:
+        """As docs/cli.md says. In Berlin the clocks change on the last Sunday of March and of October."""
+        trigger = {"type": "recurring", "cron": f"30 2 25-31 {month} *", "timezone": "Europe/Berlin"}
+        await add_version(store, trigger=trigger)
+        await sync_schedule(context, "orders")
+        times = [at.astimezone(ZoneInfo("Europe/Berlin")) for at in await coming_times(context, "orders", 10)]
+        assert {(at.hour, at.minute) for at in times} == {(2, 30)}
+        since = [times[0].date() + timedelta(days=days) for days in range((times[-1] - times[0]).days + 2)]
+        wanted = [day for day in since if day.month == month and day.day >= 25 and day <= times[-1].date()]
+        assert [at.date() for at in times] == [day for day in wanted if month == 10 or day.weekday() != 6]
+        # Half past two of winter is half past one UTC; the one of summer was an hour before.
+        assert {at.astimezone(UTC).hour for at in times if at.weekday() == 6} == ({1} if month == 10 else set())
 
     async def test_of_a_one_time_schedule_there_is_one(self, context: OperationContext, store: Store) -> None:
         run_at = soon(hours=2).replace(microsecond=0)

@@ -97,9 +97,10 @@ async def test_the_newest_payload_is_not_looked_for_among_all_runs(
 ) -> None:
     explained = Explained(history_url, monkeypatch)
     await latest_input(history, TENANT, "wf-7")
-    [plan] = explained.plans()
+    plan, hidden = explained.plans()
     assert {node["Index Name"] for node in on_runs(plan)} == {"workflow_runs_list_workflow"}
     assert sum(rows_read(node) for node in on_runs(plan)) <= 5
+    assert [(node["Index Name"], rows_read(node)) for node in on_runs(hidden)] == [("workflow_runs_pkey", 1)]
 
 
 async def test_a_workflow_tells_its_active_runs_its_limit_and_its_pause(engine: AsyncEngine) -> None:

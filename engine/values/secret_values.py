@@ -1,0 +1,132 @@
+"""Following a value: a text that repeats what is hidden elsewhere in the same run is hidden too, also when it was transformed."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote
+
+from engine.values.javascript import number_text
+from engine.values.placeholder import PLACEHOLDER
+
+Json = Any
+
+_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})", re.ASCII)
+WINDOW: Final = 8
+"""So many letters and digits of a secret, one after the other, give it away."""
+_TOKEN: Final = 4
+"""A shorter secret is looked for as a whole text alone; up to ``_PART`` as a word of it; above within words too."""
+_PART: Final = 6
+MAX_VALUES: Final = 200
+MAX_CHARACTERS: Final = 16_384
+"""How much of one value is followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretValues:
+    """The hidden values of a run, in the forms in which they are looked for. Make one with ``secret_values``."""
+
+    exact: tuple[str, ...]
+    """As they are, the longest first."""
+    windows: frozenset[str]
+    parts: tuple[str, ...]
+    words: frozenset[str]
+    wholes: frozenset[str]
+
+    def hide(self, text: str) -> str:
+        """``text`` with the placeholder for a value that stands in it as it is; all of it where one is in it in another form."""
+        for value in self.exact:
+            if value in text:
+                text = text.replace(value, PLACEHOLDER)
+        return PLACEHOLDER if self.are_in(text.replace(PLACEHOLDER, " ")) else text
+
+    def are_in(self, text: str) -> bool:
+        """Whether one of the values is in ``text``, in any of the forms."""
+        return any(map(self._are_in, _readings(text)))
+
+    def _are_in(self, text: str) -> bool:
+        plain = _letters(text)
+        if plain in self.wholes or any(part in plain for part in self.parts):
+            return True
+        if self.words and not self.words.isdisjoint(_words(text)):
+            return True
+        windows = self.windows
+        return bool(windows) and any(
+            spelled[at : at + WINDOW] in windows
+            for spelled in (plain, text.casefold())
+            for at in range(len(spelled) - WINDOW + 1)
+        )
+
+
+def secret_values(hidden: Iterable[Json]) -> SecretValues | None:
+    """What to look for, from the hidden values themselves; None when there is nothing that can be recognised."""
+    texts = sorted({text for value in hidden for text in _leaves(value)}, key=len, reverse=True)[:MAX_VALUES]
+    windows: set[str] = set()
+    parts: set[str] = set()
+    words: set[str] = set()
+    wholes: set[str] = set()
+    for text in (whole[:MAX_CHARACTERS] for whole in texts):
+        folded = text.casefold()
+        for spelled in (folded, folded[::-1]):
+            windows.update(spelled[at : at + WINDOW] for at in range(len(spelled) - WINDOW + 1))
+        for form in _forms(text):
+            if len(form) >= WINDOW:
+                windows.update(form[at : at + WINDOW] for at in range(len(form) - WINDOW + 1))
+            elif len(form) >= _PART:
+                parts.add(form)
+            elif len(form) >= _TOKEN:
+                words.add(form)
+            elif form:
+                wholes.add(form)
+    exact = tuple(text for text in texts if len(text) >= _PART)
+    if not (exact or windows or parts or words or wholes):
+        return None
+    return SecretValues(exact, frozenset(windows), tuple(sorted(parts)), frozenset(words), frozenset(wholes))
+
+
+def _leaves(value: Json) -> Iterator[str]:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            pending.extend(item.values())
+        elif isinstance(item, list | tuple):
+            pending.extend(item)
+        elif isinstance(item, str) and item.strip() and item != PLACEHOLDER:
+            yield item
+        elif isinstance(item, int | float) and not isinstance(item, bool):
+            yield number_text(item)
+
+
+def _forms(text: str) -> Iterator[str]:
+    """Letters and digits of the value, forwards and backwards, and of its hexadecimal and base64 spelling."""
+    plain = _letters(text)
+    yield plain
+    if len(plain) >= _TOKEN:
+        yield plain[::-1]
+        raw = text.encode("utf-8", "surrogatepass")
+        yield raw.hex()
+        # How it is spelled depends on what stands before it; its first and last characters on what is beside it.
+        for before in range(3):
+            spelled = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
+            yield _letters(spelled[4 if before else 0 : -1])
+
+
+def _readings(text: str) -> Iterator[str]:
+    """The text, and what it says where characters of it are escaped as in JSON or in a URL."""
+    yield text
+    if "\\u" in text:
+        yield _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+    if "%" in text:
+        yield unquote(text)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _words(text: str) -> set[str]:
+    return set("".join(sign if sign.isalnum() else " " for sign in text.casefold()).split())

@@ -1,0 +1,35 @@
+"""Which expressions find none, one or many, so that one alone is no array."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.expression import compile_expression
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("payload.orders[status='open']", True),
+        ("payload.orders[status='open'].lines", True),
+        ("(payload.orders)[status='open']", True),
+        ("(payload.n; payload.orders[paid])", True),
+        ("payload.all ? payload.orders : payload.orders[paid]", True),
+        ("coalesce(payload.orders[paid], [])", True),
+        ("$coalesce(payload.orders[paid], [])", True),
+        ("payload.orders.*", True),
+        ("payload.**", True),
+        ("payload.orders^(id)", True),
+        ("[payload.orders[status='open']]", False),
+        ("payload.orders[status='open'][]", False),
+        ("append([], payload.orders[paid])", False),
+        ("coalesce(payload.orders, [])", False),
+        ("payload.orders[0].lines", False),
+        ("payload.orders[-1]", False),
+        ("payload.orders", False),
+        ("payload.orders[paid]{id: total}", False),
+        ("[1..3]", False),
+    ],
+)
+def test_f21_what_selects(source: str, expected: bool) -> None:
+    assert compile_expression(source).selects is expected

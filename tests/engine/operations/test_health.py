@@ -1,0 +1,48 @@
+"""``doctor`` says what is wrong: a failed schedule, dead deliveries, a Postgres that takes no writes."""
+
+from __future__ import annotations
+
+from engine.operations.attention import attention
+from engine.operations.context import OperationContext
+from engine.operations.health import system_health
+from engine.records import AttentionKind, HealthPart
+from tests.engine.operations.conftest import Execute, add_version
+
+
+async def part(context: OperationContext, name: str) -> HealthPart:
+    [found] = [each for each in await system_health(context) if each.name == name]
+    return found
+
+
+async def test_f34_what_is_failed_or_dead_is_not_ok(context: OperationContext, execute: Execute) -> None:
+    assert (await part(context, "events")).state == (await part(context, "schedules")).state == "ok"
+    await execute(
+        "INSERT INTO workflow_event_deliveries (delivery_id, event_id, event_name, target_kind, target, status, arrival)"
+        " SELECT gen_random_uuid(), 'e' || n, 'PAID', 'wait', 'w', 'failed', n FROM generate_series(1, 3) AS n"
+    )
+    await add_version(context.store)
+    await execute(
+        "INSERT INTO workflow_schedules"
+        " (schedule_id, workflow_id, name, workflow_version, trigger_type, run_at, status, last_error) VALUES"
+        " (gen_random_uuid(), 'orders', 'Orders', 1, 'schedule', now() + interval '1 day', 'failed', 'Temporal refuses it')"
+    )
+    events, schedules = await part(context, "events"), await part(context, "schedules")
+    assert (events.state, events.detail) == ("degraded", "3 deliveries were given up")
+    assert "runstudio events dead" in events.advice
+    assert (schedules.state, schedules.detail) == (
+        "degraded",
+        "1 schedule in trouble; orders is failed: Temporal refuses it",
+    )
+    told = [item.reason for item in (await attention(context)).items if item.kind is AttentionKind.SCHEDULE]
+    assert told == ["Temporal does not have it, so it starts nothing: Temporal refuses it"]
+
+
+async def test_f34_a_postgres_that_takes_no_writes_is_not_ok(context: OperationContext, execute: Execute) -> None:
+    assert (await part(context, "postgres")).state == "ok"
+    await execute(f"ALTER DATABASE {context.store.url.database} SET default_transaction_read_only = on")
+    await context.store.dispose()
+    postgres = await part(context, "postgres")
+    assert (postgres.state, postgres.detail) == (
+        "degraded",
+        "it answers, but takes no writes: nothing is started, and no run goes on",
+    )
