@@ -260,7 +260,7 @@ class WorkflowsPort(WorkflowsReading, Protocol):
     """Workflows."""
 
     async def pause(self, workflow_id: str, *, reason: str | None = None) -> None:
-        """Refuse new runs. Raises NotFound, Invalid (reason), Forbidden."""
+        """Hold new runs. Raises NotFound, Invalid (reason), Forbidden."""
         ...
 
     async def unpause(self, workflow_id: str, *, reason: str | None = None) -> None:

@@ -47,6 +47,8 @@ class RequestedAttempt:
     attempt: NewAttempt
     progress: Progress
     transactional: bool
+    missing: bool
+    """This worker lacks the action; another may have it."""
     refusal: StepFailure | None
     """Why the action cannot be run at all; the attempt is recorded nevertheless."""
     claimed_ms: int
@@ -133,6 +135,7 @@ def _requested(  # noqa: PLR0917  # put together in two places, above
         identity=identity,
         attempt=attempt,
         progress=progress,
+        missing=registered is None,
         transactional=refusal is None and registered is not None and registered.traits.transaction,
         refusal=refusal,
         claimed_ms=claimed_ms,

@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 from engine.errors import StepFailure
 from engine.store.database.transactions import Store
 from engine.store.trace.projection import Progress, was_written
+from engine.workflow.wire import ACTION_NOT_HERE
 
 MAX_ERROR_BYTES: Final = 32 * 1024
 """Largest error that is stored or handed back, as JSON."""
@@ -57,6 +58,13 @@ def run_closed() -> ApplicationError:
         "The run's row is closed: it was ended from outside, and its workflow ends now.",
         type=RUN_CLOSED,
         non_retryable=True,
+    )
+
+
+def not_here(action_id: str, version: int, worker: str) -> ApplicationError:
+    """This worker lacks the action: Temporal gives the attempt to a worker again, after a pause that grows."""
+    return ApplicationError(
+        f"{ACTION_NOT_HERE}: {action_id}@{version} is not on the worker {worker}.", type=ACTION_NOT_HERE
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from temporalio import activity
@@ -13,6 +13,7 @@ from engine.definition.hash import definition_hash
 from engine.definition.plan import Plan
 from engine.errors import CORRUPTION, EngineError, Invalid
 from engine.fault_points import reach
+from engine.interpreter.effects import ActionTraits
 from engine.store.runs.child_runs import record_execution
 from engine.store.runs.closing import earlier_end
 from engine.store.runs.loading import LoadedRun, load_run
@@ -76,13 +77,22 @@ class LoadRun:
             "root": run.root_run_id,
             "child": run.is_child,
             "limited": run.limited,
-            "traits": self._traits(plan),
+            "traits": self._traits(plan) if run.action_traits is None else _known(run.action_traits),
         }
 
     def _traits(self, plan: Plan) -> dict[str, dict[str, Any]]:
-        """By ``id@version``. An action that is not registered here is absent; calling it fails with what there is instead."""
+        """By ``id@version``, of a version that does not tell. An action that is not registered here is absent."""
         known = ((name, self._actions.find(*name)) for name in plan.actions)
         return {f"{name[0]}@{name[1]}": asdict(found.traits) for name, found in known if found is not None}
+
+
+def _known(traits: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """As published; a later release may have published more than this one knows."""
+    names = {known.name for known in fields(ActionTraits)}
+    return {
+        action: {name: value for name, value in published.items() if name in names}
+        for action, published in traits.items()
+    }
 
 
 def _refused(code: str, message: str, details: Any = None) -> LoadRunOutput:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.errors import require_repeat
@@ -15,7 +16,7 @@ from engine.store.database.transactions import Connection
 from engine.store.runs.child_runs import NewChild, Parent, open_child, parent_of
 from engine.store.trace.projection import Progress, Running, Waiting, write_progress
 from engine.wording import clause
-from engine.workflow.wire import OPEN_CHILD, OpenChildInput, OpenChildOutput, decode_step, decode_trace
+from engine.workflow.wire import CALL_HELD, OPEN_CHILD, OpenChildInput, OpenChildOutput, decode_step, decode_trace
 
 MAX_GENERATIONS: Final = 16
 """Runs in a line from the topmost to the lowest, both counted."""
@@ -29,38 +30,47 @@ class OpenChild:
 
     @activity.defn(name=OPEN_CHILD)
     async def open_child(self, request: OpenChildInput) -> OpenChildOutput:
-        """``{}``, or ``refused`` with the error of the parent's step. Repeatable: a repeat finds the child of the first time."""
+        """``{}``, or ``refused`` with the error of the parent's step. Repeatable: a repeat finds the child of the first time.
+
+        While the called workflow is paused it fails with ``CALL_HELD`` and is repeated; the parent's row says that it waits.
+        """
         reach("open_child.before")
         progress = Progress(request["run"], decode_trace(request["trace"]), request["seq"], request["steps"])
         async with self._store.begin() as connection:
-            written, refusal = await self._open(connection, request, progress)
+            written, refusal, held = await self._open(connection, request, progress)
         if not written:
             await require_repeat(self._store, progress)
+        if held is not None:
+            raise ApplicationError(f"{CALL_HELD}: {held}", type=CALL_HELD)
         reach("open_child.after")
         return {} if refusal is None else {"refused": refusal}
 
     async def _open(
         self, connection: Connection, request: OpenChildInput, progress: Progress
-    ) -> tuple[bool, dict[str, Any] | None]:
-        """Whether the parent was still open, and why the child may not start."""
+    ) -> tuple[bool, dict[str, Any] | None, str | None]:
+        """Whether the parent was still open, why the child may never start, and why it may not start now."""
         step = decode_step(request["step"])
         refusal: dict[str, Any] | None = None
+        held: str | None = None
         child: NewChild | None = None
         parent = await parent_of(connection, request["run"], request["child"])
         if parent is None:
-            return False, None
+            return False, None, None
         if not parent.child_exists:
             try:
                 child = await _admitted(connection, parent, request)
             except EngineError as refused:
-                refusal = _error(request, refused)
+                if refused.code == CALL_HELD:
+                    held = refused.message
+                else:
+                    refusal = _error(request, refused)
         if refusal is None:
             waiting = Waiting(step, "child", request["since"], request["attempt"])
             written = await open_child(connection, progress, waiting, child)
         else:
             # The trace is written all the same: no later activity carries it again.
             written = await write_progress(connection, progress, Running(step, request["attempt"]))
-        return written, refusal
+        return written, refusal, held
 
 
 async def _admitted(connection: Connection, parent: Parent, request: OpenChildInput) -> NewChild:

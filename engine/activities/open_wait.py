@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.errors import require_repeat
+from engine.definition.models import Filter
 from engine.fault_points import reach
+from engine.interpreter.events import passes
 from engine.store.trace.projection import Progress, Waiting
 from engine.store.trace.waiting import EVENTS_PER_PAGE, EarlyEvent, TaskToCreate, early_events, open_wait
+from engine.values.json_policy import size_bytes
 from engine.values.timestamps import iso_milliseconds
 from engine.workflow.wire import (
     LOOK_BACK,
@@ -22,6 +27,11 @@ from engine.workflow.wire import (
     decode_step,
     decode_trace,
 )
+
+MAX_BYTES: Final = 256 * 1024
+"""Of the payloads that one look back gives a run; one event is given whatever its size."""
+_PAGES: Final = 20
+"""So many pages that the filters refuse are looked through at once."""
 
 
 class OpenWait:
@@ -55,14 +65,31 @@ class OpenWait:
         return await self._early(request["run"], request["event"])
 
     async def _early(self, run_id: str, event: EventSubscription) -> EarlyEvents:
-        found = await early_events(
-            self._store, run_id, event["name"], event["key"], after=event["after"], recent=event["recent"]
-        )
-        return {
-            "events": [_wire(early) for early in found],
-            "last": found[-1].arrival if found else None,
-            "more": len(found) == EVENTS_PER_PAGE,
-        }
+        """The next events that pass the filters, as many as the bytes allow; ``last``: how far it has looked."""
+        filters = [Filter.model_validate(item) for item in event.get("filters", ())]
+        given: list[EarlyEvent] = []
+        last: int | None = None
+        room = MAX_BYTES
+        for page in range(_PAGES):
+            found = await early_events(
+                self._store,
+                run_id,
+                event["name"],
+                event["key"],
+                after=event["after"] if last is None else last,
+                unrouted=event["recent"] and page == 0,
+            )
+            for early in found:
+                if passes(filters, early.payload):
+                    room -= size_bytes(early.payload)
+                    # What has no number yet is not found again from here.
+                    if room < 0 and given and early.arrival is not None:
+                        return {"events": [_wire(one) for one in given], "last": last, "more": True}
+                    given.append(early)
+                last = last if early.arrival is None else early.arrival
+            if given or len(found) < EVENTS_PER_PAGE:
+                return {"events": [_wire(one) for one in given], "last": last, "more": len(found) == EVENTS_PER_PAGE}
+        return {"events": [], "last": last, "more": True}
 
 
 def _task(form: TaskForm) -> TaskToCreate:

@@ -15,7 +15,7 @@ from temporalio import activity
 from engine.activities.attempt import RequestedAttempt
 from engine.activities.chain import Chain, key_of
 from engine.activities.dependencies import ActivityDependencies
-from engine.activities.errors import error_of, run_closed
+from engine.activities.errors import error_of, not_here, run_closed
 from engine.activities.execute import Beat, execute
 from engine.activities.heartbeats import beating
 from engine.activities.known_plans import plan_by_hash
@@ -104,6 +104,10 @@ class _Running:
                 )
                 claimed = False
             elif self._request["tell"]:
+                return
+            elif step.missing:
+                if not chain.begun:
+                    raise not_here(step.call.action_id, step.call.version, self._dependencies.identity)
                 return
             else:
                 try:
@@ -279,5 +283,6 @@ def _failed(step: RequestedAttempt, failure: StepFailure) -> Ours:
 
 
 def _can_be_claimed(step: RequestedAttempt) -> bool:
-    """Whether one statement can claim it: a transactional one claims itself, and a large input is kept elsewhere first."""
-    return not step.transactional and not step.attempt.input.large
+    """Whether one statement can claim it: a transactional one claims itself, a large input is kept elsewhere first, and one whose
+    action is on another worker is claimed there."""
+    return not step.transactional and not step.missing and not step.attempt.input.large

@@ -11,7 +11,7 @@ from temporalio import activity
 
 from engine.activities.attempt import RequestedAttempt, read_request
 from engine.activities.dependencies import ActivityDependencies
-from engine.activities.errors import error_of, run_closed
+from engine.activities.errors import error_of, not_here, run_closed
 from engine.activities.execute import Beat, execute
 from engine.activities.heartbeats import beating
 from engine.activities.persistence import persistently
@@ -39,6 +39,8 @@ class RunStep:
         """``{"ok": output}`` or ``{"error": RunError as JSON}``, and ``at``."""
         self._dependencies.memory.require_room(request["action"])
         step = read_request(request, self._dependencies)
+        if step.missing:
+            raise not_here(step.call.action_id, step.call.version, self._dependencies.identity)
         try:
             outcome = await (self._in_one_transaction(step) if step.transactional else self._in_three_parts(step))
         except RunClosed:

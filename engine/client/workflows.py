@@ -94,16 +94,21 @@ class Workflows:
         return await publish.publish_definition(self._context, request, self._registry())
 
     async def pause(self, workflow_id: str, *, reason: str | None = None) -> None:
-        """Refuse new runs, by whatever they would be started. Needs the level admin. Raises as ``pause_workflow``."""
+        """Hold new runs: refuse those by hand, queue those of triggers, let parents wait. Needs the level admin.
+
+        Raises as ``pause_workflow``."""
         await publish.pause_workflow(self._context, workflow_id, paused=True, reason=reason)
 
     async def unpause(self, workflow_id: str, *, reason: str | None = None) -> None:
         """Accept new runs again. Needs the level admin. Raises as ``pause_workflow``."""
         await publish.pause_workflow(self._context, workflow_id, paused=False, reason=reason)
 
-    async def limit(self, workflow_id: str, runs: int) -> None:
-        """Set how many runs may be active at once; 0: no limit. Needs the level admin. Raises as ``limit_concurrency``."""
-        await publish.limit_concurrency(self._context, workflow_id, runs)
+    async def limit(self, workflow_id: str, runs: int, *, when_busy: str | None = None) -> None:
+        """Set how many runs may be active at once; 0: no limit. Needs the level admin. Raises as ``limit_concurrency``.
+
+        ``when_busy``: what a trigger does that meets a full limit or a pause: queue, skip or replace; None: as it is.
+        """
+        await publish.limit_concurrency(self._context, workflow_id, runs, when_busy=when_busy)
 
     async def export_bundle(self, workflow_ids: Sequence[str], *, progress: Progress = untold) -> dict[str, Json]:
         """Workflows with all their versions as one JSON document; ``progress`` is told how many of them are read.

@@ -271,6 +271,13 @@ class Machine:
             return None
         return state.events.match(pending.event_name, pending.key, step.filters)
 
+    @property
+    def event_filters(self) -> list[Any]:
+        """While an AwaitEvent is pending: the filters of its step as JSON, as the record of the wait has them."""
+        wait = None if self._state.open is None else self._state.open.wait
+        payload = None if wait is None else wait.payload
+        return list(payload["filters"]) if isinstance(payload, dict) and "filters" in payload else []
+
     def use_event(self, event: fx.EventArrived) -> None:
         """Take an event out of the buffer for good. Resume with it."""
         self._state.events.use(event)

@@ -20,7 +20,7 @@ TRIGGERS: Final = ("event", "schedule", "recurring", "child", "manual")
 EVENT_STATUSES: Final = ("received", "matched", "unmatched", "error")
 TASK_STATUSES: Final = ("pending", "claimed", "completed", "canceled", "expired")
 OPEN_TASK_STATUSES: Final = ("pending", "claimed")
-LISTED_LAUNCH_STATES: Final = ("pending", "failed")
+LISTED_LAUNCH_STATES: Final = ("pending", "queued", "failed")
 """Launch states a list can be asked for; any other run is known to Temporal."""
 
 

@@ -101,7 +101,7 @@ class RunRow:
     replay_of: str | None = None
     parent: str | None = None
     launch_state: str = "started"
-    """``pending`` (row written, Temporal not yet told), ``started`` or ``failed``."""
+    """``pending`` (row written, Temporal not yet told), ``queued`` (it waits for its turn), ``started`` or ``failed``."""
     cancel_requested_at: datetime | None = None
 
     @property
@@ -115,8 +115,9 @@ class RunRow:
         return self.wait is not None and self.wait.kind is WaitKind.QUOTA
 
     def stuck_at(self, now: datetime) -> bool:
-        """RUNNING, no step, and started more than ``STUCK_AFTER`` before ``now`` (the server's clock)."""
-        waiting_for_a_step = self.status is RunStatus.RUNNING and self.step_count == 0 and not self.read_only
+        """RUNNING, not queued, no step, and started more than ``STUCK_AFTER`` before ``now`` (the server's clock)."""
+        begun = self.status is RunStatus.RUNNING and self.launch_state != "queued"
+        waiting_for_a_step = begun and self.step_count == 0 and not self.read_only
         return waiting_for_a_step and now - self.started_at > STUCK_AFTER
 
     def stalled_at(self, now: datetime) -> bool:

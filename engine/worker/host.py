@@ -72,14 +72,21 @@ class WorkerHost:
         self.started_at = datetime.now(UTC)
         host, suffix = socket.gethostname(), new_id()[-6:]
         # A restarted container has the host name and process id of the one before it.
-        self.process = WorkerProcess(f"{os.getpid()}@{host}-{suffix}", host, os.getpid(), __version__, TASK_QUEUE)
+        actions = load_actions(action_modules, settings)
+        self.process = WorkerProcess(
+            f"{os.getpid()}@{host}-{suffix}",
+            host,
+            os.getpid(),
+            __version__,
+            TASK_QUEUE,
+            tuple(f"{action.id}@{action.version}" for action in actions),
+        )
         connect_config(settings)
         self._sdk = sdk_runtime()
         self._store = create_store_engine(
             settings.required_database_url(), pool_size=DATABASE_CONNECTIONS, application_name="runstudio worker"
         )
         self._temporal = _connection(settings, self.process.identity, self._sdk)
-        actions = load_actions(action_modules, settings)
         dependencies = ActivityDependencies(
             self._store,
             actions,

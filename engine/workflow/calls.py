@@ -20,10 +20,14 @@ from temporalio.workflow import ActivityCancellationType
 
 with workflow.unsafe.imports_passed_through():
     from engine.workflow.cancellation import stop_if_canceled
-    from engine.workflow.wire import RUN_CHAIN
+    from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD, RUN_CHAIN
 
 _FEW_TIMES: Final = RetryPolicy(
-    initial_interval=timedelta(milliseconds=100), backoff_coefficient=3.0, maximum_attempts=3
+    initial_interval=timedelta(milliseconds=100),
+    backoff_coefficient=3.0,
+    maximum_attempts=3,
+    # The same worker would say the same.
+    non_retryable_error_types=[ACTION_NOT_HERE, CALL_HELD],
 )
 _FOR_EVER: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=500), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=15)

@@ -45,7 +45,7 @@ class Position:
         self.is_child = is_child
         self.ended = False
         """The end of the run is in its row already."""
-        self.lookback = Lookback(carried.get("lookback"))
+        self.lookback = Lookback(carried.get("lookback"), carried.get("filteredLookback"))
         self._pace = Pace()
         self.current_path: str | None = None
         self.current_wait: dict[str, Any] | None = None
@@ -148,6 +148,7 @@ class Position:
             "seq": self._seq,
             "inbox": self.inbox.to_json(),
             "lookback": self.lookback.to_json(),
+            "filteredLookback": self.lookback.filtered_to_json(),
         }
         continuation.continue_with(self.run, checkpoint)
 

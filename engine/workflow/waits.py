@@ -58,8 +58,15 @@ class Waits:
             correlationKey=effect.key,
             timeoutAt=effect.timeout_at,
         )
-        seen = position.lookback.seen(effect.event_name, effect.key)
-        page: wire.EventSubscription = {"name": effect.event_name, "key": effect.key, "after": seen, "recent": True}
+        filters = position.machine.event_filters
+        looked = position.lookback.place(effect.event_name, effect.key, filters)
+        page: wire.EventSubscription = {
+            "name": effect.event_name,
+            "key": effect.key,
+            "after": position.lookback.seen(looked),
+            "recent": True,
+            "filters": filters,
+        }
         early: wire.EarlyEvents = await self._open(effect, "event", event=page)
 
         def arrived() -> bool:
@@ -70,11 +77,11 @@ class Waits:
             for event_id, name, key, payload, received_at in early["events"]:
                 position.machine.deliver(fx.EventArrived(event_id, name, key, payload, received_at, stored=True))
             if early["last"] is not None:
-                position.lookback.note(effect.event_name, effect.key, early["last"])
+                position.lookback.note(looked, early["last"])
             if arrived() or not early["more"]:
                 break
-            # Filters have refused a whole page of early events.
-            page = {**page, "after": position.lookback.seen(effect.event_name, effect.key), "recent": False}
+            # Nothing of that page will do: refused, or used before.
+            page = {**page, "after": position.lookback.seen(looked), "recent": False}
             early = await position.project(wire.LOOK_BACK, {"run": position.facts.run_id, "event": page})
         await position.until(arrived, effect.timeout_at, f"timeout of {effect.step.step_id}")
         event = position.machine.matching_event()

@@ -14,12 +14,16 @@ from engine.definition.step_ref import StepRef
 from engine.interpreter.effects import EventArrived, LogRecord, PureCall, Record, StepRecord, WaitRecord
 
 LOAD_RUN: Final = "load_run"
+ACTION_NOT_HERE: Final = "ACTION_NOT_REGISTERED"
+"""What the failure of an attempt begins with whose worker lacks the action: another worker is asked, with back-off."""
 RUN_STEP: Final = "run_step"
 RUN_CHAIN: Final = "run_chain"
 OPEN_WAIT: Final = "open_wait"
 LOOK_BACK: Final = "look_back"
 END_WAIT: Final = "end_wait"
 OPEN_CHILD: Final = "open_child"
+CALL_HELD: Final = "WORKFLOW_PAUSED"
+"""What the failure of ``open_child`` begins with while the called workflow is paused: it is repeated until it is not."""
 RESERVE_QUOTA: Final = "reserve_quota"
 FLUSH_TRACE: Final = "flush_trace"
 NEXT_TASK: Final = "next_task"
@@ -148,13 +152,15 @@ class RunChainOutput(TypedDict):
 
 
 class EventSubscription(TypedDict):
-    """Which events a look-back returns: in order of arrival, after ``after``."""
+    """Which events a look-back returns: in order of arrival, after ``after``, as many as the bytes allow."""
 
     name: str
     key: str | None
     after: int
     recent: bool
-    """Those of the last minute before ``after`` too."""
+    """Those too that are not routed yet, so have no number of arrival."""
+    filters: NotRequired[list[Any]]
+    """Of the wait; what they refuse is not returned. Absent from earlier runs, which choose themselves."""
 
 
 class TaskForm(TypedDict):

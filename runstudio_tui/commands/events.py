@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from engine.errors import Conflict, Invalid
 from runstudio_tui.commands.connection import open_engine
 from runstudio_tui.commands.json_input import read_object
 from runstudio_tui.commands.options import After, Json, Limit
 from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say, say_more
 from runstudio_tui.commands.targets import any_refused, print_outcomes, settle_each
+
+if TYPE_CHECKING:
+    from engine.client import Engine
+
+MOST_AT_ONCE: Final = 500
 
 app = typer.Typer(no_args_is_help=True, help="Submit events, list them, and deliver again what failed or was skipped.")
 
@@ -107,21 +113,31 @@ def dead(limit: Limit = 50, after: After = None, as_json: Json = False) -> None:
 @app.command()
 def redeliver(
     delivery_ids: Annotated[
-        list[str], typer.Argument(metavar="DELIVERY", help="Ids of failed or skipped deliveries.", show_default=False)
-    ],
+        list[str] | None,
+        typer.Argument(metavar="DELIVERY", help="Ids of failed or skipped deliveries.", show_default=False),
+    ] = None,
+    *,
     reason: Annotated[str, typer.Option(help="Why, at least 3 characters; it is audited.", show_default=False)],
+    everything: Annotated[bool, typer.Option("--all", help="All that `events dead` lists.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make failed deliveries again, and skipped ones whose target can still take them; exit code 1 when some were refused."""
 
     async def work() -> Exit:
         async with open_engine() as engine:
+            if everything == bool(delivery_ids):
+                raise Invalid(
+                    "TARGETS_UNCLEAR", "Name deliveries, or say --all.", "`runstudio events dead` lists them."
+                )
+            targets = await _dead_ids(engine) if everything else delivery_ids or []
+            if not targets:
+                raise Conflict("NOTHING_DEAD", "No delivery failed or was skipped.", "Nothing needs doing.")
 
             async def one(delivery_id: str) -> str:
                 await engine.events.redeliver(delivery_id, reason)
                 return "pending"
 
-            outcomes = await settle_each(delivery_ids, one, doing="redelivering", as_json=as_json)
+            outcomes = await settle_each(targets, one, doing="redelivering", as_json=as_json)
         if len(outcomes) > 1:
             print_outcomes("delivery", outcomes, as_json=as_json)
         elif as_json:
@@ -131,6 +147,17 @@ def redeliver(
         return Exit.REFUSED if any_refused(outcomes) else Exit.DONE
 
     run_command(work, as_json=as_json)
+
+
+async def _dead_ids(engine: Engine) -> list[str]:
+    found: list[str] = []
+    after: str | None = None
+    while True:
+        page = await engine.events.deliveries(status="dead", after=after, limit=MOST_AT_ONCE)
+        found += [row.delivery_id for row in page.rows]
+        after = page.next
+        if after is None:
+            return found
 
 
 @app.command()

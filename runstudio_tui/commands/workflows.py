@@ -132,7 +132,7 @@ def diff(
 
 @app.command()
 def pause(workflows: Workflows, reason: Reason = None, as_json: Json = False) -> None:
-    """Refuse new runs of workflows, by whatever they would be started; runs that are under way go on.
+    """Hold new runs of workflows: starts by hand are refused, triggers wait; runs that are under way go on.
 
     Exit code 1 when some of several were refused.
     """
@@ -149,16 +149,27 @@ def unpause(workflows: Workflows, reason: Reason = None, as_json: Json = False) 
 def limit(
     workflow: Workflow,
     runs: Annotated[str, typer.Argument(metavar="RUNS", help="Runs at once; none or 0: no limit.", show_default=False)],
+    when_busy: Annotated[
+        str | None,
+        typer.Option(
+            "--when-busy",
+            metavar="CHOICE",
+            help="What a trigger does that meets a full limit or a pause: queue (wait for its turn), skip, or replace (cancel"
+            " the oldest active run, keep only the newest that waits).",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Limit how many runs of a workflow may be active at once; more are refused, except child runs."""
+    """Limit how many runs of a workflow may be active at once; a start by hand is refused then, a trigger waits for its turn.
+    Child runs do not count."""
 
     async def work() -> None:
         number = _number_of(runs)
         async with open_engine() as engine:
-            await engine.workflows.limit(workflow, number)
+            await engine.workflows.limit(workflow, number, when_busy=when_busy)
         if as_json:
-            print_json({"workflowId": workflow, "limit": number})
+            chosen = {} if when_busy is None else {"whenBusy": when_busy}
+            print_json({"workflowId": workflow, "limit": number, **chosen})
         else:
             from engine.wording import counted
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
+from typing import Final
 
 from engine.records import Count, OpenWait, RunRow, RunStatus, WaitKind
 from engine.wording import counted
@@ -149,6 +150,10 @@ def waits_for(wait: OpenWait, now: datetime, zone: tzinfo, place: str = "") -> s
             return f"timeout{due}"
 
 
+_QUEUED: Final = {"pending": "queued: launch pending", "queued": "queued: waits for its turn"}
+"""By launch state: what a run without a step waits for."""
+
+
 def where(row: RunRow, now: datetime, zone: tzinfo) -> str:
     """The most useful thing to know of a run in one short text: where it is, what it waits for, or what broke it."""
     place = step_place(row.step, row.iteration)
@@ -160,7 +165,7 @@ def where(row: RunRow, now: datetime, zone: tzinfo) -> str:
             if row.stuck_at(now) and row.started_at is not None:
                 return f"not picked up for {live_duration((now - row.started_at).total_seconds())}"
             if row.step_count == 0:
-                return "queued for a worker" if row.launch_state != "pending" else "queued: launch pending"
+                return _QUEUED.get(row.launch_state, "queued for a worker")
             return place or "between steps"
         case RunStatus.WAITING:
             return waits_for(row.wait, now, zone, place) if row.wait is not None else place

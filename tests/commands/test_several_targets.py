@@ -151,3 +151,20 @@ def test_a_failed_delivery_is_made_again_beside_one_that_is_none(without_worker:
     assert (second["delivery"], second["code"]) == (FIRST, "DELIVERY_NOT_FAILED")
     question = "SELECT status FROM workflow_event_deliveries WHERE delivery_id = %s"
     assert without_worker.rows(question, delivery) == [("pending",)]
+
+
+def test_f8_all_dead_deliveries_are_made_again_at_once(without_worker: Stack) -> None:
+    assert without_worker("events", "redeliver", "--reason", "because", "--json").refusal["code"] == "TARGETS_UNCLEAR"
+    for _ in range(2):
+        without_worker.rows(
+            "INSERT INTO workflow_event_deliveries (delivery_id, tenant, target_kind, target, status)"
+            " VALUES (%s, %s, 'launch', 'several.lost', 'failed')",
+            new_id(),
+            DEFAULT_TENANT,
+        )
+    listed = {row["delivery_id"] for row in without_worker("events", "dead", "--json").json["deliveries"]}
+    done = without_worker("events", "redeliver", "--all", "--reason", "because", "--json")
+    assert (done.code, {row["delivery"] for row in done.json["results"]}) == (0, listed)
+    assert without_worker("events", "dead", "--json").json["deliveries"] == []
+    nothing = without_worker("events", "redeliver", "--all", "--reason", "because", "--json")
+    assert nothing.refusal["code"] == "NOTHING_DEAD"

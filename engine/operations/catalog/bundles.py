@@ -16,7 +16,7 @@ from engine.definition.hash import definition_hash
 from engine.definition.issues import ROOT, Issue
 from engine.definition.validate import validate_definition
 from engine.errors import Conflict, Invalid, NotFound
-from engine.operations.catalog.publish import publish_context
+from engine.operations.catalog.publish import publish_context, traits_of
 from engine.operations.context import OperationContext
 from engine.operations.json_schema import schema_problem
 from engine.operations.progress import Progress, untold
@@ -89,7 +89,7 @@ async def import_bundle(
         planned, imported, findings = len(plan.workflows), list[ImportedWorkflow](), list[_Finding]()
         for number, workflow in enumerate(plan.workflows):
             progress(number, 2 * planned)
-            await _put(context, connection, workflow)
+            await _put(context, connection, workflow, registry)
         # Checked where everything is in place already: the workflows of a bundle call each other.
         for number, workflow in enumerate(plan.workflows, start=1):
             done, errors = await _checked(context, connection, workflow, registry)
@@ -121,7 +121,9 @@ async def export_bundle(
     return write_bundle([_bundled(workflow) for workflow in found], exported_at)
 
 
-async def _put(context: OperationContext, connection: Connection, planned: WorkflowImport) -> None:
+async def _put(
+    context: OperationContext, connection: Connection, planned: WorkflowImport, registry: ActionRegistry
+) -> None:
     actor, tenant = context.actor.name, context.tenant
     workflow = _as_stored(planned)
     if planned.operation == "replace":
@@ -154,9 +156,18 @@ async def _put(context: OperationContext, connection: Connection, planned: Workf
                 validation_status="valid",
                 warnings=[],
                 published_by=actor,
+                action_traits=_traits(version.definition, registry),
             ),
         )
     await bundles.set_workflow(connection, tenant, workflow, actor=actor)
+
+
+def _traits(definition: dict[str, Json], registry: ActionRegistry) -> dict[str, dict[str, Json]] | None:
+    try:
+        return traits_of(definition, registry)
+    except Invalid:
+        # The check that follows says what is wrong with it.
+        return None
 
 
 async def _checked(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import available_timezones
 
 from engine.actions.registry import ActionRegistry
 from engine.definition.call_checks import calls_of
+from engine.definition.compile import compile_definition
 from engine.definition.hash import definition_hash
 from engine.definition.issues import Issue
+from engine.definition.parse import parse_definition
 from engine.definition.publish_context import Call, PublishContext, contracts_of
 from engine.definition.validate import validate_definition
 from engine.errors import Invalid, NotFound
@@ -32,10 +34,12 @@ from engine.store.catalog.definitions import (
     lock_workflow,
     set_concurrency_limit,
     set_paused,
+    set_when_busy,
     version_numbers,
 )
 from engine.store.catalog.payload_schemas import load_schemas, register_schemas
 from engine.store.database.transactions import Connection, writing
+from engine.store.tables.base import WHEN_BUSY
 from engine.store.tenant.audit import AuditEntry
 from engine.store.tenant.settings import load_settings
 from engine.values.json_policy import clean_json
@@ -107,6 +111,7 @@ async def publish_definition(context: OperationContext, request: PublishRequest,
                 validation_status=result.status,
                 warnings=[issue.to_json() for issue in result.warnings],
                 published_by=context.actor.name,
+                action_traits=traits_of(definition, registry),
             ),
         )
         details = {"version": version, "definitionHash": digest, "warnings": len(result.warnings)}
@@ -121,7 +126,10 @@ async def publish_definition(context: OperationContext, request: PublishRequest,
 async def pause_workflow(
     context: OperationContext, workflow_id: str, *, paused: bool, reason: str | None = None
 ) -> None:
-    """Refuse new runs of a workflow, or accept them again; runs that are under way go on. Needs the level admin.
+    """Hold new runs of a workflow, or let them go; runs that are under way go on. Needs the level admin.
+
+    While it is paused a start by hand is refused, a trigger is queued (or what the workflow chose for such times), a parent that
+    calls it waits, and its schedule rests.
 
     Raises ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG), ``NotFound`` (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
     """
@@ -137,23 +145,52 @@ async def pause_workflow(
     await sync_schedule(context, workflow_id)
 
 
-async def limit_concurrency(context: OperationContext, workflow_id: str, limit: int) -> None:
+async def limit_concurrency(
+    context: OperationContext, workflow_id: str, limit: int, *, when_busy: str | None = None
+) -> None:
     """Set how many runs of a workflow may be RUNNING or WAITING at once; 0: no limit. Needs the level admin.
 
-    Raises ``Invalid`` (LIMIT_INVALID), ``NotFound`` (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
+    ``when_busy``: what a trigger does that meets a full limit or a pause. ``queue``: its run waits for its turn; ``skip``: it
+    starts nothing; ``replace``: as queue, but only the newest waits, and the oldest active run is canceled for it. None: as it
+    is. Raises ``Invalid`` (LIMIT_INVALID, WHEN_BUSY_INVALID), ``NotFound`` (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN)
     if not 0 <= limit < 2**31:
         raise Invalid("LIMIT_INVALID", f"{limit} is no number of runs.", "Use 0 for no limit, or a positive number.")
+    if when_busy not in {None, *WHEN_BUSY}:
+        raise Invalid(
+            "WHEN_BUSY_INVALID", f"{str(when_busy)[:40]!r} is no choice.", f"Use one of {', '.join(WHEN_BUSY)}."
+        )
     async with writing(context.store) as connection:
         await _require(connection, context.tenant, workflow_id)
         actor = context.actor.name
+        if when_busy is not None and await set_when_busy(
+            connection, context.tenant, workflow_id, when_busy=when_busy, actor=actor
+        ):
+            entry = AuditEntry(
+                "workflow_when_busy",
+                "definition",
+                workflow_id,
+                workflow_id=workflow_id,
+                details={"whenBusy": when_busy},
+            )
+            await context.audit(connection, entry)
         if await set_concurrency_limit(connection, context.tenant, workflow_id, limit=limit, actor=actor):
             details = {"limit": limit}
             entry = AuditEntry(
                 "workflow_concurrency_limit", "definition", workflow_id, workflow_id=workflow_id, details=details
             )
             await context.audit(connection, entry)
+
+
+def traits_of(definition: dict[str, Json], registry: ActionRegistry) -> dict[str, dict[str, Json]]:
+    """By id@version: what the definition's runs know of its actions, whatever the worker that loads them knows.
+
+    Raises ``Invalid`` when the definition cannot be read.
+    """
+    plan = compile_definition(parse_definition(definition, lenient=True))
+    known = ((name, registry.find(*name)) for name in plan.actions)
+    return {f"{name[0]}@{name[1]}": asdict(found.traits) for name, found in known if found is not None}
 
 
 async def publish_context(

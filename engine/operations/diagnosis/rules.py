@@ -11,10 +11,12 @@ from typing import Final
 from engine import advice
 from engine.contract import TASK_QUEUE
 from engine.operations.diagnosis.facts import Facts, shortened, span, when
+from engine.operations.diagnosis.held import action_elsewhere, call_held, queued
 from engine.operations.diagnosis.waiting import waiting
 from engine.operations.reconcile.execution_end import UNKNOWN
 from engine.records import Finding
 from engine.wording import counted
+from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD
 
 _POSTGRES_AWAY: Final = ("POSTGRES_UNREACHABLE", "POSTGRES_BUSY", "POSTGRES_LOCKED", "QUERY_TOO_SLOW")
 BACKLOG_SECONDS: Final = 10.0
@@ -120,7 +122,11 @@ def _launch_pending(facts: Facts) -> Finding | None:
 
 def _closed_in_temporal(facts: Facts) -> Finding | None:
     execution = facts.execution
-    if execution is None or facts.run.launch_state == "pending" or execution.status in {"RUNNING", "PAUSED"}:
+    if (
+        execution is None
+        or facts.run.launch_state in {"pending", "queued"}
+        or execution.status in {"RUNNING", "PAUSED"}
+    ):
         return None
     known = execution.status != UNKNOWN
     said = f"has the execution as {execution.status}" if known else "has no execution of this run"
@@ -211,7 +217,7 @@ def _backlog(facts: Facts) -> Finding | None:
 
 def _activity_retrying(facts: Facts) -> Finding | None:
     for activity in facts.execution.activities if facts.execution else ():
-        if activity.attempt > 1:
+        if activity.attempt > 1 and not activity.last_failure.startswith((CALL_HELD, ACTION_NOT_HERE)):
             evidence = [f"{activity.name}, attempt {activity.attempt}."]
             if activity.last_failure:
                 evidence.append(f"The last failure: {shortened(facts.hide(activity.last_failure))}")
@@ -274,12 +280,15 @@ RULES: Final[tuple[Rule, ...]] = (
     _stalled,
     _cancel_requested,
     _unreachable,
+    queued,
     _launch_pending,
     _closed_in_temporal,
     _no_poller,
     _task_timing_out,
     _task_failing,
     _backlog,
+    call_held,
+    action_elsewhere,
     _activity_retrying,
     _task_waiting,
     _activity_running,

@@ -1,156 +1,168 @@
-"""Deliveries of events: each retried on its own until it is made, refused for good, or out of attempts."""
+"""Deliveries of events: each retried on its own until it is made, or refused for good.
+
+While Temporal or Postgres is away a delivery stays due for as long as that lasts. Only what is answered, and refused, is counted.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import structlog
-from temporalio.client import Client
-from temporalio.service import RPCError
 
-from engine.contract import SIGNAL_EVENT, workflow_id_for
-from engine.errors import Conflict, EngineError, Invalid, NotFound
-from engine.operations.actor import Actor
+from engine.errors import Conflict, EngineError, Invalid, NotFound, Unavailable
+from engine.operations.actor import Actor, KnownBy, Source
 from engine.operations.context import OperationContext
+from engine.operations.events.waits import deliver_to_wait
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.tasks.tasks import complete_task
+from engine.records import Level
 from engine.store.database.transactions import writing
-from engine.store.events.events import (
+from engine.store.events.deliveries import (
     Delivery,
-    StoredEvent,
     claim_deliveries,
-    close_stale_wait,
+    claim_delivery,
+    due_deliveries,
+    fail_unread,
     postpone_delivery,
     settle_delivery,
 )
-from engine.temporal.connection import RPC_TIMEOUT, is_not_found, unavailable
-from engine.temporal.data_converter import speaking_to_runs
-from engine.values.timestamps import iso_milliseconds
+from engine.store.events.events import StoredEvent
 
 Json = Any
 
-MAX_ATTEMPTS: Final = 10
+MAX_REFUSALS: Final = 10
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 300.0
+_LONGEST_OUTAGE_PAUSE_SECONDS: Final = 30.0
+"""So soon after an outage a delivery is made."""
 _AT_ONCE: Final = 16
+_SOURCES: Final[dict[str, Source]] = {word: word for word in get_args(Source)}
+_KNOWN_BY: Final[dict[str, KnownBy]] = {word: word for word in get_args(KnownBy)}
 
 _LOG: Final = structlog.get_logger("runstudio.deliveries")
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A target was served, or will never be."""
+    """A target was served."""
 
-    status: str
-    """``done`` or ``skipped``."""
-    reason: str | None = None
     run_id: str | None = None
-    wait_id: str | None = None
 
 
 async def make_due_deliveries(context: OperationContext) -> int:
     """Make the deliveries that are due, of every tenant; how many were attempted. Raises ``Unavailable`` (Postgres)."""
-    async with writing(context.store) as connection:
-        claimed = await claim_deliveries(connection, _AT_ONCE)
+    claimed = await _claimed(context)
     await asyncio.gather(*(_attempt(context, delivery) for delivery in claimed))
     return len(claimed)
+
+
+async def _claimed(context: OperationContext) -> list[Delivery]:
+    """Those that are due; one whose body cannot be read fails, and the others are claimed one by one."""
+    try:
+        async with writing(context.store) as connection:
+            return await claim_deliveries(connection, _AT_ONCE)
+    except Unavailable:
+        raise
+    except Exception as unread:  # noqa: BLE001 - whatever one row brings out must not stop the others
+        _LOG.warning("deliveries are claimed one by one", error=type(unread).__name__)
+    async with writing(context.store) as connection:
+        due = await due_deliveries(connection, _AT_ONCE)
+    claimed: list[Delivery] = []
+    for delivery_id in due:
+        try:
+            async with writing(context.store) as connection:
+                claimed += await claim_delivery(connection, delivery_id)
+        except Unavailable:
+            raise
+        except Exception as unread:  # noqa: BLE001 - as above
+            _LOG.exception("delivery set aside", delivery_id=delivery_id)
+            async with writing(context.store) as connection:
+                said = f"UNREADABLE: It cannot be read ({type(unread).__name__}); the worker's log has the rest."
+                await fail_unread(connection, delivery_id, said)
+    return claimed
 
 
 async def _attempt(context: OperationContext, delivery: Delivery) -> None:
     own = replace(context, tenant=delivery.event.tenant)
     try:
+        if delivery.kind == "wait":
+            await deliver_to_wait(own, delivery)
+            return
         served = await _SERVE[delivery.kind](own, delivery)
     except (Conflict, Invalid, NotFound) as refusal:
-        served = Served("skipped", f"{refusal.code}: {refusal.message}")
+        async with writing(own.store) as connection:
+            await settle_delivery(connection, delivery, "skipped", reason=f"{refusal.code}: {refusal.message}")
     except EngineError as error:
         await _failed(own, delivery, error)
-        return
     except Exception as bug:  # noqa: BLE001 - a bug one target brings out must not keep the others from being served
         _LOG.exception("delivery failed", delivery_id=delivery.delivery_id, kind=delivery.kind)
-        await _failed(
-            own, delivery, EngineError("INTERNAL_ERROR", f"{type(bug).__name__}; the worker's log has the rest.")
-        )
-        return
-    async with writing(own.store) as connection:
-        await settle_delivery(
-            connection, delivery, served.status, reason=served.reason, run_id=served.run_id, wait_id=served.wait_id
-        )
+        unforeseen = EngineError("INTERNAL_ERROR", f"{type(bug).__name__}; the worker's log has the rest.")
+        await _failed(own, delivery, unforeseen)
+    else:
+        async with writing(own.store) as connection:
+            await settle_delivery(connection, delivery, "done", run_id=served.run_id)
 
 
 async def _failed(context: OperationContext, delivery: Delivery, error: EngineError) -> None:
     said = f"{error.code}: {error.message}"
+    refused = not isinstance(error, Unavailable)
     async with writing(context.store) as connection:
-        if delivery.attempts >= MAX_ATTEMPTS:
+        if refused and delivery.refusals + 1 >= MAX_REFUSALS:
             await settle_delivery(connection, delivery, "failed", reason=said)
         else:
-            pause = min(_FIRST_PAUSE_SECONDS * 2 ** (delivery.attempts - 1), _LONGEST_PAUSE_SECONDS)
-            await postpone_delivery(connection, delivery, said, pause)
+            longest = _LONGEST_PAUSE_SECONDS if refused else _LONGEST_OUTAGE_PAUSE_SECONDS
+            # Beyond some twenty tries the exponent is beside the point, and in time too large for a number.
+            pause = min(_FIRST_PAUSE_SECONDS * 2 ** min(delivery.attempts - 1, 20), longest)
+            await postpone_delivery(connection, delivery, said, pause, refused=refused)
 
 
-async def _to_wait(context: OperationContext, delivery: Delivery) -> Served:
-    """Signal the run; the run itself looks at the filters, and ignores an event it has seen."""
-    event = delivery.event
-    client: Client = await context.temporal.client()
-    if delivery.run_id is None:
-        return Served("skipped", "The wait belongs to no run.")
-    signal: dict[str, Json] = {
-        "eventId": event.event_id,
-        "eventName": event.name,
-        "correlationKey": delivery.key,
-        "payload": event.payload,
-        "receivedAt": _iso(event),
-        "stored": True,
-    }
-    # The run sees the payload as it would if the event had come before its wait: as it is stored.
-    handle = speaking_to_runs(client, context.store).get_workflow_handle(workflow_id_for(delivery.run_id))
-    try:
-        await handle.signal(SIGNAL_EVENT, signal, rpc_timeout=RPC_TIMEOUT)
-    except RPCError as error:
-        if not is_not_found(error):
-            raise unavailable(error, "signal the run") from error
-        # The execution is over: whoever still waits in our rows does so by mistake.
-        async with writing(context.store) as connection:
-            await close_stale_wait(connection, delivery.target)
-        return Served("skipped", "The run has ended; its wait was closed.")
-    return Served("done", run_id=delivery.run_id, wait_id=delivery.target)
+def _acting(context: OperationContext, event: StoredEvent) -> OperationContext:
+    """The context of whoever submitted the event, with what they might do then: never with what this worker may."""
+    if event.submitter is None:
+        return context.acting_as(Actor(f"event {event.event_id}", source=context.actor.source), Level.OPERATE)
+    actor = Actor(
+        event.submitter.name,
+        source=_SOURCES.get(event.submitter.source, "api"),
+        known_by=_KNOWN_BY.get(event.submitter.known_by, "account"),
+    )
+    level = next((level for level in Level if level.word == event.submitter.level), Level.NONE)
+    return context.acting_as(actor, level)
 
 
 async def _to_task(context: OperationContext, delivery: Delivery) -> Served:
-    # Named after the event, so that a repeat by another worker is recognised as one.
-    actor = Actor(f"event {delivery.event.event_id}", source=context.actor.source, known_by="service")
-    closed = await complete_task(replace(context, actor=actor), delivery.target, delivery.event.payload)
-    return Served("done", run_id=closed.run_id)
+    event = delivery.event
+    closed = await complete_task(_acting(context, event), delivery.target, event.payload, event_id=event.event_id)
+    return Served(closed.run_id)
 
 
 async def _to_launch(context: OperationContext, delivery: Delivery) -> Served:
     event = delivery.event
-    if delivery.workflow_id is None:
-        return Served("skipped", "No workflow is named.")
+    workflow_id = delivery.workflow_id or delivery.target
     mapped = delivery.payload is not None
     result = await launch_published_run(
-        context,
+        _acting(context, event),
         LaunchRequest(
-            workflow_id=delivery.workflow_id,
+            workflow_id=workflow_id,
             version=delivery.workflow_version,
             payload=delivery.payload if mapped else event.payload,
-            fire_key=f"event:{event.event_id}:{delivery.workflow_id}",
+            fire_key=f"event:{event.event_id}:{workflow_id}",
             trigger_type="event",
             trigger_metadata={"eventId": event.event_id, "eventType": event.name, "triggerMappingApplied": mapped},
             event_type=event.name,
             source_payload_schema_ref=event.payload_schema_ref,
             trigger_mapping_applied=mapped,
             keep_refused=False,
+            may_wait=True,
+            arrival=event.arrival,
         ),
     )
-    return Served("done", run_id=result.run_id)
+    return Served(result.run_id)
 
 
-def _iso(event: StoredEvent) -> str:
-    moment: datetime = event.created_at
-    return iso_milliseconds(moment)
-
-
-_SERVE: Final = {"wait": _to_wait, "task": _to_task, "launch": _to_launch}
+_SERVE: Final[dict[str, Callable[[OperationContext, Delivery], Awaitable[Served]]]] = {
+    "task": _to_task,
+    "launch": _to_launch,
+}

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.definition.correlation import resolve_correlation
-from engine.errors import Invalid
+from engine.definition.hash import canonical_json
+from engine.errors import Conflict, Invalid
 from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.records import EventReceipt, Level
 from engine.store.database.callers_connection import CallersConnection
 from engine.store.database.callers_transaction import writing_in
 from engine.store.database.transactions import writing
-from engine.store.events.events import NewEvent, insert_event
+from engine.store.events.events import NewEvent, Submitter, insert_event, is_same_event
 from engine.store.tenant.audit import AuditEntry
 from engine.store.tenant.settings import load_settings
 from engine.values.json_policy import clean_json, size_bytes
@@ -32,7 +34,7 @@ class EventRequest:
     correlation_key: str | None = None
     """Wins over the keys in the payload; trimmed. None or blank: the keys of the tenant's correlation paths."""
     event_id: str | None = None
-    """The producer's id: sending the same one again changes nothing. None: a new one."""
+    """The producer's id: sending the same event under it again changes nothing. None: a new one."""
     payload_schema_ref: str | None = None
 
 
@@ -43,7 +45,8 @@ async def submit_event(
 
     With a ``connection`` the event is part of the caller's transaction, and arrives when that commits. Raises, with nothing
     written: ``Invalid`` (EVENT_NAME_INVALID, EVENT_ID_INVALID, KEY_INVALID, KEY_TOO_LONG, SCHEMA_REF_INVALID, PAYLOAD_NOT_OBJECT,
-    PAYLOAD_TOO_LARGE, JSON_*), ``Forbidden``, ``Unavailable``, and with a ``connection`` as ``writing_in``.
+    PAYLOAD_TOO_LARGE, JSON_*), ``Conflict`` (EVENT_ID_REUSED: another event has the id), ``Forbidden``, ``Unavailable``, and with
+    a ``connection`` as ``writing_in``.
     """
     await context.require(Level.OPERATE)
     _check_name("name", request.name, "EVENT_NAME_INVALID")
@@ -55,6 +58,9 @@ async def submit_event(
         _check_name("schema's name", request.payload_schema_ref, "SCHEMA_REF_INVALID")
     payload = _payload(request.payload)
     event_id = request.event_id or new_id()
+    digest = _digest(request, payload)
+    actor = context.actor
+    submitter = Submitter(actor.name, actor.source, actor.known_by, (await context.level()).word)
     transaction = writing(context.store) if connection is None else writing_in(context.store, connection)
     async with transaction as rows:
         settings = await load_settings(rows, context.tenant)
@@ -63,11 +69,19 @@ async def submit_event(
         )
         for key in keys:
             _check_key("correlation key in the payload", key, "KEY_TOO_LONG")
-        event = NewEvent(context.tenant, event_id, request.name, keys, payload, request.payload_schema_ref)
+        event = NewEvent(
+            context.tenant, event_id, request.name, keys, payload, request.payload_schema_ref, digest, submitter
+        )
         accepted = await insert_event(rows, event, late=connection is not None)
         if accepted:
             details = {"eventName": request.name, "payloadSizeBytes": size_bytes(payload)}
             await context.audit(rows, AuditEntry("event_submit", "event", event_id, details=details))
+        elif not await is_same_event(rows, event):
+            raise Conflict(
+                "EVENT_ID_REUSED",
+                f"The event id {event_id[:60]!r} belongs to another event: its name, key, payload or schema differ.",
+                "Use a new id for a new event. Nothing was stored.",
+            )
     return EventReceipt(event_id, accepted, keys)
 
 
@@ -84,6 +98,12 @@ def _payload(value: Json) -> dict[str, Json]:
             {"bytes": size, "limit": MAX_PAYLOAD_BYTES},
         )
     return clean
+
+
+def _digest(request: EventRequest, payload: dict[str, Json]) -> str:
+    """Of what the producer sent; not of the keys, which depend on the tenant's paths at that time."""
+    key = (request.correlation_key or "").strip()
+    return hashlib.sha256(canonical_json([request.name, key, payload, request.payload_schema_ref])).hexdigest()
 
 
 def _is_blank(key: str) -> bool:

@@ -2,52 +2,105 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
+
+import structlog
 
 from engine.definition.parse import parse_definition
 from engine.definition.triggers import apply_trigger_mapping
-from engine.errors import Invalid, StepFailure
+from engine.errors import Invalid, StepFailure, Unavailable
 from engine.operations.context import OperationContext
 from engine.store.database.transactions import Connection, writing
-from engine.store.events.events import (
-    StoredEvent,
+from engine.store.events.events import StoredEvent
+from engine.store.events.routing import (
     Target,
     Triggered,
-    received_events,
-    route_event,
+    note_error,
+    number_received,
+    set_aside_oldest,
+    take_routing_turn,
     triggered_workflows,
     waiting_targets,
+    write_deliveries,
 )
 
 Json = Any
 
 TASK_EVENT: Final = "HUMAN_TASK_COMPLETED"
 """An event of this name completes the human task its correlation key names."""
-_BATCH: Final = 50
+BATCH: Final = 50
+
+_LOG: Final = structlog.get_logger("runstudio.routing")
 
 
 async def route_received(context: OperationContext) -> int:
     """Route the oldest events of every tenant that are not routed yet; how many. 0 also while another worker routes.
 
-    One transaction: an event is routed once, with all its targets, or not at all. Raises ``Unavailable``.
+    One transaction for a batch: an event is routed once, with all its targets, or not at all. When a batch cannot be
+    written, each of its events is routed on its own, and the one that cannot be is set aside with the error it shows from
+    then on. Raises ``Unavailable``.
     """
+    try:
+        return await _route(context, BATCH)
+    except Unavailable:
+        raise
+    except Exception as refused:  # noqa: BLE001 - whatever one event brings out must not stop the others
+        _LOG.warning("a batch of events is routed one by one", error=type(refused).__name__)
+    routed = 0
+    for _ in range(BATCH):
+        if not (one := await _route_one(context)):
+            break
+        routed += one
+    return routed
+
+
+async def _route_one(context: OperationContext) -> int:
+    """Route the oldest event, or set it aside."""
+    try:
+        return await _route(context, 1)
+    except Unavailable:
+        raise
+    except Exception as refused:  # noqa: BLE001 - as above
+        said = f"ROUTING_FAILED: The event cannot be routed ({type(refused).__name__}); the worker's log has the rest."
+        async with writing(context.store) as connection:
+            aside = await set_aside_oldest(connection, said) if await take_routing_turn(connection) else None
+        if aside is None:
+            return 0
+        _LOG.error("event set aside", tenant=aside[0], event_id=aside[1][:200], exc_info=refused)
+        return 1
+
+
+async def _route(context: OperationContext, most: int) -> int:
     async with writing(context.store) as connection:
-        events = await received_events(connection, _BATCH) or []
-        for event in events:
-            targets = await _targets(connection, event)
-            await route_event(
-                connection, event, targets, note=None if event.keys else "The event has no correlation key."
-            )
+        if not await take_routing_turn(connection):
+            return 0
+        events = await number_received(connection, most)
+        if events:
+            await _deliver(connection, events)
         return len(events)
 
 
-async def _targets(connection: Connection, event: StoredEvent) -> list[Target]:
-    if event.name == TASK_EVENT:
-        return [Target("task", key, key) for key in event.keys]
-    targets = await waiting_targets(connection, event)
-    for workflow in await triggered_workflows(connection, event):
-        targets.append(_launch(event, workflow))
-    return targets
+async def _deliver(connection: Connection, events: Sequence[StoredEvent]) -> None:
+    ordinary = [event for event in events if event.name != TASK_EVENT]
+    waiting = await waiting_targets(connection, ordinary) if ordinary else {}
+    triggered = await triggered_workflows(connection, ordinary) if ordinary else {}
+    routed: list[tuple[StoredEvent, list[Target]]] = []
+    for event in events:
+        if event.name == TASK_EVENT:
+            targets = [Target("task", key, key) for key in event.keys]
+        else:
+            launches = (_launch(event, workflow) for workflow in triggered.get((event.tenant, event.name), ()))
+            targets = [*waiting.get((event.tenant, event.event_id), ()), *launches]
+        routed.append((event, targets))
+    await write_deliveries(connection, routed)
+    for event, targets in routed:
+        if any(target.refused is None for target in targets):
+            continue
+        refusals = "; ".join(target.refused for target in targets if target.refused is not None)
+        note = refusals or (None if event.keys else "The event has no correlation key.")
+        if note is not None:
+            await note_error(connection, event, note)
 
 
 def _launch(event: StoredEvent, workflow: Triggered) -> Target:

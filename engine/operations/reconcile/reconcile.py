@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
+import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -26,6 +27,8 @@ from engine.store.tenant.audit import AuditEntry
 from engine.temporal.connection import RPC_TIMEOUT, is_refusal, unavailable
 from engine.values.timestamps import iso_milliseconds
 from engine.wording import counted
+
+_LOG: Final = structlog.get_logger("runstudio.reconciler")
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -66,12 +69,18 @@ async def relaunch_pending(context: OperationContext) -> Relaunched:
         due = await reconciling.pending_launches(connection, LAUNCHES_PER_PASS)
     if not due:
         return Relaunched()
-    first = await _relaunch(context, due[0])
+
+    async def attempt(run: Run) -> str:
+        return await _relaunch(context, run)
+
+    relaunch = _alone(attempt, "broken")
+    first = await relaunch(due[0])
     if first == "pending":
         # Temporal is away; the others would only wait for the same answer.
         return Relaunched(pending=len(due))
-    states = [first, *await _each(due[1:], lambda run: _relaunch(context, run))]
-    return Relaunched(states.count("started"), states.count("failed"), states.count("pending"))
+    states = [first, *await _each(due[1:], relaunch)]
+    waiting = states.count("pending") + states.count("broken")
+    return Relaunched(states.count("started"), states.count("failed"), waiting)
 
 
 async def close_stranded(context: OperationContext, after: Position | None = None) -> Checked:
@@ -188,13 +197,29 @@ async def _each(items: Sequence[Item], work: Callable[[Item], Awaitable[Result]]
     return [results[index] for index in range(len(items))]
 
 
+def _alone(work: Callable[[Item], Awaitable[Result]], otherwise: Result) -> Callable[[Item], Awaitable[Result]]:
+    """``work`` whose unforeseen failure with one row is logged, and stops no other: that row is as ``otherwise``."""
+
+    async def one(item: Item) -> Result:
+        try:
+            return await work(item)
+        except (RPCError, EngineError):
+            raise
+        except Exception:  # noqa: BLE001 - see above
+            run = item[0] if isinstance(item, tuple) else item
+            _LOG.exception("a run cannot be reconciled", run_id=getattr(run, "run_id", None))
+            return otherwise
+
+    return one
+
+
 async def _compare(context: OperationContext, page: Sequence[Run]) -> int:
     """Close those of ``page`` whose execution is over; how many."""
     if not page:
         return 0
     client = await context.temporal.client()
     try:
-        ends = await _each(page, lambda run: _end(client, context, run))
+        ends = await _each(page, _alone(lambda run: _end(client, context, run), None))
     except RPCError as error:
         raise unavailable(error, "describe a run") from error
     unknown = sum(end is not None and end.temporal_status == UNKNOWN for end in ends)
@@ -207,7 +232,7 @@ async def _compare(context: OperationContext, page: Sequence[Run]) -> int:
             {"unknown": unknown, "namespace": client.namespace},
         )
     over = [(run, end) for run, end in zip(page, ends, strict=True) if end is not None]
-    return sum(await _each(over, lambda pair: _settle(context, *pair)))
+    return sum(await _each(over, _alone(lambda pair: _settle(context, *pair), False)))
 
 
 async def _end(client: Client, context: OperationContext, run: Run) -> ExecutionEnd | None:

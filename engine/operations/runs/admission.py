@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from engine import advice
 from engine.definition.hash import definition_hash
@@ -26,6 +26,9 @@ from engine.wording import counted
 
 Json = Any
 
+SKIP: Final = "skip"
+"""The choice of a workflow whose triggers do not wait for their turn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Payload:
@@ -43,6 +46,8 @@ class Admission:
 
     workflow: Workflow
     version: Version
+    busy: Conflict | None = None
+    """Why it may not start now: the run waits for its turn."""
 
 
 def storable_payload(value: Json) -> Payload:
@@ -67,25 +72,27 @@ def storable_payload(value: Json) -> Payload:
 
 
 async def admit(
-    connection: Connection, tenant: str, workflow_id: str, version: int | None, *, limited: bool = True
+    connection: Connection,
+    tenant: str,
+    workflow_id: str,
+    version: int | None,
+    *,
+    limited: bool = True,
+    may_wait: bool = False,
 ) -> Admission:
     """The version to start: ``version``, else the latest.
 
     Raises ``NotFound`` (WORKFLOW_NOT_FOUND, VERSION_NOT_FOUND) and ``Conflict`` (WORKFLOW_PAUSED, CONCURRENCY_LIMIT,
     NOT_PUBLISHED). ``limited=False`` for child runs: their parent holds a slot already, and may wait for them with the last one.
+    ``may_wait``: a pause and a full limit are in the answer, unless the workflow wants such triggers skipped.
     """
     named = storable_text(str(workflow_id))
     workflow = await load_workflow(connection, tenant, workflow_id) if named == workflow_id else None
     if workflow is None:
         raise NotFound("WORKFLOW_NOT_FOUND", f"There is no workflow {named}.", advice.PUBLISH.to("Publish it first"))
-    if workflow.is_paused:
-        raise Conflict(
-            "WORKFLOW_PAUSED",
-            f"The workflow {workflow_id} is paused, it starts no runs.",
-            advice.UNPAUSE.to("Wait, or unpause it", workflow=workflow_id),
-        )
-    if limited and workflow.concurrency_limit:
-        await _require_free_slot(connection, tenant, workflow)
+    busy = await _busy(connection, tenant, workflow) if limited else _paused(workflow)
+    if busy is not None and not (may_wait and workflow.when_busy != SKIP):
+        raise busy
     wanted = version if version is not None else workflow.latest_version
     if wanted is None:
         raise Conflict(
@@ -106,17 +113,21 @@ async def admit(
             if workflow.latest_version
             else advice.PUBLISH.to("Publish it first"),
         )
-    return Admission(workflow, found)
+    return Admission(workflow, found, busy)
 
 
-async def take_slot(connection: Connection, tenant: str, workflow_id: str) -> None:
+async def take_slot(connection: Connection, tenant: str, admission: Admission, *, may_wait: bool = False) -> Admission:
     """Make the concurrency limit hold until the transaction ends, in which the run is to be inserted.
 
     Launches of a limited workflow queue here, so two of them never see the same last slot. Raises ``Conflict`` as ``admit``.
     """
-    workflow = await lock_workflow(connection, tenant, workflow_id)
-    if workflow is not None and workflow.concurrency_limit:
-        await _require_free_slot(connection, tenant, workflow)
+    workflow = await lock_workflow(connection, tenant, admission.workflow.workflow_id)
+    if workflow is None:
+        return admission
+    busy = await _busy(connection, tenant, workflow)
+    if busy is not None and not (may_wait and workflow.when_busy != SKIP):
+        raise busy
+    return replace(admission, workflow=workflow, busy=busy)
 
 
 async def payload_issues(admission: Admission, payload: Payload) -> tuple[SchemaIssue, ...]:
@@ -132,16 +143,30 @@ async def hash_of(connection: Connection, tenant: str, admission: Admission) -> 
     return definition_hash(await load_definition(connection, tenant, admission.workflow.workflow_id, version.version))
 
 
-async def _require_free_slot(connection: Connection, tenant: str, workflow: Workflow) -> None:
+def _paused(workflow: Workflow) -> Conflict | None:
+    if not workflow.is_paused:
+        return None
+    return Conflict(
+        "WORKFLOW_PAUSED",
+        f"The workflow {workflow.workflow_id} is paused, it starts no runs.",
+        advice.UNPAUSE.to("Wait, or unpause it", workflow=workflow.workflow_id),
+    )
+
+
+async def _busy(connection: Connection, tenant: str, workflow: Workflow) -> Conflict | None:
+    """Why no run of it may start now."""
+    if workflow.is_paused or not workflow.concurrency_limit:
+        return _paused(workflow)
     active = await runs.count_active(connection, tenant, workflow.workflow_id)
-    if active >= workflow.concurrency_limit:
-        raise Conflict(
-            "CONCURRENCY_LIMIT",
-            f"The workflow {workflow.workflow_id} has {counted(active, 'active run')};"
-            f" its limit is {workflow.concurrency_limit}.",
-            advice.LIMIT.to("Wait until one ends, or raise the limit", workflow=workflow.workflow_id),
-            {"active": active, "limit": workflow.concurrency_limit},
-        )
+    if active < workflow.concurrency_limit:
+        return None
+    return Conflict(
+        "CONCURRENCY_LIMIT",
+        f"The workflow {workflow.workflow_id} has {counted(active, 'active run')};"
+        f" its limit is {workflow.concurrency_limit}.",
+        advice.LIMIT.to("Wait until one ends, or raise the limit", workflow=workflow.workflow_id),
+        {"active": active, "limit": workflow.concurrency_limit},
+    )
 
 
 def _json_type(value: Json) -> str:

@@ -32,6 +32,8 @@ from engine.values.request_limits import MAX_KEY_BYTES, MAX_NAME_CHARACTERS, utf
 
 Json = Any
 
+QUEUED: Final = "queued"
+_QUEUED: Final = "Queued: it starts when its turn comes. Its workflow is paused, or has as many active runs as it may."
 _TRIES: Final = 3
 MAX_FIRE_KEY_BYTES: Final = MAX_KEY_BYTES + 4 * MAX_NAME_CHARACTERS + 100
 """A fire key holds the id of an event and that of a workflow."""
@@ -60,6 +62,10 @@ class LaunchRequest:
     """What the audit log calls it."""
     reason: str | None = None
     audit_details: dict[str, Json] = field(default_factory=dict)
+    may_wait: bool = False
+    """Whether it is queued when it meets a pause or a full limit, where its workflow does not skip such; else it is refused."""
+    arrival: int | None = None
+    """Arrival of the event that starts it: from there its waits look back, and it is its place in line, should it be queued."""
     keep_refused: bool = True
     """Whether a payload that its schema refuses leaves a FAILED run behind, so that it can be looked at."""
 
@@ -73,7 +79,8 @@ class _Refused:
 async def launch_published_run(context: OperationContext, request: LaunchRequest) -> Started:
     """Start a run. Needs the level operate.
 
-    An unreachable Temporal is no failure: the result says ``pending``, and a worker starts the run as soon as it can.
+    An unreachable Temporal is no failure: the result says ``pending``, and a worker starts the run as soon as it can. A run of
+    a trigger that meets a pause or a full limit is ``pending`` too: it is queued, and starts when its turn comes.
     Raises, with nothing started: ``Invalid`` (PAYLOAD_REJECTED with ``details.issues`` and ``details.runId`` of the FAILED run
     that keeps it; PAYLOAD_NOT_OBJECT, PAYLOAD_TOO_LARGE, JSON_*, KEY_INVALID), ``NotFound`` (WORKFLOW_NOT_FOUND,
     VERSION_NOT_FOUND), ``Conflict`` (WORKFLOW_PAUSED, CONCURRENCY_LIMIT, NOT_PUBLISHED, IDEMPOTENCY_KEY_REUSED),
@@ -87,6 +94,8 @@ async def launch_published_run(context: OperationContext, request: LaunchRequest
     if isinstance(answer, _Refused):
         raise _rejected(request, answer)
     kept, created = answer
+    if kept.launch_state == QUEUED and kept.status == "RUNNING":
+        return Started(kept.run_id, kept.workflow_version, created, pending=True, message=_QUEUED)
     if kept.launch_state != "pending" or kept.status not in {"RUNNING", "WAITING"}:
         return Started(kept.run_id, kept.workflow_version, created)
     outcome = await _hand_over(context, kept)
@@ -123,7 +132,7 @@ async def launch_in_transaction(
         raise _rejected(request, answer)
     kept, created = answer
     message = "It starts when the transaction is committed." if created else ""
-    return Started(kept.run_id, kept.workflow_version, created, kept.launch_state == "pending", message)
+    return Started(kept.run_id, kept.workflow_version, created, kept.launch_state in {"pending", QUEUED}, message)
 
 
 async def _accept(
@@ -139,22 +148,25 @@ async def _accept(
     ``launch_seconds``: after how many seconds somebody else may start it.
     """
     tenant = context.tenant
+    may_wait = request.may_wait
     for _ in range(_TRIES):
         kept = await _keeper(connection, tenant, request, payload)
         if kept is not None:
             return kept, False
-        admission = await admit(connection, tenant, request.workflow_id, request.version)
+        admission = await admit(connection, tenant, request.workflow_id, request.version, may_wait=may_wait)
         run = await _new_run(connection, tenant, request, payload, admission)
-        run = replace(run, next_launch_seconds=launch_seconds)
+        run = replace(run, next_launch_seconds=launch_seconds, committed_later=launch_seconds == 0.0)
         issues = await payload_issues(admission, payload)
         if issues:
             if request.keep_refused:
                 await _keep_refused(context, connection, request, run, issues)
             return _Refused(run.run_id if request.keep_refused else None, issues)
         if admission.workflow.concurrency_limit:
-            await take_slot(connection, tenant, request.workflow_id)
+            admission = await take_slot(connection, tenant, admission, may_wait=may_wait)
+        if admission.busy is not None or (may_wait and admission.workflow.has_queue):
+            run = replace(run, launch_state=QUEUED, queue_place=request.arrival)
         if await runs.insert_run(connection, run):
-            await _record(context, connection, request, run, payload)
+            await _record(context, connection, request, run, payload, admission.busy)
             return _as_kept(run), True
         # Somebody else took a key between the question and the insert; now it can be read.
     raise Conflict("LAUNCH_RACED", "Other launches with the same key came and went.", "Send the request again.")
@@ -196,11 +208,17 @@ async def _new_run(
         source_payload_schema_ref=request.source_payload_schema_ref,
         trigger_mapping_applied=request.trigger_mapping_applied,
         replay_of=request.replay_of,
+        events_after=request.arrival,
     )
 
 
-async def _record(
-    context: OperationContext, connection: Connection, request: LaunchRequest, run: NewRun, payload: Payload
+async def _record(  # noqa: PLR0917  # one call, above
+    context: OperationContext,
+    connection: Connection,
+    request: LaunchRequest,
+    run: NewRun,
+    payload: Payload,
+    busy: Conflict | None,
 ) -> None:
     facts = {
         "workflowId": run.workflow_id,
@@ -215,7 +233,10 @@ async def _record(
         "replacedAt": list(payload.replaced),
     }
     known = {name: value for name, value in facts.items() if value not in (None, [])}
-    await context.log(connection, run.run_id, NewLogLine("INFO", "Run started", known))
+    said = "Run started" if run.launch_state != QUEUED else "Run queued"
+    if busy is not None:
+        known["waitsFor"] = busy.message
+    await context.log(connection, run.run_id, NewLogLine("INFO", said, known))
     if run.replay_of is not None:
         reason = {"reason": request.reason}
         of = {"sourceRunId": run.replay_of, **reason}
@@ -270,7 +291,7 @@ def _as_kept(run: NewRun) -> KeptRun:
         run.workflow_id,
         run.workflow_version,
         "RUNNING",
-        "pending",
+        run.launch_state,
         run.fire_key,
         run.idempotency_key,
         same_payload=True,

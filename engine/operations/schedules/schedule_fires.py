@@ -128,7 +128,8 @@ async def _outcome(context: OperationContext, occurrence: _Occurrence, key: str)
 def _request(occurrence: _Occurrence, key: str) -> LaunchRequest:
     row, published = occurrence.row, occurrence.published
     wants_clock = published is not None and published.payload_schema_ref == CLOCK_SCHEMA
-    return launch_of(row, key, occurrence.scheduled_for, occurrence.now, wants_clock=wants_clock)
+    launch = launch_of(row, key, occurrence.scheduled_for, occurrence.now, wants_clock=wants_clock)
+    return replace(launch, may_wait=True)
 
 
 def launch_of(

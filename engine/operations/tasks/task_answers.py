@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -26,6 +27,8 @@ from engine.temporal.connection import RPC_TIMEOUT, is_not_found, unavailable
 from engine.temporal.data_converter import speaking_to_runs
 
 ANSWERS_PER_PASS: Final = 500
+
+_LOG: Final = structlog.get_logger("runstudio.answers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,13 @@ async def tell_due(context: OperationContext) -> ToldAll:
         due = await tasks.due_answers(connection, ANSWERS_PER_PASS)
     delivered = pending = 0
     for number, answer in enumerate(due):
-        told = await _tell(replace(context, tenant=answer.tenant), answer)
+        try:
+            told = await _tell(replace(context, tenant=answer.tenant), answer)
+        except EngineError:
+            raise
+        except Exception as bug:  # noqa: BLE001 - whatever is wrong with one answer stops no other
+            _LOG.exception("answer cannot be delivered", delivery_id=answer.delivery_id)
+            told = Told("pending", f"{type(bug).__name__}; the worker's log has the rest.")
         if told.away:
             return ToldAll(delivered, pending + len(due) - number)
         delivered += told.state == "delivered"

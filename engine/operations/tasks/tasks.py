@@ -77,8 +77,9 @@ async def complete_task(
     override: bool = False,
     *,
     reason: str | None = None,
+    event_id: str | None = None,
 ) -> TaskClosed:
-    """Answer a task. Needs the level operate.
+    """Answer a task. Needs the level operate. ``event_id``: the event that carried the answer, for the audit.
 
     The response must be an object that fits the form of the task's type; one that does not is refused, and the run goes on
     waiting. ``override`` accepts it all the same: needs the level admin, and is audited as such, with ``reason``.
@@ -100,6 +101,8 @@ async def complete_task(
         if issues and not override:
             raise _rejected(task, issues)
         details = _details(payload, event_name, issues if override else None)
+        if event_id is not None:
+            details["eventId"] = event_id
         operation = "workflow_task_override" if override else "workflow_task_complete"
         async with writing(context.store) as connection:
             if await tasks.complete(

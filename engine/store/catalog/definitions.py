@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, bindparam, case, cast, func, select, update
+from sqlalchemy import ColumnElement, bindparam, case, cast, exists, func, literal_column, select, update
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
@@ -14,6 +14,7 @@ from engine.ids import new_id
 from engine.store.database.transactions import Connection
 from engine.store.tables import workflow_definition_versions as versions
 from engine.store.tables import workflow_definitions as definitions
+from engine.store.tables import workflow_runs as runs
 from engine.values.json_policy import dumps_for_storage
 
 Json = Any
@@ -30,6 +31,10 @@ class Workflow:
     """Most runs RUNNING or WAITING at once; 0: no limit."""
     latest_version: int | None
     """None: nothing was published yet."""
+    when_busy: str
+    """What a trigger does that meets a pause or a full limit: queue, skip or replace."""
+    has_queue: bool
+    """Whether runs of it wait for their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class NewVersion:
     """``valid`` or ``warning``."""
     warnings: list[dict[str, Json]]
     published_by: str
+    action_traits: dict[str, dict[str, Json]] | None = None
+    """By id@version: what is known of its actions; None: what the worker that loads a run knows."""
 
 
 def authored_columns() -> tuple[ColumnElement[Any], ...]:
@@ -135,6 +142,7 @@ async def insert_version(connection: Connection, tenant: str, new: NewVersion) -
             validation_warnings=new.warnings,
             validated_at=func.now(),
             published_by=new.published_by,
+            action_traits=new.action_traits,
             published_at=func.now(),
         )
     )
@@ -169,6 +177,11 @@ async def set_concurrency_limit(
 ) -> bool:
     """Set how many runs may be active at once; 0: no limit. Whether that changed anything."""
     return await _change(connection, tenant, workflow_id, actor, concurrency_limit=limit)
+
+
+async def set_when_busy(connection: Connection, tenant: str, workflow_id: str, *, when_busy: str, actor: str) -> bool:
+    """Set what a trigger does that meets a pause or a full limit. Whether that changed anything."""
+    return await _change(connection, tenant, workflow_id, actor, when_busy=when_busy)
 
 
 async def version_numbers(connection: Connection, tenant: str) -> dict[str, list[int]]:
@@ -207,6 +220,12 @@ _WORKFLOW: Final = select(
     select(func.max(versions.c.version))
     .where(versions.c.tenant == definitions.c.tenant, versions.c.workflow_id == definitions.c.workflow_id)
     .scalar_subquery(),
+    definitions.c.when_busy,
+    exists().where(
+        runs.c.tenant == definitions.c.tenant,
+        runs.c.workflow_id == definitions.c.workflow_id,
+        runs.c.launch_state == literal_column("'queued'"),
+    ),
 ).where(definitions.c.tenant == bindparam("of_tenant"), definitions.c.workflow_id == bindparam("of_workflow"))
 _VERSION: Final = select(versions.c.version, versions.c.definition_hash, versions.c.payload_schema_json).where(
     versions.c.tenant == bindparam("of_tenant"),

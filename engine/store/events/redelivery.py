@@ -90,6 +90,7 @@ async def make_due(connection: Connection, dead: DeadDelivery) -> None:
         .values(
             status="pending",
             attempts=0,
+            refusals=0,
             next_attempt_at=func.now(),
             reason=None,
             settled_at=None,

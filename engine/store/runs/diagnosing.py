@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import exists, func, select
 
 from engine.store.database.transactions import Connection
+from engine.store.runs.queue import Standing, standing_of
 from engine.store.runs.runs import Run, load_run
 from engine.store.tables import (
     workflow_event_deliveries,
@@ -41,6 +42,8 @@ class RowFacts:
     """Events of the awaited name and key since the run started, up to ``EVENTS_CAP``; 0 when it awaits none."""
     quota: Quota | None
     """Of the current period; None when nothing was counted in it."""
+    standing: Standing | None = None
+    """Of a queued run."""
     dead_deliveries: int = 0
     """Events for this run that could not be delivered, up to ``EVENTS_CAP``; counted while it waits for an event."""
     wait_open: bool = True
@@ -59,6 +62,7 @@ async def load_row_facts(connection: Connection, tenant: str, run_id: str) -> Ro
         dead_deliveries=await _dead_deliveries(connection, run) if run.waiting_on == "event" else 0,
         wait_open=await _wait_open(connection, run) if run.waiting_on is not None else False,
         quota=await _quota(connection, tenant) if run.waiting_on == "quota" else None,
+        standing=await standing_of(connection, run.run_id) if run.launch_state == "queued" else None,
     )
 
 

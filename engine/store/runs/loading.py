@@ -43,6 +43,8 @@ class LoadedRun:
     started_at: datetime
     seq: int
     """Of the last record of the run's trace that was written."""
+    action_traits: dict[str, dict[str, Json]] | None
+    """By id@version: what was known of its actions when the version was published; None: from before that was kept."""
 
     @property
     def meta(self) -> dict[str, Json]:
@@ -89,6 +91,7 @@ async def read_run(connection: Connection, run_id: str) -> LoadedRun | None:
         engine=row.engine,
         started_at=row.started_at,
         seq=row.seq,
+        action_traits=row.action_traits,
     )
 
 
@@ -111,6 +114,7 @@ _QUESTION: Final = (
         runs.c.engine,
         runs.c.started_at,
         runs.c.seq,
+        versions.c.action_traits,
     )
     .select_from(runs)
     .outerjoin(

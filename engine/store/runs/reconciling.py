@@ -155,6 +155,7 @@ _CLOSE: Final = text("""
         status = CAST(:status AS text),
         node_path = CASE WHEN CAST(:status AS text) = 'FAILED' THEN r.node_path END,
         waiting_on = NULL, waiting_since = NULL, quota_leased = 0, next_launch_at = NULL,
+        launch_state = CASE WHEN r.launch_state = 'queued' THEN 'pending' ELSE r.launch_state END,
         error_json = CAST(:error AS jsonb), last_error_code = :code, output_json = CAST(:output AS jsonb),
         completed_at = now(), updated_at = now()
     FROM before WHERE r.run_id = before.run_id

@@ -170,6 +170,7 @@ def is_stuck() -> ColumnElement[bool]:
         runs.status == literal_column("'RUNNING'"),
         runs.step_count == literal_column("0"),
         runs.engine == literal_column("'temporal'"),
+        runs.launch_state != literal_column("'queued'"),
         runs.started_at < func.now() - STUCK_AFTER,
         ~exists(select(steps.step_id).where(steps.run_id == runs.run_id)),
     )

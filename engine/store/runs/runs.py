@@ -30,7 +30,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from engine.contract import ENGINE, SEMANTICS_VERSION, workflow_id_for
 from engine.store.database.transactions import Connection
-from engine.store.tables import ACTIVE_RUN_STATUSES, workflow_run_steps
+from engine.store.tables import ACTIVE_RUN_STATUSES, workflow_event_arrival_seq, workflow_run_steps
 from engine.store.tables import workflow_runs as runs
 from engine.values.jsonb_order import text_in_order
 
@@ -59,6 +59,14 @@ class NewRun:
     replay_of: str | None = None
     next_launch_seconds: float = 15.0
     """After how many seconds somebody else may start it, if its launcher did not."""
+    launch_state: str = "pending"
+    """``pending``, or ``queued``: it waits for its turn."""
+    queue_place: int | None = None
+    """Of a queued run; None: behind all others."""
+    events_after: int | None = None
+    """Number of arrival from which its waits look back; None: from its start."""
+    committed_later: bool = False
+    """The row is part of somebody's transaction: its waits look back to whatever arrives from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +142,32 @@ def is_pending() -> ColumnElement[bool]:
     return runs.c.launch_state == literal_column("'pending'")
 
 
+def is_queued() -> ColumnElement[bool]:
+    """The condition by which a queued run is found with the index of those."""
+    return runs.c.launch_state == literal_column("'queued'")
+
+
 async def insert_run(connection: Connection, run: NewRun) -> bool:
-    """Create a run whose launch is pending. False, and nothing is written, when another run holds one of its keys."""
+    """Create a run whose launch is pending, or that is queued. False, and nothing is written: another holds one of its keys."""
     row = {
         **_values(run),
         "status": "RUNNING",
         "node_path": FIRST_STEP,
-        "launch_state": "pending",
+        "launch_state": run.launch_state,
         "launch_after": timedelta(seconds=run.next_launch_seconds),
     }
-    return (await connection.execute(_INSERT_RUN, row)).first() is not None
+    statement = _INSERT_RUN
+    if run.committed_later:
+        statement = statement.values(events_after=workflow_event_arrival_seq.next_value())
+        del row["events_after"]
+    if run.launch_state == "queued":
+        # Numbers of arrival are the one order of all that is queued.
+        last = workflow_event_arrival_seq.next_value()
+        statement = statement.values(
+            next_launch_at=None, queue_place=last if run.queue_place is None else run.queue_place
+        )
+        del row["launch_after"]
+    return (await connection.execute(statement, row)).first() is not None
 
 
 async def insert_refused_run(connection: Connection, run: NewRun, error: dict[str, Json]) -> None:
@@ -187,8 +211,10 @@ async def runs_holding_keys(
 
 
 async def count_active(connection: Connection, tenant: str, workflow_id: str) -> int:
-    """Runs of a workflow, all versions, that are RUNNING or WAITING."""
-    question = select(func.count()).where(runs.c.tenant == tenant, runs.c.workflow_id == workflow_id, is_active())
+    """Runs of a workflow, all versions, that are RUNNING or WAITING; those that are queued are not under way."""
+    question = select(func.count()).where(
+        runs.c.tenant == tenant, runs.c.workflow_id == workflow_id, is_active(), ~is_queued()
+    )
     return int((await connection.execute(question)).scalar_one())
 
 
@@ -320,6 +346,7 @@ def _values(run: NewRun) -> dict[str, Any]:
         "source_payload_schema_ref": run.source_payload_schema_ref,
         "trigger_mapping_applied": run.trigger_mapping_applied,
         "replay_of_run_id": run.replay_of,
+        "events_after": run.events_after,
     }
 
 

@@ -15,7 +15,9 @@ RUN_STATUSES: Final = ("RUNNING", "WAITING", "SUCCEEDED", "FAILED", "CANCELED")
 ACTIVE_RUN_STATUSES: Final = ("RUNNING", "WAITING")
 TERMINAL_RUN_STATUSES: Final = ("SUCCEEDED", "FAILED", "CANCELED")
 WAITING_ON: Final = ("event", "time", "human", "quota", "retry", "child")
-LAUNCH_STATES: Final = ("pending", "started", "failed")
+LAUNCH_STATES: Final = ("pending", "started", "failed", "queued")
+"""``queued``: its workflow is paused or has as many runs as it may; it has its place in line."""
+WHEN_BUSY: Final = ("queue", "skip", "replace")
 STEP_STATUSES: Final = ("STARTED", "SUCCEEDED", "FAILED", "CANCELED", "RETRY_SCHEDULED")
 """RETRY_SCHEDULED exists in history from before the cutover only."""
 OPEN_STEP_STATUSES: Final = ("STARTED", "RETRY_SCHEDULED")

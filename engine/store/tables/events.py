@@ -20,7 +20,7 @@ from engine.store.tables.base import (
 )
 
 workflow_event_arrival_seq: Final = Sequence("workflow_event_arrival_seq", metadata=metadata, data_type=BigInteger)
-"""Order of arrival: deliveries of one (tenant, name, key) are made in it."""
+"""Order of arrival, given when an event is routed: deliveries of one (tenant, name, key) are made in it."""
 
 workflow_runtime_events = Table(
     "workflow_runtime_events",
@@ -42,9 +42,21 @@ workflow_runtime_events = Table(
     id_column("matched_wait_id"),
     text_column("matched_step_path"),
     text_column("error_message"),
+    text_column("content_digest", doc="SHA-256 hex of what was sent under this id; NULL: from before it was kept."),
+    text_column("submitted_by", doc="The actor; what the event does to a task is done with their level."),
+    text_column("submitted_from"),
+    text_column("submitted_known_by"),
+    text_column("submitted_level"),
     PrimaryKeyConstraint("tenant", "event_id", name="workflow_runtime_events_pkey"),
     one_of("state", EVENT_STATES, "workflow_runtime_events_state_check"),
     Index("workflow_runtime_events_to_route", "arrival", postgresql_where=text("state = 'received'")),
+    Index(
+        "workflow_runtime_events_arrived",
+        "tenant",
+        "event_name",
+        "arrival",
+        postgresql_where=text("state = 'routed'"),
+    ),
     Index("workflow_runtime_events_list", "tenant", "created_at", "event_id"),
     Index("workflow_runtime_events_list_name", "tenant", "event_name", "created_at", "event_id"),
     Index(
@@ -91,8 +103,11 @@ workflow_event_deliveries = Table(
     ),
     text_column("status", nullable=False, server_default="pending"),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column(
+        "refusals", Integer, nullable=False, server_default=text("0"), doc="Attempts that were answered, and refused."
+    ),
     time_column("next_attempt_at", defaults_to_now=True),
-    text_column("reason", doc="Why it was skipped."),
+    text_column("reason", doc="Why it was skipped, or left to the run to look up."),
     text_column("last_error"),
     time_column("created_at", defaults_to_now=True),
     time_column("updated_at", defaults_to_now=True),
@@ -117,6 +132,12 @@ workflow_event_deliveries = Table(
         "correlation_key",
         "arrival",
         postgresql_where=text("status = 'pending'"),
+    ),
+    Index(
+        "workflow_event_deliveries_to_wait",
+        "target",
+        "arrival",
+        postgresql_where=text("status = 'pending' AND target_kind = 'wait'"),
     ),
     Index(
         "workflow_event_deliveries_failed",

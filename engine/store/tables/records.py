@@ -88,6 +88,7 @@ workflow_workers = Table(
     text_column("build", nullable=False),
     text_column("task_queue", nullable=False),
     json_column("parts_json", doc="State and last success of each part the process runs."),
+    json_column("actions_json", doc="Array of id@version: the actions it has."),
     time_column("started_at", defaults_to_now=True),
     time_column("last_seen_at", defaults_to_now=True),
     time_column("stopped_at", doc="Set on an orderly stop; NULL while running or when the process died."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, PrimaryKeyConstraint, Table, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, PrimaryKeyConstraint, Table, text
 
 from engine.store.tables.base import (
     LAUNCH_STATES,
@@ -76,6 +76,13 @@ workflow_runs = Table(
     Column("launch_attempts", Integer, nullable=False, server_default=text("0")),
     text_column("launch_error"),
     time_column("next_launch_at"),
+    Column("queue_place", BigInteger, doc="Of a run that is or was queued: its place in the line of its workflow."),
+    Column(
+        "events_after",
+        BigInteger,
+        doc="Its waits look back to the events that arrived after this number: that of the event that started it, or one from"
+        " its launch in a transaction of somebody's. NULL: to those since started_at.",
+    ),
     time_column("cancel_requested_at"),
     json_column("resume_event_payload", doc="History only."),
     text_column("resume_event_name", doc="History only."),
@@ -189,6 +196,7 @@ workflow_runs = Table(
     ),
     # The reconciler's two questions, across tenants.
     Index("workflow_runs_launch_pending", "next_launch_at", "run_id", **_partial("launch_state = 'pending'")),
+    Index("workflow_runs_queued", "tenant", "workflow_id", "queue_place", **_partial("launch_state = 'queued'")),
     Index("workflow_runs_active", "updated_at", "run_id", **_partial("status IN ('RUNNING', 'WAITING')")),
     # Room on the page for the next version of the row.
     Index(

@@ -159,6 +159,7 @@ workflow_run_waits = Table(
     Column("seq", Integer, nullable=False, server_default=text("0"), doc="Trace sequence of the state in this row."),
     time_column("created_at", defaults_to_now=True),
     time_column("resolved_at"),
+    time_column("told_at", doc="The run was sent an event that this wait takes; it is sent no other."),
     PrimaryKeyConstraint("wait_id", name="workflow_run_waits_pkey"),
     _of_run("workflow_run_waits_run_fkey"),
     one_of("wait_type", WAIT_TYPES, "workflow_run_waits_type_check"),

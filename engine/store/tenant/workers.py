@@ -27,6 +27,8 @@ class WorkerProcess:
     pid: int
     build: str
     task_queue: str
+    actions: tuple[str, ...] = ()
+    """``id@version`` of the actions it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class SeenWorker:
     stopped_at: datetime | None
     alive: bool
     """Seen lately by Postgres's clock, and not stopped."""
+    actions: frozenset[str] | None = None
+    """``id@version`` of the actions it has; None: it does not tell."""
 
 
 async def record_heartbeat(connection: Connection, worker: WorkerProcess, parts: dict[str, Any]) -> None:
@@ -55,6 +59,7 @@ async def record_heartbeat(connection: Connection, worker: WorkerProcess, parts:
         build=worker.build,
         task_queue=worker.task_queue,
         parts_json=parts,
+        actions_json=list(worker.actions),
     )
     await connection.execute(
         row.on_conflict_do_update(
@@ -90,6 +95,7 @@ async def load_workers(connection: Connection) -> list[SeenWorker]:
         workers.c.started_at,
         workers.c.last_seen_at,
         workers.c.stopped_at,
+        workers.c.actions_json,
         (recent & workers.c.stopped_at.is_(None)).label("alive"),
     ).order_by(workers.c.last_seen_at.desc(), workers.c.identity)
     rows = await connection.execute(question)
@@ -105,6 +111,7 @@ async def load_workers(connection: Connection) -> list[SeenWorker]:
             last_seen_at=row.last_seen_at,
             stopped_at=row.stopped_at,
             alive=row.alive,
+            actions=None if row.actions_json is None else frozenset(row.actions_json),
         )
         for row in rows
     ]

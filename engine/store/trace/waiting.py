@@ -15,7 +15,8 @@ from engine.store.database.transactions import Store
 from engine.store.trace.projection import Progress, Waiting, projecting
 from engine.values.json_policy import dumps_for_storage, storable_text
 
-EVENTS_PER_PAGE: Final = 100
+EVENTS_PER_PAGE: Final = 50
+"""Not fewer than the router takes at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class TaskToCreate:
 
 @dataclass(frozen=True, slots=True)
 class EarlyEvent:
-    """An event published since the run started."""
+    """An event published since the run, or the event that started it."""
 
     event_id: str
     event_name: str
@@ -39,7 +40,8 @@ class EarlyEvent:
     """The key by which it matches the wait; its first key when any would do."""
     payload: Any
     received_at: datetime
-    arrival: int
+    arrival: int | None
+    """None: it is not routed yet, so its place is not known."""
 
 
 async def open_wait(store: Store, progress: Progress, waiting: Waiting, task: TaskToCreate | None = None) -> bool:
@@ -57,27 +59,29 @@ async def open_wait(store: Store, progress: Progress, waiting: Waiting, task: Ta
 
 
 async def early_events(
-    store: Store, run_id: str, event_name: str, key: str | None, *, after: int, recent: bool
+    store: Store, run_id: str, event_name: str, key: str | None, *, after: int, unrouted: bool
 ) -> Sequence[EarlyEvent]:
-    """Events of this name (and key, None: any) published since the run started, in order of arrival, after ``after``.
+    """Events of this name (and key, None: any) since the run's beginning, in order of arrival, after ``after``.
 
-    ``recent`` adds those of the last minute before it, and those that are still to arrive: an event may be committed after one
-    that arrived later. At most ``EVENTS_PER_PAGE``.
+    A run that an event started looks back to the arrival of that event, one that was launched in somebody's transaction to
+    that launch, any other to its start. ``unrouted`` adds those that are committed and have no number yet, first of all. At
+    most ``EVENTS_PER_PAGE``.
 
     What the run has used already is not left out: only its own state knows that for certain, because rows
-    may tell of a workflow task that is being repeated. To be asked after the wait was committed: whatever comes later finds it.
+    may tell of a workflow task that is being repeated. To be asked after the wait was committed: whatever is routed by a later
+    transaction finds it, and what is being routed meanwhile is among the first ``EVENTS_PER_PAGE`` without a number.
     """
     parameters = {
         "run_id": run_id,
         "name": storable_text(event_name),
         "key": None if key is None else storable_text(key),
         "after": after,
-        "recent": recent,
+        "unrouted": unrouted,
         "limit": EVENTS_PER_PAGE,
     }
     async with store.connect() as connection:
         rows = (await connection.execute(_EARLY, parameters)).all()
-    return [EarlyEvent(r.event_id, r.event_name, r.key, r.payload, r.created_at, r.arrival) for r in rows]
+    return [EarlyEvent(r.event_id, r.event_name, r.key, r.payload, r.created_at, r.number) for r in rows]
 
 
 def _task_parameters(task: TaskToCreate, step: StepRef) -> dict[str, Any]:
@@ -103,21 +107,37 @@ _TASK: Final = """task AS (
     )"""
 
 # With a key the index on the event's first key cannot be used alone: an event may match by any of its keys.
-_FOUND: Final = """
-    SELECT e.event_id, e.event_name, coalesce(CAST(:key AS text), e.correlation_key) AS key, e.payload, e.created_at,
-        e.arrival
-    FROM workflow_runs AS r
-    JOIN workflow_runtime_events AS e ON e.tenant = r.tenant AND e.event_name = :name
-    WHERE r.run_id = CAST(:run_id AS uuid)
+_OF_THE_WAIT: Final = """e.tenant = run.tenant AND e.event_name = :name
         AND (CAST(:key AS text) IS NULL OR e.correlation_key = :key
-            OR (jsonb_typeof(e.correlation_keys) = 'array' AND e.correlation_keys ? CAST(:key AS text)))
-"""
-# Below zero are committed events that are not routed yet and had been submitted in a transaction of their producer.
+            OR (jsonb_typeof(e.correlation_keys) = 'array' AND e.correlation_keys ? CAST(:key AS text)))"""
+# Each way to bound the events has an index of its own. Below zero are those of a transaction of their producer: their time is
+# that of their routing. Bodies are read of the page alone.
 _EARLY: Final = text(f"""
-    {_FOUND} AND e.created_at >= r.started_at AND e.arrival >= 0
-        AND (e.arrival > :after OR (CAST(:recent AS boolean) AND e.created_at > now() - interval '1 minute'))
-    UNION ALL
-    {_FOUND} AND e.state = 'received' AND e.arrival < 0 AND CAST(:recent AS boolean)
-    ORDER BY arrival
-    LIMIT :limit
-""")
+    WITH run AS (
+        SELECT r.tenant, r.started_at, r.events_after FROM workflow_runs AS r WHERE r.run_id = CAST(:run_id AS uuid)
+    ), by_number AS MATERIALIZED (
+        SELECT e.tenant, e.event_id, e.arrival, e.arrival AS number
+        FROM run JOIN workflow_runtime_events AS e ON {_OF_THE_WAIT}
+        WHERE run.events_after IS NOT NULL AND e.state = 'routed' AND e.arrival > greatest(:after, run.events_after)
+        ORDER BY e.arrival LIMIT :limit
+    ), by_time AS MATERIALIZED (
+        SELECT e.tenant, e.event_id, e.arrival, e.arrival AS number
+        FROM run JOIN workflow_runtime_events AS e ON {_OF_THE_WAIT}
+        WHERE run.events_after IS NULL AND e.state = 'routed' AND e.created_at >= run.started_at AND e.arrival > :after
+    ), not_routed AS MATERIALIZED (
+        SELECT e.tenant, e.event_id, e.arrival, CAST(NULL AS bigint) AS number
+        FROM run JOIN workflow_runtime_events AS e ON {_OF_THE_WAIT}
+        WHERE CAST(:unrouted AS boolean) AND e.state = 'received'
+            AND (run.events_after IS NOT NULL OR e.arrival < 0 OR e.created_at >= run.started_at)
+        ORDER BY e.arrival LIMIT :limit
+    ), page AS (
+        SELECT * FROM (
+            SELECT * FROM by_number UNION ALL SELECT * FROM by_time UNION ALL SELECT * FROM not_routed
+        ) AS found
+        ORDER BY number IS NOT NULL, arrival LIMIT :limit
+    )
+    SELECT e.event_id, e.event_name, coalesce(CAST(:key AS text), e.correlation_key) AS key, e.payload, e.created_at,
+        page.number
+    FROM page JOIN workflow_runtime_events AS e ON e.tenant = page.tenant AND e.event_id = page.event_id
+    ORDER BY page.number IS NOT NULL, page.arrival
+""")  # noqa: S608 - our own fragments, no input

@@ -15,7 +15,7 @@ from engine.values.event_key import normal_key
 from runstudio_migrations.online import alter, online, patiently, refuse_downgrade
 
 revision = "0009"
-down_revision = "0005"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from engine.errors import Conflict
 from engine.records import (
     AlertMessage,
     Count,
@@ -149,10 +150,23 @@ class World:
     def receive_event(
         self, name: str, payload: Json, key: str | None, event_id: str | None, schema_ref: str | None
     ) -> EventReceipt:
-        """Take an event, once by its id; nothing in the world waits for it."""
+        """Take an event, once by its id; nothing in the world waits for it. Raises ``Conflict`` (EVENT_ID_REUSED)."""
         chosen = event_id or self.fresh_id(self.now())
         keys = () if key is None else (key,)
-        if chosen in self.events:
+        known = self.events.get(chosen)
+        if known is not None:
+            before = known.row
+            if (before.name, before.key, before.schema_ref, known.payload) != (
+                name,
+                key,
+                schema_ref,
+                Document(payload),
+            ):
+                raise Conflict(
+                    "EVENT_ID_REUSED",
+                    f"The event id {chosen!r} belongs to another event.",
+                    "Use a new id for a new event.",
+                )
             return EventReceipt(chosen, False, keys)
         row = Event(chosen, name, key, keys, self.now(), None, "received", None, None, schema_ref)
         self.events[chosen] = EventDetail(row, Document(payload), ())

@@ -60,8 +60,8 @@ class PauseDialog(WorkflowsDialog):
         done="paused",
         keep="Leave it",
         keep_all="Leave them",
-        about="Whatever would start a run of it is refused, its schedule too. Runs that are under way go on.",
-        about_all="Whatever would start a run of them is refused, their schedules too. Runs that are under way go on.",
+        about="Starts by hand are refused, triggers wait, its schedule rests. Runs that are under way go on.",
+        about_all="Starts by hand are refused, triggers wait, their schedules rest. Runs that are under way go on.",
     )
 
     def __init__(self, studio: Studio, rows: Sequence[Workflow], lost: int, copy: Copy) -> None:
@@ -124,8 +124,8 @@ class LimitDialog(WorkflowsDialog):
         done="limited",
         keep="Leave it",
         keep_all="Leave them",
-        about="Above it, starts are refused, but for child runs. No run is ended.",
-        about_all="Above it, starts are refused, but for child runs. No run is ended.",
+        about="Above it, starts by hand are refused and triggers wait; child runs do not count. No run is ended.",
+        about_all="Above it, starts by hand are refused and triggers wait; child runs do not count. No run is ended.",
         asks_reason=False,
     )
     DEFAULT_CSS = """

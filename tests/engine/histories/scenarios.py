@@ -82,6 +82,35 @@ async def children(bench: Bench) -> Run:
     ])  # fmt: skip
 
 
+async def held_call(bench: Bench) -> Run:
+    """A call of a workflow that is paused: it waits until that is over."""
+    await bench.publish([quick("q")], "wf.child")
+    await bench.publish([call_workflow("c", "wf.child")])
+    await bench.execute("UPDATE workflow_definitions SET is_paused = true WHERE workflow_id = 'wf.child'")
+    run = await bench.start()
+    await run.waiting("child")
+    await bench.execute("UPDATE workflow_definitions SET is_paused = false")
+    await run.ended()
+    return run
+
+
+async def looked_up(bench: Bench) -> Run:
+    """An event that a wait refuses and the next one looks up, behind a page of others that both refuse."""
+    kinds = [[{"path": "kind", "op": "=", "value": kind}] for kind in ("big", "small")]
+    await bench.publish([wait_event("w", filters=kinds[0]), wait_event("then", filters=kinds[1])])
+    run = await bench.start()
+    await run.waiting("event")
+    await bench.execute(
+        "INSERT INTO workflow_runtime_events (tenant, event_id, event_name, correlation_keys, payload, state)"
+        " SELECT CAST(:t AS uuid), 'e' || n, 'PING', '[]', jsonb_build_object('kind', CASE WHEN n = 1100 THEN 'small' END),"
+        " 'routed' FROM generate_series(1, 1100) AS n",
+        t=bench.tenant,
+    )
+    await run.send_event("PING", {"kind": "big"}, event_id="big")
+    await run.ended()
+    return run
+
+
 async def quota(bench: Bench) -> Run:
     """A pause, a resume that was too early, and one that was not."""
     await bench.execute(
@@ -169,6 +198,8 @@ SCENARIOS: dict[str, Scenario] = {
         retries,
         waits,
         children,
+        held_call,
+        looked_up,
         quota,
         canceled,
         failed,

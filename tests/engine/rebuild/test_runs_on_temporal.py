@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from engine import fault_points
-from engine.operations.catalog.publish import pause_workflow
 from engine.operations.tasks.tasks import cancel_task
 from engine.rebuild.state import rebuild_end
 from engine.workflow import continuation
@@ -161,11 +160,10 @@ async def test_a_child_that_succeeds_and_outputs_that_cannot_be_mapped(bench: Be
 
 
 async def test_a_child_that_may_not_start(bench: Bench) -> None:
-    await bench.publish([quick("q")], "wf.child")
-    await pause_workflow(operator(bench), "wf.child", paused=True)
+    await bench.publish([quick("q")], "wf.child", payload_schema={"type": "object", "required": ["name"]})
     run = await bench.play([attempt("t", [call_workflow("c", "wf.child")], [later("one")])])
     recorded = await recorded_of(run)
-    assert (await run.row())["output_json"]["caught"]["code"] == "WORKFLOW_PAUSED"
+    assert (await run.row())["output_json"]["caught"]["code"] == "PAYLOAD_REJECTED"
     ending = rebuild_end(recorded)
     assert (ending.status, ending.stop) == ("SUCCEEDED", None)
     assert ending.scopes["vars"] == (await run.row())["output_json"]

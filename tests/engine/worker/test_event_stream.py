@@ -13,12 +13,12 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from engine.contract import workflow_id_for
-from engine.errors import Invalid, Unavailable
+from engine.errors import EngineError, Invalid, Unavailable
 from engine.operations.actor import Actor
-from engine.operations.catalog.publish import pause_workflow
+from engine.operations.catalog.publish import limit_concurrency, pause_workflow
 from engine.operations.context import OperationContext
 from engine.operations.events.correlation_paths import set_correlation_paths
-from engine.operations.events.deliveries import MAX_ATTEMPTS, make_due_deliveries
+from engine.operations.events.deliveries import MAX_REFUSALS, make_due_deliveries
 from engine.operations.events.events import EventRequest, submit_event
 from engine.operations.events.redelivery import redeliver_event
 from engine.operations.events.routing import route_received
@@ -97,7 +97,7 @@ async def test_an_event_wakes_its_wait_within_moments(
 async def test_the_same_event_twice_changes_nothing(bench: Bench, context: OperationContext) -> None:
     await add_version(bench.store, "wf.a", trigger=PING)
     first = await submit_event(context, EventRequest("PING", {}, "k", event_id="e-1"))
-    second = await submit_event(context, EventRequest("PING", {"other": True}, "k", event_id="e-1"))
+    second = await submit_event(context, EventRequest("PING", {}, "k", event_id="e-1"))
     await settle(context)
     assert (first.accepted, second.accepted) == (True, False)
     assert len(await bench.rows("SELECT 1 FROM workflow_runs")) == 1
@@ -112,6 +112,7 @@ async def test_all_matching_waits_and_triggers_are_served_each_on_its_own(
     await add_version(bench.store, "wf.a", trigger=PING)
     await add_version(bench.store, "wf.paused", trigger=PING)
     await add_version(bench.store, "wf.picky", trigger=PING, payload_schema={"required": ["name"]})
+    await limit_concurrency(context, "wf.paused", 0, when_busy="skip")
     await pause_workflow(context, "wf.paused", paused=True)
     waiting = await bench.start()
     await waiting.waiting("event")
@@ -201,7 +202,7 @@ async def test_a_wait_whose_run_is_gone_is_closed(bench: Bench, context: Operati
     assert [status for _, _, status in await deliveries(bench)] == ["skipped"]
 
 
-async def test_an_unreachable_temporal_delays_a_delivery_and_at_last_fails_it(
+async def test_f8_a_delivery_is_tried_for_as_long_as_temporal_is_away(
     bench: Bench, context: OperationContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So long that it is over only when the test says so, and not because the machine was busy.
@@ -214,18 +215,52 @@ async def test_an_unreachable_temporal_delays_a_delivery_and_at_last_fails_it(
     await bench.publish([wait_event("w", key='"k"')])
     run = await bench.start()
     await run.waiting("event")
+    await run.at_rest()
     await submit_event(context, EventRequest("PING", {}, "k"))
     assert await route_received(away) == 1
-    for attempt in range(1, MAX_ATTEMPTS + 1):
+    for attempt in (1, 2, 10, 5_000):
+        await bench.execute(
+            "UPDATE workflow_event_deliveries SET next_attempt_at = now(), attempts = :n", n=attempt - 1
+        )
         assert await make_due_deliveries(away) == 1
-        [row] = await bench.rows("SELECT attempts, status, last_error FROM workflow_event_deliveries")
-        assert (row["attempts"], row["last_error"]) == (attempt, "TEMPORAL_UNAVAILABLE: Nobody answers.")
-        assert row["status"] == ("failed" if attempt == MAX_ATTEMPTS else "pending")
+        [row] = await bench.rows(
+            "SELECT attempts, refusals, status, reason, last_error, next_attempt_at < now() + interval '31 s' AS soon"
+            " FROM workflow_event_deliveries"
+        )
+        assert row == {
+            "attempts": attempt,
+            "refusals": 0,
+            "status": "pending",
+            "reason": None,
+            "last_error": "TEMPORAL_UNAVAILABLE: Nobody answers.",
+            "soon": True,
+        }
         assert await make_due_deliveries(away) == 0, "it is not due again at once"
-        await bench.execute("UPDATE workflow_event_deliveries SET next_attempt_at = now()")
+    await bench.execute("UPDATE workflow_event_deliveries SET next_attempt_at = now()")
+    await settle(context)
+    assert (await run.ended())["status"] == "SUCCEEDED"
 
-    [row] = await bench.rows("SELECT delivery_id FROM workflow_event_deliveries")
-    await redeliver_event(context, str(row["delivery_id"]), "Temporal is back")
+
+async def test_f8_a_count_ends_what_is_refused_and_it_can_be_made_again(
+    bench: Bench, context: OperationContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.operations.events.deliveries._FIRST_PAUSE_SECONDS", 0.0)
+
+    async def broken() -> Client:
+        raise EngineError("BROKEN", "It will not do.", "Repair it.")
+
+    refusing = replace(context, temporal=TemporalConnection(broken))
+    await bench.publish([wait_event("w", key='"k"')])
+    run = await bench.start()
+    await run.waiting("event")
+    await run.at_rest()
+    await submit_event(context, EventRequest("PING", {}, "k"))
+    assert await route_received(context) == 1
+    for _ in range(MAX_REFUSALS):
+        assert await make_due_deliveries(refusing) == 1
+    [row] = await bench.rows("SELECT delivery_id, status, last_error FROM workflow_event_deliveries")
+    assert (row["status"], row["last_error"]) == ("failed", "BROKEN: It will not do.")
+    await redeliver_event(context, str(row["delivery_id"]), "it is repaired")
     await settle(context)
     assert (await run.ended())["status"] == "SUCCEEDED"
 
@@ -239,7 +274,12 @@ async def test_bad_events_are_refused_and_not_stored(bench: Bench, context: Oper
         EventRequest("PING", {"n": float("nan")}),
         EventRequest("PING", {"big": "x" * 600_000}),
         EventRequest("PING", correlation_key="\ud800"),
+        # F42: what an index or a row has no room for is measured in bytes.
+        EventRequest("PING", event_id="\U0001f600" * 661),
+        EventRequest("PING", correlation_key="\u20ac" * 334),
+        EventRequest("PING", {"order": "\u20ac" * 1_000}),
     ]
+    await set_correlation_paths(context, {"*": ["order"]})
     for request in wrong:
         with pytest.raises(Invalid):
             await submit_event(context, request)

@@ -9,13 +9,15 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import make_url
 
-from engine.errors import Invalid
+from engine.errors import Conflict, Invalid
 from engine.operations.context import OperationContext
 from engine.operations.events.events import EventRequest, submit_event
 from engine.operations.events.routing import route_received
+from engine.operations.runs.hand_over import hand_over_due
+from engine.operations.runs.launch import LaunchRequest, launch_in_transaction
 from tests.engine.operations.callers import KINDS, caller
 from tests.engine.worker.test_event_stream import bench, context, deliveries, settle, store, streams
-from tests.engine.workflow.harness import Bench
+from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.steps import wait_event
 
 __all__ = ["bench", "context", "store"]
@@ -40,9 +42,11 @@ async def test_it_is_there_with_the_commit_and_gone_with_the_rollback(
         for table in ("workflow_runtime_events", "workflow_audit_log"):
             assert await bench.rows(f"SELECT 1 FROM {table}") == []
         receipt = await producer.submit(EventRequest("PING", {"n": 1}, "k", event_id="done"))
-        again = await producer.submit(EventRequest("PING", {"n": 2}, "k", event_id="done"))
+        again = await producer.submit(EventRequest("PING", {"n": 1}, "k", event_id="done"))
         assert (receipt.event_id, receipt.accepted, receipt.keys) == ("done", True, ("k",))
         assert not again.accepted
+        with pytest.raises(Conflict, match="EVENT_ID_REUSED"):
+            await producer.submit(EventRequest("PING", {"n": 2}, "k", event_id="done"))
         with pytest.raises(Invalid, match="EVENT_NAME_INVALID"):
             await producer.submit(EventRequest(""))
         assert await route_received(context) == 0
@@ -116,3 +120,17 @@ async def test_an_event_committed_after_a_later_one_was_used_is_not_missed(
     await run.send_event("GO")
     row = await run.ended()
     assert (row["status"], row["output_json"]["event"]) == ("SUCCEEDED", {"n": 2})
+
+
+async def test_a_run_and_its_event_of_one_transaction_meet_also_when_the_event_is_routed_first(
+    bench: Bench, context: OperationContext, connection: Psycopg
+) -> None:
+    """F6 for a run by hand: it is dated when it is started, which is after the event has arrived."""
+    await bench.publish([wait_event("w", key='"k"')])
+    started = await launch_in_transaction(context, LaunchRequest("wf.main"), connection)
+    await submit_event(context, EventRequest("PING", {"n": 1}, "k"), connection)
+    await connection.commit()
+    await settle(context)
+    await hand_over_due(context)
+    row = await Run(bench, started.run_id).ended()
+    assert (row["status"], row["output_json"]["event"]) == ("SUCCEEDED", {"n": 1})

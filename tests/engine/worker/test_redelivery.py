@@ -11,7 +11,7 @@ from temporalio.client import Client
 from engine.errors import Conflict, Invalid
 from engine.ids import new_id
 from engine.operations.actor import Actor
-from engine.operations.catalog.publish import pause_workflow
+from engine.operations.catalog.publish import limit_concurrency, pause_workflow
 from engine.operations.context import OperationContext
 from engine.operations.events.deliveries import make_due_deliveries
 from engine.operations.events.events import EventRequest, submit_event
@@ -66,6 +66,7 @@ async def test_a_launch_skipped_by_a_pause_is_made_when_the_pause_is_over(
     bench: Bench, context: OperationContext
 ) -> None:
     await add_version(bench.store, "wf.a", trigger=PING)
+    await limit_concurrency(context, "wf.a", 0, when_busy="skip")
     await pause_workflow(context, "wf.a", paused=True)
     await submit_event(context, EventRequest("PING", {}, "k"))
     await settle(context)

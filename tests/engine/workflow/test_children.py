@@ -126,9 +126,6 @@ async def test_a_child_that_may_not_start_fails_the_step_and_leaves_no_run(bench
     assert (error["category"], error["code"]) == ("ChildWorkflowError", "PAYLOAD_REJECTED")
     run = await bench.play([call_workflow("c", "wf.nowhere")])
     assert (await run.row())["error_json"]["code"] == "WORKFLOW_NOT_FOUND"
-    await bench.execute("UPDATE workflow_definitions SET is_paused = true WHERE workflow_id = 'wf.child'")
-    run = await bench.play([call_workflow("c", "wf.child", name='"n"')])
-    assert (await run.row())["error_json"]["code"] == "WORKFLOW_PAUSED"
     assert (await run.steps())[0]["status"] == "FAILED"
     assert await bench.rows("SELECT 1 FROM workflow_runs WHERE parent_run_id IS NOT NULL") == []
 

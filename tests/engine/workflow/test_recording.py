@@ -131,15 +131,6 @@ async def test_a_pure_action_has_its_try_and_no_activity(bench: Bench) -> None:
     assert (await run.events())["MARKER_RECORDED"] == 2
 
 
-async def test_an_action_nobody_registered_fails_the_step_and_says_what_there_is(bench: Bench) -> None:
-    run = await bench.play([call("m", "test.missing")])
-    error = (await run.row())["error_json"]
-    assert error["code"] == "ACTION_NOT_REGISTERED"
-    assert "test.quick" in error["message"]
-    [tried] = await run.tries()
-    assert tried["status"] == "FAILED"
-
-
 async def test_a_transactional_action_that_fails_leaves_nothing_but_its_failure(bench: Bench) -> None:
     run = await bench.play([call("w", "test.writes", label="k", fail=True)])
     assert (await run.row())["error_json"]["code"] == "AFTER_WRITING"

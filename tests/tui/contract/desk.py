@@ -149,6 +149,7 @@ async def _dead(engine: Engine, deliver: Callable[[], Awaitable[None]]) -> tuple
     mapping = {"name": {"$expr": "event.payload.a.b.c + 1"}}
     trigger = {"type": "event", "eventName": "DESK_MAPPED", "payloadMapping": mapping}
     await _publish(engine, "mapped", note, trigger=trigger)
+    await engine.workflows.limit("placed", 0, when_busy="skip")
     await engine.workflows.pause("placed", reason="contract test")
     await engine.events.submit("DESK_PLACED", {}, key="k", event_id="desk-placed")
     await engine.events.submit("DESK_MAPPED", {"a": {"b": {"c": "text"}}}, key="k", event_id="desk-mapped")

@@ -20,7 +20,9 @@ def scenario(own_scenario: Scenario) -> Scenario:
 async def test_an_event_is_taken_once_by_its_id(scenario: Scenario) -> None:
     events = scenario.backend.events
     first = await events.submit("contract.ping", {"n": 1}, key="k-1", event_id="contract-1")
-    again = await events.submit("contract.ping", {"n": 2}, key="k-1", event_id="contract-1")
+    again = await events.submit("contract.ping", {"n": 1}, key="k-1", event_id="contract-1")
+    with pytest.raises(Conflict, match="EVENT_ID_REUSED"):
+        await events.submit("contract.ping", {"n": 2}, key="k-1", event_id="contract-1")
     assert (first.event_id, first.accepted, first.keys) == ("contract-1", True, ("k-1",))
     assert (again.event_id, again.accepted) == ("contract-1", False)
     [row] = (await events.list(EventFilter(name="contract.ping"))).rows

@@ -110,6 +110,7 @@ async def test_a_workflow_is_paused_and_unpaused_and_what_came_meanwhile_is_sent
     order, event_id = f"ORD-{new_id()[-6:]}", new_id()
     [example] = [one for one in (await shop.engine.workflows.examples("order-fulfilment", 1)) if one.name == "payload"]
     placed = {**example.value, "order_id": order, "partner_url": shop.partners}
+    await shop.engine.workflows.limit("order-fulfilment", 0, when_busy="skip")
     async with journey(size) as ada:
         await ada.press("4")
         await ada.sees("order-fulfilment")

@@ -73,7 +73,7 @@ def test_ranges_are_instants_not_days() -> None:
         ("since:2026-13-45", "is no time"),
         ("waiting:tea", "not known"),
         ("waiting:timeout", "not known"),
-        ("launch:started", "one of pending, failed"),
+        ("launch:started", "one of pending, queued, failed"),
         ("launch:faild", "did you mean failed?"),
         ("id:0198%", "a run id has digits"),
         ("parent:nobody", "'nobody' is not the id of a run"),

@@ -13,6 +13,7 @@ from engine.contract import workflow_id_for
 from engine.errors import EngineError, Unavailable
 from engine.ids import new_id
 from engine.operations.context import OperationContext
+from engine.operations.reconcile import reconcile
 from engine.operations.reconcile.reconcile import (
     Relaunched,
     close_leftovers,
@@ -148,6 +149,31 @@ async def test_a_terminated_execution_closes_the_row_with_the_reason(
     [entry] = await query("SELECT reason FROM workflow_audit_log WHERE operation = 'workflow_run_reconcile'")
     assert "by hand in Temporal" in entry["reason"]
     assert (await close_stranded(context)).closed == 0
+
+
+async def test_f42_a_row_that_cannot_be_compared_stops_no_other(
+    context: OperationContext,
+    temporal: Client,
+    start: Callable[[], Awaitable[str]],
+    execute: Execute,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    odd, even = await start(), await start()
+    for run_id in (odd, even):
+        await temporal.get_workflow_handle(workflow_id_for(run_id)).terminate("gone")
+    ordinary = reconcile.end_of_execution
+
+    async def end(client: Client, store: Store, run_id: str, *, cancel_requested: bool) -> object:
+        if run_id == odd:
+            raise ValueError("nobody thought of that")
+        return await ordinary(client, store, run_id, cancel_requested=cancel_requested)
+
+    monkeypatch.setattr(reconcile, "end_of_execution", end)
+    await age(execute)
+    assert (await close_stranded(context)).closed == 1
+    statuses = {row["run_id"]: row["status"] for row in await query("SELECT run_id, status FROM workflow_runs")}
+    assert statuses == {odd: "RUNNING", even: "FAILED"}
 
 
 async def test_leased_quota_units_are_given_back(

@@ -395,22 +395,22 @@ class TestFiring:
         reasons = {fire["reason"] for fire in await query("SELECT reason FROM workflow_schedule_fires")}
         assert reasons == {"It was missed, and a later occurrence has come due since.", None}
 
-    async def test_a_paused_workflow_skips(
+    async def test_a_paused_workflow_skips_when_it_chose_so(
         self, context: OperationContext, due: datetime, query: Query, execute: Execute, row: Row
     ) -> None:
-        await execute("UPDATE workflow_definitions SET is_paused = true")
+        await execute("UPDATE workflow_definitions SET is_paused = true, when_busy = 'skip'")
         assert await self.fire(context, due) == "skipped"
         [fire] = await query("SELECT reason FROM workflow_schedule_fires")
         assert fire["reason"].startswith("WORKFLOW_PAUSED: ")
         found = await row()
         assert (found["last_run_status"], found["last_error"], found["status"]) == ("skipped", None, "scheduled")
 
-    async def test_no_free_slot_skips(self, context: OperationContext, due: datetime, query: Query) -> None:
+    async def test_f7_no_free_slot_queues(self, context: OperationContext, due: datetime, query: Query) -> None:
         await limit_concurrency(context, "orders", 1)
         await launch_published_run(context, LaunchRequest("orders"))
-        assert await self.fire(context, due) == "skipped"
+        assert await self.fire(context, due) == "started"
         [fire] = await query("SELECT reason FROM workflow_schedule_fires")
-        assert fire["reason"].startswith("CONCURRENCY_LIMIT: ")
+        assert fire["reason"].startswith("Queued: ")
 
     async def test_a_payload_that_does_not_fit_fails_and_is_kept_to_be_looked_at(
         self, context: OperationContext, store: Store, query: Query, row: Row

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
+import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
 from engine.ids import new_id
+from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
 from engine.operations.events.deliveries import make_due_deliveries
 from engine.operations.events.events import EventRequest, submit_event
 from engine.operations.events.routing import route_received
 from engine.operations.tasks.forms import register_form
-from engine.operations.tasks.tasks import complete_task
+from engine.operations.tasks.tasks import claim_task, complete_task
+from engine.records import Level
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import Execute, Query
 from tests.engine.operations.crashing import unreachable
@@ -51,7 +55,7 @@ async def test_an_event_answers_a_task_as_a_person_does(context: OperationContex
     await deliver(context, EventRequest(NAME, {"approved": True}, asked.task_id, "right"))
     assert await outcome(query, "right") == ("done", None)
     assert (await asked.ended())["output_json"]["event"] == {"approved": True}
-    assert (await asked.task())["completed_by"] == "event right"
+    assert (await asked.task())["completed_by"] == context.actor.name
 
     await deliver(context, EventRequest(NAME, {"approved": False}, asked.task_id, "late"))
     status, reason = await outcome(query, "late")
@@ -59,6 +63,30 @@ async def test_an_event_answers_a_task_as_a_person_does(context: OperationContex
     await deliver(context, EventRequest(NAME, {}, "no task", "lost"))
     await deliver(context, EventRequest(NAME, {}, new_id(), "stray"))
     assert {(await outcome(query, event))[0] for event in ("lost", "stray")} == {"skipped"}
+
+
+@pytest.mark.parametrize("level", [Level.OPERATE, Level.ADMIN])
+async def test_f25_an_event_acts_with_the_level_of_who_submitted_it(
+    level: Level, context: OperationContext, asked: Asked, query: Query
+) -> None:
+    """The worker that delivers it is an admin, and so is who claims."""
+    await claim_task(replace(context, actor=Actor("alice")), asked.task_id)
+    bob = context.acting_as(Actor("bob", source="cli"), level)
+    await submit_event(bob, EventRequest(NAME, {"approved": True}, asked.task_id, "e1"))
+    await route_received(context)
+    await make_due_deliveries(context)
+    status, reason = await outcome(query, "e1")
+    task = await asked.task()
+    if level is Level.OPERATE:
+        assert (status, (reason or "").partition(":")[0]) == ("skipped", "TASK_CLAIMED")
+        assert (task["status"], task["claimed_by"]) == ("claimed", "alice")
+        return
+    assert (status, task["completed_by"]) == ("done", "bob")
+    entries = await query(
+        "SELECT actor, actor_level, details_json ->> 'eventId' AS event_id FROM workflow_audit_log"
+        " WHERE operation = 'workflow_task_complete'"
+    )
+    assert entries == [{"actor": "bob", "actor_level": "admin", "event_id": "e1"}]
 
 
 async def test_a_delivery_that_is_made_again_is_no_second_answer(

@@ -1,0 +1,96 @@
+"""F9: two workers with different actions, runs in flight: each step is done by a worker that has its action."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+import pytest
+from temporalio.client import Client
+
+from engine.actions.registry import ActionRegistry
+from engine.operations.actor import Actor
+from engine.operations.catalog.publish import PublishRequest, publish_definition
+from engine.operations.context import OperationContext
+from engine.operations.diagnosis.diagnose import diagnose_run
+from engine.store.database.transactions import writing
+from engine.store.tenant.workers import WorkerProcess, record_heartbeat
+from engine.temporal.connection import TemporalConnection
+from engine.worker.temporal_worker import build_worker
+from tests.engine.operations.conftest import definition
+from tests.engine.workflow.actions import actions_of, registry_of
+from tests.engine.workflow.harness import Bench
+from tests.engine.workflow.steps import call, quick, wait_event
+
+RUNS = 6
+
+
+def lacking(bench: Bench, *names: str) -> ActionRegistry:
+    """The actions of the other release."""
+    registry = ActionRegistry()
+    for registered in actions_of(bench.counts):
+        if registered.id not in names:
+            registry.register(registered)
+    return registry
+
+
+def context_of(bench: Bench) -> OperationContext:
+    return OperationContext(bench.store, TemporalConnection.from_client(bench.client), Actor("tester"))
+
+
+@pytest.mark.parametrize("step", ["test.quick", "test.ordinary", "test.writes"])
+async def test_f9_every_run_succeeds_beside_a_worker_that_lacks_the_action(
+    step: str, idle_bench: Bench, temporal_address: str
+) -> None:
+    bench = idle_bench
+    body = definition("wf.main", steps=[quick("before"), call("it", step, label="it"), quick("after")])
+    del body["version"]
+    await publish_definition(context_of(bench), PublishRequest(body), registry_of(bench.counts))
+    old = replace(bench.dependencies, actions=lacking(bench, step), identity="old")
+    new = replace(bench.dependencies, identity="new")
+    async with AsyncExitStack() as workers:
+        # Each with a connection of its own, as processes have.
+        for one in (old, new):
+            client = await Client.connect(temporal_address)
+            worker = build_worker(client, one, sandboxed=False, identity=one.identity)
+            await workers.enter_async_context(worker)
+        runs = [await bench.start() for _ in range(RUNS)]
+        assert [(await run.ended())["status"] for run in runs] == ["SUCCEEDED"] * RUNS
+    tries = [(tried["step_path"], tried["status"]) for run in runs for tried in await run.tries()]
+    assert len(tries) == 3 * RUNS, "the worker that lacks it has no try"
+    assert {status for _, status in tries} == {"SUCCEEDED"}
+
+
+async def test_f9_until_a_worker_has_the_action_the_run_waits_and_why_names_the_workers(idle_bench: Bench) -> None:
+    bench = idle_bench
+    everything = registry_of(bench.counts)
+    body = definition("wf.main", steps=[wait_event("w"), call("it", "test.quick", label="it")])
+    del body["version"]
+    await publish_definition(context_of(bench), PublishRequest(body), everything)
+    old = replace(bench.dependencies, actions=lacking(bench, "test.quick"), identity="old")
+    for identity, registry in (("old", old.actions), ("new", everything)):
+        names = tuple(f"{action.id}@{action.version}" for action in registry)
+        async with writing(bench.store) as connection:
+            await record_heartbeat(connection, WorkerProcess(identity, "host", 1, "1", "queue", names), {})
+    async with build_worker(bench.client, old, sandboxed=False, identity="old"):
+        run = await bench.start()
+        await run.waiting("event")
+        await run.send_event("PING")
+
+        async def told() -> tuple[str, ...]:
+            findings = (await diagnose_run(context_of(bench), run.id)).findings
+            return next((found.evidence for found in findings if found.code == "ACTION_ELSEWHERE"), ())
+
+        evidence = await bench.until(told)
+        assert evidence[:2] == ("Workers that have it: new.", "Workers that lack it: old.")
+        assert await run.tries() == []
+    async with bench.worker():
+        assert (await run.ended())["status"] == "SUCCEEDED"
+    # Known to be quick although the worker that loaded the run did not have it.
+    history = await run.history()
+    scheduled = [
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        for event in history.events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+    assert set(scheduled) == {"run_chain"}
