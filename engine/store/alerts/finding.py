@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import Select, bindparam, func, null, select, text
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from engine.records import Alert, AlertKind
 from engine.store.database.transactions import Connection
+from engine.store.runs.run_filter import is_stuck
 from engine.store.schedules.reading import OVERDUE_AFTER
+from engine.store.tables import workflow_runs
 
 MOST_GROUPS: Final = 50
 """Of one rule at a time; the largest ones."""
@@ -40,11 +43,28 @@ async def groups_of(connection: Connection, tenant: str, alert: Alert) -> list[G
         values["code"] = alert.code
     if alert.kind is AlertKind.SCHEDULE:
         values["overdue"] = OVERDUE_AFTER
-    rows = await connection.execute(_QUESTIONS[alert.kind], values)
+    question = _stuck(alert) if alert.kind is AlertKind.STUCK else _QUESTIONS[alert.kind]
+    rows = await connection.execute(question, values)
     return [
         Group(row.key[:300], row.number, row.workflow_id, row.code, None if row.run_id is None else str(row.run_id))
         for row in rows
     ]
+
+
+def _stuck(alert: Alert) -> Select[tuple[Any, ...]]:
+    """By the rule by which lists show a run as stuck."""
+    runs = workflow_runs.c
+    latest = func.array_agg(aggregate_order_by(runs.run_id, runs.started_at.desc()))
+    found = select(
+        runs.workflow_id.label("key"),
+        func.count().label("number"),
+        runs.workflow_id,
+        null().label("code"),
+        latest[1].label("run_id"),
+    ).where(runs.tenant == bindparam("tenant"), is_stuck())
+    if alert.workflow is not None:
+        found = found.where(runs.workflow_id == bindparam("workflow"))
+    return found.group_by(runs.workflow_id).having(func.count() > bindparam("more")).limit(bindparam("most"))
 
 
 _QUESTIONS: Final = {
@@ -59,15 +79,6 @@ _QUESTIONS: Final = {
             AND (CAST(:workflow AS text) IS NULL OR workflow_id = CAST(:workflow AS text))
             AND (CAST(:code AS text) IS NULL OR last_error_code = CAST(:code AS text))
         GROUP BY workflow_id, last_error_code HAVING count(*) > :more ORDER BY count(*) DESC LIMIT :most
-    """),
-    AlertKind.STUCK: text("""
-        SELECT workflow_id AS key, count(*) AS number, workflow_id, NULL::text AS code,
-            (array_agg(run_id ORDER BY started_at DESC))[1] AS run_id
-        FROM workflow_runs
-        WHERE tenant = CAST(:tenant AS uuid) AND status = 'RUNNING' AND step_count = 0 AND engine = 'temporal'
-            AND started_at < now() - interval '1 minute' AND CAST(:minutes AS integer) > 0
-            AND (CAST(:workflow AS text) IS NULL OR workflow_id = CAST(:workflow AS text))
-        GROUP BY workflow_id HAVING count(*) > :more ORDER BY count(*) DESC LIMIT :most
     """),
     AlertKind.SCHEDULE: text("""
         SELECT workflow_id AS key, count(*) AS number, workflow_id, NULL::text AS code, NULL::uuid AS run_id

@@ -159,6 +159,22 @@ async def test_a_job_that_something_keeps_says_so_and_goes_on_later(
     assert "tried again" in (await jobs.get_job(context, job_id)).trouble
 
 
+async def test_deliveries_that_failed_are_made_again(
+    context: OperationContext, worker: OperationContext, execute: Execute, query: Query
+) -> None:
+    await execute(
+        "INSERT INTO workflow_event_deliveries (delivery_id, event_id, target_kind, target, status, attempts) VALUES"
+        " (gen_random_uuid(), 'a', 'launch', 'orders', 'failed', 10), (gen_random_uuid(), 'b', 'launch', 'orders', 'failed', 10),"
+        " (gen_random_uuid(), 'c', 'launch', 'orders', 'done', 1)"
+    )
+    job_id = (await jobs.submit_job(context, JobKind.REDELIVER, "failed", WHY)).job.job_id
+    await work(worker)
+    job = await jobs.get_job(context, job_id)
+    assert (job.state, job.total, job.done) == (JobState.DONE, 2, 2)
+    rows = await query("SELECT event_id, status FROM workflow_event_deliveries ORDER BY event_id")
+    assert [tuple(row.values()) for row in rows] == [("a", "pending"), ("b", "pending"), ("c", "done")]
+
+
 async def test_what_is_refused_and_what_is_repeated(context: OperationContext, as_user: AsUser, query: Query) -> None:
     for kind, wanted, reason, code in (
         (JobKind.CANCEL, FAILED, "x", "REASON_TOO_SHORT"),
