@@ -72,6 +72,12 @@ class Settings(BaseSettings):
         description="Postgres of the engine, as `postgresql://user@host/database`. Unset: only the development stack"
         " works, with its own Postgres in the data directory.",
     )
+    direct_database_url: str | None = Field(
+        default=None,
+        validation_alias="RUNSTUDIO_DIRECT_DATABASE_URL",
+        description="The same database past the connection pooler that DATABASE_URL names, for `runstudio migrate` and LISTEN."
+        " Unset: DATABASE_URL.",
+    )
     temporal_address: str | None = Field(
         default=None,
         validation_alias="TEMPORAL_ADDRESS",
@@ -237,3 +243,8 @@ class Settings(BaseSettings):
                 "Set DATABASE_URL, or run `runstudio dev up` for a local stack.",
             )
         return self.database_url
+
+    @property
+    def session_database_url(self) -> str:
+        """The database for what needs a session of its own: LISTEN and migrations. Raises as ``required_database_url``."""
+        return self.direct_database_url or self.required_database_url()

@@ -12,6 +12,7 @@ from typing import Final
 PROGRAMS: Final = {
     "sshd": (("sshd",), "openssh-server"),
     "ssh": (("ssh",), "openssh-client"),
+    "pgbouncer": (("pgbouncer",), "pgbouncer"),
     "sudo": (("sudo",), "sudo"),
     "tmux": (("tmux",), "tmux"),
     "chromium": (("chromium-headless-shell", "chromium", "google-chrome"), "chromium-headless-shell"),

@@ -27,9 +27,14 @@ from engine.operations.actor import Actor, Source
 from engine.operations.context import OperationContext
 from engine.operations.runs.wait import RunWaits
 from engine.settings import Settings
-from engine.store.database.engine import create_store_engine, libpq_url
+from engine.store.database.connecting import libpq_url
+from engine.store.database.engine import create_store_engine
 from engine.store.database.schema_version import require_current_schema
+from engine.store.database.transactions import writing
+from engine.store.tenant.installation import load_installation
+from engine.temporal.client import configured_namespace
 from engine.temporal.connection import TemporalConnection
+from engine.temporal.installation import require_same_name, same_installation
 
 CONNECTIONS: Final = 8
 
@@ -70,7 +75,9 @@ class Engine:
             "temporal_address": temporal_address,
             "temporal_namespace": temporal_namespace,
         }
-        named = {name: value for name, value in given.items() if value is not None}
+        named: dict[str, str | None] = {name: value for name, value in given.items() if value is not None}
+        if database_url is not None:
+            named["direct_database_url"] = None
         known = Settings.load(**named) if settings is None else settings.model_copy(update=named)
         url = known.required_database_url()
         serving = known.tenant if tenant is None else uuid_text(tenant, "tenant")
@@ -78,8 +85,11 @@ class Engine:
             url, pool_size=connections, max_overflow=0, application_name="runstudio client", tenant=serving
         )
         who = Actor.of_this_process(source, remark=actor)
-        self._context = OperationContext(self._store, TemporalConnection.from_settings(known), who, serving)
-        self._waits = RunWaits(self._context)
+        self._context = OperationContext(
+            self._store, TemporalConnection.from_settings(known, same_installation(self._store)), who, serving
+        )
+        self._settings = known
+        self._waits = RunWaits(self._context, known.session_database_url)
         modules = (*known.action_modules, *actions)
         self.runs = Runs(self._context, self._waits)
         self.workflows = Workflows(self._context, cache(lambda: load_actions(modules, known)))
@@ -93,7 +103,7 @@ class Engine:
         self.retention = Retention(self._context)
         self.tenant = Tenant(self._context)
         self.alerts = Alerts(self._context)
-        self.system = System(self._context, url)
+        self.system = System(self._context, url, known.session_database_url)
 
     @classmethod
     def from_env(
@@ -143,8 +153,15 @@ class Engine:
         return libpq_url(self._store.url)
 
     async def open(self) -> None:
-        """Connect to Postgres. Raises ``Unavailable``, or ``EngineError`` when the database lacks migrations, with what to do."""
+        """Connect to Postgres. Raises ``Unavailable``, or ``EngineError`` when the database lacks migrations, with what to do;
+        ``WrongTemporal`` (INSTALLATION_OTHER) when it belongs to another namespace.
+        """
         await require_current_schema(self._store)
+        namespace = configured_namespace(self._settings)
+        if namespace is not None:
+            async with writing(self._store) as connection:
+                recorded = await load_installation(connection)
+            require_same_name(recorded, namespace)
         # Asked now, so that the first list is one round trip as the others are.
         await self._context.level()
 

@@ -290,6 +290,8 @@ class SyncSystem(SyncGroup[System]):
     health = plain(System.health)
     attention = plain(System.attention)
     installation = plain(System.installation)
+    bound_temporal = plain(System.bound_temporal)
+    move_to_this_temporal = plain(System.move_to_this_temporal)
     reveal = plain(System.reveal)
     changes = streamed(System.changes)
 

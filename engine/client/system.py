@@ -9,8 +9,20 @@ from engine.errors import Unavailable
 from engine.operations.attention import attention, installation
 from engine.operations.context import OperationContext
 from engine.operations.health import system_health
+from engine.operations.installation import bound_temporal, move_installation
 from engine.operations.reveal import reveal
-from engine.records import Attention, Change, ChangeKind, Health, Installation, Json, Level, Revealable, Session
+from engine.records import (
+    Attention,
+    BoundTemporal,
+    Change,
+    ChangeKind,
+    Health,
+    Installation,
+    Json,
+    Level,
+    Revealable,
+    Session,
+)
 from engine.store.database.notifications import RUNS, notices
 from engine.store.database.reader import open_reader
 
@@ -18,9 +30,10 @@ from engine.store.database.reader import open_reader
 class System:
     """The installation as this actor sees it."""
 
-    def __init__(self, context: OperationContext, database_url: str) -> None:
+    def __init__(self, context: OperationContext, database_url: str, listen_url: str) -> None:
         self._context = context
         self._url = database_url
+        self._listen_url = listen_url
 
     async def session(self) -> Session:
         """Who acts, with which level. Raises ``Unavailable``."""
@@ -33,7 +46,7 @@ class System:
 
     async def health(self) -> Health:
         """State of the parts. Never raises for a part that is down: that is its answer."""
-        parts = await system_health(self._context)
+        parts = await system_health(self._context, listens_directly=self._listen_url != self._url)
         try:
             async with open_reader(self._context.store, self._context.tenant) as reader:
                 return Health(parts, reader.server_now)
@@ -48,6 +61,21 @@ class System:
         """Workers, task queue and stores now. Needs the level read. Raises ``Unavailable`` when Postgres does not answer."""
         return await installation(self._context)
 
+    async def bound_temporal(self) -> BoundTemporal | None:
+        """The Temporal that the database belongs to; None before the first worker. Works with an engine that is not open.
+
+        Raises ``Forbidden``, ``Unavailable``.
+        """
+        return await bound_temporal(self._context)
+
+    async def move_to_this_temporal(self, reason: str) -> BoundTemporal:
+        """Let the database belong to the Temporal of this engine. Needs the level admin; audited. Works with an engine that is
+        not open. Open runs which that Temporal does not know are closed by a worker.
+
+        Raises ``Invalid`` (REASON_TOO_SHORT), ``Forbidden``, ``Unavailable``.
+        """
+        return await move_installation(self._context, reason)
+
     async def reveal(self, document: Revealable, target: str, reason: str) -> Json:
         """One document with nothing masked; ``target`` is its id. Audited. Needs the level admin. Raises as ``reveal``."""
         return await reveal(self._context, document, target, reason)
@@ -58,7 +86,7 @@ class System:
         Raises ``Unavailable`` when the connection is lost.
         """
         await self._context.require(Level.READ)
-        async for notice in notices(self._url, (RUNS,), application_name="runstudio changes"):
+        async for notice in notices(self._listen_url, (RUNS,), application_name="runstudio changes"):
             tenant, _, run_id = notice.payload.partition(":")
             if tenant == self._context.tenant:
                 yield Change(ChangeKind.RUN, run_id)

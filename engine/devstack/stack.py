@@ -16,6 +16,7 @@ from typing import Final
 
 from engine.devstack.fetching import Progress, exclusive
 from engine.devstack.info import StackInfo
+from engine.devstack.moving import move_to_its_temporal
 from engine.devstack.postgres import DATABASE, EmbeddedPostgres
 from engine.devstack.processes import ProcessId, current_process, is_alive, stop
 from engine.devstack.schema import prepare_schema
@@ -60,13 +61,15 @@ class DevStack:
         self._prepare_schema = prepare_schema
         self._file = StateFile(self.data_dir)
 
-    def up(self, progress: Progress) -> StackInfo:
+    def up(self, progress: Progress, *, move: bool = False) -> StackInfo:
         """Brings the stack up, to stay until ``down``; quick when it is up already.
+
+        ``move``: the database then belongs to this Temporal, also when it belonged to another one.
 
         Raises ``EngineError``: what could not be started, with the end of its log in details (what was started for nothing is
         stopped again), and before anything is started ``Conflict`` (``STACK_HAS_OTHER_ACTIONS``).
         """
-        return self._bring_up(progress, lambda state: state.model_copy(update={"kept": True}))
+        return self._bring_up(progress, lambda state: state.model_copy(update={"kept": True}), move=move)
 
     @contextmanager
     def session(self, progress: Progress) -> Iterator[StackInfo]:
@@ -132,7 +135,9 @@ class DevStack:
 
     # Up
 
-    def _bring_up(self, progress: Progress, claim: Callable[[StackState], StackState]) -> StackInfo:
+    def _bring_up(
+        self, progress: Progress, claim: Callable[[StackState], StackState], *, move: bool = False
+    ) -> StackInfo:
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._foreign_temporal() is None:
             # Before the lock: it can take minutes, and nobody must have to wait for that to stop the stack.
@@ -143,7 +148,7 @@ class DevStack:
             known = None if before.worker is None else before.worker.actions
             actions = actions_to_start(asked, known, running=before.living("worker") is not None)
             try:
-                info = self._start_all(actions, progress)
+                info = self._start_all(actions, progress, move=move)
             except BaseException:
                 # Also on ctrl+c. Whoever used the stack before keeps what still runs.
                 if not before.kept and not before.living_holders():
@@ -153,17 +158,21 @@ class DevStack:
             self._file.write(claim(self._file.read()).model_copy(update={"uses": uses}))
             return info
 
-    def _start_all(self, actions: WorkerActions, progress: Progress) -> StackInfo:
+    def _start_all(self, actions: WorkerActions, progress: Progress, *, move: bool) -> StackInfo:
         started: list[Part] = []
         foreign = self._foreign_database()
         url = foreign or self._start_postgres(started, progress)
-        self._prepare_schema(url, foreign is None, progress)
+        past_a_pooler = None if foreign is None else self._settings.direct_database_url
+        self._prepare_schema(past_a_pooler or url, foreign is None, progress)
         address = self._foreign_temporal()
         if address is not None:
             info = StackInfo(self.data_dir, url, address, owns_temporal=False)
         else:
             temporal = self._start_temporal(started, progress)
             info = StackInfo(self.data_dir, url, temporal.address, owns_temporal=True, ui_url=temporal.ui_url)
+        if move:
+            progress("moving the database to this Temporal")
+            move_to_its_temporal(info, self._settings)
         self._start_worker(info, actions, started, progress)
         return replace(info, started=tuple(started), actions=tuple(actions.files))
 
@@ -201,6 +210,8 @@ class DevStack:
 
     def _start_worker(self, info: StackInfo, actions: WorkerActions, started: list[Part], progress: Progress) -> None:
         variables = {**info.environment(), **mark(self.data_dir, "worker")}
+        if self._foreign_database() is None:
+            variables["RUNSTUDIO_DIRECT_DATABASE_URL"] = ""
         if not info.owns_temporal and self._settings.temporal_namespace is not None:
             variables["TEMPORAL_NAMESPACE"] = self._settings.temporal_namespace
         worker = WorkerProcess(self._worker_command, variables, actions, log=self.logs("worker"))

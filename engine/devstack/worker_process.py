@@ -53,14 +53,21 @@ class WorkerProcess:
         process = start_detached(self._command, log=self._log, environment=environment, directory=self._directory)
         if not wait_until_ready(process, port, START_SECONDS):
             ended = not is_alive(process)
+            late = f"The worker was not ready after {START_SECONDS:.0f} s."
             stop(process, grace=STOP_SECONDS)
             raise Unavailable(
                 "WORKER_NOT_STARTED",
-                "The worker ended at its start." if ended else f"The worker was not ready after {START_SECONDS:.0f} s.",
+                f"The worker ended at its start{_reason(self._log)}." if ended else late,
                 f"Read {self._log}.",
                 {"log": last_lines(self._log)},
             )
         return process, port
+
+
+def _reason(log: Path) -> str:
+    """What it said for people, which follows its log lines; empty when it said nothing."""
+    said = " ".join(line.strip() for line in last_lines(log).splitlines() if not line.startswith("{"))
+    return f": {said.rstrip('.')}" if said else ""
 
 
 def wait_until_ready(process: ProcessId, port: int, seconds: float) -> bool:

@@ -13,6 +13,7 @@ from engine.contract import TASK_QUEUE
 from engine.errors import EngineError
 from engine.operations.context import OperationContext
 from engine.operations.diagnosis.temporal_facts import Execution, describe_queue, execution_of
+from engine.operations.duties import last_done
 from engine.records import (
     AlertMessage,
     Attention,
@@ -21,7 +22,6 @@ from engine.records import (
     Delivery,
     Installation,
     Job,
-    MessageState,
     Page,
     QueuePoller,
     RunFilter,
@@ -33,16 +33,18 @@ from engine.records import (
     WorkerInfo,
     WorkerPart,
 )
-from engine.store.alerts.outbox import list_messages
+from engine.store.alerts.outbox import given_up, message_of
+from engine.store.database.question import ask
 from engine.store.database.reader import open_reader
 from engine.store.database.schema_version import head_revision
-from engine.store.database.transactions import writing
+from engine.store.database.transactions import writing, writing_at_once
 from engine.store.events.reading import deliveries_page
-from engine.store.jobs.jobs import troubled_jobs
+from engine.store.jobs.jobs import job_of, troubled_jobs
 from engine.store.runs import listing
 from engine.store.runs.failures import failures_to_look_at
 from engine.store.schedules.reading import troubled_schedules
 from engine.store.tasks.reading import late_tasks
+from engine.store.tenant.duties import DutyRecord, load_duties
 from engine.store.tenant.workers import SeenWorker, load_workers
 from engine.temporal.connection import unavailable
 from engine.wording import counted, sentence
@@ -75,7 +77,10 @@ async def attention(context: OperationContext) -> Attention:
     repeated, problem = await _repeated_tasks(context, oldest)
     failing, late = repeated[AttentionKind.TASK_FAILING], repeated[AttentionKind.TASK_TIMING_OUT]
     refused = RunFilter(launch="failed", started_from=now - ENDS_SHOWN_FOR)
+    async with writing_at_once(store) as connection:
+        duties = [_duty(record) for record in await load_duties(connection) if record.overdue]
     found: dict[AttentionKind, list[AttentionItem]] = {
+        AttentionKind.DUTY: duties,
         AttentionKind.STUCK: await runs(
             AttentionKind.STUCK, RunFilter(stuck=True), lambda _: "It is queued, and no step has begun."
         ),
@@ -84,9 +89,7 @@ async def attention(context: OperationContext) -> Attention:
         AttentionKind.TASK_TIMING_OUT: late,
         AttentionKind.LAUNCH: [
             *await runs(AttentionKind.LAUNCH, refused, _launch_refused),
-            *await runs(
-                AttentionKind.LAUNCH, RunFilter(launch="pending"), lambda _: "Temporal has not been told of it yet."
-            ),
+            *await runs(AttentionKind.LAUNCH, RunFilter(launch="pending"), _unlaunched),
         ],
         AttentionKind.DELIVERY: [
             _delivery(row) for row in (await deliveries_page(store, tenant, status="failed", limit=most + 1)).rows
@@ -102,7 +105,7 @@ async def attention(context: OperationContext) -> Attention:
             lambda row: f"Attempt {row.attempt} of {row.step or 'a step'}: {row.error_code or 'it failed before'}.",
         ),
         AttentionKind.LATE_TASK: [_task(row) for row in await late_tasks(store, tenant, most + 1)],
-        **await _jobs_and_alerts(context, now - ENDS_SHOWN_FOR),
+        **await _jobs_and_alerts(context),
     }
     items = tuple(item for kind in AttentionKind for item in found[kind][:most])
     return Attention(items, frozenset(kind for kind in found if len(found[kind]) > most), now, problem)
@@ -142,16 +145,25 @@ async def installation(context: OperationContext) -> Installation:
     )
 
 
-async def _jobs_and_alerts(context: OperationContext, since: datetime) -> dict[AttentionKind, list[AttentionItem]]:
-    async with open_reader(context.store, context.tenant) as reader:
-        troubled = await troubled_jobs(reader, since, MOST_OF_A_KIND + 1)
-        given_up = await list_messages(
-            reader, message_id=None, state=MessageState.FAILED, since=since, limit=MOST_OF_A_KIND + 1
-        )
+async def _jobs_and_alerts(context: OperationContext) -> dict[AttentionKind, list[AttentionItem]]:
+    most = MOST_OF_A_KIND + 1
+    questions = troubled_jobs(context.tenant, ENDS_SHOWN_FOR, most), given_up(context.tenant, ENDS_SHOWN_FOR, most)
+    reading, [jobs, messages] = await ask(context.store, context.tenant, *questions)
     return {
-        AttentionKind.JOB: [_job(job) for job in troubled],
-        AttentionKind.ALERT: [_alert(message) for message in given_up],
+        AttentionKind.JOB: [_job(job_of(row, reading)) for row in jobs],
+        AttentionKind.ALERT: [_alert(message_of(row, reading)) for row in messages],
     }
+
+
+def _unlaunched(row: RunRow) -> str:
+    untold = "Temporal has not been told of it yet"
+    return f"{untold}: {row.error_message}" if row.error_message else sentence(untold)
+
+
+def _duty(record: DutyRecord) -> AttentionItem:
+    return AttentionItem(
+        AttentionKind.DUTY, record.name, record.name, sentence(f"It is overdue; {last_done(record)}"), record.since
+    )
 
 
 def _stalled(oldest: Page[RunRow], known: Set[str]) -> list[AttentionItem]:

@@ -67,8 +67,12 @@ class OperationContext:
         acting._known.level, acting._known.asked_at = level, math.inf
         return acting
 
-    async def require(self, needed: Level) -> None:
-        """Raises ``Forbidden`` (LEVEL_TOO_LOW) unless the actor has at least this level, or ``Unavailable``."""
+    async def require(self, needed: Level, *, tells_temporal: bool = True) -> None:
+        """Raises ``Forbidden`` (LEVEL_TOO_LOW) unless the actor has at least this level, or ``Unavailable``.
+
+        More than reading is refused (``WrongTemporal``) where this Temporal is known not to be the database's, unless the
+        operation leaves telling it to the workers (``tells_temporal``).
+        """
         level = await self.level()
         if level < needed:
             raise Forbidden(
@@ -78,6 +82,8 @@ class OperationContext:
                 " --tenant.",
                 {"needed": needed.word, "level": level.word, "actor": self.actor.name, "tenant": self.tenant},
             )
+        if tells_temporal and needed > Level.READ:
+            await self.temporal.refuse_wrong()
 
     async def audit(self, connection: Connection, entry: AuditEntry) -> None:
         """Write an audit entry in the transaction of the change it is about. The level must have been asked before."""

@@ -14,24 +14,29 @@ from engine import advice
 from engine.contract import TASK_QUEUE
 from engine.errors import EngineError, Unavailable
 from engine.operations.context import OperationContext
+from engine.operations.duties import duty_parts
 from engine.records import HealthPart, PartState, Schedule
 from engine.store.database.engine import is_read_only
 from engine.store.database.reader import open_reader
 from engine.store.database.schema_version import head_revision, require_current_schema
-from engine.store.database.transactions import writing
+from engine.store.database.transactions import goes_through_a_pooler, writing
 from engine.store.events.reading import FAILED_CAP, count_failed
 from engine.store.runs.reconciling import Gaps, count_gaps
 from engine.store.schedules.reading import troubled_schedules
 from engine.store.tenant.workers import SeenWorker, load_workers
-from engine.temporal.connection import RPC_TIMEOUT, unavailable
+from engine.temporal.connection import RPC_TIMEOUT, WrongTemporal, unavailable
 from engine.wording import counted
 
 _SCHEDULES_COUNTED: Final = 100
+NO_DIRECT_URL: Final = "set RUNSTUDIO_DIRECT_DATABASE_URL to hear of them at once, and to migrate"
 
 
-async def system_health(context: OperationContext) -> tuple[HealthPart, ...]:
-    """The parts, and what is left undone of runs, events and schedules. Never raises for what is down."""
-    postgres, temporal = await asyncio.gather(_postgres(context), _temporal(context))
+async def system_health(context: OperationContext, *, listens_directly: bool = False) -> tuple[HealthPart, ...]:
+    """The parts, what is left undone of runs, events and schedules, and duties. Never raises for what is down.
+
+    ``listens_directly``: there is a URL of its own for what needs a session.
+    """
+    postgres, temporal = await asyncio.gather(_postgres(context, listens_directly), _temporal(context))
     if postgres.state is PartState.DOWN:
         schema = HealthPart("schema", PartState.UNKNOWN, "Postgres cannot be asked.")
         return (postgres, schema, temporal, *_unknown("Postgres cannot be asked."))
@@ -41,11 +46,12 @@ async def system_health(context: OperationContext) -> tuple[HealthPart, ...]:
     return (postgres, schema, temporal, *await _rows(context))
 
 
-async def _postgres(context: OperationContext) -> HealthPart:
+async def _postgres(context: OperationContext, listens_directly: bool) -> HealthPart:
     begun = time.monotonic()
     try:
         # Asked for this: what the actor may do can be known from before.
-        async with open_reader(context.store, context.tenant):
+        async with open_reader(context.store, context.tenant) as reader:
+            pooled = await goes_through_a_pooler(reader.connection)
             level = await context.level()
         async with writing(context.store) as connection:
             read_only = await is_read_only(connection)
@@ -58,7 +64,10 @@ async def _postgres(context: OperationContext) -> HealthPart:
             "it answers, but takes no writes: nothing is started, and no run goes on",
             "It is a standby, or default_transaction_read_only is on: connect to the primary, or turn that off.",
         )
-    return HealthPart("postgres", PartState.OK, f"answered in {_ms(begun)}; level {level.word}")
+    told = f"answered in {_ms(begun)}{' through a pooler' if pooled else ''}; level {level.word}"
+    if pooled and not listens_directly:
+        told += f"; changes are polled for: {NO_DIRECT_URL}"
+    return HealthPart("postgres", PartState.OK, told)
 
 
 async def _schema(context: OperationContext) -> HealthPart:
@@ -72,16 +81,27 @@ async def _schema(context: OperationContext) -> HealthPart:
 async def _temporal(context: OperationContext) -> HealthPart:
     begun = time.monotonic()
     try:
-        client = await context.temporal.client()
+        client = await context.temporal.any_client()
         await client.workflow_service.describe_namespace(
             DescribeNamespaceRequest(namespace=client.namespace), timeout=RPC_TIMEOUT
         )
+        await _require_ours(context)
     except RPCError as error:
         refusal = unavailable(error, "describe the namespace")
         return HealthPart("temporal", PartState.DOWN, refusal.message, refusal.hint)
     except EngineError as error:
         return HealthPart("temporal", PartState.DOWN, error.message, error.hint)
     return HealthPart("temporal", PartState.OK, f"namespace {client.namespace} answered in {_ms(begun)}")
+
+
+async def _require_ours(context: OperationContext) -> None:
+    """Raises ``WrongTemporal``. A Postgres that cannot tell which one is right is told of otherwise."""
+    try:
+        await context.temporal.confirm()
+    except WrongTemporal:
+        raise
+    except EngineError:
+        return
 
 
 _ROWS: Final = ("workers", "runs", "events", "schedules")
@@ -96,11 +116,12 @@ async def _rows(context: OperationContext) -> tuple[HealthPart, ...]:
         async with writing(context.store) as connection:
             seen = await load_workers(connection)
             gaps = await count_gaps(connection)
+            duties = await duty_parts(connection)
             dead = await count_failed(connection, context.tenant)
         troubled = await troubled_schedules(context.store, context.tenant, _SCHEDULES_COUNTED)
     except Unavailable as error:
         return _unknown(error.message)
-    return (*_workers_and_runs(seen, gaps), _events(dead), _schedules(troubled))
+    return (*_workers_and_runs(seen, gaps), _events(dead), _schedules(troubled), *duties)
 
 
 def _events(dead: int) -> HealthPart:

@@ -72,7 +72,18 @@ from engine.records.runs import (
     WaitKind,
 )
 from engine.records.schedules import Fire, Schedule, ScheduleDetail
-from engine.records.system import Change, ChangeKind, Diagnosis, Finding, Health, HealthPart, Level, PartState, Session
+from engine.records.system import (
+    BoundTemporal,
+    Change,
+    ChangeKind,
+    Diagnosis,
+    Finding,
+    Health,
+    HealthPart,
+    Level,
+    PartState,
+    Session,
+)
 from engine.records.tasks import Task, TaskClaim, TaskClosed, TaskDetail
 from engine.records.tenant import AuditRecord, RedactionRules
 from engine.records.trace import (
@@ -124,6 +135,7 @@ __all__ = [
     "AttentionItem",
     "AttentionKind",
     "AuditRecord",
+    "BoundTemporal",
     "Caller",
     "Canceled",
     "Change",

@@ -10,6 +10,8 @@ from enum import StrEnum
 class AttentionKind(StrEnum):
     """Why something needs attention, the most urgent first."""
 
+    DUTY = "duty"
+    """A duty of the workers that has not been done for several of its periods."""
     STUCK = "stuck"
     """A run that was started more than a minute ago and has no step."""
     STALLED = "stalled"

@@ -97,7 +97,7 @@ class RunRow:
     wait: OpenWait | None = None
     error_code: str | None = None
     error_message: str | None = None
-    """At most 500 characters."""
+    """Why it failed, or while its launch is pending why Temporal has not been told. At most 500 characters."""
     replay_of: str | None = None
     parent: str | None = None
     launch_state: str = "started"

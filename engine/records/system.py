@@ -100,6 +100,19 @@ class Diagnosis:
         return tuple(finding for finding in self.findings if finding.code not in {"STUCK", "STALLED"}) or self.findings
 
 
+@dataclass(frozen=True, slots=True)
+class BoundTemporal:
+    """The Temporal that the database belongs to."""
+
+    namespace: str
+    namespace_id: str
+    cluster_id: str | None
+    """None: this Temporal does not tell it."""
+    recorded_at: datetime
+    recorded_by: str
+    """The worker that started first, or who moved it there."""
+
+
 class ChangeKind(StrEnum):
     """What a change notice is about."""
 

@@ -52,6 +52,15 @@ def connect_config(settings: Settings) -> dict[str, Any]:
     return config
 
 
+def configured_namespace(settings: Settings) -> str | None:
+    """The namespace that ``connect_temporal`` would use; None when the configuration names no server."""
+    try:
+        namespace: str = connect_config(settings)["namespace"]
+    except Invalid:
+        return None
+    return namespace
+
+
 async def connect_temporal(
     settings: Settings,
     *,

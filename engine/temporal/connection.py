@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import cache
@@ -12,7 +13,7 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
-from engine.errors import Unavailable
+from engine.errors import Invalid, Unavailable
 from engine.settings import Settings
 from engine.temporal.client import connect_temporal
 from engine.wording import sentence
@@ -28,6 +29,9 @@ RETRY: Final = RetryConfig(
 """How long a call is repeated before Temporal counts as unreachable: two seconds."""
 
 SETTLE_SECONDS: Final = 0.1
+ASK_AGAIN_SECONDS: Final = 60.0
+"""A Temporal that did not answer is not asked again, only to be known, for so long."""
+
 
 REFUSALS: Final = frozenset(
     {
@@ -41,22 +45,39 @@ REFUSALS: Final = frozenset(
     }
 )
 """Answers that say no. Everything else (unavailable, deadline, overload, internal) may be yes at another time."""
+_OF_WHAT_WAS_ASKED: Final = frozenset({RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.OUT_OF_RANGE})
+
+Check = Callable[[Client], Awaitable[None]]
+"""What a client must pass before anybody gets it: raises ``Unavailable`` or ``WrongTemporal``."""
+
+
+class WrongTemporal(Unavailable):
+    """This Temporal is not the one that the database belongs to; nothing was written."""
+
+    retryable = False
 
 
 class TemporalConnection:
     """Connects on first use and keeps the client; the client itself reconnects after an interruption."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Client]], *, used: bool = False) -> None:
-        """``used``: somebody else in this process uses Temporal already, so that ``close`` counts from the start."""
+    def __init__(
+        self, connect: Callable[[], Awaitable[Client]], *, check: Check | None = None, used: bool = False
+    ) -> None:
+        """``check``: what a client must pass before anybody gets it. ``used``: somebody else in this process uses Temporal
+        already, so that ``close`` counts from the start.
+        """
         self._connect = connect
+        self._check = check
+        self._passed = False
+        self._ask_again = 0.0
         self._client: Client | None = None
         self._used = used
         self._lock = asyncio.Lock()
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> TemporalConnection:
+    def from_settings(cls, settings: Settings, check: Check | None = None) -> TemporalConnection:
         """For programs that only ask: nothing of the SDK is printed, which would tear a full-screen terminal."""
-        return cls(lambda: connect_temporal(settings, runtime=_silent_runtime(), retry=RETRY))
+        return cls(lambda: connect_temporal(settings, runtime=_silent_runtime(), retry=RETRY), check=check)
 
     @classmethod
     def from_client(cls, client: Client) -> TemporalConnection:
@@ -77,12 +98,42 @@ class TemporalConnection:
             await asyncio.sleep(SETTLE_SECONDS)
 
     async def client(self) -> Client:
-        """The client. Raises ``Unavailable`` (TEMPORAL_UNAVAILABLE), and ``Invalid`` for a configuration that cannot work."""
+        """The client. Raises ``Unavailable`` (TEMPORAL_UNAVAILABLE, TEMPORAL_REFUSED), ``WrongTemporal``, and ``Invalid`` for a
+        configuration that cannot work.
+        """
+        client = await self.any_client()
+        if not self._passed:
+            await self._pass(client)
+        return client
+
+    async def any_client(self) -> Client:
+        """A client of whatever Temporal the configuration names, be it the right one or not. Raises as ``client``."""
         self._used = True
         async with self._lock:
             if self._client is None:
                 self._client = await self._connect()
             return self._client
+
+    async def confirm(self) -> None:
+        """Check anew that this is the right Temporal: before its not knowing something is believed. Raises as ``client``."""
+        await self._pass(await self.any_client())
+
+    async def refuse_wrong(self) -> None:
+        """Raises ``WrongTemporal``, before an operation writes what Temporal is to be told of. One that is away is no refusal."""
+        if self._passed or self._check is None or time.monotonic() < self._ask_again:
+            return
+        try:
+            await self.client()
+        except WrongTemporal:
+            raise
+        except (Unavailable, Invalid):
+            self._ask_again = time.monotonic() + ASK_AGAIN_SECONDS
+
+    async def _pass(self, client: Client) -> None:
+        self._passed = False
+        if self._check is not None:
+            await self._check(client)
+        self._passed = True
 
 
 @cache
@@ -95,9 +146,18 @@ def is_refusal(error: RPCError) -> bool:
     return error.status in REFUSALS
 
 
+def is_final(error: RPCError) -> bool:
+    """Whether Temporal refused what was asked, and would again. A namespace, right, key or certificate can come right later."""
+    return error.status in _OF_WHAT_WAS_ASKED and not _about_the_namespace(error)
+
+
 def is_not_found(error: RPCError) -> bool:
     """Whether Temporal does not know the execution asked for. An unknown namespace is not that."""
-    return error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower()
+    return error.status is RPCStatusCode.NOT_FOUND and not _about_the_namespace(error)
+
+
+def _about_the_namespace(error: RPCError) -> bool:
+    return "namespace" in error.message.lower()
 
 
 def unavailable(error: RPCError, doing: str) -> Unavailable:

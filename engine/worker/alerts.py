@@ -1,4 +1,6 @@
-"""The alerts: in every worker, every minute; who is to be told is written once, and what is due is sent by whoever takes it."""
+"""The alerts: in every worker. What to tell is found by one at a time, by a lease, every minute; what is due is sent by whoever
+takes it, every few seconds.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,11 @@ from prometheus_client import Counter
 from engine.operations.alerts.alerts import find_and_put
 from engine.operations.alerts.sending import Sender, send_due
 from engine.operations.context import OperationContext
+from engine.operations.duties import require_done
 from engine.store.alerts.outbox import delete_settled
+from engine.store.database.leases import leased
 from engine.store.database.transactions import writing
+from engine.store.tenant.duties import ALERTS
 from engine.worker.metrics import REGISTRY
 from engine.worker.parts import PartReport
 
@@ -49,6 +54,11 @@ class Alerts:
         await report.repeat(SENDING_SECONDS, once)
 
     async def _find(self) -> None:
-        await find_and_put(self._context)
-        async with writing(self._context.store) as connection:
-            await delete_settled(connection, _DELETED_AT_ONCE)
+        store = self._context.store
+        async with leased(store, ALERTS.name, self._context.actor.name) as lease:
+            if lease is None:
+                await require_done(store, ALERTS)
+                return
+            await find_and_put(self._context)
+            async with writing(store) as connection:
+                await delete_settled(connection, _DELETED_AT_ONCE)

@@ -18,10 +18,10 @@ SECONDS: Final = 1.0
 class EventStream:
     """A part of every worker process; any number of them share the work."""
 
-    def __init__(self, context: OperationContext, database_url: str) -> None:
-        """``database_url`` is for a connection of its own that listens."""
+    def __init__(self, context: OperationContext, listen_url: str) -> None:
+        """``listen_url`` is for a connection of its own that listens."""
         self._context = context
-        self._wakeup = Wakeup(database_url, EVENTS, application_name="runstudio event stream")
+        self._wakeup = Wakeup(listen_url, EVENTS, application_name="runstudio event stream")
 
     async def run(self, report: PartReport) -> None:
         """Route and deliver until the process stops."""

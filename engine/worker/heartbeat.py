@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from engine.store.database.transactions import Store, writing
+from engine.store.tenant.duties import DutyRecord, load_duties
 from engine.store.tenant.workers import WorkerProcess, forget_gone, record_heartbeat, record_stop
 from engine.worker.parts import PartReport
 
@@ -23,6 +24,8 @@ class Heartbeat:
         self._process = process
         self._parts = parts
         self._told: dict[str, Any] = {}
+        self.duties: tuple[DutyRecord, ...] = ()
+        """When each duty of the installation was last done and by whom, as of the last heartbeat."""
 
     async def run(self, report: PartReport) -> None:
         """Write heartbeats until the process stops, then record that it stopped."""
@@ -36,6 +39,7 @@ class Heartbeat:
         self._told = self._parts()
         async with writing(self._store) as connection:
             await record_heartbeat(connection, self._process, self._told)
+            self.duties = tuple(await load_duties(connection))
 
     def _pace(self) -> float:
         starting = any(part["state"] == "starting" for part in self._told.values())

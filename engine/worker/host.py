@@ -1,6 +1,6 @@
 """A worker process: its parts, started together, supervised, and stopped in order.
 
-Nothing can be turned off: each part runs in every worker, and those that must not run twice take turns by a lock.
+Nothing can be turned off: each part runs in every worker, and those that must not run twice take turns by leases.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -31,9 +31,11 @@ from engine.settings import Settings
 from engine.store.database.engine import create_store_engine
 from engine.store.database.schema_version import require_current_schema
 from engine.store.database.transactions import Store
+from engine.store.tenant.duties import DutyRecord
 from engine.store.tenant.workers import WorkerProcess
 from engine.temporal.client import connect_config, connect_temporal
-from engine.temporal.connection import TemporalConnection
+from engine.temporal.connection import TemporalConnection, WrongTemporal
+from engine.temporal.installation import remembered_installation
 from engine.values.timestamps import iso_milliseconds
 from engine.worker import alerts, job_loop, quota_scan, retention, sweep
 from engine.worker.alerts import Alerts
@@ -60,6 +62,7 @@ STOP_SECONDS: Final = GRACE.total_seconds() + 3.0
 """How long the parts get to stop; a little more than the actions that are under way."""
 GOODBYE_SECONDS: Final = 3.0
 DATABASE_CONNECTIONS: Final = 30
+TEMPORAL_PAUSE_SECONDS: Final = 1.0
 CUT_OFF: Final = 1
 """Exit code when something was still under way: after a second signal, or when the grace was over."""
 
@@ -86,7 +89,7 @@ class WorkerHost:
         self._store = create_store_engine(
             settings.required_database_url(), pool_size=DATABASE_CONNECTIONS, application_name="runstudio worker"
         )
-        self._temporal = _connection(settings, self.process.identity, self._sdk)
+        self._temporal = _connection(settings, self.process.identity, self._sdk, self._store)
         dependencies = ActivityDependencies(
             self._store,
             actions,
@@ -100,17 +103,19 @@ class WorkerHost:
                 self._temporal,
                 dependencies,
                 self.process,
-                database_url=settings.required_database_url(),
+                listen_url=settings.session_database_url,
                 sandboxed=sandboxed,
                 cache=RunCache(settings.cache_megabytes),
                 sender=Sender(network_of(settings), actions.secrets(settings), settings.alert_commands_dir),
             )
         )
-        self._heartbeat = Parts(
-            (Part("heartbeat", Heartbeat(self._store, self.process, self._parts.to_json).run, fresh_seconds=30.0),)
-        )
+        self._beats = Heartbeat(self._store, self.process, self._parts.to_json)
+        self._heartbeat = Parts((Part("heartbeat", self._beats.run, fresh_seconds=30.0),))
         self._before_parts: tuple[PartReport, ...] = ()
         """What the start still waits for, so that the health server says why no part has begun."""
+        self._waiting: asyncio.Task[None] | None = None
+        self.refusal: WrongTemporal | None = None
+        """Why the worker stopped by itself: a Temporal that answered late was another one."""
         self.health = HealthServer(
             settings.health_host,
             settings.health_port,
@@ -128,9 +133,11 @@ class WorkerHost:
         return self._parts.ready and self._heartbeat.ready
 
     async def start(self, stop: asyncio.Event) -> None:
-        """Listen first, then wait for Postgres if need be, check the schema, and start every part.
+        """Listen first, then wait for Postgres if need be, check it and Temporal, and start every part.
 
-        Returns early when ``stop`` is set. Raises ``SchemaOutdated``, and ``Conflict`` (HEALTH_ADDRESS_TAKEN).
+        A Temporal that is away is waited for in the background, and the parts start when it answers; see ``refusal``. Returns
+        early when ``stop`` is set. Raises ``SchemaOutdated``, ``WrongTemporal`` (INSTALLATION_OTHER,
+        INSTALLATION_UNPROVEN), and ``Conflict`` (HEALTH_ADDRESS_TAKEN).
         """
         try:
             await self.health.start()
@@ -142,16 +149,22 @@ class WorkerHost:
             ) from error
         _LOG.info("health server listens", port=self.health.port)
         await self._schema(stop)
-        if not stop.is_set():
-            self._parts.start()
-            self._heartbeat.start()
-            _LOG.info("worker started", identity=self.process.identity, build=self.process.build, queue=TASK_QUEUE)
+        if not stop.is_set() and not await self._temporal_is_ours():
+            self._waiting = asyncio.create_task(self._wait_for_temporal(stop))
+
+    def _start_parts(self) -> None:
+        self._before_parts = ()
+        self._parts.start()
+        self._heartbeat.start()
+        _LOG.info("worker started", identity=self.process.identity, build=self.process.build, queue=TASK_QUEUE)
 
     async def stop(self) -> list[str]:
         """Stop polling, let what is under way end, say goodbye. Takes at most ``STOP_SECONDS`` and a little.
 
         The parts that were not done by then.
         """
+        if self._waiting is not None:
+            self._waiting.cancel()
         late = await self._parts.stop(STOP_SECONDS)
         late += await self._heartbeat.stop(GOODBYE_SECONDS)
         await self.health.close()
@@ -173,16 +186,44 @@ class WorkerHost:
                 self._before_parts = ()
                 return
 
+    async def _temporal_is_ours(self) -> bool:
+        """Start the parts if it is; False: it does not tell yet. Nothing is written before, as it may be another one."""
+        try:
+            await self._temporal.client()
+        except WrongTemporal:
+            raise
+        except Unavailable as error:
+            if not self._before_parts:
+                self._before_parts = (PartReport("temporal", 0.0, asyncio.Event()),)
+            self._before_parts[0].failed(error.message)
+            return False
+        self._start_parts()
+        return True
+
+    async def _wait_for_temporal(self, stop: asyncio.Event) -> None:
+        ours = False
+        while not ours:
+            await asyncio.sleep(TEMPORAL_PAUSE_SECONDS)
+            try:
+                ours = await self._temporal_is_ours()
+            except WrongTemporal as error:
+                self.refusal = error
+                stop.set()
+                return
+
     @property
     def _reports(self) -> tuple[PartReport, ...]:
-        return (*self._before_parts, *self._parts.reports, *self._heartbeat.reports)
+        waiting = {report.name for report in self._before_parts}
+        parts = (report for report in self._parts.reports if report.name not in waiting)
+        return (*self._before_parts, *parts, *self._heartbeat.reports)
 
     async def _live(self) -> Answer:
         return json_answer({"live": True}, well=True)
 
     async def _ready(self) -> Answer:
         not_ready = [report.name for report in self._reports if not report.ready]
-        return json_answer({"ready": self.ready, "notReady": not_ready}, well=self.ready)
+        duties = {record.name: _duty_json(record) for record in self._beats.duties}
+        return json_answer({"ready": self.ready, "notReady": not_ready, "duties": duties}, well=self.ready)
 
     async def _health(self) -> Answer:
         started = iso_milliseconds(self.started_at)
@@ -199,13 +240,18 @@ class WorkerHost:
         return Answer(HTTPStatus.OK, await exposition(self._parts, self._sdk.metrics_port), METRICS_TYPE)
 
 
+def _duty_json(record: DutyRecord) -> dict[str, Any]:
+    done_at = record.done_at and iso_milliseconds(record.done_at)
+    return {"lastDone": done_at, "doneBy": record.done_by, "overdue": record.overdue}
+
+
 def worker_parts(
     store: Store,
     temporal: TemporalConnection,
     dependencies: ActivityDependencies,
     process: WorkerProcess,
     *,
-    database_url: str,
+    listen_url: str,
     sandboxed: bool,
     cache: RunCache,
     sender: Sender,
@@ -214,9 +260,9 @@ def worker_parts(
     context = OperationContext(store, temporal, Actor(process.identity, process.host, "reconciler", "service"))
     return (
         Part("temporal", Polling(temporal, dependencies, sandboxed=sandboxed, cache=cache).run, fresh_seconds=20.0),
-        Part("eventStream", EventStream(context, database_url).run, fresh_seconds=20.0),
-        Part("launches", Launches(context, database_url).run, fresh_seconds=20.0),
-        Part("dataStoreSweep", Sweep(store).run, fresh_seconds=sweep.FRESH_SECONDS),
+        Part("eventStream", EventStream(context, listen_url).run, fresh_seconds=20.0),
+        Part("launches", Launches(context, listen_url).run, fresh_seconds=20.0),
+        Part("dataStoreSweep", Sweep(store, process.identity).run, fresh_seconds=sweep.FRESH_SECONDS),
         Part("quotaScan", QuotaScan(context).run, fresh_seconds=quota_scan.FRESH_SECONDS),
         Part("reconciler", Reconciler(context).run, fresh_seconds=90.0),
         Part("jobs", JobLoop(context).run, fresh_seconds=job_loop.FRESH_SECONDS),
@@ -229,7 +275,8 @@ async def run_worker(settings: Settings, action_modules: Sequence[str] = ()) -> 
     """Run a worker until SIGTERM or SIGINT, drain it, and return the exit code 0. A second signal ends the process at once.
 
     Raises ``EngineError`` when it cannot start: SCHEMA_OLD, DATABASE_URL_MISSING, ACTION_MODULE_UNAVAILABLE,
-    TEMPORAL_ADDRESS_MISSING, HEALTH_ADDRESS_TAKEN. An unreachable Postgres or Temporal is waited for.
+    TEMPORAL_ADDRESS_MISSING, HEALTH_ADDRESS_TAKEN, INSTALLATION_OTHER, INSTALLATION_UNPROVEN.
+    An unreachable Postgres or Temporal is waited for.
     """
     log_as_json(settings.log_level)
     for name in ignored_variables():
@@ -240,6 +287,8 @@ async def run_worker(settings: Settings, action_modules: Sequence[str] = ()) -> 
     try:
         await host.start(stop)
         await stop.wait()
+        if host.refusal is not None:
+            raise host.refusal
     finally:
         late = await host.stop()
     if late:
@@ -261,5 +310,8 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, received, number.name)
 
 
-def _connection(settings: Settings, identity: str, sdk: SdkRuntime) -> TemporalConnection:
-    return TemporalConnection(lambda: connect_temporal(settings, identity=identity, runtime=sdk.runtime))
+def _connection(settings: Settings, identity: str, sdk: SdkRuntime, store: Store) -> TemporalConnection:
+    return TemporalConnection(
+        lambda: connect_temporal(settings, identity=identity, runtime=sdk.runtime),
+        check=remembered_installation(store, identity),
+    )

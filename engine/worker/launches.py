@@ -22,10 +22,10 @@ SECONDS: Final = 1.0
 class Launches:
     """A part of every worker process; any number of them share the work."""
 
-    def __init__(self, context: OperationContext, database_url: str) -> None:
-        """``database_url`` is for a connection of its own that listens."""
+    def __init__(self, context: OperationContext, listen_url: str) -> None:
+        """``listen_url`` is for a connection of its own that listens."""
         self._context = context
-        self._wakeup = Wakeup(database_url, LAUNCHES, application_name="runstudio launches")
+        self._wakeup = Wakeup(listen_url, LAUNCHES, application_name="runstudio launches")
 
     async def run(self, report: PartReport) -> None:
         """Start what is committed until the process stops."""

@@ -1,4 +1,4 @@
-"""The quota scan: in every worker, one of them at a time by an advisory lock, every five minutes."""
+"""The quota scan: in every worker, one of them at a time by a lease, every five minutes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from prometheus_client import Counter
 
 from engine.errors import EngineError
 from engine.operations.context import OperationContext
+from engine.operations.duties import require_done
 from engine.operations.quota.quota import Scanned, resume_paused_runs
-from engine.store.database.exclusive import only_one
+from engine.store.database.leases import leased
+from engine.store.tenant.duties import QUOTA_SCAN
 from engine.worker.metrics import REGISTRY
 from engine.worker.parts import PartReport
 
@@ -43,11 +45,13 @@ class QuotaScan:
                 await report.pause(SECONDS)
 
     async def scan(self, keep_on: Callable[[], bool] = lambda: True) -> Scanned:
-        """One scan, unless another process is at it. Raises ``Unavailable``."""
-        async with only_one(self._context.store, "quota scan") as ours:
-            if not ours:
+        """One scan, unless another process is at it. Raises ``Unavailable``, ``EngineError`` (DUTY_OVERDUE)."""
+        store = self._context.store
+        async with leased(store, QUOTA_SCAN.name, self._context.actor.name) as lease:
+            if lease is None:
+                await require_done(store, QUOTA_SCAN)
                 return Scanned()
-            done = await resume_paused_runs(self._context, keep_on)
+            done = await resume_paused_runs(self._context, lambda: lease.held and keep_on())
         if done.asked or done.gone:
             _ASKED.inc(done.asked)
             _LOG.info("paused runs asked to go on", asked=done.asked, gone=done.gone)

@@ -1,4 +1,4 @@
-"""The reconciler: in every worker, one of them at a time by an advisory lock, every fifteen seconds."""
+"""The reconciler: in every worker, one of them at a time by a lease, every fifteen seconds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import structlog
 
 from engine.errors import EngineError
 from engine.operations.context import OperationContext
+from engine.operations.duties import require_done
 from engine.operations.reconcile.reconcile import (
     close_leftovers,
     close_recently_ended,
@@ -17,8 +18,10 @@ from engine.operations.reconcile.reconcile import (
 )
 from engine.operations.schedules.schedules import sync_schedules
 from engine.operations.tasks.task_answers import tell_due
-from engine.store.database.exclusive import only_one
+from engine.store.database.leases import Lease, leased
 from engine.store.runs.reconciling import Position
+from engine.store.tenant.duties import RECONCILER, SCHEDULE_SYNC
+from engine.temporal.connection import WrongTemporal
 from engine.wording import counted
 from engine.worker.metrics import RECONCILED
 from engine.worker.parts import PartReport
@@ -47,18 +50,38 @@ class Reconciler:
         await report.repeat(SECONDS, self._pass_if_ours)
 
     async def _pass_if_ours(self) -> None:
-        async with only_one(self._context.store, "reconciler") as ours:
-            if ours:
-                await self._pass()
+        async with leased(self._context.store, RECONCILER.name, self._context.actor.name) as lease:
+            if lease is None:
+                await require_done(self._context.store, RECONCILER)
+            else:
+                await self._pass(lease)
 
-    async def _pass(self) -> None:
-        """All duties, each on its own: what one cannot do now must not keep the others. Raises the first refusal."""
+    async def _pass(self, lease: Lease) -> None:
+        """All duties, each on its own: what one cannot do now must not keep the others. Raises the first refusal.
+
+        Nothing is done with a Temporal that is known to be another one.
+        """
         refusals: list[EngineError] = []
+        try:
+            await self._context.temporal.confirm()
+        except WrongTemporal:
+            raise
+        except EngineError as error:
+            refusals.append(error)
         for duty in (self._relaunch, self._answers, self._recent, self._walk, self._schedules, self._leftovers):
+            if not lease.held:
+                raise EngineError(
+                    "LEASE_LOST", "The lease was lost during the pass.", "See how quickly Postgres answers."
+                )
             try:
                 await duty()
             except EngineError as error:
                 refusals.append(error)
+            except Exception as error:  # noqa: BLE001 - what one duty brings out must not keep the others
+                _LOG.exception("a duty of the reconciler failed")
+                refusals.append(
+                    EngineError("DUTY_FAILED", f"{type(error).__name__} got through.", "Read the worker's log.")
+                )
         self._passes += 1
         if refusals:
             raise refusals[0]
@@ -91,8 +114,13 @@ class Reconciler:
         self._tell("run closed", done.closed)
 
     async def _schedules(self) -> None:
-        if self._passes % PASSES_PER_SCHEDULES == 0:
-            self._tell("schedule brought in line", await sync_schedules(self._context))
+        if self._passes % PASSES_PER_SCHEDULES:
+            return
+        async with leased(self._context.store, SCHEDULE_SYNC.name, self._context.actor.name) as lease:
+            if lease is None:
+                await require_done(self._context.store, SCHEDULE_SYNC)
+            else:
+                self._tell("schedule brought in line", await sync_schedules(self._context))
 
     async def _leftovers(self) -> None:
         if self._passes % PASSES_PER_LEFTOVERS == 0:

@@ -1,4 +1,4 @@
-"""The retention: in every worker, every ten minutes; several at once share the work, passing over the rows another one holds."""
+"""The retention: in every worker, one of them at a time by a lease, every ten minutes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import structlog
 from prometheus_client import Counter
 
 from engine.operations.context import OperationContext
+from engine.operations.duties import require_done
 from engine.operations.keeping.retention import apply_retention
+from engine.store.database.leases import leased
+from engine.store.tenant.duties import RETENTION
 from engine.worker.metrics import REGISTRY
 from engine.worker.parts import PartReport
 
@@ -29,7 +32,12 @@ class Retention:
         """Delete what is too old until the process stops."""
 
         async def once() -> None:
-            done = await apply_retention(self._context, keep_on=lambda: not report.stopping.is_set())
+            store = self._context.store
+            async with leased(store, RETENTION.name, self._context.actor.name) as lease:
+                if lease is None:
+                    await require_done(store, RETENTION)
+                    return
+                done = await apply_retention(self._context, keep_on=lambda: lease.held and not report.stopping.is_set())
             if done.runs or done.bodies:
                 _DELETED.inc(done.runs)
                 _LOG.info("old runs deleted", runs=done.runs, bodies=done.bodies)

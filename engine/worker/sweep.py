@@ -1,6 +1,6 @@
 """The sweep of the data store: deletes expired rows, which readers do not see from the moment they expire.
 
-In every worker, every minute; several at once share the work, because each passes over the rows another one holds.
+In every worker, one of them at a time by a lease, every minute. It passes over the rows another transaction holds.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
+from engine.operations.duties import require_done
 from engine.store.data.data_store import delete_expired
+from engine.store.database.leases import leased
 from engine.store.database.transactions import Store, writing
+from engine.store.tenant.duties import SWEEP
 from engine.worker.metrics import REGISTRY
 from engine.worker.parts import PartReport
 
@@ -31,14 +34,20 @@ _LOG: Final = structlog.get_logger("runstudio.sweep")
 class Sweep:
     """A part of the worker process."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, identity: str) -> None:
+        """``identity``: of this worker."""
         self._store = store
+        self._identity = identity
 
     async def run(self, report: PartReport) -> None:
         """Sweep until the process stops."""
 
         async def once() -> None:
-            removed = await sweep_expired(self._store, keep_on=lambda: not report.stopping.is_set())
+            async with leased(self._store, SWEEP.name, self._identity) as lease:
+                if lease is None:
+                    await require_done(self._store, SWEEP)
+                    return
+                removed = await sweep_expired(self._store, keep_on=lambda: lease.held and not report.stopping.is_set())
             if removed:
                 _SWEPT.inc(removed)
                 _LOG.info("expired rows removed", rows=removed)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from engine.errors import Unavailable
-from engine.store.database.notifications import notices
+from engine.store.database.notifications import ListenPooled, notices
 from engine.worker.parts import PartReport
 
 _LISTEN_AGAIN_SECONDS: Final = 5.0
@@ -56,6 +56,8 @@ class Wakeup:
                 told = notices(self._url, (self._channel,), application_name=self._name, listening=self._woken.set)
                 async for _notice in told:
                     self._woken.set()
+            except ListenPooled:
+                return
             except Unavailable:
                 # The part says what is wrong with Postgres when it looks by itself.
                 await report.pause(_LISTEN_AGAIN_SECONDS)

@@ -7,7 +7,7 @@ from sqlalchemy import create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from engine.settings import DATABASE_DRIVER
-from engine.store.database.engine import connect_arguments
+from engine.store.database.connecting import connect_directly
 from engine.store.tables import metadata
 from runstudio_migrations.online import take_turn
 from runstudio_migrations.roles import secure
@@ -17,7 +17,7 @@ def _migrate(url: str) -> None:
     engine = create_engine(
         make_url(url).set(drivername=DATABASE_DRIVER),
         poolclass=NullPool,
-        connect_args=connect_arguments("runstudio migrate"),
+        creator=lambda: connect_directly(url, "runstudio migrate"),
     )
     with engine.connect() as connection:
         take_turn(connection)

@@ -49,7 +49,13 @@ def dev_stack_with(actions: Sequence[str] | None) -> DevStack:
 
 
 @app.command()
-def up(actions: Actions = None, as_json: Json = False) -> None:
+def up(
+    actions: Actions = None,
+    move: Annotated[
+        bool, typer.Option("--move", help="Accept that Temporal's data is new: open runs it does not know are closed.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Start what is not running and keep it running until `runstudio dev down`. Repairs a half-dead stack.
 
     Exit code 4 when it runs already and its worker lacks a module that is asked for.
@@ -59,7 +65,7 @@ def up(actions: Actions = None, as_json: Json = False) -> None:
 
     try:
         with ProgressLine() as moving:
-            info = dev_stack_with(actions).up(moving)
+            info = dev_stack_with(actions).up(moving, move=move)
     except EngineError as error:
         refuse(error, as_json=as_json)
     if as_json:

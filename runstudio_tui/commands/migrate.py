@@ -24,7 +24,7 @@ def migrate(
     from engine.settings import Settings
 
     try:
-        url = Settings.load().required_database_url()
+        url = Settings.load().session_database_url
         current, head = current_revision(url), head_revision()
         if not check and current != head:
             with progress_bar("migrating", as_json=as_json, counted=False) as bar:

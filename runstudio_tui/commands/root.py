@@ -14,6 +14,7 @@ from runstudio_tui.commands import (
     dev,
     doctor,
     events,
+    installation,
     jobs,
     members,
     migrate,
@@ -93,6 +94,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(quota.app, name="quota")
+app.add_typer(installation.app, name="installation")
 app.add_typer(redaction.app, name="redaction")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(alerts.app, name="alerts")

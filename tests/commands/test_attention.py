@@ -108,6 +108,7 @@ async def one_of_each(store: Store, execute: Execute, failing: str, late: str) -
 
     waiting = await run(status="WAITING")
     made = {
+        "duty": "sweep",
         "stuck": await run(5, step_count=0),
         "stalled": await run(5),
         "task-failing": await run(60, run_id=failing),
@@ -121,6 +122,10 @@ async def one_of_each(store: Store, execute: Execute, failing: str, late: str) -
         "delivery": new_id(), "late-task": new_id(), "schedule": schedule_id_of(TENANT, "billing"),
         "job": new_id(), "alert": new_id(),
     }  # fmt: skip
+    await execute(
+        "INSERT INTO workflow_leases (name, holder, token, expires_at, done_at, done_by)"
+        " VALUES ('sweep', 'w-1', gen_random_uuid(), now(), now() - interval '1 hour', 'w-1')"
+    )
     await insert(
         store, workflow_event_deliveries,
         {"delivery_id": made["delivery"], "event_id": "e-1", "event_name": "order.paid", "target_kind": "wait", "target": "w-1",
@@ -192,6 +197,7 @@ async def test_every_kind_for_people_and_for_programs(
     told = {item["kind"]: item for item in found["items"]}
     assert {kind: item["key"] for kind, item in told.items()} == made
     assert {kind: told[kind]["reason"] for kind in WHY} == WHY
+    assert told["duty"]["reason"].startswith("It is overdue; last done at ")
     assert "a bug, of ours" in told["task-failing"]["reason"]
     assert told["task-timing-out"]["reason"].startswith(
         "Its workflow task has timed out at least 1 time; its history has "

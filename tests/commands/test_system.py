@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.store.database.schema_version import head_revision
-from tests.commands.conftest import ROOT, Stack
+from tests.commands.conftest import IDLE_NAMESPACE, ROOT, Stack
 
 
 @pytest.fixture
@@ -50,7 +50,8 @@ def test_doctor_finds_everything_well(runstudio: Stack) -> None:
     told = runstudio("doctor", "--json")
     assert told.json.keys() == {"parts"}
     states = {part["name"]: part["state"] for part in told.json["parts"]}
-    assert states.keys() == {"postgres", "schema", "temporal", "workers", "runs", "events", "schedules"}
+    duties = {"routing", "reconciler", "schedule-sync", "quota-scan", "sweep", "alerts", "retention"}
+    assert states.keys() == {"postgres", "schema", "temporal", "workers", "runs", "events", "schedules", *duties}
     assert (told.code, states["postgres"], states["temporal"], states["workers"]) == (0, "ok", "ok", "ok")
     for part in told.json["parts"]:
         assert part.keys() == {"name", "state", "detail", "advice"}
@@ -63,6 +64,26 @@ def test_doctor_names_what_is_down(without_database: Stack, offline: Stack, with
         told = stack("doctor", "--json")
         down = [found["name"] for found in told.json["parts"] if found["state"] == "down"]
         assert (told.code, down) == (5, [part])
+
+
+def test_the_temporal_of_the_installation_is_shown_refused_and_moved_to(runstudio: Stack) -> None:
+    [(namespace_id,)] = runstudio.rows("SELECT namespace_id FROM workflow_installation")
+    shown = runstudio.answer("installation", "show")["temporal"]
+    assert (shown["namespace"], shown["namespace_id"]) == ("default", namespace_id)
+    assert namespace_id in runstudio("installation", "show").out
+    elsewhere = runstudio.with_variables(TEMPORAL_NAMESPACE=IDLE_NAMESPACE)
+    for words in (("runs", "list"), ("start", "cli.nothing"), ("events", "submit", "PING")):
+        refused = elsewhere(*words, "--json")
+        assert (refused.code, refused.refusal["code"]) == (5, "INSTALLATION_OTHER")
+        assert {"default", IDLE_NAMESPACE} <= set(refused.refusal["message"].replace(".", " ").split())
+    assert elsewhere("installation", "move", "--reason", "x", "--json").refusal["code"] == "REASON_TOO_SHORT"
+    moved = elsewhere.answer("installation", "move", "--reason", "as a test wants it")["temporal"]
+    try:
+        assert moved["namespace"] == IDLE_NAMESPACE
+        assert runstudio("runs", "list", "--json").refusal["code"] == "INSTALLATION_OTHER"
+    finally:
+        back = runstudio.answer("installation", "move", "--reason", "and back again")["temporal"]
+    assert back["namespace_id"] == namespace_id
 
 
 def test_dev_status_of_a_stack_that_is_not_up(runstudio: Stack, tmp_path: Path) -> None:

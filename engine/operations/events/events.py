@@ -48,7 +48,7 @@ async def submit_event(
     PAYLOAD_TOO_LARGE, JSON_*), ``Conflict`` (EVENT_ID_REUSED: another event has the id), ``Forbidden``, ``Unavailable``, and with
     a ``connection`` as ``writing_in``.
     """
-    await context.require(Level.OPERATE)
+    await context.require(Level.OPERATE, tells_temporal=False)
     _check_name("name", request.name, "EVENT_NAME_INVALID")
     if request.event_id is not None:
         _check_key("event id", request.event_id, "EVENT_ID_INVALID")

@@ -11,6 +11,8 @@ from engine.definition.parse import parse_definition
 from engine.definition.triggers import apply_trigger_mapping
 from engine.errors import Invalid, StepFailure, Unavailable
 from engine.operations.context import OperationContext
+from engine.operations.duties import require_done
+from engine.store.database.leases import take_turn
 from engine.store.database.transactions import Connection, writing
 from engine.store.events.events import StoredEvent
 from engine.store.events.routing import (
@@ -19,11 +21,11 @@ from engine.store.events.routing import (
     note_error,
     number_received,
     set_aside_oldest,
-    take_routing_turn,
     triggered_workflows,
     waiting_targets,
     write_deliveries,
 )
+from engine.store.tenant.duties import ROUTING
 
 Json = Any
 
@@ -39,42 +41,53 @@ async def route_received(context: OperationContext) -> int:
 
     One transaction for a batch: an event is routed once, with all its targets, or not at all. When a batch cannot be
     written, each of its events is routed on its own, and the one that cannot be is set aside with the error it shows from
-    then on. Raises ``Unavailable``.
+    then on. Raises ``Unavailable``, ``EngineError`` (DUTY_OVERDUE) when the other worker does not get it done.
     """
     try:
-        return await _route(context, BATCH)
+        routed = await _route(context, BATCH)
     except Unavailable:
         raise
     except Exception as refused:  # noqa: BLE001 - whatever one event brings out must not stop the others
         _LOG.warning("a batch of events is routed one by one", error=type(refused).__name__)
+        return await _route_each(context)
+    if routed is None:
+        await require_done(context.store, ROUTING)
+    return routed or 0
+
+
+async def _route_each(context: OperationContext) -> int:
     routed = 0
-    for _ in range(BATCH):
-        if not (one := await _route_one(context)):
-            break
-        routed += one
+    while routed < BATCH and await _route_one(context):
+        routed += 1
     return routed
 
 
 async def _route_one(context: OperationContext) -> int:
-    """Route the oldest event, or set it aside."""
+    """Route the oldest event, or set it aside; 0 when there is none, or another worker routes."""
     try:
-        return await _route(context, 1)
+        return await _route(context, 1) or 0
     except Unavailable:
         raise
     except Exception as refused:  # noqa: BLE001 - as above
         said = f"ROUTING_FAILED: The event cannot be routed ({type(refused).__name__}); the worker's log has the rest."
         async with writing(context.store) as connection:
-            aside = await set_aside_oldest(connection, said) if await take_routing_turn(connection) else None
+            aside = await set_aside_oldest(connection, said) if await _take_turn(context, connection) else None
         if aside is None:
             return 0
         _LOG.error("event set aside", tenant=aside[0], event_id=aside[1][:200], exc_info=refused)
         return 1
 
 
-async def _route(context: OperationContext, most: int) -> int:
+async def _take_turn(context: OperationContext, connection: Connection) -> bool:
+    """Whether this transaction routes, alone until it ends: numbers are given and become visible in one order."""
+    return await take_turn(connection, ROUTING.name, context.actor.name)
+
+
+async def _route(context: OperationContext, most: int) -> int | None:
+    """Route the oldest events; how many, or None when another worker routes."""
     async with writing(context.store) as connection:
-        if not await take_routing_turn(connection):
-            return 0
+        if not await _take_turn(context, connection):
+            return None
         events = await number_received(connection, most)
         if events:
             await _deliver(connection, events)

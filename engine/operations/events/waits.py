@@ -14,6 +14,7 @@ from temporalio.service import RPCError
 
 from engine.contract import SIGNAL_EVENT, workflow_id_for
 from engine.definition.models import Filter
+from engine.errors import Invalid, Unavailable
 from engine.interpreter.events import passes
 from engine.operations.context import OperationContext
 from engine.store.database.transactions import writing
@@ -76,7 +77,11 @@ async def _send(context: OperationContext, delivery: Delivery) -> None:
     """Signal the run, and leave the rest of the line to its look-back."""
     event = delivery.event
     run_id = str(delivery.run_id)
-    client: Client = await context.temporal.client()
+    try:
+        client: Client = await context.temporal.client()
+    except Invalid as error:
+        # Of the configuration, not of the delivery: it can come right.
+        raise Unavailable(error.code, error.message, error.hint) from error
     signal: dict[str, Json] = {
         "eventId": event.event_id,
         "eventName": event.name,
@@ -92,6 +97,7 @@ async def _send(context: OperationContext, delivery: Delivery) -> None:
     except RPCError as error:
         if not is_not_found(error):
             raise unavailable(error, "signal the run") from error
+        await context.temporal.confirm()
         # The execution is over: whoever still waits in our rows does so by mistake.
         async with writing(context.store) as connection:
             await wait_line.close_stale_wait(connection, delivery.target)

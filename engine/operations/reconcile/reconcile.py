@@ -10,11 +10,10 @@ from typing import Final, TypeVar
 
 import structlog
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
-from engine import advice
 from engine.contract import WORKFLOW_TYPE, workflow_id_for
-from engine.errors import EngineError
+from engine.errors import EngineError, Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.execution_end import UNKNOWN, ExecutionEnd, end_of_execution
 from engine.operations.runs.starting import PendingRun, hand_to_temporal
@@ -24,9 +23,8 @@ from engine.store.runs.reconciling import Gaps, Leftovers, Position
 from engine.store.runs.run_log import NewLogLine
 from engine.store.runs.runs import Run
 from engine.store.tenant.audit import AuditEntry
-from engine.temporal.connection import RPC_TIMEOUT, is_refusal, unavailable
+from engine.temporal.connection import RPC_TIMEOUT, is_final, unavailable
 from engine.values.timestamps import iso_milliseconds
-from engine.wording import counted
 
 _LOG: Final = structlog.get_logger("runstudio.reconciler")
 
@@ -40,8 +38,6 @@ AT_ONCE: Final = 16
 """Calls to Temporal in flight."""
 IDLE_SECONDS: Final = 10.0
 """A row that changed more recently than this is left alone: its run is surely writing."""
-SUSPICIOUS: Final = 5
-"""This many unknown runs, and not one known, mean that we ask the wrong Temporal, and not that the runs are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +82,7 @@ async def relaunch_pending(context: OperationContext) -> Relaunched:
 async def close_stranded(context: OperationContext, after: Position | None = None) -> Checked:
     """Compare open rows with Temporal, from a position on, and close those whose execution is over or unknown.
 
-    Raises ``Unavailable`` when Temporal does not answer, ``EngineError`` (TEMPORAL_KNOWS_NONE) when it knows none of many runs:
-    then none is closed.
+    Raises ``Unavailable`` when Temporal does not answer, or is not the one the database belongs to: then none is closed.
     """
     async with writing(context.store) as connection:
         page = await reconciling.open_runs(connection, after, CHECKS_PER_PASS, idle_seconds=IDLE_SECONDS)
@@ -115,7 +110,7 @@ async def close_recently_ended(context: OperationContext, within: timedelta) -> 
             if execution.id.startswith(prefix)
         ]
     except RPCError as error:
-        if is_refusal(error):
+        if error.status is RPCStatusCode.UNIMPLEMENTED or is_final(error):
             # A server without visibility; the walk over the open rows finds the same, only later.
             return Checked()
         raise unavailable(error, "list ended executions") from error
@@ -203,7 +198,7 @@ def _alone(work: Callable[[Item], Awaitable[Result]], otherwise: Result) -> Call
     async def one(item: Item) -> Result:
         try:
             return await work(item)
-        except (RPCError, EngineError):
+        except (RPCError, Unavailable):
             raise
         except Exception:  # noqa: BLE001 - see above
             run = item[0] if isinstance(item, tuple) else item
@@ -222,15 +217,8 @@ async def _compare(context: OperationContext, page: Sequence[Run]) -> int:
         ends = await _each(page, _alone(lambda run: _end(client, context, run), None))
     except RPCError as error:
         raise unavailable(error, "describe a run") from error
-    unknown = sum(end is not None and end.temporal_status == UNKNOWN for end in ends)
-    if unknown == len(page) >= SUSPICIOUS:
-        raise EngineError(
-            "TEMPORAL_KNOWS_NONE",
-            f"Temporal (namespace {client.namespace}) knows none of {counted(unknown, 'open run')}; none of them was closed.",
-            "Check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE of this worker. "
-            + advice.CANCEL.to("If the executions are really gone, cancel the runs", run="RUN_ID ..."),
-            {"unknown": unknown, "namespace": client.namespace},
-        )
+    if any(end is not None and end.temporal_status == UNKNOWN for end in ends):
+        await context.temporal.confirm()
     over = [(run, end) for run, end in zip(page, ends, strict=True) if end is not None]
     return sum(await _each(over, _alone(lambda pair: _settle(context, *pair), False)))
 

@@ -152,6 +152,7 @@ async def _close(context: OperationContext, client: Client, run: Run, reason: st
         # It is over, only the row does not know: what really happened is written, not what was asked for.
         await settle(context, run, end)
         return
+    await context.temporal.confirm()
     error_json = {"category": "Cancellation", "code": "CANCELED", "message": reason, "stage": "cancel"}
     async with writing(context.store) as connection:
         await runs.mark_cancel_requested(connection, run.run_id)

@@ -121,7 +121,7 @@ async def launch_in_transaction(
     ``keep_refused`` the FAILED run is part of the transaction too. Raises as ``launch_published_run`` (never LAUNCH_REFUSED)
     and as ``writing_in``; the caller's own rows are left as they are.
     """
-    await context.require(Level.OPERATE)
+    await context.require(Level.OPERATE, tells_temporal=False)
     _check_keys(request)
     payload = storable_payload(request.payload)
     async with writing_in(context.store, connection) as rows:

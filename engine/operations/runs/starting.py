@@ -28,7 +28,7 @@ from engine.operations.context import OperationContext
 from engine.store.database.transactions import writing, writing_at_once
 from engine.store.runs import runs
 from engine.store.runs.run_log import NewLogLine
-from engine.temporal.connection import RPC_TIMEOUT, is_refusal, unavailable
+from engine.temporal.connection import RPC_TIMEOUT, is_final, unavailable
 from engine.wording import sentence
 
 RETRY_SECONDS: Final = 15.0
@@ -57,7 +57,8 @@ class StartOutcome:
 async def hand_to_temporal(context: OperationContext, run: PendingRun) -> StartOutcome:
     """Start the run's workflow and record how that ended.
 
-    An unreachable Temporal leaves the run pending; only a definite refusal closes it, FAILED with stage ``launch``.
+    An unreachable Temporal leaves the run pending, and so does a namespace, a right or a key that is refused; only a refusal of
+    this very run closes it, FAILED with stage ``launch``.
     Raises ``Unavailable`` when Postgres cannot be asked; then the run is still pending, whatever Temporal did.
     """
     try:
@@ -66,7 +67,7 @@ async def hand_to_temporal(context: OperationContext, run: PendingRun) -> StartO
         temporal_run_id = await _start(client, run)
         reach("launch.after_start")
     except RPCError as error:
-        if is_refusal(error):
+        if is_final(error):
             return await _refused(context, run, error)
         return await _postponed(context, run, unavailable(error, "start the run"))
     except EngineError as error:

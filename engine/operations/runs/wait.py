@@ -8,8 +8,8 @@ from typing import Final
 
 from engine.errors import EngineError, TimedOut, Unavailable
 from engine.operations.context import OperationContext
-from engine.store.database.engine import libpq_url
-from engine.store.database.notifications import RUNS, notices
+from engine.store.database.connecting import libpq_url
+from engine.store.database.notifications import RUNS, ListenPooled, notices
 from engine.store.database.reader import run_id_text, run_not_found
 from engine.store.database.transactions import writing_at_once
 from engine.store.runs.runs import load_statuses
@@ -23,9 +23,10 @@ LISTEN_AGAIN_SECONDS: Final = 1.0
 class RunWaits:
     """All waits of one program for runs of one tenant. To be closed at the end."""
 
-    def __init__(self, context: OperationContext) -> None:
+    def __init__(self, context: OperationContext, listen_url: str | None = None) -> None:
+        """``listen_url``: the database for a connection that listens; None: that of the store."""
         self._context = context
-        self._url = libpq_url(context.store.url)
+        self._url = listen_url or libpq_url(context.store.url)
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._told: set[str] = set()
         self._news = asyncio.Event()
@@ -87,7 +88,7 @@ class RunWaits:
 
     async def _listen(self) -> None:
         while True:
-            with contextlib.suppress(Unavailable):
+            try:
                 told = notices(
                     self._url, (RUNS,), application_name="runstudio waits", listening=lambda: self._tell(*self._waiting)
                 )
@@ -95,6 +96,11 @@ class RunWaits:
                     tenant, _, run_id = notice.payload.partition(":")
                     if tenant == self._context.tenant and run_id in self._waiting:
                         self._tell(run_id)
+            except ListenPooled:
+                return
+            except Unavailable:
+                # Postgres is away; whoever looks says so.
+                pass
             await asyncio.sleep(LISTEN_AGAIN_SECONDS)
 
     def _tell(self, *run_ids: str) -> None:

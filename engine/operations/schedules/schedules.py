@@ -22,7 +22,7 @@ from engine.operations.runs.admission import storable_payload
 from engine.operations.schedules.temporal_schedules import drop_schedule, put_schedule
 from engine.records import Level
 from engine.store.catalog.definitions import load_version, load_workflow
-from engine.store.database.exclusive import only_one
+from engine.store.database.leases import only_one
 from engine.store.database.transactions import Connection, writing
 from engine.store.schedules import schedules
 from engine.store.schedules.schedules import Fire, Published, Schedule, Wanted, schedule_id_of
@@ -151,7 +151,7 @@ async def _synced(context: OperationContext, workflow_id: str) -> ScheduleState:
     if row is None and exists and not (published and published.timed):
         return ScheduleState("none")
     # One at a time, or an older version could overtake a newer one on its way to Temporal.
-    async with only_one(context.store, f"schedule {schedule_id}") as ours:
+    async with only_one(context.store, f"schedule {schedule_id}", context.actor.name) as ours:
         if not ours:
             return ScheduleState("pending", message="Another process is at this schedule.")
         return await _sync(context, workflow_id, schedule_id)

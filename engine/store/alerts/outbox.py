@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import select, text
+from sqlalchemy import and_, func, literal_column, select, text
 
 from engine.records import AlertMessage, AlertTarget, MessageState
-from engine.store.database.reader import Reader
+from engine.store.database.question import QUESTIONS, Question, question
+from engine.store.database.reader import Reader, Reading
 from engine.store.database.transactions import Connection
 from engine.store.tables import workflow_alert_outbox, workflow_alerts
 from engine.values.json_policy import dumps_for_storage
@@ -21,6 +23,9 @@ LONGEST_PAUSE_SECONDS: Final = 3600.0
 MAX_ERROR: Final = 500
 
 messages = workflow_alert_outbox.c
+_NAMED: Final = select(workflow_alert_outbox, workflow_alerts.c.name).join(
+    workflow_alerts, workflow_alerts.c.alert_id == messages.alert_id
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,34 +79,38 @@ async def delete_settled(connection: Connection, limit: int) -> int:
 
 
 async def list_messages(
-    reader: Reader, *, message_id: str | None, state: MessageState | None, since: datetime | None = None, limit: int
+    reader: Reader, *, message_id: str | None, state: MessageState | None, limit: int
 ) -> tuple[AlertMessage, ...]:
-    """Messages, newest first; of one id, of a state, made since a moment."""
-    question = (
-        select(workflow_alert_outbox, workflow_alerts.c.name)
-        .join(workflow_alerts, workflow_alerts.c.alert_id == messages.alert_id)
-        .where(messages.tenant == reader.tenant)
-    )
+    """Messages, newest first; of one id, or of a state."""
+    wanted = _NAMED.where(messages.tenant == reader.tenant)
     if message_id is not None:
-        question = question.where(messages.message_id == message_id)
+        wanted = wanted.where(messages.message_id == message_id)
     if state is not None:
-        question = question.where(messages.state == state)
-    if since is not None:
-        question = question.where(messages.created_at >= since)
-    rows = await reader.rows(question.order_by(messages.created_at.desc(), messages.message_id.desc()).limit(limit))
-    return tuple(
-        AlertMessage(
-            row.message_id,
-            row.name,
-            row.group_key,
-            MessageState(row.state),
-            row.attempts,
-            row.next_attempt_at,
-            reader.hide_text(row.last_error),
-            row.created_at,
-            row.settled_at,
-        )
-        for row in rows
+        wanted = wanted.where(messages.state == state)
+    rows = await reader.rows(wanted.order_by(messages.created_at.desc(), messages.message_id.desc()).limit(limit))
+    return tuple(message_of(row, reader) for row in rows)
+
+
+@lru_cache(maxsize=QUESTIONS)
+def given_up(tenant: str, within: timedelta, limit: int) -> Question:
+    """Messages made ``within`` that time which nobody took; newest first."""
+    failed = and_(messages.state == literal_column("'failed'"), messages.created_at >= func.now() - within)
+    rows = _NAMED.where(messages.tenant == tenant, failed)
+    return question(rows.order_by(messages.created_at.desc(), messages.message_id.desc()).limit(limit))
+
+
+def message_of(row: Any, reading: Reading) -> AlertMessage:
+    """The message of a row, as it may be shown."""
+    return AlertMessage(
+        row.message_id,
+        row.name,
+        row.group_key,
+        MessageState(row.state),
+        row.attempts,
+        row.next_attempt_at,
+        reading.hide_text(row.last_error),
+        row.created_at,
+        row.settled_at,
     )
 
 

@@ -1,1 +1,1 @@
-"""Connections, transactions, keyset cursors, advisory locks, LISTEN/NOTIFY and the schema version."""
+"""Connections, transactions, keyset cursors, leases, LISTEN/NOTIFY and the schema version."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from psycopg import errors as postgres_errors
-from sqlalchemy import URL, event, make_url, text
+from psycopg.abc import AdaptContext
+from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -13,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
+from engine.store.database.connecting import CONNECT_TIMEOUT_SECONDS, connect, is_pooled
 from engine.store.database.tenant_binding import bind_to_tenant
 from engine.values.json_policy import dumps_for_storage
 
 READ_TIMEOUT_SECONDS: Final = 2.0
 """Longest one statement of a reader may run."""
-CONNECT_TIMEOUT_SECONDS: Final = 5
 LOCK_TIMEOUT_SECONDS: Final = 10
 """Longest one statement of an operation waits for locks. Programs launch in transactions of their own, which may stay open."""
 
@@ -33,14 +34,13 @@ def create_store_engine(
 ) -> AsyncEngine:
     """An async engine on psycopg 3 whose json parameters go through the JSON policy. Nothing is connected yet.
 
-    ``url`` may name any Postgres dialect (``postgresql://...``). ``tenant``: the only one whose rows its transactions see; None:
-    all of them, for a worker. Call ``dispose()`` at the end. A connection that broke is
+    ``url`` may name any Postgres dialect (``postgresql://...``), and a pooler. ``tenant``: the only one whose rows its
+    transactions see; None: all of them, for a worker. Call ``dispose()`` at the end. A connection that broke is
     found out by its next use, which fails: callers repeat (activities are), instead of paying a ping per transaction.
     """
-    arguments = connect_arguments(application_name)
-    arguments["options"] += f" -c lock_timeout={LOCK_TIMEOUT_SECONDS}s"
-    engine = create_async_engine(
-        make_url(url).set(drivername=DATABASE_DRIVER),
+    location = make_url(url).set(drivername=DATABASE_DRIVER)
+    engine: AsyncEngine = create_async_engine(
+        location,
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -48,13 +48,28 @@ def create_store_engine(
         json_serializer=dumps_for_storage,
         # Payloads are parameters, and what an exception says is logged and stored.
         hide_parameters=True,
-        connect_args=arguments,
+        async_creator=lambda: connect(
+            location,
+            application_name,
+            adapters=adapters_of(engine),
+            autocommit=False,
+            lock_seconds=LOCK_TIMEOUT_SECONDS,
+        ),
         isolation_level=None if tenant is None else "AUTOCOMMIT",
     )
     event.listen(engine.sync_engine, "handle_error", _leave_a_former_primary)
     if tenant is not None:
+        # First: it is what begins the transaction.
         bind_to_tenant(engine, tenant)
+    event.listen(engine.sync_engine, "begin", _limit_waiting_over_a_pooler)
     return engine
+
+
+def adapters_of(engine: AsyncEngine) -> AdaptContext | None:
+    """How the connections of an engine read and write values, json among them."""
+    _, arguments = engine.dialect.create_connect_args(engine.url)
+    adapters: AdaptContext | None = arguments.get("context")
+    return adapters
 
 
 def _leave_a_former_primary(context: ExceptionContext) -> None:
@@ -63,18 +78,11 @@ def _leave_a_former_primary(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def connect_arguments(application_name: str) -> dict[str, Any]:
-    """Connection parameters of every connection we make, the migrations' included."""
-    return {
-        "application_name": application_name,
-        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-        # A vanished server is noticed in half a minute instead of two hours.
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 4,
-        # Compiling costs more than our statements run.
-        "options": "-c timezone=UTC -c jit=off",
-    }
+def _limit_waiting_over_a_pooler(connection: Connection) -> None:
+    """A setting of a session would stay with the pooler's; a direct connection has it from its beginning."""
+    pooled = is_pooled(connection.connection.driver_connection)
+    if pooled and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
 
 
 async def is_read_only(connection: AsyncConnection) -> bool:
@@ -82,11 +90,6 @@ async def is_read_only(connection: AsyncConnection) -> bool:
     # Not transaction_read_only: a connection that a reader has used begins its transactions as READ WRITE.
     asked = text("SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'")
     return bool((await connection.execute(asked)).scalar_one())
-
-
-def libpq_url(url: str | URL) -> str:
-    """``url`` as libpq and psycopg's ``connect`` take it, with its password."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def url_without_password(url: str) -> str:

@@ -11,7 +11,7 @@ from psycopg import sql
 from sqlalchemy import func, select
 
 from engine.errors import Unavailable
-from engine.store.database.engine import connect_arguments, libpq_url
+from engine.store.database.connecting import connect, is_pooled
 from engine.store.database.transactions import Connection
 
 RUNS: Final = "runstudio_runs"
@@ -20,6 +20,12 @@ EVENTS: Final = "runstudio_events"
 """Payload ``tenant``: an event was received that is not yet routed."""
 LAUNCHES: Final = "runstudio_launches"
 """Payload ``tenant:run_id``: a run was committed whose launcher leaves the start on Temporal to the workers."""
+
+
+class ListenPooled(Unavailable):
+    """The connection goes through a pooler, where nothing is ever heard."""
+
+    retryable = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +47,17 @@ async def notices(
     """LISTEN: notifications of these channels without end, on a connection of their own that is closed with the iterator.
 
     Nothing is told of what was written before the connection listened, nor while it was broken; ``listening`` is called once
-    it does. Raises ``Unavailable`` (POSTGRES_UNREACHABLE) when the connection cannot be made or is lost.
+    it does. Raises ``Unavailable`` (POSTGRES_UNREACHABLE) when the connection cannot be made or is lost, ``ListenPooled``
+    (LISTEN_POOLED).
     """
     try:
-        connection = await psycopg.AsyncConnection.connect(
-            libpq_url(url), autocommit=True, **connect_arguments(application_name)
-        )
-        async with connection:
+        async with await connect(url, application_name) as connection:
+            if is_pooled(connection):
+                raise ListenPooled(
+                    "LISTEN_POOLED",
+                    "The database URL leads to a connection pooler, which passes no notifications on.",
+                    "Changes are noticed by polling; set RUNSTUDIO_DIRECT_DATABASE_URL to hear of them at once.",
+                )
             for channel in channels:
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
             listening()

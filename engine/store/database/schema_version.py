@@ -19,7 +19,8 @@ from sqlalchemy.pool import NullPool
 
 from engine.errors import EngineError, Forbidden, Unavailable
 from engine.settings import DATABASE_DRIVER
-from engine.store.database.engine import as_unavailable, connect_arguments
+from engine.store.database.connecting import connect_directly
+from engine.store.database.engine import as_unavailable
 
 _VERSION: Final = table("alembic_version", column("version_num"))
 
@@ -65,7 +66,7 @@ def current_revision(url: str) -> str | None:
     engine = create_engine(
         make_url(url).set(drivername=DATABASE_DRIVER),
         poolclass=NullPool,
-        connect_args=connect_arguments("runstudio migrate"),
+        creator=lambda: connect_directly(url, "runstudio migrate"),
     )
     try:
         with engine.connect() as connection:

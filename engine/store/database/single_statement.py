@@ -19,7 +19,8 @@ from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.rows import namedtuple_row
 from sqlalchemy import TextClause, event, text
 
-from engine.store.database.engine import as_unavailable, connect_arguments
+from engine.store.database.connecting import connect
+from engine.store.database.engine import adapters_of, as_unavailable
 from engine.store.database.transactions import Store
 
 CONNECTIONS: Final = 12
@@ -38,7 +39,9 @@ async def execute_alone(store: Store, statement: TextClause, parameters: Mapping
     """
     kept = _kept_of(store)
     async with kept.room:
-        driver = kept.idle.pop() if kept.idle else await _connect(store)
+        driver = (
+            kept.idle.pop() if kept.idle else await connect(store.url, "runstudio-steps", adapters=adapters_of(store))
+        )
         try:
             cursor = driver.cursor(row_factory=namedtuple_row)
             await cursor.execute(for_driver(statement.text), parameters)
@@ -89,12 +92,6 @@ def _kept_of(store: Store) -> _Kept:
         kept = _KEPT[engine] = _Kept()
         event.listen(engine, "engine_disposed", lambda _engine: kept.close_idle())
     return kept
-
-
-async def _connect(store: Store) -> Driver:
-    _, location = store.dialect.create_connect_args(store.url)
-    options: dict[str, Any] = {**location, **connect_arguments("runstudio-steps")}
-    return await psycopg.AsyncConnection.connect(autocommit=True, **options)
 
 
 @lru_cache(maxsize=512)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from engine.store.database.connecting import is_pooled
 from engine.store.database.engine import as_unavailable
 from engine.store.database.refusals import as_refusal
 
@@ -36,6 +37,11 @@ async def writing_at_once(store: Store) -> AsyncIterator[Connection]:
     with _saying_when_unavailable():
         async with store.connect() as connection:
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+async def goes_through_a_pooler(connection: Connection) -> bool:
+    """Whether the connection is one of a pooler."""
+    return is_pooled((await connection.get_raw_connection()).driver_connection)
 
 
 @contextmanager

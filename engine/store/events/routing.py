@@ -23,9 +23,6 @@ from engine.store.tables import workflow_runtime_events as events
 
 Json = Any
 
-ROUTING_LOCK: Final = 7_210_411
-"""Advisory lock of the one transaction that routes: numbers are given and become visible in one order."""
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -53,11 +50,6 @@ class Triggered:
     workflow_id: str
     version: int
     definition: Json
-
-
-async def take_routing_turn(connection: Connection) -> bool:
-    """Whether this transaction routes, alone until it ends."""
-    return (await connection.execute(select(func.pg_try_advisory_xact_lock(ROUTING_LOCK)))).scalar_one()  # type: ignore[no-any-return] # a boolean
 
 
 async def number_received(connection: Connection, limit: int) -> list[StoredEvent]:

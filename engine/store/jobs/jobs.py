@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import and_, func, or_, select, text, update
+from sqlalchemy import and_, func, literal_column, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from engine.records import ItemState, Job, JobItem, JobKind, JobState
-from engine.store.database.reader import Reader
+from engine.store.database.question import QUESTIONS, Question, question
+from engine.store.database.reader import Reader, Reading
 from engine.store.database.transactions import Connection
 from engine.store.tables import workflow_job_items, workflow_jobs
 
@@ -65,14 +67,14 @@ async def job_of_key(connection: Connection, tenant: str, key: str) -> Job | Non
     """The job that an idempotency key has made."""
     question = select(workflow_jobs).where(jobs.tenant == tenant, jobs.idempotency_key == key)
     row = (await connection.execute(question)).first()
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 async def load_job(connection: Connection, tenant: str, job_id: str, *, lock: bool = False) -> Job | None:
     """A job of the tenant; ``lock``: nobody else changes it until the transaction ends."""
     question = select(workflow_jobs).where(jobs.tenant == tenant, jobs.job_id == job_id)
     row = (await connection.execute(question.with_for_update() if lock else question)).first()
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 async def list_jobs(reader: Reader, states: Collection[JobState], limit: int) -> tuple[Job, ...]:
@@ -81,16 +83,16 @@ async def list_jobs(reader: Reader, states: Collection[JobState], limit: int) ->
     if states:
         question = question.where(jobs.state.in_(sorted(states)))
     rows = await reader.rows(question.order_by(jobs.created_at.desc(), jobs.job_id.desc()).limit(limit))
-    return tuple(_job(row, reader) for row in rows)
+    return tuple(job_of(row, reader) for row in rows)
 
 
-async def troubled_jobs(reader: Reader, since: datetime, limit: int) -> tuple[Job, ...]:
-    """Jobs that something keeps, and those that ended since then with targets that failed; newest first."""
-    kept = and_(jobs.state == JobState.RUNNING.value, jobs.trouble.is_not(None))
-    ended = and_(jobs.completed_at >= since, jobs.failed > 0)
-    question = select(workflow_jobs).where(jobs.tenant == reader.tenant, or_(kept, ended))
-    rows = await reader.rows(question.order_by(jobs.created_at.desc(), jobs.job_id.desc()).limit(limit))
-    return tuple(_job(row, reader) for row in rows)
+@lru_cache(maxsize=QUESTIONS)
+def troubled_jobs(tenant: str, within: timedelta, limit: int) -> Question:
+    """Jobs that something keeps, and those that ended ``within`` that time with targets that failed; newest first."""
+    kept = and_(jobs.state == literal_column("'running'"), jobs.trouble.is_not(None))
+    ended = and_(jobs.completed_at >= func.now() - within, jobs.failed > 0)
+    rows = select(workflow_jobs).where(jobs.tenant == tenant, or_(kept, ended))
+    return question(rows.order_by(jobs.created_at.desc(), jobs.job_id.desc()).limit(limit))
 
 
 async def list_items(
@@ -154,7 +156,8 @@ async def finish_job(connection: Connection, job_id: str, worker: str) -> bool:
     return (await connection.execute(_FINISH, {"job": job_id, "worker": worker})).first() is not None
 
 
-def _job(row: Any, reader: Reader | None = None) -> Job:
+def job_of(row: Any, reader: Reading | None = None) -> Job:
+    """The job of a row; with a ``reader`` as it may be shown."""
     return Job(
         job_id=row.job_id,
         kind=JobKind(row.kind),

@@ -77,10 +77,11 @@ _STEP: Final = _step_of_path()
 _OF_RUN: Final = and_(
     workflow_definitions.c.tenant == _runs.tenant, workflow_definitions.c.workflow_id == _runs.workflow_id
 )
+_MESSAGE: Final = case((_runs.launch_state == "pending", _runs.launch_error), else_=_runs.error_json["message"].astext)
 _COLUMNS: Final = (
     *(_runs[name] for name in _PLAIN),
     _steps_started().label("step_count"),
-    func.left(_runs.error_json["message"].astext, MESSAGE_CHARACTERS).label("error_message"),
+    func.left(_MESSAGE, MESSAGE_CHARACTERS).label("error_message"),
     func.coalesce(_runs.error_json["code"].astext, _runs.error_json["category"].astext).label("error_code"),
     # A run outlives its definition; it is then known by the id alone.
     func.coalesce(workflow_definitions.c.name, _runs.workflow_id).label("workflow_name"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from runstudio_migrations.online import alter, create_index, online, refuse_downgrade
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

@@ -22,6 +22,7 @@ from runstudio_tui.widgets.line import Line, Span, justify, line
 from runstudio_tui.widgets.virtual_list import Keys, RowState, VirtualList
 
 WORDS: Final = {
+    AttentionKind.DUTY: ("✖", "duty overdue"),
     AttentionKind.STUCK: ("▲", "stuck"),
     AttentionKind.STALLED: ("▲", "no progress"),
     AttentionKind.TASK_FAILING: ("✖", "task failing"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from engine.store.database.engine import libpq_url
+from engine.store.database.connecting import libpq_url
 from engine.store.database.notifications import RUNS, notices
 from engine.store.database.transactions import Store, writing_at_once
 from engine.store.runs.runs import load_statuses

@@ -155,6 +155,8 @@ OPERATIONS: Final[dict[str, tuple[Level, Ask]]] = {
     "system.health": (NONE, lambda e: e.system.health()),
     "system.attention": (READ, lambda e: e.system.attention()),
     "system.installation": (READ, lambda e: e.system.installation()),
+    "system.bound_temporal": (READ, lambda e: e.system.bound_temporal()),
+    "system.move_to_this_temporal": (ADMIN, lambda e: e.system.move_to_this_temporal("x")),
     "system.reveal": (ADMIN, lambda e: e.system.reveal(Revealable.PAYLOAD, RUN, WHY)),
     "system.reveal of an event": (ADMIN, lambda e: e.system.reveal(Revealable.EVENT, EVENT, WHY)),
     "system.reveal of a task": (ADMIN, lambda e: e.system.reveal(Revealable.TASK, TASK, WHY)),

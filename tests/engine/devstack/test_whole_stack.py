@@ -9,6 +9,7 @@ import pytest
 
 from engine.contract import TASK_QUEUE
 from engine.devstack.stack import DevStack
+from engine.errors import Unavailable
 from engine.settings import Settings
 from engine.store.database.schema_version import current_revision, head_revision
 from tests.engine.devstack.processes_seen import kill, processes_of, silent
@@ -38,6 +39,25 @@ def test_it_comes_up_ready_is_repaired_and_goes_down_without_a_trace(data_dir: P
     assert processes_of(data_dir) == {}
     # It ended what it did, instead of being killed.
     assert '"event": "worker stopped"' in stack.logs("worker").read_text().splitlines()[-1]
+
+
+def test_a_temporal_whose_data_is_new_is_refused_until_it_is_asked_to_move_there(data_dir: Path) -> None:
+    stack = DevStack(data_dir, Settings.load(data_dir=data_dir))
+    stack.up(silent)
+    stack.down(silent)
+    for file in data_dir.glob("temporal.db*"):
+        file.unlink()
+    with pytest.raises(Unavailable, match=r"WORKER_NOT_STARTED.*INSTALLATION_OTHER: .*dev up --move"):
+        stack.up(silent)
+    heard: list[str] = []
+    info = stack.up(heard.append, move=True)
+    assert "moving the database to this Temporal" in heard
+    with psycopg.connect(info.database_url.replace("+psycopg", "")) as connection:
+        rows = connection.execute("SELECT operation, reason FROM workflow_audit_log").fetchall()
+    assert rows == [("installation_move", "runstudio dev up --move")]
+    stack.down(silent)
+    assert stack.up(silent).started == ("postgres", "temporal", "worker")
+    stack.down(silent)
 
 
 def test_the_worker_uses_the_stack_and_not_what_the_terminal_names(

@@ -29,9 +29,13 @@ async def crashing_after_start(address: str) -> TemporalConnection:
     return TemporalConnection.from_client(await Client.connect(address, interceptors=[_AfterStart(Crash())]))
 
 
-async def refusing(address: str) -> TemporalConnection:
+async def refusing(
+    address: str,
+    status: RPCStatusCode = RPCStatusCode.INVALID_ARGUMENT,
+    message: str = "Blob data size exceeds limit",
+) -> TemporalConnection:
     """Temporal says no to every start."""
-    refusal = RPCError("Blob data size exceeds limit", RPCStatusCode.INVALID_ARGUMENT, b"")
+    refusal = RPCError(message, status, b"")
     return TemporalConnection.from_client(await Client.connect(address, interceptors=[_InsteadOfStart(refusal)]))
 
 

@@ -122,7 +122,8 @@ async def test_a_worker_that_starts_is_told_as_starting_and_warns_of_nothing(
         async with running(settings(database_url, temporal_address)) as host:
 
             async def only_temporal_is_left() -> bool:
-                return (await get(host, "/readyz")).json() == {"ready": False, "notReady": ["temporal"]}
+                told = (await get(host, "/readyz")).json()
+                return (told["ready"], told["notReady"]) == (False, ["temporal"])
 
             await until(only_temporal_is_left)
             answer = await get(host, "/health")

@@ -74,7 +74,7 @@ async def test_an_unreachable_postgres_is_told_and_tried_again() -> None:
         await sweep_expired(away)
     stop = asyncio.Event()
     report = PartReport("dataStoreSweep", 1.0, stop)
-    running = asyncio.create_task(Sweep(away).run(report))
+    running = asyncio.create_task(Sweep(away, "w").run(report))
 
     async def told() -> bool:
         return report.state == "failing"
@@ -89,7 +89,7 @@ async def test_the_part_sweeps_at_once(store: Store, execute: Execute, query: Qu
     await fill(execute, 10, "now() - n * interval '1 second'")
     stop = asyncio.Event()
     report = PartReport("dataStoreSweep", 1.0, stop)
-    running = asyncio.create_task(Sweep(store).run(report))
+    running = asyncio.create_task(Sweep(store, "w").run(report))
 
     async def swept() -> bool:
         return report.ready and await left(query) == 0

@@ -10,9 +10,12 @@ import pytest
 from temporalio.client import Client
 
 from engine.contract import workflow_id_for
-from engine.errors import EngineError, Unavailable
+from engine.errors import Unavailable
 from engine.ids import new_id
 from engine.operations.context import OperationContext
+from engine.operations.events.deliveries import make_due_deliveries
+from engine.operations.events.events import EventRequest, submit_event
+from engine.operations.events.routing import route_received
 from engine.operations.reconcile import reconcile
 from engine.operations.reconcile.reconcile import (
     Relaunched,
@@ -22,9 +25,13 @@ from engine.operations.reconcile.reconcile import (
     gaps,
     relaunch_pending,
 )
+from engine.operations.runs.cancel import cancel_run
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
-from engine.store.database.transactions import Store
+from engine.store.database.transactions import Store, writing
 from engine.store.runs.reconciling import Leftovers
+from engine.store.tenant.installation import replace_installation
+from engine.temporal.connection import TemporalConnection, WrongTemporal
+from engine.temporal.installation import identity_of, same_installation
 from tests.engine.operations.conftest import (
     Execute,
     Query,
@@ -246,25 +253,72 @@ async def lose_in_temporal(execute: Execute, query: Query, temporal: Client) -> 
     for row in await query("SELECT run_id FROM workflow_runs"):
         # Nobody knows its id any more, and a worker of another test must not find it on the queue.
         await temporal.get_workflow_handle(workflow_id_for(row["run_id"])).terminate(reason="lost")
-    for table in ("workflow_run_logs", "workflow_audit_log"):
-        await execute(f"DELETE FROM {table}")
+    await execute("DELETE FROM workflow_run_logs")
     await execute("UPDATE workflow_runs SET run_id = gen_random_uuid()")
 
 
-async def test_many_unknown_runs_and_not_one_known_mean_the_wrong_temporal(
-    context: OperationContext, start: Callable[[], Awaitable[str]], temporal: Client, execute: Execute, query: Query
+async def test_unknown_runs_are_closed_by_the_right_temporal_alone_however_many(
+    context: OperationContext,
+    store: Store,
+    start: Callable[[], Awaitable[str]],
+    temporal: Client,
+    execute: Execute,
+    query: Query,
 ) -> None:
-    for _ in range(5):
+    await remember(store, temporal, namespace_id="another")
+    for _ in range(6):
         await start()
     await lose_in_temporal(execute, query, temporal)
     await age(execute)
-    with pytest.raises(EngineError, match="TEMPORAL_KNOWS_NONE"):
-        await close_stranded(context)
-    assert {row["status"] for row in await query("SELECT status FROM workflow_runs")} == {"RUNNING"}
-    # One run it knows shows that it is the right one.
+    before = await query("SELECT * FROM workflow_runs ORDER BY run_id")
+    checked = replace(context, temporal=TemporalConnection(lambda: given(temporal), check=same_installation(store)))
+    with pytest.raises(WrongTemporal, match="INSTALLATION_OTHER"):
+        await close_stranded(checked)
+    assert await query("SELECT * FROM workflow_runs ORDER BY run_id") == before
+    await remember(store, temporal)
+    assert (await close_stranded(checked)).closed == 6
+
+
+async def test_a_temporal_that_became_another_one_under_a_living_process_closes_nothing(
+    context: OperationContext,
+    store: Store,
+    start: Callable[[], Awaitable[str]],
+    temporal: Client,
+    execute: Execute,
+    query: Query,
+) -> None:
+    await remember(store, temporal)
+    checked = replace(context, temporal=TemporalConnection(lambda: given(temporal), check=same_installation(store)))
     await start()
+    assert (await close_stranded(checked)).closed == 0
+    await lose_in_temporal(execute, query, temporal)
+    await add_open_rows(execute, (await query("SELECT run_id FROM workflow_runs"))[0]["run_id"])
+    await execute("UPDATE workflow_run_waits SET wait_type = 'event', event_name = 'PAID', key = '42'")
     await age(execute)
-    assert (await close_stranded(context)).closed == 5
+    await remember(store, temporal, cluster_id="another")
+    waits = await open_rows(query)
+    [row] = await query("SELECT * FROM workflow_runs")
+    with pytest.raises(WrongTemporal, match="another"):
+        await close_stranded(checked)
+    with pytest.raises(WrongTemporal):
+        await cancel_run(checked, row["run_id"], "it is gone")
+    await submit_event(context, EventRequest("PAID", {}, "42"))
+    assert await route_received(checked) == 1
+    assert await make_due_deliveries(checked) == 1
+    [delivery] = await query("SELECT status, last_error FROM workflow_event_deliveries")
+    assert delivery["status"] == "pending"
+    assert "INSTALLATION_OTHER" in delivery["last_error"]
+    assert await query("SELECT * FROM workflow_runs") == [row]
+    assert await open_rows(query) == waits
+
+
+async def given(client: Client) -> Client:
+    return client
+
+
+async def remember(store: Store, temporal: Client, **changes: str) -> None:
+    async with writing(store) as connection:
+        await replace_installation(connection, replace(await identity_of(temporal), **changes), "tester")
 
 
 async def test_a_child_that_its_parent_is_still_to_start_is_left_alone(
@@ -282,8 +336,8 @@ async def test_a_child_that_its_parent_is_still_to_start_is_left_alone(
     await temporal.get_workflow_handle(workflow_id_for(parent)).terminate(reason="gone")
     await close_stranded(context)
     await close_stranded(context)
-    rows = await query("SELECT status FROM workflow_runs")
-    assert [row["status"] for row in rows] == ["FAILED", "FAILED"]
+    rows = await query("SELECT status FROM workflow_runs ORDER BY parent_run_id NULLS FIRST")
+    assert [row["status"] for row in rows] == ["FAILED", "CANCELED"], "closed with its parent, as it never began"
 
 
 async def test_rows_from_before_the_cutover_are_never_touched(

@@ -14,7 +14,8 @@ from engine.operations.context import OperationContext
 from engine.operations.runs.hand_over import hand_over_due
 from engine.operations.runs.launch import LaunchRequest, launch_in_transaction, launch_published_run
 from engine.store.database import engine as store_engine
-from engine.store.database.engine import create_store_engine, libpq_url
+from engine.store.database.connecting import libpq_url
+from engine.store.database.engine import create_store_engine
 from engine.store.database.transactions import Store, writing
 from tests.engine.operations.conftest import Execute, Query, add_version
 

@@ -1,0 +1,101 @@
+"""Opening connections to Postgres, direct ones and those that a pooler in transaction mode passes on.
+
+A pooler gives every transaction another server session: it takes no startup options, keeps no prepared statement, no setting but
+the time zone, and no LISTEN. It is recognised by the process id it tells, which is not that of the session behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import psycopg
+from psycopg.abc import AdaptContext
+from sqlalchemy import URL, make_url
+
+from engine.errors import Invalid
+
+CONNECT_TIMEOUT_SECONDS: Final = 5
+_SESSION: Final = b"""
+    SELECT told.direct, set_config('TimeZone', 'UTC', false),
+        CASE WHEN told.direct THEN set_config('jit', 'off', false) END,
+        CASE WHEN told.direct THEN set_config('lock_timeout', %(lock_timeout)s, false) END
+    FROM (SELECT pg_backend_pid() = %(pid)s AS direct) AS told
+"""
+"""Compiling (jit) costs more than our statements run. A pooler keeps the time zone, and would give the rest to somebody else."""
+
+
+def connect_arguments(application_name: str) -> dict[str, Any]:
+    """Connection parameters of every connection we make; any pooler takes them."""
+    return {
+        "application_name": application_name,
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        # A vanished server is noticed in half a minute instead of two hours.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 4,
+    }
+
+
+async def connect(
+    url: str | URL,
+    application_name: str,
+    *,
+    adapters: AdaptContext | None = None,
+    autocommit: bool = True,
+    lock_seconds: int = 0,
+) -> psycopg.AsyncConnection[Any]:
+    """A connection that thinks in UTC. Over a pooler it prepares no statement. Raises the driver's own errors.
+
+    ``adapters``: how it reads and writes values; None: as the driver does.
+    ``lock_seconds``: longest a statement waits for a lock, 0 is for ever; over a pooler it is for ever.
+    """
+    connection = await psycopg.AsyncConnection.connect(
+        libpq_url(url), autocommit=True, context=adapters, **connect_arguments(application_name)
+    )
+    try:
+        cursor = await connection.execute(_SESSION, _values(connection, lock_seconds), prepare=False)
+        _prepare_if_direct(connection, await cursor.fetchone())
+        await connection.set_autocommit(autocommit)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def connect_directly(url: str | URL, application_name: str) -> psycopg.Connection[Any]:
+    """A connection for what needs a session of its own. Raises ``Invalid`` (CONNECTION_POOLED), and the driver's own errors."""
+    connection = psycopg.connect(libpq_url(url), autocommit=True, **connect_arguments(application_name))
+    try:
+        row = connection.execute(_SESSION, _values(connection, 0), prepare=False).fetchone()
+        _prepare_if_direct(connection, row)
+        if is_pooled(connection):
+            raise Invalid(
+                "CONNECTION_POOLED",
+                "The database URL leads to a connection pooler, and migrations need a session of their own.",
+                "Set RUNSTUDIO_DIRECT_DATABASE_URL to the server behind the pooler.",
+            )
+        connection.autocommit = False
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def is_pooled(connection: object) -> bool:
+    """Whether a connection that was made here goes through a pooler; False for one that a program lends us."""
+    return isinstance(connection, psycopg.AsyncConnection | psycopg.Connection) and connection.prepare_threshold is None
+
+
+def libpq_url(url: str | URL) -> str:
+    """``url`` as libpq and psycopg's ``connect`` take it, with its password."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _values(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any], lock_seconds: int) -> Mapping[str, Any]:
+    return {"pid": connection.info.backend_pid, "lock_timeout": f"{lock_seconds}s"}
+
+
+def _prepare_if_direct(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any], row: Any) -> None:
+    if not row[0]:
+        connection.prepare_threshold = None
