@@ -31,7 +31,7 @@ async def set_alert(context: OperationContext, alert: Alert, reason: str) -> Sto
 
     Raises ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG), ``Forbidden``, ``Unavailable``.
     """
-    await context.require(Level.ADMIN)
+    await context.require(Level.ADMIN, tells_temporal=False)
     said = checked_reason(reason)
     async with writing(context.store) as connection:
         await rules.save_alert(connection, context.tenant, new_id(), alert, context.actor.name)
@@ -42,7 +42,7 @@ async def set_alert(context: OperationContext, alert: Alert, reason: str) -> Sto
 
 async def remove_alert(context: OperationContext, name: str, reason: str) -> None:
     """Delete a rule and its messages. Needs the level admin. Raises ``NotFound`` (ALERT_NOT_FOUND), and as ``set_alert``."""
-    await context.require(Level.ADMIN)
+    await context.require(Level.ADMIN, tells_temporal=False)
     said = checked_reason(reason)
     async with writing(context.store) as connection:
         found = await _require(context, connection, name)
@@ -55,7 +55,7 @@ async def try_alert(context: OperationContext, name: str) -> AlertMessage:
 
     Raises ``NotFound`` (ALERT_NOT_FOUND), ``Forbidden``, ``Unavailable``.
     """
-    await context.require(Level.ADMIN)
+    await context.require(Level.ADMIN, tells_temporal=False)
     message_id = new_id()
     async with writing(context.store) as connection:
         found = await _require(context, connection, name)

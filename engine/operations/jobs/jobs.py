@@ -39,7 +39,7 @@ async def submit_job(
     it was written, to be shown. Raises, with nothing written: ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG, FILTER_INVALID,
     IDEMPOTENCY_KEY_INVALID), ``Conflict`` (IDEMPOTENCY_KEY_REUSED), ``Forbidden``, ``Unavailable``.
     """
-    await context.require(Level.ADMIN)
+    await context.require(Level.ADMIN, tells_temporal=False)
     said = checked_reason(reason)
     stored = _stored_filter(kind, wanted)
     text = storable_text(filter_text if filter_text is not None else _as_text(stored))[:MAX_FILTER_TEXT]
@@ -130,7 +130,7 @@ async def cancel_job(context: OperationContext, job_id: str) -> Job:
 async def _change(
     context: OperationContext, job_id: str, operation: str, to: JobState, wanted: Callable[[JobState], bool]
 ) -> Job:
-    await context.require(Level.ADMIN)
+    await context.require(Level.ADMIN, tells_temporal=False)
     async with writing(context.store) as connection:
         found = await jobs.load_job(connection, context.tenant, job_id, lock=True) if is_run_id(job_id) else None
         if found is None:

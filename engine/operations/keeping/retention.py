@@ -52,7 +52,7 @@ async def set_retention(
 
     Raises ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG, RETENTION_INVALID), ``Forbidden``, ``Unavailable``.
     """
-    await context.require(Level.ADMIN)
+    await context.require(Level.ADMIN, tells_temporal=False)
     said, named = checked_reason(reason), _checked_workflow(workflow_id)
     async with writing(context.store) as connection:
         await retention.save_rule(connection, context.tenant, named, keep, context.actor.name)
@@ -65,7 +65,7 @@ async def remove_retention(context: OperationContext, reason: str, *, workflow_i
     """Delete nothing more because of a rule. Needs the level admin. Raises ``NotFound`` (RETENTION_NOT_FOUND), and as
     ``set_retention``.
     """
-    await context.require(Level.ADMIN)
+    await context.require(Level.ADMIN, tells_temporal=False)
     said, named = checked_reason(reason), _checked_workflow(workflow_id)
     async with writing(context.store) as connection:
         if not await retention.delete_rule(connection, context.tenant, named):

@@ -18,7 +18,7 @@ async def delete_run(context: OperationContext, run_id: str, reason: str) -> Non
     Raises, with nothing deleted: ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG), ``NotFound`` (RUN_NOT_FOUND), ``Conflict``
     (RUN_ACTIVE, RUN_TREE_ACTIVE, RUN_JUST_ENDED), ``Forbidden``, ``Unavailable``.
     """
-    await context.require(Level.ADMIN)
+    await context.require(Level.ADMIN, tells_temporal=False)
     said = checked_reason(reason)
     async with writing(context.store) as connection:
         run = await require_run(connection, context.tenant, run_id)
