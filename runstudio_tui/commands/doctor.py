@@ -22,7 +22,7 @@ def doctor(as_json: Json = False) -> None:
             print_json({"parts": parts})
         else:
             for part in parts:
-                say(f"{part.state:<9} {part.name:<10} {part.detail}")
+                say(f"{part.state:<9} {part.name:<13} {part.detail}")
                 if part.advice and part.state != "ok":
                     say(f"{'':<21}{part.advice}")
         return Exit.UNAVAILABLE if any(part.state == "down" for part in parts) else Exit.DONE

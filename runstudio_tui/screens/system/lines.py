@@ -22,6 +22,8 @@ _PARTS: Final = {
     PartState.DOWN: ("✖", "failed"),
     PartState.UNKNOWN: ("·", "dim"),
 }
+NAME_CELLS: Final = 14
+"""Of a part: room for the longest, schedule-sync."""
 QUOTA_RUN: Final = "quota:"
 """Beginning of the key of the row of a run that waits for quota."""
 JOB: Final = "job:"
@@ -56,10 +58,12 @@ def system_rows(answer: SystemAnswer, now: datetime, zone: tzinfo) -> Iterator[R
     for part in answer.health.parts:
         glyph, tone = _PARTS[part.state]
         yield Row(
-            line(f"  {pad(part.name, 11)}", Span(f"{glyph} {pad(part.state.value, 10)}", tone), safe(part.detail))
+            line(
+                f"  {pad(part.name, NAME_CELLS)}", Span(f"{glyph} {pad(part.state.value, 10)}", tone), safe(part.detail)
+            )
         )
         if part.advice and part.state is not PartState.OK:
-            yield Row(line(" " * 25, Span(safe(part.advice), "dim")))
+            yield Row(line(" " * (NAME_CELLS + 14), Span(safe(part.advice), "dim")))
     yield from _workers(answer.installation, now)
     yield from _queue(answer.installation, now)
     yield from _quota(answer, now, zone)
