@@ -147,6 +147,11 @@ class Settings(BaseSettings):
         validation_alias="RUNSTUDIO_HTTP_CA_FILE",
         description="PEM file with certificates of authorities that `http.request` trusts besides the public ones.",
     )
+    alert_commands_dir: Path | None = Field(
+        default=None,
+        validation_alias="RUNSTUDIO_ALERT_COMMANDS",
+        description="Directory of the programs that an alert may run, each by its name. Unset: none.",
+    )
     health_host: str = Field(
         default="127.0.0.1",
         validation_alias="RUNSTUDIO_HEALTH_HOST",
@@ -201,7 +206,13 @@ class Settings(BaseSettings):
         return str(UUID(value))
 
     @field_validator(
-        "data_dir", "temporal_cli", "secrets_dir", "secret_policy_file", "payload_keys_file", "http_ca_file"
+        "data_dir",
+        "temporal_cli",
+        "secrets_dir",
+        "secret_policy_file",
+        "payload_keys_file",
+        "http_ca_file",
+        "alert_commands_dir",
     )
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:

@@ -71,6 +71,7 @@ from engine.records import (
     Wait,
     Workflow,
 )
+from runstudio_tui.job_ports import AlertsReading, JobsPort
 
 
 class RunsReading(Protocol):
@@ -455,6 +456,12 @@ class Backend(Protocol):
 
     @property
     def quota(self) -> QuotaPort: ...
+
+    @property
+    def jobs(self) -> JobsPort: ...
+
+    @property
+    def alerts(self) -> AlertsReading: ...
 
     @property
     def system(self) -> SystemPort: ...

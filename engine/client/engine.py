@@ -8,15 +8,19 @@ from types import TracebackType
 from typing import Final, Self
 
 from engine.actions.registry import load_actions
+from engine.client.alerts import Alerts
 from engine.client.events import Events
+from engine.client.jobs import Jobs
 from engine.client.members import Members
 from engine.client.quota import Quota
 from engine.client.redaction import Redaction
+from engine.client.retention import Retention
 from engine.client.runs import Runs
 from engine.client.schedules import Schedules
 from engine.client.sync import SyncEngine
 from engine.client.system import System
 from engine.client.tasks import Tasks
+from engine.client.tenant import Tenant
 from engine.client.workflows import Workflows
 from engine.ids import uuid_text
 from engine.operations.actor import Actor, Source
@@ -41,8 +45,8 @@ class Engine:
     Make one per process and share it: any number of tasks of the event loop it is opened in may use it at once. Temporal is
     connected when it is first needed, so reading works without it. Programs that are not async use ``Engine.sync()``.
 
-    The groups: ``runs``, ``workflows``, ``events``, ``tasks``, ``schedules``, ``quota``, ``redaction``, ``members``, ``system``.
-    Every refusal is an ``EngineError``.
+    The groups: ``runs``, ``workflows``, ``events``, ``tasks``, ``schedules``, ``quota``, ``redaction``, ``members``, ``jobs``,
+    ``retention``, ``tenant``, ``alerts``, ``system``. Every refusal is an ``EngineError``.
     """
 
     def __init__(
@@ -95,6 +99,10 @@ class Engine:
         self.quota = Quota(self._context)
         self.redaction = Redaction(self._context)
         self.members = Members(self._context)
+        self.jobs = Jobs(self._context)
+        self.retention = Retention(self._context)
+        self.tenant = Tenant(self._context)
+        self.alerts = Alerts(self._context)
         self.system = System(self._context, url, known.session_database_url)
 
     @classmethod

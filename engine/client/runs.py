@@ -11,6 +11,7 @@ from engine.operations.runs import cancel as cancelling
 from engine.operations.runs import export as exporting
 from engine.operations.runs import replay as replaying
 from engine.operations.runs import state as states
+from engine.operations.runs.delete import delete_run
 from engine.operations.runs.launch import LaunchRequest, launch_in_transaction, launch_published_run
 from engine.operations.runs.state_cache import StateCache
 from engine.operations.runs.wait import RunWaits
@@ -210,6 +211,10 @@ class Runs:
         ``progress`` is told how many have ended or were refused. Raises as ``cancel_runs``.
         """
         return tuple(await cancelling.cancel_runs(self._context, run_ids, reason, progress=progress))
+
+    async def delete(self, run_id: str, reason: str) -> None:
+        """Delete a run that has ended, with everything that belongs to it. Needs the level admin. Raises as ``delete_run``."""
+        await delete_run(self._context, run_id, reason)
 
     async def replay_base(self, run_id: str) -> ReplayBase:
         """The input of a run as it may be edited. Needs the level admin. Raises ``NotFound`` (RUN_NOT_FOUND), ``Conflict``

@@ -10,15 +10,19 @@ from inspect import signature
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
+from engine.client.alerts import Alerts
 from engine.client.background import BackgroundLoop
 from engine.client.events import Events
+from engine.client.jobs import Jobs
 from engine.client.members import Members
 from engine.client.quota import Quota
 from engine.client.redaction import Redaction
+from engine.client.retention import Retention
 from engine.client.runs import Runs
 from engine.client.schedules import Schedules
 from engine.client.system import System
 from engine.client.tasks import Tasks
+from engine.client.tenant import Tenant
 from engine.client.workflows import Workflows
 from engine.errors import EngineError
 from engine.records import EventReceipt, Json, Started
@@ -134,6 +138,7 @@ class SyncRuns(SyncGroup[Runs]):
     export_list = streamed(Runs.export_list)
     cancel = plain(Runs.cancel)
     cancel_many = plain(Runs.cancel_many)
+    delete = plain(Runs.delete)
     replay_base = plain(Runs.replay_base)
     replay = plain(Runs.replay)
     replay_many = plain(Runs.replay_many)
@@ -242,6 +247,42 @@ class SyncMembers(SyncGroup[Members]):
     remove = plain(Members.remove)
 
 
+class SyncJobs(SyncGroup[Jobs]):
+    """``engine.jobs``."""
+
+    submit = plain(Jobs.submit)
+    list = plain(Jobs.list)
+    get = plain(Jobs.get)
+    items = plain(Jobs.items)
+    pause = plain(Jobs.pause)
+    resume = plain(Jobs.resume)
+    cancel = plain(Jobs.cancel)
+
+
+class SyncRetention(SyncGroup[Retention]):
+    """``engine.retention``."""
+
+    rules = plain(Retention.rules)
+    set = plain(Retention.set)
+    remove = plain(Retention.remove)
+
+
+class SyncTenant(SyncGroup[Tenant]):
+    """``engine.tenant``."""
+
+    delete = plain(Tenant.delete)
+
+
+class SyncAlerts(SyncGroup[Alerts]):
+    """``engine.alerts``."""
+
+    list = plain(Alerts.list)
+    set = plain(Alerts.set)
+    remove = plain(Alerts.remove)
+    test = plain(Alerts.test)
+    messages = plain(Alerts.messages)
+
+
 class SyncSystem(SyncGroup[System]):
     """``engine.system``."""
 
@@ -274,6 +315,10 @@ class SyncEngine:
         self.quota = SyncQuota(engine.quota, self._loop)
         self.redaction = SyncRedaction(engine.redaction, self._loop)
         self.members = SyncMembers(engine.members, self._loop)
+        self.jobs = SyncJobs(engine.jobs, self._loop)
+        self.retention = SyncRetention(engine.retention, self._loop)
+        self.tenant = SyncTenant(engine.tenant, self._loop)
+        self.alerts = SyncAlerts(engine.alerts, self._loop)
         self.system = SyncSystem(engine.system, self._loop)
 
     @property

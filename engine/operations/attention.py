@@ -15,11 +15,13 @@ from engine.operations.context import OperationContext
 from engine.operations.diagnosis.temporal_facts import Execution, describe_queue, execution_of
 from engine.operations.duties import last_done
 from engine.records import (
+    AlertMessage,
     Attention,
     AttentionItem,
     AttentionKind,
     Delivery,
     Installation,
+    Job,
     Page,
     QueuePoller,
     RunFilter,
@@ -31,10 +33,13 @@ from engine.records import (
     WorkerInfo,
     WorkerPart,
 )
+from engine.store.alerts.outbox import given_up, message_of
+from engine.store.database.question import ask
 from engine.store.database.reader import open_reader
 from engine.store.database.schema_version import head_revision
 from engine.store.database.transactions import writing, writing_at_once
 from engine.store.events.reading import deliveries_page
+from engine.store.jobs.jobs import job_of, troubled_jobs
 from engine.store.runs import listing
 from engine.store.runs.failures import failures_to_look_at
 from engine.store.schedules.reading import troubled_schedules
@@ -100,6 +105,7 @@ async def attention(context: OperationContext) -> Attention:
             lambda row: f"Attempt {row.attempt} of {row.step or 'a step'}: {row.error_code or 'it failed before'}.",
         ),
         AttentionKind.LATE_TASK: [_task(row) for row in await late_tasks(store, tenant, most + 1)],
+        **await _jobs_and_alerts(context),
     }
     items = tuple(item for kind in AttentionKind for item in found[kind][:most])
     return Attention(items, frozenset(kind for kind in found if len(found[kind]) > most), now, problem)
@@ -137,6 +143,16 @@ async def installation(context: OperationContext) -> Installation:
         schema_revision=head_revision(),
         server_now=now,
     )
+
+
+async def _jobs_and_alerts(context: OperationContext) -> dict[AttentionKind, list[AttentionItem]]:
+    most = MOST_OF_A_KIND + 1
+    questions = troubled_jobs(context.tenant, ENDS_SHOWN_FOR, most), given_up(context.tenant, ENDS_SHOWN_FOR, most)
+    reading, [jobs, messages] = await ask(context.store, context.tenant, *questions)
+    return {
+        AttentionKind.JOB: [_job(job_of(row, reading)) for row in jobs],
+        AttentionKind.ALERT: [_alert(message_of(row, reading)) for row in messages],
+    }
 
 
 def _unlaunched(row: RunRow) -> str:
@@ -267,6 +283,19 @@ def _task(row: Task) -> AttentionItem:
         task_id=row.task_id,
         workflow_id=row.workflow_id,
     )
+
+
+def _job(job: Job) -> AttentionItem:
+    failed = f"{counted(job.failed, 'target')} of {job.total} failed."
+    reason = failed if job.state.ended else f"It does not go on: {sentence(job.trouble)}"
+    return AttentionItem(AttentionKind.JOB, job.job_id, job.kind.value, reason, job.updated_at)
+
+
+def _alert(message: AlertMessage) -> AttentionItem:
+    told = (
+        f"It was not taken after {counted(message.attempts, 'attempt')}: {message.last_error or 'no reason was kept'}"
+    )
+    return AttentionItem(AttentionKind.ALERT, message.message_id, message.alert, sentence(told), message.created_at)
 
 
 def _worker(seen: SeenWorker) -> WorkerInfo:

@@ -4,6 +4,7 @@ The studio, the commands and the exports show nothing else.
 """
 
 from engine.definition.issues import Issue
+from engine.records.alerts import Alert, AlertKind, AlertMessage, AlertTarget, MessageState, StoredAlert
 from engine.records.attention import (
     Attention,
     AttentionItem,
@@ -37,6 +38,7 @@ from engine.records.filters import (
     RunOrder,
     TaskFilter,
 )
+from engine.records.jobs import ItemState, Job, JobItem, JobKind, JobState, JobSubmitted
 from engine.records.members import Member, MemberKind
 from engine.records.quota import QuotaUsage
 from engine.records.replay import (
@@ -53,6 +55,7 @@ from engine.records.replay import (
     ReplayPreview,
     StepState,
 )
+from engine.records.retention import Keep, RetentionRule, TenantDeleted
 from engine.records.revealing import Revealable
 from engine.records.runs import (
     ENDED,
@@ -121,6 +124,10 @@ __all__ = [
     "STUCK_AFTER",
     "TASK_STATUSES",
     "TRIGGERS",
+    "Alert",
+    "AlertKind",
+    "AlertMessage",
+    "AlertTarget",
     "Attempt",
     "AttemptBody",
     "AttemptStatus",
@@ -152,8 +159,15 @@ __all__ = [
     "HealthPart",
     "Installation",
     "Issue",
+    "ItemState",
+    "Job",
+    "JobItem",
+    "JobKind",
+    "JobState",
+    "JobSubmitted",
     "Json",
     "JsonChange",
+    "Keep",
     "LatestInput",
     "Level",
     "LogLevel",
@@ -162,6 +176,7 @@ __all__ = [
     "LogQuery",
     "Member",
     "MemberKind",
+    "MessageState",
     "OpenWait",
     "Original",
     "Override",
@@ -180,6 +195,7 @@ __all__ = [
     "ReplayInput",
     "ReplayPreview",
     "Replayed",
+    "RetentionRule",
     "Revealable",
     "RunCounts",
     "RunFilter",
@@ -197,11 +213,13 @@ __all__ = [
     "StepState",
     "StepStatus",
     "StepsPage",
+    "StoredAlert",
     "Task",
     "TaskClaim",
     "TaskClosed",
     "TaskDetail",
     "TaskFilter",
+    "TenantDeleted",
     "Version",
     "Wait",
     "WaitKind",

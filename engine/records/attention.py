@@ -32,6 +32,10 @@ class AttentionKind(StrEnum):
     """A run at its fourth attempt of a step, or later."""
     LATE_TASK = "late-task"
     """A human task that is open after its due time."""
+    JOB = "job"
+    """A job that does not go on, or ended within the last day with targets that failed."""
+    ALERT = "alert"
+    """A message of an alert that was given up within the last day."""
 
 
 @dataclass(frozen=True, slots=True)

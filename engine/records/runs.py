@@ -163,6 +163,8 @@ class RunSummary:
     has_snapshots: bool = False
     launch_attempts: int = 0
     launch_error: str | None = None
+    bodies_deleted_at: datetime | None = None
+    """Since when its inputs and outputs are no longer kept."""
 
     @property
     def run_id(self) -> str:

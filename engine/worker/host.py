@@ -17,6 +17,7 @@ from typing import Any, Final
 import structlog
 
 from engine import __version__
+from engine.actions.builtin.catalog import network_of
 from engine.actions.registry import load_actions
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.memory_ceiling import MemoryCeiling
@@ -24,6 +25,7 @@ from engine.contract import TASK_QUEUE
 from engine.errors import Conflict, Unavailable
 from engine.ids import new_id
 from engine.operations.actor import Actor
+from engine.operations.alerts.sending import Sender
 from engine.operations.context import OperationContext
 from engine.settings import Settings
 from engine.store.database.engine import create_store_engine
@@ -35,10 +37,12 @@ from engine.temporal.client import connect_config, connect_temporal
 from engine.temporal.connection import TemporalConnection, WrongTemporal
 from engine.temporal.installation import remembered_installation
 from engine.values.timestamps import iso_milliseconds
-from engine.worker import quota_scan, sweep
+from engine.worker import alerts, job_loop, quota_scan, retention, sweep
+from engine.worker.alerts import Alerts
 from engine.worker.event_stream import EventStream
 from engine.worker.health import METRICS_TYPE, Answer, HealthServer, json_answer
 from engine.worker.heartbeat import Heartbeat
+from engine.worker.job_loop import JobLoop
 from engine.worker.launches import Launches
 from engine.worker.leftovers import ignored_variables
 from engine.worker.log_lines import log_as_json
@@ -47,6 +51,7 @@ from engine.worker.parts import Part, PartReport, Parts
 from engine.worker.polling import Polling
 from engine.worker.quota_scan import QuotaScan
 from engine.worker.reconcile import Reconciler
+from engine.worker.retention import Retention
 from engine.worker.run_cache import RunCache
 from engine.worker.sweep import Sweep
 from engine.worker.temporal_worker import GRACE
@@ -101,6 +106,7 @@ class WorkerHost:
                 listen_url=settings.session_database_url,
                 sandboxed=sandboxed,
                 cache=RunCache(settings.cache_megabytes),
+                sender=Sender(network_of(settings), actions.secrets(settings), settings.alert_commands_dir),
             )
         )
         self._beats = Heartbeat(self._store, self.process, self._parts.to_json)
@@ -248,6 +254,7 @@ def worker_parts(
     listen_url: str,
     sandboxed: bool,
     cache: RunCache,
+    sender: Sender,
 ) -> tuple[Part, ...]:
     """Everything a worker process does, besides saying that it lives."""
     context = OperationContext(store, temporal, Actor(process.identity, process.host, "reconciler", "service"))
@@ -258,6 +265,9 @@ def worker_parts(
         Part("dataStoreSweep", Sweep(store, process.identity).run, fresh_seconds=sweep.FRESH_SECONDS),
         Part("quotaScan", QuotaScan(context).run, fresh_seconds=quota_scan.FRESH_SECONDS),
         Part("reconciler", Reconciler(context).run, fresh_seconds=90.0),
+        Part("jobs", JobLoop(context).run, fresh_seconds=job_loop.FRESH_SECONDS),
+        Part("alerts", Alerts(context, sender).run, fresh_seconds=alerts.FRESH_SECONDS),
+        Part("retention", Retention(context).run, fresh_seconds=retention.FRESH_SECONDS),
     )
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.records import Level
+from engine.records import Job, Level
 from runstudio_tui.actions.kinds import Action, Scope, Situation
 from runstudio_tui.actions.on_a_run import has_run
 
 
 def _has_paused(now: Situation) -> str:
     return "" if now.rows else "no run waits for quota"
+
+
+def _has_open_job(now: Situation) -> str:
+    if not isinstance(now.row, Job):
+        return "no job is under the cursor"
+    return "the job has ended" if now.row.state.ended else ""
 
 
 SYSTEM: Final = (
@@ -37,6 +43,17 @@ SYSTEM: Final = (
         danger=True,
         when=_has_paused,
         cli="runstudio quota resume RUN_ID ...",
+    ),
+    Action(
+        "system.hold",
+        ("h",),
+        "hold",
+        "Hold the job under the cursor up, or let it go on.",
+        Scope.SYSTEM,
+        40,
+        needs=Level.ADMIN,
+        when=_has_open_job,
+        cli="runstudio jobs pause JOB",
     ),
     Action("system.copy", ("y",), "copy", "Copy what is under the cursor.", Scope.SYSTEM, 60),
 )

@@ -8,6 +8,7 @@ import typer
 
 from engine.errors import Conflict, Invalid
 from runstudio_tui.commands.connection import open_engine
+from runstudio_tui.commands.job_text import tell_submitted
 from runstudio_tui.commands.json_input import read_object
 from runstudio_tui.commands.options import After, Json, Limit
 from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say, say_more
@@ -119,16 +120,24 @@ def redeliver(
     *,
     reason: Annotated[str, typer.Option(help="Why, at least 3 characters; it is audited.", show_default=False)],
     everything: Annotated[bool, typer.Option("--all", help="All that `events dead` lists.")] = False,
+    job: Annotated[bool, typer.Option("--job", help="With --all: as a job of the workers, for very many.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make failed deliveries again, and skipped ones whose target can still take them; exit code 1 when some were refused."""
 
     async def work() -> Exit:
+        from engine.records import JobKind
+
         async with open_engine() as engine:
             if everything == bool(delivery_ids):
                 raise Invalid(
                     "TARGETS_UNCLEAR", "Name deliveries, or say --all.", "`runstudio events dead` lists them."
                 )
+            if job and not everything:
+                raise Invalid("TARGETS_UNCLEAR", "A job is of all of them.", "Say --all with --job.")
+            if job:
+                submitted = await engine.jobs.submit(JobKind.REDELIVER, "dead", reason)
+                return tell_submitted(submitted, as_json=as_json)
             targets = await _dead_ids(engine) if everything else delivery_ids or []
             if not targets:
                 raise Conflict("NOTHING_DEAD", "No delivery failed or was skipped.", "Nothing needs doing.")

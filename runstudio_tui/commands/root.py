@@ -8,23 +8,27 @@ from typing import Annotated
 import typer
 
 from runstudio_tui.commands import (
+    alerts,
     attention,
     bundle,
     dev,
     doctor,
     events,
     installation,
+    jobs,
     members,
     migrate,
     publish,
     quota,
     redaction,
+    retention,
     runs,
     schedules,
     serve,
     simulate,
     start,
     tasks,
+    tenant,
     worker,
     workflows,
 )
@@ -92,6 +96,10 @@ app.add_typer(tasks.app, name="tasks")
 app.add_typer(quota.app, name="quota")
 app.add_typer(installation.app, name="installation")
 app.add_typer(redaction.app, name="redaction")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(retention.app, name="retention")
+app.add_typer(tenant.app, name="tenant")
 app.add_typer(members.app, name="members")
 app.add_typer(dev.app, name="dev")
 app.command()(attention.attention)

@@ -12,6 +12,7 @@ import typer
 
 from engine.records import ExportFormat
 from runstudio_tui.commands.connection import display_zone, open_engine
+from runstudio_tui.commands.job_text import require_runs
 from runstudio_tui.commands.output import print_json, run_command, say
 from runstudio_tui.commands.progress import progress_bar
 from runstudio_tui.commands.run_filter import read_filter
@@ -80,9 +81,7 @@ def _checked(ids: list[str], filter_text: str | None, form: ExportFormat | None)
     """The format. Raises ``Invalid`` for what does not go together."""
     from engine.errors import Invalid
 
-    if bool(ids) is (filter_text is not None):
-        told = "Run ids and --filter exclude each other." if ids else "Nothing says which runs."
-        raise Invalid("WHICH_RUNS", told, "Name run ids, or give --filter; --filter '' is all runs.")
+    require_runs(ids, filter_text)
     chosen = form or (ExportFormat.JSON if len(ids) == 1 else ExportFormat.CSV)
     if chosen is ExportFormat.JSON and len(ids) != 1:
         raise Invalid("EXPORT_FORMAT_INVALID", "json is one run.", "Name one run, or ask for csv or ndjson.")

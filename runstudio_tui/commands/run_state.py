@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from runstudio_tui.commands.connection import open_engine
+from runstudio_tui.commands.job_text import Filter, require_runs, submit_for_filter
 from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say
 from runstudio_tui.commands.progress import progress_bar
@@ -46,8 +47,9 @@ def state(
 
 
 def replay(
-    run_ids: Annotated[list[str], typer.Argument(help="Run ids.", show_default=False)],
+    run_ids: Annotated[list[str] | None, typer.Argument(metavar="RUN_ID", help="Run ids.", show_default=False)] = None,
     *,
+    filter_text: Filter = None,
     preview: Annotated[
         bool, typer.Option("--preview", help="Only say what would be different; execute nothing.")
     ] = False,
@@ -75,9 +77,12 @@ def replay(
 
     async def work() -> Exit:
         from engine.errors import Invalid
+        from engine.records import JobKind
 
+        require_runs(run_ids, filter_text)
+        targets = run_ids or []
         given = GivenInput(payload, edited, patch, base)
-        if len(run_ids) > 1 and (preview or not given.original or version is not None):
+        if len(targets) != 1 and (preview or not given.original or version is not None):
             raise Invalid(
                 "ONE_RUN_ONLY",
                 "--preview, --payload, --edited, --patch and --version are for one run.",
@@ -89,11 +94,13 @@ def replay(
                 "A preview starts no run: it takes no --reason or --idempotency-key.",
                 "Leave out --preview to replay the run.",
             )
+        if filter_text is not None:
+            return await submit_for_filter(JobKind.REPLAY, filter_text, reason, key, as_json=as_json)
         if preview:
-            return await _preview(run_ids[0], given, version, as_json=as_json)
-        if len(run_ids) == 1:
-            return await _replay_one(run_ids[0], reason, given, version, key, as_json=as_json)
-        return await _replay_many(run_ids, reason, key, as_json=as_json)
+            return await _preview(targets[0], given, version, as_json=as_json)
+        if len(targets) == 1:
+            return await _replay_one(targets[0], reason, given, version, key, as_json=as_json)
+        return await _replay_many(targets, reason, key, as_json=as_json)
 
     run_command(work, as_json=as_json)
 

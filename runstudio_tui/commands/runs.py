@@ -8,6 +8,7 @@ import typer
 
 from runstudio_tui.commands import replay_input, run_export, run_history, run_state
 from runstudio_tui.commands.connection import display_zone, open_engine
+from runstudio_tui.commands.job_text import Filter, require_runs, submit_for_filter
 from runstudio_tui.commands.options import After, Json, Limit
 from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say, say_more
 from runstudio_tui.commands.progress import progress_bar
@@ -21,6 +22,7 @@ app = typer.Typer(no_args_is_help=True, help="List, show, explain, export, cance
 
 ENDED_BEFORE: Final = "RUN_ENDED"
 """Canceling what has ended already is no failure: nothing is left to be done."""
+Reason = Annotated[str, typer.Option(help="Why, at least 3 characters; it is audited.", show_default=False)]
 RunArgument = Annotated[str, typer.Argument(help="Run id.", show_default=False)]
 
 
@@ -109,16 +111,26 @@ def why(run_id: RunArgument, as_json: Json = False) -> None:
 
 @app.command()
 def cancel(
-    run_ids: Annotated[list[str], typer.Argument(help="Run ids.", show_default=False)],
-    reason: Annotated[str, typer.Option(help="Why, at least 3 characters; it is audited.", show_default=False)],
+    run_ids: Annotated[list[str] | None, typer.Argument(metavar="RUN_ID", help="Run ids.", show_default=False)] = None,
+    *,
+    reason: Reason,
+    filter_text: Filter = None,
+    key: Annotated[
+        str | None, typer.Option("--idempotency-key", help="With --filter: the same key makes the job once.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Cancel runs and the runs below them, each on its own. Exit code 0 when all have ended, 7 when some still clean up."""
 
     async def work() -> Exit:
+        from engine.records import JobKind
+
+        require_runs(run_ids, filter_text)
+        if filter_text is not None:
+            return await submit_for_filter(JobKind.CANCEL, filter_text, reason, key, as_json=as_json)
         async with open_engine() as engine:
             with progress_bar("canceling", as_json=as_json) as bar:
-                outcomes = await engine.runs.cancel_many(run_ids, reason, progress=bar)
+                outcomes = await engine.runs.cancel_many(run_ids or [], reason, progress=bar)
         raise_the_same([None if _ended_before(outcome) else outcome.error for outcome in outcomes])
         results = [_canceled(outcome) for outcome in outcomes]
         if as_json:
@@ -129,6 +141,26 @@ def cancel(
         if "failed" in words:
             return Exit.REFUSED
         return Exit.ACCEPTED if "requested" in words else Exit.DONE
+
+    run_command(work, as_json=as_json)
+
+
+@app.command()
+def delete(
+    filter_text: Annotated[
+        str,
+        typer.Argument(metavar="FILTER", help="Runs that match, as `status:succeeded until:2026-01-01`; '' for all."),
+    ],
+    reason: Reason,
+    key: Annotated[str | None, typer.Option("--idempotency-key", help="The same key makes the job once.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Delete runs that have ended, with everything that belongs to them, as a job. Never a live one. It cannot be undone."""
+
+    async def work() -> Exit:
+        from engine.records import JobKind
+
+        return await submit_for_filter(JobKind.DELETE, filter_text, reason, key, as_json=as_json)
 
     run_command(work, as_json=as_json)
 

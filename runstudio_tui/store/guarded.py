@@ -12,6 +12,7 @@ from engine.advice import PARTS
 from engine.errors import EngineError, Forbidden, Unavailable
 from engine.records import Change, ExportFormat, ExportPart, RunFilter
 from runstudio_tui.clock import Clock
+from runstudio_tui.job_ports import AlertsReading, JobsPort, JobsReading
 from runstudio_tui.ports import (
     Backend,
     EventsPort,
@@ -153,6 +154,8 @@ class GuardedBackend:
         self.tasks = cast(TasksPort, _Guarded(backend.tasks, TasksReading, clock, read_only=read_only))
         self.schedules = cast(SchedulesPort, _Guarded(backend.schedules, SchedulesReading, clock, read_only=read_only))
         self.quota = cast(QuotaPort, _Guarded(backend.quota, QuotaReading, clock, read_only=read_only))
+        self.jobs = cast(JobsPort, _Guarded(backend.jobs, JobsReading, clock, read_only=read_only))
+        self.alerts = cast(AlertsReading, _Guarded(backend.alerts, AlertsReading, clock, read_only=read_only))
         self.system = cast(SystemPort, _GuardedSystem(backend.system, clock))
 
     async def open(self) -> None:

@@ -21,7 +21,13 @@ from engine.operations.attention import MOST_OF_A_KIND
 from engine.records import AttentionKind
 from engine.store.database.transactions import Store
 from engine.store.schedules.schedules import schedule_id_of
-from engine.store.tables import workflow_event_deliveries, workflow_human_tasks
+from engine.store.tables import (
+    workflow_alert_outbox,
+    workflow_alerts,
+    workflow_event_deliveries,
+    workflow_human_tasks,
+    workflow_jobs,
+)
 from tests.engine.operations.conftest import Execute, execute, store, until
 from tests.engine.store.conftest import TENANT
 from tests.engine.store.rows import insert, insert_run
@@ -114,6 +120,7 @@ async def one_of_each(store: Store, execute: Execute, failing: str, late: str) -
         ),
         "retrying": await run(0, attempt=4, last_error_code="TIMEOUT"),
         "delivery": new_id(), "late-task": new_id(), "schedule": schedule_id_of(TENANT, "billing"),
+        "job": new_id(), "alert": new_id(),
     }  # fmt: skip
     await execute(
         "INSERT INTO workflow_leases (name, holder, token, expires_at, done_at, done_by)"
@@ -141,6 +148,22 @@ async def one_of_each(store: Store, execute: Execute, failing: str, late: str) -
         id=made["schedule"],
         tenant=TENANT,
     )
+    await insert(
+        store, workflow_jobs,
+        {"job_id": made["job"], "kind": "replay", "filter_json": {}, "filter_text": "status:failed", "reason": "again",
+         "actor": "ada", "actor_level": "admin", "state": "running", "total": 3, "trouble": "Temporal does not answer."},
+    )  # fmt: skip
+    rule = new_id()
+    await insert(
+        store, workflow_alerts,
+        {"alert_id": rule, "name": "night", "kind": "failed", "conditions_json": {}, "target_kind": "webhook",
+         "target": "https://x.example/", "set_by": "ada"},
+    )  # fmt: skip
+    await insert(
+        store, workflow_alert_outbox,
+        {"message_id": made["alert"], "alert_id": rule, "group_key": "billing:", "hour": ago(1), "body_json": {},
+         "state": "failed", "attempts": 12, "last_error": "The receiver answered 500."},
+    )  # fmt: skip
     return made
 
 
@@ -152,6 +175,8 @@ WHY = {
     "schedule": "Its next occurrence is overdue.",
     "retrying": "Attempt 4 of charge: TIMEOUT.",
     "late-task": "It is late; nobody has it.",
+    "job": "It does not go on: Temporal does not answer.",
+    "alert": "It was not taken after 12 attempts: The receiver answered 500.",
 }
 
 

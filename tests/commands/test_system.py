@@ -50,7 +50,7 @@ def test_doctor_finds_everything_well(runstudio: Stack) -> None:
     told = runstudio("doctor", "--json")
     assert told.json.keys() == {"parts"}
     states = {part["name"]: part["state"] for part in told.json["parts"]}
-    duties = {"routing", "reconciler", "schedule-sync", "quota-scan", "sweep"}
+    duties = {"routing", "reconciler", "schedule-sync", "quota-scan", "sweep", "alerts", "retention"}
     assert states.keys() == {"postgres", "schema", "temporal", "workers", "runs", "events", "schedules", *duties}
     assert (told.code, states["postgres"], states["temporal"], states["workers"]) == (0, "ok", "ok", "ok")
     for part in told.json["parts"]:

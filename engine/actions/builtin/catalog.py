@@ -24,10 +24,11 @@ def builtin_actions(settings: Settings) -> Iterator[RegisteredAction]:
     """
     for handler in (*REGEX_ACTIONS, *ZONED_ACTIONS, *STORE_ACTIONS, *LINK_ACTIONS):
         yield from declarations_of(handler)
-    yield http_request(_network(settings))
+    yield http_request(network_of(settings))
 
 
-def _network(settings: Settings) -> Network:
+def network_of(settings: Settings) -> Network:
+    """What calls may reach. Raises as ``builtin_actions``."""
     network = Network(AllowedHosts(settings.http_allowed_hosts), settings.http_proxy, settings.http_ca_file)
     try:
         tls_of(network.ca_file)

@@ -18,6 +18,7 @@ from engine.operations.runs.run_access import checked_reason, require_run
 from engine.records import JsonChange, Level, Original, Override, Patch, ReplayBase, Replayed, ReplayInput, Started
 from engine.store.database.reader import open_reader, run_id_text
 from engine.store.runs import runs
+from engine.store.runs.reading import why_input_is_missing
 from engine.store.runs.runs import Run
 from engine.values.json_policy import canonical_json, clean_json
 from engine.values.placeholder import PLACEHOLDER
@@ -154,7 +155,7 @@ async def _stored(context: OperationContext, run_id: str) -> tuple[Run, Json, Re
         if not isinstance(original, dict):
             raise Conflict(
                 "INPUT_NOT_STORED",
-                f"The input of run {run.run_id} was never stored, so it cannot be replayed unedited.",
+                f"{await why_input_is_missing(reader, run.run_id)} So it cannot be replayed unedited.",
                 advice.REPLAY_WITH_INPUT.to("Replay it with an input of your own", run=run.run_id),
             )
         shown = reader.payload(original)

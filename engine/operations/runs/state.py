@@ -26,6 +26,7 @@ from engine.rebuild.preview import Preview, preview_of_version, preview_replay
 from engine.records import Document, Level, Original, PreviewStop, Reason, ReplayInput, ReplayPreview, StepState
 from engine.store.catalog.definitions import Version, load_definition, load_version
 from engine.store.database.reader import Reader, open_reader, run_id_text
+from engine.store.runs.reading import why_input_is_missing
 from engine.store.trace.recorded import load_recorded
 from engine.values.json_policy import storable_text
 from engine.values.request_limits import MAX_VERSION
@@ -66,9 +67,9 @@ async def state_at(  # noqa: PLR0917  # what is asked for, as a person names it
     recorded = run.run
     key = _execution(recorded, step, iteration, visit)
     if recorded.payload is None:
-        raise Conflict(
-            "INPUT_NOT_STORED", "The payload of this run was never stored.", "Nothing can be computed without it."
-        )
+        async with open_reader(context.store, context.tenant) as reader:
+            why = await why_input_is_missing(reader, run_id)
+        raise Conflict("INPUT_NOT_STORED", why, "Nothing can be computed without it.")
     rebuilt = await _computed(partial(run.at, key))
     if rebuilt.before is None:
         raise _unknowable(rebuilt.stop)

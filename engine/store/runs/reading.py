@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, Text, cast, exists, func, or_, select
@@ -19,6 +20,7 @@ from engine.store.tables import (
     workflow_runs,
 )
 from engine.store.trace.payloads import final_scopes_id
+from engine.values.timestamps import iso_milliseconds
 
 NAMED_RUNS: Final = 20
 RELATED_RUNS: Final = 100
@@ -67,9 +69,7 @@ async def run_input(engine: AsyncEngine, tenant: str, run_id: str) -> Document:
         if row is None:
             raise run_not_found(run_id)
         if row.body is None:
-            raise NotFound(
-                "INPUT_NOT_STORED", "The payload of this run was never stored.", "It can be replayed with a new one."
-            )
+            raise NotFound("INPUT_NOT_STORED", why_no_input(row.deleted_at), "It can be replayed with a new one.")
         return reader.payload(row.body, row.size)
 
 
@@ -80,11 +80,27 @@ async def run_output(engine: AsyncEngine, tenant: str, run_id: str) -> Document:
         row = await reader.row(_body(tenant, run_id, runs.output_json))
         if row is None:
             raise run_not_found(run_id)
+        if row.body is None and row.deleted_at is not None:
+            told = f"The output of this run was deleted at {iso_milliseconds(row.deleted_at)}."
+            raise NotFound("OUTPUT_NOT_STORED", told, "`runstudio retention show` says how long it is kept.")
         if row.body is None:
             row = await reader.row(_kept_vars(run_id))
         if row is None or row.body is None:
             raise NotFound("OUTPUT_NOT_STORED", "This run has no output.", "Only a run that ended has one.")
         return reader.document(row.body, row.size)
+
+
+async def why_input_is_missing(reader: Reader, run_id: str) -> str:
+    """Why the payload of a run that exists is not there."""
+    row = await reader.row(select(runs.bodies_deleted_at).where(runs.tenant == reader.tenant, runs.run_id == run_id))
+    return why_no_input(None if row is None else row.bodies_deleted_at)
+
+
+def why_no_input(deleted_at: datetime | None) -> str:
+    """Why the payload of a run is not there."""
+    if deleted_at is not None:
+        return f"The payload of this run was deleted at {iso_milliseconds(deleted_at)}."
+    return "The payload of this run was never stored."
 
 
 def _summary(
@@ -110,6 +126,7 @@ def _summary(
         has_snapshots=row.has_snapshots,
         launch_attempts=row.launch_attempts,
         launch_error=reader.hide_text(row.launch_error),
+        bodies_deleted_at=row.bodies_deleted_at,
     )
 
 
@@ -137,6 +154,7 @@ def _facts(tenant: str, run_id: str) -> Select[Any]:
         runs.error_json,
         runs.launch_attempts,
         runs.launch_error,
+        runs.bodies_deleted_at,
         runs.input_json.is_not(None).label("has_input"),
         or_(runs.output_json.is_not(None), kept).label("has_output"),
         exists(select(snapshots.snapshot_id).where(snapshots.run_id == run_id)).label("has_snapshots"),
@@ -147,7 +165,9 @@ def _facts(tenant: str, run_id: str) -> Select[Any]:
 
 def _body(tenant: str, run_id: str, column: ColumnElement[Any]) -> Select[Any]:
     size = func.octet_length(cast(column, Text))
-    return select(column.label("body"), size.label("size")).where(runs.tenant == tenant, runs.run_id == run_id)
+    return select(column.label("body"), size.label("size"), runs.bodies_deleted_at.label("deleted_at")).where(
+        runs.tenant == tenant, runs.run_id == run_id
+    )
 
 
 def _kept_vars(run_id: str) -> Select[Any]:

@@ -1,5 +1,6 @@
 """All tables of the engine, as SQLAlchemy Core. ``migrations/`` brings a database to exactly this."""
 
+from engine.store.tables.alerts import workflow_alert_outbox, workflow_alerts
 from engine.store.tables.base import (
     ACTIVE_RUN_STATUSES,
     DELIVERY_KINDS,
@@ -31,6 +32,8 @@ from engine.store.tables.events import (
     workflow_runtime_events,
 )
 from engine.store.tables.installation import workflow_installation, workflow_leases
+from engine.store.tables.jobs import workflow_job_items, workflow_jobs
+from engine.store.tables.keeping import workflow_retention
 from engine.store.tables.members import workflow_members
 from engine.store.tables.records import (
     workflow_audit_log,
@@ -66,6 +69,8 @@ __all__ = [
     "WAIT_STATUSES",
     "metadata",
     "workflow_action_invocations",
+    "workflow_alert_outbox",
+    "workflow_alerts",
     "workflow_audit_log",
     "workflow_data_store",
     "workflow_definition_versions",
@@ -75,10 +80,13 @@ __all__ = [
     "workflow_event_deliveries",
     "workflow_human_tasks",
     "workflow_installation",
+    "workflow_job_items",
+    "workflow_jobs",
     "workflow_leases",
     "workflow_members",
     "workflow_payload_schemas",
     "workflow_payloads",
+    "workflow_retention",
     "workflow_run_logs",
     "workflow_run_snapshots",
     "workflow_run_steps",

@@ -91,6 +91,7 @@ workflow_runs = Table(
     time_column("lease_expires_at", doc="History only."),
     time_column("started_at", defaults_to_now=True),
     time_column("completed_at"),
+    time_column("bodies_deleted_at", doc="Since when its inputs and outputs are no longer kept."),
     time_column("updated_at", defaults_to_now=True),
     PrimaryKeyConstraint("run_id", name="workflow_runs_pkey"),
     one_of("status", RUN_STATUSES, "workflow_runs_status_check"),
@@ -198,6 +199,12 @@ workflow_runs = Table(
     Index("workflow_runs_queued", "tenant", "workflow_id", "queue_place", **_partial("launch_state = 'queued'")),
     Index("workflow_runs_active", "updated_at", "run_id", **_partial("status IN ('RUNNING', 'WAITING')")),
     # Room on the page for the next version of the row.
+    Index(
+        "workflow_runs_bodies",
+        "tenant",
+        "completed_at",
+        **_partial("bodies_deleted_at IS NULL AND completed_at IS NOT NULL"),
+    ),
     postgresql_with={"fillfactor": 80},
 )
 

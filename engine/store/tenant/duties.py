@@ -27,7 +27,9 @@ RECONCILER: Final = Duty("reconciler", 90.0)
 SCHEDULE_SYNC: Final = Duty("schedule-sync", 300.0)
 QUOTA_SCAN: Final = Duty("quota-scan", 900.0)
 SWEEP: Final = Duty("sweep", 300.0)
-DUTIES: Final = (ROUTING, RECONCILER, SCHEDULE_SYNC, QUOTA_SCAN, SWEEP)
+ALERTS: Final = Duty("alerts", 300.0)
+RETENTION: Final = Duty("retention", 1800.0)
+DUTIES: Final = (ROUTING, RECONCILER, SCHEDULE_SYNC, QUOTA_SCAN, SWEEP, ALERTS, RETENTION)
 
 
 @dataclass(frozen=True, slots=True)

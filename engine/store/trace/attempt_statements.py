@@ -72,7 +72,8 @@ HOLDER: Final = text("""
         i.run_id, i.step_path, i.iteration, i.visit,
         coalesce(i.input_json, (SELECT p.value_json FROM workflow_payloads AS p WHERE p.payload_id = i.input_ref))
             = CAST(:input_text AS jsonb) AS same_input,
-        (SELECT r.status FROM workflow_runs AS r WHERE r.run_id = i.run_id) AS run_status
+        (SELECT r.status FROM workflow_runs AS r WHERE r.run_id = i.run_id) AS run_status,
+        (SELECT r.bodies_deleted_at FROM workflow_runs AS r WHERE r.run_id = i.run_id) AS bodies_deleted_at
     FROM workflow_action_invocations AS i
     WHERE i.tenant = CAST(:tenant AS uuid) AND i.action_id = :action_id AND i.action_version = :action_version
         AND i.idempotency_key = :key AND i.status IN ('STARTED', 'SUCCEEDED')
@@ -92,14 +93,15 @@ REUSED: Final = text("""
         (run_id, tenant, step_path, iteration, visit, attempt, action_id, action_version, idempotency_key, status,
          input_json, input_ref, input_bytes, output_json, output_ref, output_bytes, started_at, completed_at)
     SELECT CAST(:run_id AS uuid), h.tenant, :path, :iteration, :visit, :attempt, h.action_id, h.action_version, :key,
-        'SUCCEEDED', h.input_json, h.input_ref, h.input_bytes, h.output_json, h.output_ref, h.output_bytes,
+        'SUCCEEDED', h.input_json, CAST(:input_ref AS uuid), h.input_bytes, h.output_json, CAST(:output_ref AS uuid),
+        h.output_bytes,
         CAST(:at AS timestamptz), CAST(:at AS timestamptz)
     FROM workflow_action_invocations AS h WHERE h.invocation_id = CAST(:holder AS uuid)
     ON CONFLICT DO NOTHING
 """)
 REUSED_BY_OWN: Final = text(f"""
     UPDATE workflow_action_invocations AS i
-    SET status = 'SUCCEEDED', idempotency_key = :key, output_json = h.output_json, output_ref = h.output_ref,
+    SET status = 'SUCCEEDED', idempotency_key = :key, output_json = h.output_json, output_ref = CAST(:output_ref AS uuid),
         output_bytes = h.output_bytes, completed_at = CAST(:at AS timestamptz)
     FROM workflow_action_invocations AS h
     WHERE h.invocation_id = CAST(:holder AS uuid) AND {THE_ATTEMPT}

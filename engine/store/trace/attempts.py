@@ -24,6 +24,7 @@ from engine.store.trace.payloads import Placed, Sized
 from engine.store.trace.projection import Progress, Running, projecting
 from engine.values.json_policy import dumps_for_storage, storable_text
 from engine.values.jsonb_order import as_stored
+from engine.values.timestamps import iso_milliseconds
 
 KEY_CONFLICT: Final = "IDEMPOTENCY_KEY_CONFLICT"
 
@@ -194,8 +195,12 @@ async def _resolve(connection: Connection, attempt: NewAttempt) -> Settled | Non
         raise RunClosed(attempt.run_id)
     holder = (await connection.execute(sql.HOLDER, {**_key(attempt), "input_text": attempt.input.text})).first()
     if holder is not None and (own is None or holder.invocation_id != own.invocation_id):
+        if holder.status == "SUCCEEDED" and holder.bodies_deleted_at is not None:
+            gone = f"whose output was deleted at {iso_milliseconds(holder.bodies_deleted_at)}. Use another key to do it again."
+            return await _conflict(connection, attempt, holder, own, gone)
         if holder.status == "SUCCEEDED" and holder.same_input is False:
-            return await _conflict(connection, attempt, holder, own)
+            other = "where it succeeded with another input. Use a key that differs where the input does."
+            return await _conflict(connection, attempt, holder, own, other)
         if holder.status == "SUCCEEDED":
             return await _reuse(connection, attempt, holder, own)
         if not _abandoned(holder, attempt):
@@ -229,18 +234,30 @@ async def _reuse(connection: Connection, attempt: NewAttempt, holder: Row[Any], 
     """Another execution succeeded under this key: its output is ours, and a row of our own says so."""
     step = attempt.step
     note = f"{attempt.key} (used by {attempt.run_id}:{step.path}:{step.iteration}:{step.visit})"
-    parameters = {**_identity(attempt), "key": note, "holder": holder.invocation_id, "at": attempt.claimed_at}
+    settled = await _settled(connection, holder)
+    # Copied: the other run may be deleted, and what belongs to it with it.
+    given = await payloads.place(connection, attempt.run_id, attempt.input)
+    answered = await payloads.place(connection, attempt.run_id, payloads.sized(settled.output))
+    parameters = {
+        **_identity(attempt),
+        "key": note,
+        "holder": holder.invocation_id,
+        "at": attempt.claimed_at,
+        "input_ref": given.ref,
+        "output_ref": answered.ref,
+    }
     await connection.execute(sql.REUSED if own is None else sql.REUSED_BY_OWN, parameters)
     await connection.execute(sql.STEP_SUCCEEDED, {**_where(attempt), "at": attempt.claimed_at})
-    return replace(await _settled(connection, holder), at_ms=parse_instant(attempt.claimed_at))
+    return replace(settled, at_ms=parse_instant(attempt.claimed_at))
 
 
-async def _conflict(connection: Connection, attempt: NewAttempt, holder: Row[Any], own: Row[Any] | None) -> Settled:
-    """The key belongs to another request, whose output is no answer to this one."""
+async def _conflict(
+    connection: Connection, attempt: NewAttempt, holder: Row[Any], own: Row[Any] | None, why: str
+) -> Settled:
+    """The key belongs to a request whose output is no answer to this one, or is gone."""
     error = RunError(
         ACTION,
-        f"The idempotency key {attempt.key} of {attempt.action_id} belongs to another input, with which it succeeded in run"
-        f" {holder.run_id} at {holder.step_path}. Use a key that differs where the input does.",
+        f"The idempotency key {attempt.key} of {attempt.action_id} belongs to run {holder.run_id} at {holder.step_path}, {why}",
         node_path=attempt.step.path,
         at=attempt.claimed_at,
         code=KEY_CONFLICT,

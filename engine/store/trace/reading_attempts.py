@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from engine.errors import NotFound
 from engine.records import Attempt, AttemptBody, AttemptStatus, Document
 from engine.store.database.reader import Reader, open_reader, run_id_text
-from engine.store.tables import workflow_action_invocations, workflow_payloads
+from engine.store.tables import workflow_action_invocations, workflow_payloads, workflow_runs
 from engine.store.trace.reading_steps import step_of
+from engine.values.timestamps import iso_milliseconds
 
 MAX_ATTEMPTS: Final = 500
 
@@ -46,7 +47,7 @@ async def run_attempts(
 
 
 async def attempt_body(engine: AsyncEngine, tenant: str, run_id: str, invocation_id: str) -> AttemptBody:
-    """Input and output of one attempt. Raises ``NotFound`` (ATTEMPT_NOT_FOUND), ``Unavailable``."""
+    """Input and output of one attempt. Raises ``NotFound`` (ATTEMPT_NOT_FOUND, BODY_DELETED), ``Unavailable``."""
     run_id = run_id_text(run_id)
     not_found = NotFound(
         "ATTEMPT_NOT_FOUND", f"This run has no attempt {invocation_id[:60]}.", "Read the attempts again."
@@ -62,12 +63,16 @@ async def attempt_body(engine: AsyncEngine, tenant: str, run_id: str, invocation
         attempts.output_ref,
         attempts.input_bytes,
         attempts.output_bytes,
-    )
+        workflow_runs.c.bodies_deleted_at,
+    ).join(workflow_runs, workflow_runs.c.run_id == attempts.run_id)
     own = (attempts.invocation_id == invocation_id, attempts.run_id == run_id, attempts.tenant == tenant)
     async with open_reader(engine, tenant, run_id) as reader:
         row = await reader.row(query.where(*own))
         if row is None:
             raise not_found
+        if row.bodies_deleted_at is not None:
+            told = f"Input and output of this attempt were deleted at {iso_milliseconds(row.bodies_deleted_at)}."
+            raise NotFound("BODY_DELETED", told, "`runstudio retention show` says how long they are kept.")
         body = await body_view(reader, row)
         return body
 

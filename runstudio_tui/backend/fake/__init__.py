@@ -9,6 +9,7 @@ import asyncio
 
 from runstudio_tui.backend.fake.calls import Call, Calls
 from runstudio_tui.backend.fake.events import FakeEvents
+from runstudio_tui.backend.fake.jobs import FakeAlerts, FakeJobs
 from runstudio_tui.backend.fake.launching import Launches
 from runstudio_tui.backend.fake.quota import FakeQuota
 from runstudio_tui.backend.fake.runs import FakeRuns
@@ -33,6 +34,8 @@ class FakeBackend:
         self.tasks = FakeTasks(self._calls)
         self.schedules = FakeSchedules(self._calls, launches)
         self.quota = FakeQuota(self._calls)
+        self.jobs = FakeJobs(self._calls)
+        self.alerts = FakeAlerts(self._calls)
         self.system = FakeSystem(self._calls)
 
     async def open(self) -> None:

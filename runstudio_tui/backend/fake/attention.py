@@ -12,6 +12,7 @@ from engine.records import (
     AttentionItem,
     AttentionKind,
     Installation,
+    MessageState,
     PartState,
     QueuePoller,
     RunRow,
@@ -106,6 +107,16 @@ def _items(world: World) -> Iterator[AttentionItem]:
                 AttentionKind.LATE_TASK, asked.task_id, asked.title, f"It is late; {who}.", asked.due_at,
                 asked.run_id, None, asked.task_id, asked.workflow_id,
             )  # fmt: skip
+    for job in world.jobs.values():
+        if job.failed or (job.trouble and not job.state.ended):
+            reason = f"It does not go on: {job.trouble}" if job.trouble else f"{job.failed} of {job.total} failed."
+            yield AttentionItem(AttentionKind.JOB, job.job_id, job.kind.value, reason, job.updated_at)
+    for message in world.messages:
+        if message.state is MessageState.FAILED:
+            told = f"It was not taken after {counted(message.attempts, 'attempt')}: {message.last_error}"
+            yield AttentionItem(
+                AttentionKind.ALERT, message.message_id, message.alert, sentence(told), message.created_at
+            )
 
 
 def _about(row: RunRow, kind: AttentionKind, reason: str, since: datetime | None) -> AttentionItem:

@@ -12,6 +12,7 @@ from typing import Final
 
 from engine.errors import Conflict
 from engine.records import (
+    AlertMessage,
     Count,
     Document,
     Event,
@@ -20,6 +21,7 @@ from engine.records import (
     Example,
     Fire,
     HealthPart,
+    Job,
     Json,
     Level,
     LogLevel,
@@ -82,6 +84,8 @@ class World:
         """Occurrences by schedule id, the latest decision first."""
         self.every: dict[str, timedelta] = {}
         """Between the occurrences of a recurring schedule, by its id."""
+        self.jobs: dict[str, Job] = {}
+        self.messages: tuple[AlertMessage, ...] = ()
         self.quota: tuple[int | None, int] = (None, 0)
         """Limit and use of the current period."""
         self.session = Session("admin", Level.ADMIN, "00000000-0000-0000-0000-000000000001", "local", self.now())

@@ -33,6 +33,8 @@ WORDS: Final = {
     AttentionKind.FAILED: ("✖", "failed"),
     AttentionKind.RETRYING: ("◔", "retrying"),
     AttentionKind.LATE_TASK: ("◔", "late task"),
+    AttentionKind.JOB: ("▲", "job"),
+    AttentionKind.ALERT: ("✖", "alert not sent"),
 }
 """Glyph and word of each kind."""
 
@@ -149,6 +151,8 @@ class AttentionScreen(StudioScreen):
             self.studio_app.go_to("tasks", item.task_id)
         elif item.kind is AttentionKind.SCHEDULE and item.workflow_id is not None:
             self.studio_app.go_to("workflows", item.workflow_id)
+        elif item.kind in (AttentionKind.JOB, AttentionKind.ALERT):
+            self.studio_app.go_to("system")
         elif item.run_id is not None:
             self.studio_app.open_run(item.run_id)
 

@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from engine.advice import WORKER
-from engine.records import Health, Installation, PartState, QuotaUsage, RunRow, WorkerInfo
+from engine.records import AlertMessage, Health, Installation, Job, JobState, PartState, QuotaUsage, RunRow, WorkerInfo
 from engine.wording import counted
 from runstudio_tui.domain.present import live_duration, moment
 from runstudio_tui.text import safe
@@ -26,6 +26,15 @@ NAME_CELLS: Final = 14
 """Of a part: room for the longest, schedule-sync."""
 QUOTA_RUN: Final = "quota:"
 """Beginning of the key of the row of a run that waits for quota."""
+JOB: Final = "job:"
+"""Beginning of the key of the row of a job."""
+_JOBS: Final = {
+    JobState.QUEUED: ("○", "text"),
+    JobState.RUNNING: ("●", "running"),
+    JobState.PAUSED: ("‖", "attention"),
+    JobState.DONE: ("✔", "ok"),
+    JobState.CANCELED: ("⊘", "canceled"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,10 @@ class SystemAnswer:
     quota: QuotaUsage
     paused: tuple[RunRow, ...]
     """Runs that wait for quota, at most 100."""
+    jobs: tuple[Job, ...] = ()
+    """The newest ones."""
+    given_up: tuple[AlertMessage, ...] = ()
+    """Messages of alerts that were not taken."""
 
 
 def system_rows(answer: SystemAnswer, now: datetime, zone: tzinfo) -> Iterator[Row]:
@@ -54,6 +67,8 @@ def system_rows(answer: SystemAnswer, now: datetime, zone: tzinfo) -> Iterator[R
     yield from _workers(answer.installation, now)
     yield from _queue(answer.installation, now)
     yield from _quota(answer, now, zone)
+    yield from _jobs(answer.jobs, now, zone)
+    yield from _alerts(answer.given_up, now, zone)
 
 
 def _heading(text: str) -> Row:
@@ -124,3 +139,31 @@ def _resume_hint(usage: QuotaUsage) -> Span:
     if usage.exhausted:
         return Span("   the limit is used up: runstudio quota set raises it", "dim")
     return Span("   e lets one go on, E all", "dim")
+
+
+def _jobs(jobs: tuple[Job, ...], now: datetime, zone: tzinfo) -> Iterator[Row]:
+    if not jobs:
+        return
+    yield Row(())
+    yield _heading("Jobs")
+    for job in jobs:
+        glyph, tone = _JOBS[job.state]
+        settled = f"{job.total - job.left:,} of {job.total:,}{'' if job.filled else '+'}"
+        failed = f", {job.failed:,} failed" if job.failed else ""
+        since = moment(job.created_at, now, zone)
+        about = f"{pad(job.kind.value, 10)} {pad(settled + failed, 24)} {pad(since, 9)} {pad(safe(job.actor), 10)} "
+        made = line("  ", Span(f"{glyph} {pad(job.state.value, 9)}", tone), about, safe(job.filter_text or "all runs"))
+        yield Row(made, copy=job.job_id, key=f"{JOB}{job.job_id}")
+        if job.trouble:
+            yield Row(line(" " * 13, Span(safe(job.trouble), "attention")))
+
+
+def _alerts(given_up: tuple[AlertMessage, ...], now: datetime, zone: tzinfo) -> Iterator[Row]:
+    if not given_up:
+        return
+    yield Row(())
+    yield _heading("Alerts that were not taken")
+    for message in given_up:
+        since = moment(message.created_at, now, zone)
+        about = f"{pad(since, 9)} {pad(safe(message.alert), 20)} {safe(message.last_error or '')}"
+        yield Row(line("  ", Span("✖ ", "failed"), about), copy=message.message_id)

@@ -10,11 +10,11 @@ from textual import work
 from textual.binding import BindingType
 
 from engine.errors import EngineError
-from engine.records import RunRow
+from engine.records import Job, JobState, MessageState, RunRow
 from runstudio_tui.actions import Scope, Situation
 from runstudio_tui.screens.base import Handlers, StudioScreen, screen_bindings
 from runstudio_tui.screens.dialogs.go_on import GoOnDialog
-from runstudio_tui.screens.system.lines import QUOTA_RUN, SystemAnswer, system_rows
+from runstudio_tui.screens.system.lines import JOB, QUOTA_RUN, SystemAnswer, system_rows
 from runstudio_tui.store.feed import Poller
 from runstudio_tui.store.journal import Weight
 from runstudio_tui.store.quota import FOR_QUOTA, all_for_quota
@@ -23,6 +23,7 @@ from runstudio_tui.widgets.line import Span, line
 from runstudio_tui.widgets.line_list import LineList, Row
 
 _PAUSED_SHOWN = 100
+_JOBS_SHOWN = 10
 
 
 class SystemScreen(StudioScreen):
@@ -58,13 +59,15 @@ class SystemScreen(StudioScreen):
 
     async def _fetch(self) -> SystemAnswer:
         backend = self.studio.backend
-        health, installation, quota, paused = await asyncio.gather(
+        health, installation, quota, paused, jobs, given_up = await asyncio.gather(
             backend.system.health(),
             backend.system.installation(),
             backend.quota.usage(),
             backend.runs.list(FOR_QUOTA, limit=_PAUSED_SHOWN),
+            backend.jobs.list(limit=_JOBS_SHOWN),
+            backend.alerts.messages(state=MessageState.FAILED, limit=_JOBS_SHOWN),
         )
-        return SystemAnswer(health, installation, quota, paused.rows)
+        return SystemAnswer(health, installation, quota, paused.rows, jobs, given_up)
 
     def _apply(self, answer: SystemAnswer) -> None:
         self._answer = answer
@@ -92,15 +95,23 @@ class SystemScreen(StudioScreen):
         key = (self.lines.cursor or "").removeprefix(QUOTA_RUN)
         return next((run for run in self.paused if run.run_id == key), None)
 
+    @property
+    def job(self) -> Job | None:
+        """The job under the cursor."""
+        key = (self.lines.cursor or "").removeprefix(JOB)
+        known = self._answer.jobs if self._answer is not None else ()
+        return next((job for job in known if job.job_id == key), None)
+
     def situation(self) -> Situation:
         """See StudioScreen."""
-        return Situation(level=self.studio.level, run=self.current, rows=len(self.paused))
+        return Situation(level=self.studio.level, run=self.current, row=self.job, rows=len(self.paused))
 
     def handlers(self) -> Handlers:
         """See StudioScreen."""
         return {
             "system.open": self._open,
             "system.copy": self._copy,
+            "system.hold": self._hold,
             "system.go_on": lambda: self._go_on([run for run in (self.current,) if run is not None]),
             "system.go_on_all": self._all_go_on,
         }
@@ -114,6 +125,20 @@ class SystemScreen(StudioScreen):
             return
         if self.is_current:
             self._go_on(rows)
+
+    @work(group="flow", exit_on_error=False)
+    async def _hold(self) -> None:
+        job = self.job
+        if job is None:
+            return
+        jobs = self.studio.backend.jobs
+        try:
+            changed = await (jobs.resume if job.state is JobState.PAUSED else jobs.pause)(job.job_id)
+        except EngineError as error:
+            self.say(f"the job: {error.sentences}", Weight.WARNING)
+            return
+        self.say(f"the job {'is held up' if changed.state is JobState.PAUSED else 'goes on'}", Weight.INFO)
+        self._poller.refresh_now()
 
     def _go_on(self, rows: list[RunRow]) -> None:
         self.studio_app.act_on_runs(GoOnDialog, rows, 0, "quota", self._poller.refresh_now)

@@ -239,6 +239,31 @@ async def test_f31_a_key_that_succeeded_with_another_input_is_a_conflict(world: 
     assert world.counts.ran["x"] == 1
 
 
+@pytest.mark.parametrize("action", ["test.quick", "test.writes"])
+async def test_a_keys_answer_outlives_its_run_and_a_deleted_one_is_no_answer(world: World, action: str) -> None:
+    first_run, second_run, third_run = [await world.run() for _ in range(3)]
+    much = "a" * 300_000
+    await run_step(world.activity(), request(first_run, action, text=much, key="k"))
+    await run_step(world.activity(), request(second_run, action, text=much, key="k"))
+    # Nothing of the second run is kept as the first one's, which retention may delete.
+    references = "SELECT input_ref, output_ref FROM workflow_action_invocations WHERE run_id"
+    [named] = await world.rows(f"{references} = '{second_run}'")
+    ids = ", ".join(f"'{value}'" for value in named.values() if value is not None)
+    kept = await world.rows(f"SELECT run_id FROM workflow_payloads WHERE payload_id IN ({ids})")
+    assert {str(row["run_id"]) for row in kept} == {second_run}
+    async with world.store.begin() as connection:
+        await connection.execute(
+            text(
+                "UPDATE workflow_runs SET bodies_deleted_at = now() WHERE run_id = (SELECT run_id FROM"
+                " workflow_action_invocations WHERE idempotency_key = 'k')"
+            )
+        )
+    told = await run_step(world.activity(), request(third_run, action, text=much, key="k"))
+    assert told["error"]["code"] == "IDEMPOTENCY_KEY_CONFLICT"
+    assert "was deleted at 20" in told["error"]["message"]
+    assert world.counts.ran["x"] == 1
+
+
 async def test_an_explicit_key_belongs_to_a_tenant(world: World) -> None:
     other = "00000000-0000-0000-0000-000000000002"
     await run_step(world.activity(), request(await world.run(), value=1, key="k"))

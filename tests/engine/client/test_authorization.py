@@ -14,10 +14,16 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine import (
+    Alert,
+    AlertKind,
+    AlertTarget,
     Engine,
     EngineError,
     ExportFormat,
     Forbidden,
+    ItemState,
+    JobKind,
+    Keep,
     Level,
     MemberKind,
     NotFound,
@@ -40,6 +46,9 @@ TASK: Final = "00000000-0000-7000-8000-0000000000a2"
 DELIVERY: Final = "00000000-0000-7000-8000-0000000000a3"
 SCHEDULE: Final = "00000000-0000-7000-8000-0000000000a4"
 ROW: Final = "00000000-0000-7000-8000-0000000000a5"
+JOB: Final = "00000000-0000-7000-8000-0000000000a6"
+MESSAGE: Final = "00000000-0000-7000-8000-0000000000a7"
+TELL: Final = Alert("tell", AlertKind.FAILED, AlertTarget.COMMAND, "tell")
 EVENT: Final = "event-1"
 WHY: Final = "because it is tried"
 READ, OPERATE, ADMIN, NONE = Level.READ, Level.OPERATE, Level.ADMIN, Level.NONE
@@ -71,6 +80,7 @@ OPERATIONS: Final[dict[str, tuple[Level, Ask]]] = {
     "runs.export": (READ, lambda e: _all(e.runs.export(RUN))),
     "runs.export_list": (READ, lambda e: _all(e.runs.export_list([RUN], ExportFormat.CSV))),
     "runs.cancel": (ADMIN, lambda e: e.runs.cancel(RUN, WHY)),
+    "runs.delete": (ADMIN, lambda e: e.runs.delete(RUN, WHY)),
     "runs.cancel_many": (ADMIN, lambda e: e.runs.cancel_many([RUN], WHY)),
     # F29: the digest of the base and what a preview compares say whether a guess equals what is masked.
     "runs.replay_base": (ADMIN, lambda e: e.runs.replay_base(RUN)),
@@ -124,6 +134,22 @@ OPERATIONS: Final[dict[str, tuple[Level, Ask]]] = {
     "members.list": (READ, lambda e: e.members.list()),
     "members.set": (ADMIN, lambda e: e.members.set("", ADMIN)),
     "members.remove": (ADMIN, lambda e: e.members.remove("nobody", kind=MemberKind.GROUP)),
+    "jobs.submit": (ADMIN, lambda e: e.jobs.submit(JobKind.CANCEL, RunFilter(), WHY)),
+    "jobs.list": (READ, lambda e: e.jobs.list()),
+    "jobs.get": (READ, lambda e: e.jobs.get(JOB)),
+    "jobs.items": (READ, lambda e: e.jobs.items(JOB, ItemState.PENDING)),
+    "jobs.pause": (ADMIN, lambda e: e.jobs.pause(JOB)),
+    "jobs.resume": (ADMIN, lambda e: e.jobs.resume(JOB)),
+    "jobs.cancel": (ADMIN, lambda e: e.jobs.cancel(JOB)),
+    "retention.rules": (READ, lambda e: e.retention.rules()),
+    "retention.set": (ADMIN, lambda e: e.retention.set(Keep(failed=1), WHY)),
+    "retention.remove": (ADMIN, lambda e: e.retention.remove(WHY, workflow_id="orders")),
+    "tenant.delete": (ADMIN, lambda e: e.tenant.delete(OTHER, WHY)),
+    "alerts.list": (READ, lambda e: e.alerts.list()),
+    "alerts.set": (ADMIN, lambda e: e.alerts.set(TELL, WHY)),
+    "alerts.remove": (ADMIN, lambda e: e.alerts.remove("night", WHY)),
+    "alerts.test": (ADMIN, lambda e: e.alerts.test("night")),
+    "alerts.messages": (READ, lambda e: e.alerts.messages(message_id=MESSAGE)),
     # Who one is, and how the parts are, is told to everybody who reaches the process; neither tells of a run.
     "system.session": (NONE, lambda e: e.system.session()),
     "system.health": (NONE, lambda e: e.system.health()),
@@ -176,7 +202,21 @@ async def _engine(installation: Installation, level: Level, tenant: str = DEFAUL
 
 
 def test_the_table_has_every_operation() -> None:
-    groups = ("runs", "workflows", "events", "tasks", "schedules", "quota", "redaction", "members", "system")
+    groups = (
+        "runs",
+        "workflows",
+        "events",
+        "tasks",
+        "schedules",
+        "quota",
+        "redaction",
+        "members",
+        "jobs",
+        "retention",
+        "tenant",
+        "alerts",
+        "system",
+    )
     engine = Engine(database_url="postgresql://nowhere/x", temporal_address="127.0.0.1:1")
     public = {
         f"{group}.{name}"
@@ -233,6 +273,8 @@ async def test_what_belongs_to_another_tenant_is_neither_shown_nor_changed(insta
             invocation_id=ROW,
             snapshot_id=ROW,
             event_id=EVENT,
+            job_id=JOB,
+            message_id=MESSAGE,
             workflow_id="orders",
             task_type="approve",
             name="canary",

@@ -19,7 +19,21 @@ from engine import Engine, SyncEngine, errors, records
 PACKAGE = Path(engine.__file__)
 HEAVY = {"sqlalchemy", "psycopg", "temporalio", "pydantic", "textual", "structlog", "jsonschema", "asyncio"}
 NAMES = [name for name in dir(engine) if not name.startswith("_")]
-GROUPS = ("runs", "workflows", "events", "tasks", "schedules", "quota", "redaction", "members", "system")
+GROUPS = (
+    "runs",
+    "workflows",
+    "events",
+    "tasks",
+    "schedules",
+    "quota",
+    "redaction",
+    "members",
+    "jobs",
+    "retention",
+    "tenant",
+    "alerts",
+    "system",
+)
 
 
 def imported_by(program: str) -> set[str]:

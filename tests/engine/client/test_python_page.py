@@ -18,7 +18,10 @@ from tests.engine.operations.conftest import definition
 
 README = Path(__file__).parents[3] / "README.md"
 PAGE = README.parent / "docs" / "python.md"
-GROUPS = ("runs", "workflows", "events", "tasks", "schedules", "quota", "redaction", "members", "system")
+GROUPS = (
+    "runs", "workflows", "events", "tasks", "schedules", "quota", "redaction", "members",
+    "jobs", "retention", "tenant", "alerts", "system",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

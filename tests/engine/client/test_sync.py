@@ -26,7 +26,10 @@ from engine.ids import new_id
 from tests.engine.operations.conftest import Execute, Query, until
 
 REPOSITORY = Path(__file__).parents[3]
-GROUPS = ("runs", "workflows", "events", "tasks", "schedules", "quota", "redaction", "members", "system")
+GROUPS = (
+    "runs", "workflows", "events", "tasks", "schedules", "quota", "redaction", "members",
+    "jobs", "retention", "tenant", "alerts", "system",
+)  # fmt: skip
 THREAD = "runstudio"
 
 pytestmark = pytest.mark.usefixtures("engine")

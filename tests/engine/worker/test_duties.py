@@ -17,7 +17,7 @@ from tests.engine.operations.conftest import Execute, until
 from tests.engine.worker.hosts import get, ready, running, settings
 
 NAMES: Final = {duty.name for duty in DUTIES}
-PARTS: Final = {"eventStream", "reconciler", "quotaScan", "dataStoreSweep"}
+PARTS: Final = {"eventStream", "reconciler", "quotaScan", "dataStoreSweep", "alerts", "retention"}
 
 
 async def test_a_worker_and_the_doctor_tell_when_each_duty_was_last_done_and_by_whom(

@@ -15,6 +15,7 @@ from engine.records import Change, ChangeKind, ExportFormat, RunFilter
 from runstudio_tui.backend.fake import FakeBackend
 from runstudio_tui.backend.worlds.demo import demo_backend
 from runstudio_tui.clock import ManualClock
+from runstudio_tui.job_ports import AlertsReading, JobsPort, JobsReading
 from runstudio_tui.ports import (
     EventsPort,
     EventsReading,
@@ -41,6 +42,8 @@ PORTS: dict[str, tuple[type, type]] = {
     "tasks": (TasksPort, TasksReading),
     "schedules": (SchedulesPort, SchedulesReading),
     "quota": (QuotaPort, QuotaReading),
+    "jobs": (JobsPort, JobsReading),
+    "alerts": (AlertsReading, AlertsReading),
     "system": (SystemPort, SystemPort),
 }
 """By group: what a session has of it, and what a read-only session has."""
@@ -96,6 +99,8 @@ class Everything:
         self.tasks: Any = Group("tasks", self.reached, error)
         self.schedules: Any = Group("schedules", self.reached, error)
         self.quota: Any = Group("quota", self.reached, error)
+        self.jobs: Any = Group("jobs", self.reached, error)
+        self.alerts: Any = Group("alerts", self.reached, error)
         self.system: Any = Group("system", self.reached, error)
         whole: Any = Group("backend", self.reached, error)
         self.open, self.close = whole.open, whole.close

@@ -1,0 +1,153 @@
+"""Rules about how long ended runs and their bodies are kept, and the pass of a worker that deletes what is older.
+
+Nothing is deleted without a rule. A batch is a transaction of its own, so no lock is held long; what belongs to a live run, or to
+a tree with one, is never touched.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from engine.errors import Invalid, NotFound
+from engine.operations.context import OperationContext
+from engine.operations.runs.run_access import checked_reason
+from engine.records import Keep, Level, RetentionRule
+from engine.store.database.transactions import Connection, writing
+from engine.store.keeping import retention
+from engine.store.runs.deleting import OldRuns, delete_old_bodies, delete_old_runs
+from engine.store.tenant.audit import AuditedActor, AuditEntry, insert_audit
+from engine.values.json_policy import storable_text
+
+BATCH: Final = 100
+"""Runs one transaction deletes."""
+BUDGET_SECONDS: Final = 60.0
+"""How long one pass goes on; the rest is left to the next one."""
+MAX_WORKFLOW_ID: Final = 200
+_STATUSES: Final = {"succeeded": "SUCCEEDED", "failed": "FAILED", "canceled": "CANCELED"}
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a pass did."""
+
+    runs: int = 0
+    bodies: int = 0
+    """Runs whose bodies were deleted."""
+
+
+async def retention_rules(context: OperationContext) -> tuple[RetentionRule, ...]:
+    """The tenant's rule, if there is one, and those of its workflows. Needs the level read."""
+    async with writing(await context.readable()) as connection:
+        return await retention.load_rules(connection, context.tenant)
+
+
+async def set_retention(
+    context: OperationContext, keep: Keep, reason: str, *, workflow_id: str = ""
+) -> tuple[RetentionRule, ...]:
+    """Set what is kept, of all workflows or of one, in place of the rule there was; all rules then. Needs the level admin.
+
+    Raises ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG, RETENTION_INVALID), ``Forbidden``, ``Unavailable``.
+    """
+    await context.require(Level.ADMIN, tells_temporal=False)
+    said, named = checked_reason(reason), _checked_workflow(workflow_id)
+    async with writing(context.store) as connection:
+        await retention.save_rule(connection, context.tenant, named, keep, context.actor.name)
+        days = {name: getattr(keep, name) for name in Keep.__dataclass_fields__}
+        await context.audit(connection, _entry("retention_set", named, said, days))
+        return await retention.load_rules(connection, context.tenant)
+
+
+async def remove_retention(context: OperationContext, reason: str, *, workflow_id: str = "") -> None:
+    """Delete nothing more because of a rule. Needs the level admin. Raises ``NotFound`` (RETENTION_NOT_FOUND), and as
+    ``set_retention``.
+    """
+    await context.require(Level.ADMIN, tells_temporal=False)
+    said, named = checked_reason(reason), _checked_workflow(workflow_id)
+    async with writing(context.store) as connection:
+        if not await retention.delete_rule(connection, context.tenant, named):
+            told = f"There is no rule of {named or 'the tenant'}."
+            raise NotFound("RETENTION_NOT_FOUND", told, "`runstudio retention show` has them.")
+        await context.audit(connection, _entry("retention_remove", named, said, {}))
+
+
+async def apply_retention(
+    context: OperationContext, *, seconds: float = BUDGET_SECONDS, keep_on: Callable[[], bool] = lambda: True
+) -> Deleted:
+    """Delete what is older than the rules of all tenants say, until nothing is left or ``seconds`` have passed.
+
+    ``context``: a worker's. ``keep_on`` is asked between two batches. What was deleted is audited, by rule.
+    Raises ``Unavailable``.
+    """
+    deadline = time.monotonic() + seconds
+    runs = bodies = 0
+
+    def going_on() -> bool:
+        return keep_on() and time.monotonic() < deadline
+
+    async with writing(context.store) as connection:
+        by_tenant = await retention.load_all_rules(connection)
+    for tenant, rules in by_tenant.items():
+        others = [rule.workflow_id for rule in rules if rule.workflow_id]
+        for rule in rules:
+            deleted = await _apply(context, tenant, rule, others, going_on)
+            runs, bodies = runs + deleted.runs, bodies + deleted.bodies
+    return Deleted(runs, bodies)
+
+
+async def _apply(
+    context: OperationContext, tenant: str, rule: RetentionRule, others: Sequence[str], going_on: Callable[[], bool]
+) -> Deleted:
+    counts = {}
+    for name, status in _STATUSES.items():
+        days = getattr(rule.keep, name)
+        if days is not None:
+            too_old = OldRuns(tenant, rule.workflow_id, others, days)
+            counts[name] = await _batches(
+                context, partial(delete_old_runs, old=too_old, status=status, limit=BATCH), going_on
+            )
+    bodies = 0
+    if rule.keep.bodies is not None:
+        old = OldRuns(tenant, rule.workflow_id, others, rule.keep.bodies)
+        bodies = await _batches(context, partial(delete_old_bodies, old=old, limit=BATCH), going_on)
+    done = Deleted(sum(counts.values()), bodies)
+    if done.runs or done.bodies:
+        actor = AuditedActor(context.actor.name, context.actor.known_by, Level.ADMIN.word, context.actor.source, None)
+        entry = _entry("retention_delete", rule.workflow_id, None, {**counts, "bodies": bodies})
+        async with writing(context.store) as connection:
+            await insert_audit(connection, entry, tenant=tenant, actor=actor)
+    return done
+
+
+async def _batches(
+    context: OperationContext, batch: Callable[[Connection], Awaitable[int]], going_on: Callable[[], bool]
+) -> int:
+    done = 0
+    while going_on():
+        async with writing(context.store) as connection:
+            deleted = await batch(connection)
+        done += deleted
+        if deleted < BATCH:
+            break
+    return done
+
+
+def _checked_workflow(workflow_id: str) -> str:
+    named = storable_text(workflow_id)
+    if named != workflow_id or len(named) > MAX_WORKFLOW_ID:
+        raise Invalid("RETENTION_INVALID", "This is no id of a workflow.", "`runstudio workflows list` has them.")
+    return named
+
+
+def _entry(operation: str, workflow_id: str, reason: str | None, details: dict[str, int | None]) -> AuditEntry:
+    return AuditEntry(
+        operation,
+        "settings",
+        workflow_id or "retention",
+        workflow_id=workflow_id or None,
+        reason=reason,
+        details=dict(details),
+    )

@@ -1,0 +1,58 @@
+"""The rules of alerts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from engine.records import Alert, AlertKind, AlertTarget, StoredAlert
+from engine.store.database.transactions import Connection
+from engine.store.tables import workflow_alerts
+
+alerts = workflow_alerts.c
+_CONDITIONS = ("workflow", "code", "more_than", "minutes")
+
+
+async def load_alerts(connection: Connection, tenant: str) -> tuple[StoredAlert, ...]:
+    """The rules of a tenant, by name."""
+    rows = await connection.execute(select(workflow_alerts).where(alerts.tenant == tenant).order_by(alerts.name))
+    return tuple(_stored(row) for row in rows)
+
+
+async def load_all_alerts(connection: Connection) -> list[tuple[str, StoredAlert]]:
+    """The rules of all tenants, each with its tenant."""
+    rows = await connection.execute(select(workflow_alerts).order_by(alerts.tenant, alerts.name))
+    return [(row.tenant, _stored(row)) for row in rows]
+
+
+async def find_alert(connection: Connection, tenant: str, name: str) -> StoredAlert | None:
+    """The rule of a name."""
+    question = select(workflow_alerts).where(alerts.tenant == tenant, alerts.name == name)
+    row = (await connection.execute(question)).first()
+    return None if row is None else _stored(row)
+
+
+async def save_alert(connection: Connection, tenant: str, alert_id: str, alert: Alert, set_by: str) -> None:
+    """Write a rule, in place of the one of that name."""
+    values: dict[str, Any] = {
+        "kind": alert.kind.value,
+        "conditions_json": {name: getattr(alert, name) for name in _CONDITIONS},
+        "target_kind": alert.target_kind.value,
+        "target": alert.target,
+        "set_by": set_by,
+        "set_at": func.now(),
+    }
+    row = insert(workflow_alerts).values(alert_id=alert_id, tenant=tenant, name=alert.name, **values)
+    await connection.execute(row.on_conflict_do_update(index_elements=["tenant", "name"], set_=values))
+
+
+async def delete_alert(connection: Connection, alert_id: str) -> None:
+    """Its messages go with it."""
+    await connection.execute(delete(workflow_alerts).where(alerts.alert_id == alert_id))
+
+
+def _stored(row: Any) -> StoredAlert:
+    alert = Alert(row.name, AlertKind(row.kind), AlertTarget(row.target_kind), row.target, **row.conditions_json)
+    return StoredAlert(row.alert_id, alert, row.set_by, row.set_at)

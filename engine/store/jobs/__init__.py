@@ -1,0 +1,1 @@
+"""Jobs: one operation over everything that matches a filter."""

@@ -1,0 +1,198 @@
+"""Jobs: what matched when it was frozen is settled once, under the name of who submitted it, and can be held up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from engine.errors import Conflict, Forbidden, Invalid, Unavailable
+from engine.ids import new_id
+from engine.operations.actor import Actor
+from engine.operations.context import OperationContext
+from engine.operations.jobs import jobs, settling
+from engine.operations.runs.launch import LaunchRequest, launch_published_run
+from engine.records import ItemState, JobKind, JobState, Level, RunFilter, RunStatus
+from engine.store.database.transactions import Store
+from tests.engine.operations.conftest import AsUser, Execute, Query, add_version
+
+FAILED = RunFilter(statuses=frozenset({RunStatus.FAILED}))
+WHY = "the partner is back"
+
+
+@pytest.fixture
+def worker(context: OperationContext) -> OperationContext:
+    return replace(context, actor=Actor("17@host", None, "reconciler", "service"))
+
+
+async def ended_runs(execute: Execute, number: int, status: str = "FAILED") -> list[str]:
+    """Runs that ended an hour ago, oldest first."""
+    ids = [new_id() for _ in range(number)]
+    for run_id in ids:
+        await execute(
+            "INSERT INTO workflow_runs (run_id, workflow_id, workflow_version, status, engine, input_json, started_at,"
+            " completed_at) VALUES (:run, 'orders', 1, :status, 'temporal', '{\"n\": 1}', now() - interval '1 hour',"
+            " now() - interval '1 hour')",
+            run=run_id,
+            status=status,
+        )
+    return ids
+
+
+async def work(worker: OperationContext) -> None:
+    """Turns until no job is free."""
+    while (await settling.take_turn(worker)).found:
+        pass
+
+
+async def test_a_replay_of_everything_that_failed(
+    context: OperationContext, worker: OperationContext, store: Store, execute: Execute, query: Query
+) -> None:
+    await add_version(store)
+    failed = await ended_runs(execute, 3)
+    await ended_runs(execute, 1, "SUCCEEDED")
+    submitted = await jobs.submit_job(context, JobKind.REPLAY, FAILED, WHY, filter_text="status:failed")
+    # What fails after that is not meant.
+    await execute("UPDATE workflow_jobs SET frozen_at = now() - interval '1 minute'")
+    late = new_id()
+    await execute(
+        "INSERT INTO workflow_runs (run_id, workflow_id, workflow_version, status, engine, input_json)"
+        " VALUES (:run, 'orders', 1, 'FAILED', 'temporal', '{}')",
+        run=late,
+    )
+    assert (submitted.created, submitted.matching.value, submitted.job.state) == (True, 3, JobState.QUEUED)
+    await work(worker)
+    job = await jobs.get_job(context, submitted.job.job_id)
+    assert (job.state, job.total, job.done, job.left, job.trouble) == (JobState.DONE, 3, 3, 0, "")
+    items = await jobs.job_items(context, job.job_id, ItemState.DONE)
+    made = await query("SELECT run_id, replay_of_run_id FROM workflow_runs WHERE replay_of_run_id IS NOT NULL")
+    assert {row["replay_of_run_id"]: row["run_id"] for row in made} == {item.target: item.run_id for item in items}
+    assert sorted(item.target for item in items) == sorted(failed)
+    # Each was the operation that a person calls, under the name of who wanted it.
+    audited = await query("SELECT * FROM workflow_audit_log WHERE operation = 'workflow_run_replay'")
+    assert {(row["actor"], row["actor_known_by"], row["reason"]) for row in audited} == {("tester", "service", WHY)}
+    assert {row["actor_remark"] for row in audited} == {f"job {job.job_id}"}
+
+
+async def test_a_target_that_a_dead_worker_had_taken_up_is_not_replayed_twice(
+    context: OperationContext, worker: OperationContext, store: Store, execute: Execute, query: Query
+) -> None:
+    await add_version(store)
+    await ended_runs(execute, 2)
+    job_id = (await jobs.submit_job(context, JobKind.REPLAY, FAILED, WHY)).job.job_id
+    await work(worker)
+    # As if the worker had died between the operation and its record.
+    await execute("UPDATE workflow_job_items SET state = 'pending', run_id = NULL, settled_at = NULL")
+    await execute("UPDATE workflow_jobs SET state = 'running', done = 0, claimed_by = 'gone', claimed_until = now()")
+    await work(replace(worker, actor=Actor("18@host", None, "reconciler", "service")))
+    job = await jobs.get_job(context, job_id)
+    assert (job.state, job.done) == (JobState.DONE, 2)
+    assert len(await query("SELECT 1 FROM workflow_runs WHERE replay_of_run_id IS NOT NULL")) == 2
+
+
+async def test_what_does_not_qualify_any_more_is_skipped_with_the_reason(
+    context: OperationContext, worker: OperationContext, execute: Execute
+) -> None:
+    changed, unknown = await ended_runs(execute, 2)
+    job_id = (await jobs.submit_job(context, JobKind.REPLAY, FAILED, WHY)).job.job_id
+    # Between collecting and settling somebody has changed one of them; the workflow of the other is not published.
+    claimed = await settling.take_turn(worker, _twice())
+    assert claimed.settled == 0
+    await execute("UPDATE workflow_runs SET status = 'CANCELED' WHERE run_id = :run", run=changed)
+    await work(worker)
+    job = await jobs.get_job(context, job_id)
+    assert (job.state, job.total, job.skipped) == (JobState.DONE, 2, 2)
+    codes = {item.target: item.error_code for item in await jobs.job_items(context, job_id, ItemState.SKIPPED)}
+    assert codes == {changed: "NO_LONGER_MATCHES", unknown: "WORKFLOW_NOT_FOUND"}
+
+
+def _twice() -> Any:
+    """Keeps on for the collecting alone."""
+    answers = iter([True])
+    return lambda: next(answers, False)
+
+
+async def test_a_job_is_held_up_goes_on_and_is_ended(
+    context: OperationContext, worker: OperationContext, execute: Execute, query: Query
+) -> None:
+    await ended_runs(execute, 1)
+    job_id = (await jobs.submit_job(context, JobKind.DELETE, FAILED, WHY)).job.job_id
+    assert (await jobs.pause_job(context, job_id)).state is JobState.PAUSED
+    await work(worker)
+    assert (await jobs.get_job(context, job_id)).total == 0
+    assert (await jobs.resume_job(context, job_id)).state is JobState.QUEUED
+    assert (await jobs.cancel_job(context, job_id)).state is JobState.CANCELED
+    await work(worker)
+    assert len(await query("SELECT 1 FROM workflow_runs")) == 1
+    assert [job.job_id for job in await jobs.list_jobs(context)] == [job_id]
+    assert await jobs.list_jobs(context, open_only=True) == ()
+    with pytest.raises(Conflict, match="has ended"):
+        await jobs.resume_job(context, job_id)
+    operations = [
+        row["operation"] for row in await query("SELECT operation FROM workflow_audit_log ORDER BY created_at")
+    ]
+    assert operations == ["job_submit", "job_pause", "job_resume", "job_cancel"]
+
+
+async def test_a_job_that_something_keeps_says_so_and_goes_on_later(
+    context: OperationContext, worker: OperationContext, store: Store, execute: Execute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_version(store)
+    await execute("UPDATE workflow_definitions SET concurrency_limit = 1")
+    await launch_published_run(context, LaunchRequest("orders", {}))
+    await ended_runs(execute, 1)
+    job_id = (await jobs.submit_job(context, JobKind.REPLAY, FAILED, WHY)).job.job_id
+
+    async def away(*_: object, **__: object) -> None:
+        raise Unavailable("TEMPORAL_UNREACHABLE", "Temporal does not answer.", "Look at it.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(settling, "replay_run", away)
+        await work(worker)
+    job = await jobs.get_job(context, job_id)
+    assert (job.state, job.left, job.trouble) == (JobState.RUNNING, 1, "Temporal does not answer.")
+    await execute("UPDATE workflow_jobs SET claimed_until = now()")
+    await work(worker)
+    [item] = await jobs.job_items(context, job_id, ItemState.PENDING)
+    assert item.error_code == "CONCURRENCY_LIMIT"
+    assert "tried again" in (await jobs.get_job(context, job_id)).trouble
+
+
+async def test_deliveries_that_failed_are_made_again(
+    context: OperationContext, worker: OperationContext, execute: Execute, query: Query
+) -> None:
+    await execute(
+        "INSERT INTO workflow_event_deliveries (delivery_id, event_id, target_kind, target, status, attempts) VALUES"
+        " (gen_random_uuid(), 'a', 'launch', 'orders', 'failed', 10), (gen_random_uuid(), 'b', 'launch', 'orders', 'failed', 10),"
+        " (gen_random_uuid(), 'c', 'launch', 'orders', 'done', 1)"
+    )
+    job_id = (await jobs.submit_job(context, JobKind.REDELIVER, "failed", WHY)).job.job_id
+    await work(worker)
+    job = await jobs.get_job(context, job_id)
+    assert (job.state, job.total, job.done) == (JobState.DONE, 2, 2)
+    rows = await query("SELECT event_id, status FROM workflow_event_deliveries ORDER BY event_id")
+    assert [tuple(row.values()) for row in rows] == [("a", "pending"), ("b", "pending"), ("c", "done")]
+
+
+async def test_what_is_refused_and_what_is_repeated(context: OperationContext, as_user: AsUser, query: Query) -> None:
+    for kind, wanted, reason, code in (
+        (JobKind.CANCEL, FAILED, "x", "REASON_TOO_SHORT"),
+        (JobKind.CANCEL, "failed", WHY, "FILTER_INVALID"),
+        (JobKind.REDELIVER, FAILED, WHY, "FILTER_INVALID"),
+        (JobKind.REDELIVER, "done", WHY, "FILTER_INVALID"),
+    ):
+        with pytest.raises(Invalid) as refused:
+            await jobs.submit_job(context, kind, wanted, reason)
+        assert refused.value.code == code
+    async with as_user(Level.OPERATE) as operator:
+        with pytest.raises(Forbidden):
+            await jobs.submit_job(operator, JobKind.CANCEL, FAILED, WHY)
+    assert await query("SELECT 1 FROM workflow_jobs") == []
+    first = await jobs.submit_job(context, JobKind.CANCEL, FAILED, WHY, idempotency_key="k")
+    again = await jobs.submit_job(context, JobKind.CANCEL, FAILED, WHY, idempotency_key="k")
+    assert (again.created, again.job.job_id) == (False, first.job.job_id)
+    with pytest.raises(Conflict, match="another one"):
+        await jobs.submit_job(context, JobKind.DELETE, FAILED, WHY, idempotency_key="k")
+    async with as_user(Level.READ) as reader:
+        assert (await jobs.get_job(reader, first.job.job_id)).filter_text == "statuses:['FAILED']"

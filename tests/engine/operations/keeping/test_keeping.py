@@ -1,0 +1,194 @@
+"""Keeping and deleting: only what has ended, with everything that belongs to it, and what is gone says so."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import Table, insert, text
+
+from engine.errors import Conflict, Invalid, NotFound
+from engine.ids import new_id
+from engine.operations.context import OperationContext
+from engine.operations.keeping.retention import apply_retention, remove_retention, set_retention
+from engine.operations.keeping.tenant import delete_tenant
+from engine.operations.runs.delete import delete_run
+from engine.operations.runs.launch import LaunchRequest, launch_published_run
+from engine.operations.runs.replay import replay_base
+from engine.records import Keep, Level
+from engine.settings import DEFAULT_TENANT
+from engine.store.database.transactions import Store
+from engine.store.runs.reading import run_input, run_output, run_summary
+from engine.store.tables import metadata
+from engine.store.trace.reading_attempts import attempt_body
+from tests.engine.operations.conftest import AsUser, Execute, Query, add_version
+from tests.engine.store.tenants import OTHER, row_of
+
+WHY = "it is too old"
+BELONGING = (
+    "workflow_run_steps",
+    "workflow_action_invocations",
+    "workflow_run_waits",
+    "workflow_run_logs",
+    "workflow_run_snapshots",
+    "workflow_human_tasks",
+    "workflow_payloads",
+    "workflow_event_deliveries",
+)
+BODIES = ("input_json", "input_text", "output_json", "value_json", "payload", "context_json", "response_json")
+BODILESS = ("workflow_run_steps", "workflow_run_snapshots")
+"""Without an input or an output: an outcome is redacted and short, a snapshot goes with its run."""
+CANARY = {"canary": 1}  # fmt: skip
+
+
+async def add_run(
+    store: Store, *, days: int, status: str = "SUCCEEDED", tenant: str = DEFAULT_TENANT, **more: Any
+) -> str:
+    """A run that ended so many days ago, with a row in every table that has rows of runs."""
+    run_id = new_id()
+    async with store.begin() as connection:
+        values = {"status": status, "engine": "temporal", **more}
+        runs = metadata.tables["workflow_runs"]
+        row = {**row_of(runs, tenant), **_bodies(runs), "run_id": run_id, "workflow_id": "orders", **values}
+        await connection.execute(insert(runs).values(row))
+        ended = text(
+            "UPDATE workflow_runs SET started_at = now() - :days * interval '1 day' - interval '1 hour', completed_at ="
+            " CASE WHEN status NOT IN ('RUNNING', 'WAITING') THEN now() - :days * interval '1 day' END WHERE run_id = :run"
+        )
+        await connection.execute(ended, {"run": run_id, "days": days})
+        words = {"status": "SUCCEEDED", "wait_type": "time", "level": "INFO"}
+        for name in BELONGING:
+            table = metadata.tables[name]
+            known = {key: value for key, value in words.items() if key in table.c}
+            if name == "workflow_human_tasks":
+                known["status"] = "completed"
+            if name == "workflow_run_waits":
+                known["status"] = "RESOLVED"
+            if name == "workflow_event_deliveries":
+                known |= {"status": "done", "target_kind": "launch"}
+            row = {**row_of(table, tenant), **_bodies(table), **known, "run_id": run_id, "idempotency_key": run_id}
+            await connection.execute(insert(table).values({key: value for key, value in row.items() if key in table.c}))
+    return run_id
+
+
+def _bodies(table: Table) -> dict[str, Any]:
+    """The canary in every column of the table that holds an input or an output; the log has no bodies."""
+    if table.name == "workflow_run_logs":
+        return {}
+    return {name: json.dumps(CANARY) if name == "input_text" else CANARY for name in BODIES if name in table.c}
+
+
+async def rows_of(query: Query, run_id: str) -> int:
+    """Rows in all tables that name the run."""
+    tables = ("workflow_runs", *BELONGING)
+    counted = " UNION ALL ".join(f"SELECT count(*) AS n FROM {name} WHERE run_id = :run" for name in tables)
+    return sum(row["n"] for row in await query(counted, run=run_id))
+
+
+async def test_a_run_is_deleted_with_everything_and_never_a_live_one(
+    context: OperationContext, store: Store, as_user: AsUser, query: Query, execute: Execute
+) -> None:
+    ended = await add_run(store, days=1)
+    live = await add_run(store, days=1, status="WAITING")
+    child = await add_run(store, days=1, parent_run_id=live, root_run_id=live)
+    parent = await add_run(store, days=1)
+    await add_run(store, days=1, status="RUNNING", parent_run_id=parent, root_run_id=parent)
+    fresh = await add_run(store, days=0)
+    refused = {live: "RUN_ACTIVE", child: "RUN_TREE_ACTIVE", parent: "RUN_TREE_ACTIVE", fresh: "RUN_JUST_ENDED"}
+    # As the service, which has no right to delete snapshots by themselves.
+    async with as_user(Level.ADMIN, "ada") as admin:
+        for run_id, code in refused.items():
+            with pytest.raises(Conflict) as told:
+                await delete_run(admin, run_id, WHY)
+            assert told.value.code == code
+        await delete_run(admin, ended, WHY)
+        with pytest.raises(NotFound):
+            await delete_run(admin, ended, WHY)
+    assert [await rows_of(query, run_id) for run_id in (ended, *refused)] == [0, 9, 9, 9, 9]
+    [entry] = await query("SELECT * FROM workflow_audit_log WHERE operation = 'workflow_run_delete'")
+    assert (entry["actor"], entry["target_id"], entry["reason"]) == ("ada", ended, WHY)
+
+
+async def test_the_rules_say_what_goes_and_a_workflow_has_its_own(
+    context: OperationContext, store: Store, query: Query
+) -> None:
+    old, young = await add_run(store, days=40), await add_run(store, days=20)
+    failed, live = await add_run(store, days=40, status="FAILED"), await add_run(store, days=400, status="RUNNING")
+    own = await add_run(store, days=400, workflow_id="audited")
+    foreign = await add_run(store, days=400, tenant=OTHER)
+    await apply_retention(context)
+    assert len(await query("SELECT 1 FROM workflow_runs")) == 6
+    await set_retention(context, Keep(succeeded=30, failed=180), WHY)
+    await set_retention(context, Keep(), WHY, workflow_id="audited")
+    done = await apply_retention(context)
+    assert (done.runs, done.bodies) == (1, 0)
+    left = {row["run_id"] for row in await query("SELECT run_id FROM workflow_runs")}
+    assert left == {young, failed, live, own, foreign}
+    assert await rows_of(query, old) == 0
+    [entry] = await query("SELECT * FROM workflow_audit_log WHERE operation = 'retention_delete'")
+    assert entry["details_json"] == {"succeeded": 1, "failed": 0, "bodies": 0}
+    with pytest.raises(Invalid):
+        Keep(bodies=0)
+    await remove_retention(context, WHY, workflow_id="audited")
+    assert (await apply_retention(context)).runs == 1
+    with pytest.raises(NotFound):
+        await remove_retention(context, WHY, workflow_id="audited")
+
+
+async def test_a_body_that_was_deleted_says_so_and_when(context: OperationContext, store: Store, query: Query) -> None:
+    old = await add_run(store, days=20)
+    history = await add_run(store, days=20, engine="temporal")
+    await set_retention(context, Keep(bodies=14), WHY)
+    async with store.begin() as connection:
+        # A row from before the cutover, which the guard lets nobody write any more.
+        await connection.execute(text("ALTER TABLE workflow_runs DROP CONSTRAINT workflow_runs_engine_is_temporal"))
+        await connection.execute(text("UPDATE workflow_runs SET engine = 'db' WHERE run_id = :run"), {"run": history})
+    assert (await apply_retention(context)).bodies == 1
+    assert (await apply_retention(context)).bodies == 0
+    summary = await run_summary(store, DEFAULT_TENANT, old)
+    assert summary.bodies_deleted_at is not None
+    assert (summary.has_input, (await run_summary(store, DEFAULT_TENANT, history)).has_input) == (False, True)
+    [attempt] = await query("SELECT invocation_id FROM workflow_action_invocations WHERE run_id = :run", run=old)
+    for asked in (
+        lambda: run_input(store, DEFAULT_TENANT, old),
+        lambda: run_output(store, DEFAULT_TENANT, old),
+        lambda: attempt_body(store, DEFAULT_TENANT, old, attempt["invocation_id"]),
+        lambda: replay_base(context, old),
+    ):
+        with pytest.raises((NotFound, Conflict), match=r"deleted at 20\d\d-"):
+            await asked()
+    for name in ("workflow_runs", *BELONGING):
+        found = await query(f"SELECT 1 FROM {name} AS t WHERE run_id = :run AND t::text LIKE '%canary%'", run=old)
+        assert found == [], name
+        if name != "workflow_run_logs":
+            kept = await query(
+                f"SELECT t::text LIKE '%canary%' AS kept FROM {name} AS t WHERE run_id = :run", run=history
+            )
+            assert name in BODILESS or kept == [{"kept": True}], name
+
+
+async def test_a_tenant_is_deleted_whole_and_its_audit_log_stays(
+    context: OperationContext, store: Store, as_user: AsUser, query: Query, temporal: Any
+) -> None:
+    await add_version(store)
+    live = (await launch_published_run(context, LaunchRequest("orders", {"a": 1}))).run_id
+    await add_run(store, days=1)
+    foreign = await add_run(store, days=1, tenant=OTHER)
+    await set_retention(context, Keep(succeeded=1), WHY)
+    async with as_user(Level.ADMIN, "ada") as admin:
+        with pytest.raises(Invalid, match="not the tenant"):
+            await delete_tenant(admin, OTHER, WHY)
+        done = await delete_tenant(admin, DEFAULT_TENANT, WHY)
+    assert done.terminated == 1
+    description = await temporal.get_workflow_handle(f"workflow-runtime-v2:run:{live}").describe()
+    assert description.status.name == "TERMINATED"
+    for table in metadata.sorted_tables:
+        if "tenant" in table.c and table.name != "workflow_audit_log":
+            left = await query(f"SELECT 1 FROM {table.name} WHERE tenant = :tenant", tenant=DEFAULT_TENANT)
+            assert left == [], table.name
+    assert await rows_of(query, foreign) == 9
+    operations = [
+        row["operation"] for row in await query("SELECT operation FROM workflow_audit_log ORDER BY created_at")
+    ]
+    assert operations[-2:] == ["tenant_delete", "tenant_deleted"]
