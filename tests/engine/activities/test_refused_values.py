@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from engine.actions.registry import ActionRegistry
 from engine.store.database.engine import create_store_engine
 from engine.store.database.transactions import Store
-from tests.engine.activities.test_run_step import World, request, run_step
+from tests.engine.activities.test_run_step import World, registry_of, request, run_step
 
 RANDOM = "".join(chr(number) for number in random.Random(1).choices(range(0x4E00, 0x9FFF), k=5_000))
 """No compression makes it short enough for an index."""
@@ -34,8 +36,10 @@ async def hurried(database_url: str, world: World) -> Any:
     await engine.dispose()
 
 
-async def test_f2_an_attempt_that_no_row_can_hold_fails(world: World) -> None:
-    what = {**request(await world.run()), "version": 2**40}
+async def test_f2_an_attempt_that_no_row_can_hold_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    far = replace(registry_of(world.counts).get("test.quick", 1), version=2**40)
+    monkeypatch.setattr(ActionRegistry, "find", lambda _self, _id, version: far if version == far.version else None)
+    what = {**request(await world.run()), "version": far.version}
     answer = await run_step(world.activity(), what)
     assert answer["error"]["code"] == "DATABASE_VALUE_OUT_OF_RANGE"
     [step] = await world.rows("SELECT status, seq FROM workflow_run_steps")
