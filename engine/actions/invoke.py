@@ -112,7 +112,7 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
 async def _call(registered: RegisteredAction, parsed: Any, ctx: ActionContext) -> Any:
     handler = registered.handler
     if handler is None:
-        raise TypeError(f"{registered.label} runs inside the workflow")
+        raise TypeError(f"{registered.label} is pure: the workflow itself runs it")
     if inspect.iscoroutinefunction(handler):
         return await handler(parsed, ctx)
     # The thread sees the caller's context variables, as it would in an async handler.

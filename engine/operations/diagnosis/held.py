@@ -8,7 +8,7 @@ from typing import Final
 from engine import advice
 from engine.operations.diagnosis.facts import Facts, shortened, when
 from engine.records import Finding
-from engine.wording import counted
+from engine.wording import counted, sentence
 from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD, OPEN_CHILD
 
 _MISSING_ACTION: Final = re.compile(rf"{ACTION_NOT_HERE}: (\S+@\d+) ")
@@ -32,7 +32,7 @@ def queued(facts: Facts) -> Finding | None:
         )
     return Finding(
         "QUEUED",
-        f"The run waits for its turn: {message}.",
+        sentence(f"The run waits for its turn: {message}"),
         (f"Runs ahead of it: {standing.ahead}.",),
         helps,
     )

@@ -6,6 +6,7 @@ from engine import advice
 from engine.operations.diagnosis.facts import Facts, span, when
 from engine.records import Finding
 from engine.store.runs.diagnosing import EVENTS_CAP
+from engine.wording import counted
 
 
 def waiting(facts: Facts) -> Finding | None:
@@ -78,9 +79,8 @@ def waiting(facts: Facts) -> Finding | None:
 
 def _event_advice(seen: int, dead: int) -> str:
     if dead:
-        lost = "One event" if dead == 1 else f"{dead} events"
         return (
-            f"{lost} for this run could not be delivered, and nobody tries again by itself. "
+            f"{counted(dead, 'event')} for this run could not be delivered, and nobody tries again by itself. "
             f"{advice.DEAD.to('See why')} {advice.REDELIVER.to('Deliver it again')}"
         )
     if not seen:

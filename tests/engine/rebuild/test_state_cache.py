@@ -79,14 +79,14 @@ async def test_another_run_takes_its_place(bench: Bench, readings: Readings) -> 
 
 
 async def test_what_may_be_shown_is_decided_at_every_question(bench: Bench, readings: Readings) -> None:
-    run, cache = await bench.play([assign("a", iban="'DE02'"), quick("q")]), StateCache()
-    assert (await before(run, cache, "q"))["iban"] == "DE02"
+    run, cache = await bench.play([assign("a", badge="'DE02'"), quick("q")]), StateCache()
+    assert (await before(run, cache, "q"))["badge"] == "DE02"
     await bench.execute(
         "INSERT INTO workflow_settings (tenant, redaction_pointers, redaction_key_patterns)"
-        """ VALUES (CAST(:t AS uuid), '[]', '["iban"]')""",
+        """ VALUES (CAST(:t AS uuid), '[]', '["badge"]')""",
         t=bench.tenant,
     )
-    assert (await before(run, cache, "q"))["iban"] == PLACEHOLDER
+    assert (await before(run, cache, "q"))["badge"] == PLACEHOLDER
     assert readings.count == 1
 
 

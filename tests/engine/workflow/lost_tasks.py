@@ -75,6 +75,8 @@ class PlayedTemporal:
         self._running: asyncio.Task[Any] | None = None
         self._to_cancel = False
         """The run is told of the cancel where its history ends."""
+        self._told = False
+        """It is told in the present try: before, a task that is done once more knows nothing of it."""
 
     async def to_the_end(
         self, deaths: Iterator[int], late_signals: Callable[[], list[Any]] = list, *, then_cancel: bool = False
@@ -98,13 +100,14 @@ class PlayedTemporal:
 
     async def _try(self) -> Any:
         self._read = self._tasks = 0
+        self._told = False
         self._workflow, self._running = RunWorkflow(self._run), None
         self._enter_task()
         self._running = running = asyncio.create_task(self._workflow.run(self._run))
         self._to_cancel = self.canceled and bool(self._history)
         if self.canceled and not self._history:
             await asyncio.sleep(0)
-            running.cancel()
+            self._tell(running)
         return await running
 
     def _enter_task(self) -> None:
@@ -116,7 +119,11 @@ class PlayedTemporal:
         if self._to_cancel and self._running is not None and self._read == len(self._history):
             # The cancel came after all that is in the history.
             self._to_cancel = False
-            self._running.cancel()
+            self._tell(self._running)
+
+    def _tell(self, running: asyncio.Task[Any]) -> None:
+        self._told = True
+        running.cancel()
 
     # --- what the workflow asks -------------------------------------------------------------------------------------
 
@@ -189,7 +196,7 @@ class PlayedTemporal:
             now=lambda: datetime.fromtimestamp(self._now_ms / 1000, UTC),
             time=lambda: self._now_ms / 1000,
             info=lambda: info,
-            cancellation_reason=lambda: "stop" if self.canceled else None,
+            cancellation_reason=lambda: "stop" if self._told else None,
             wait_condition=self._wait,
             execute_local_activity=self._local,
             execute_activity=self._activity,

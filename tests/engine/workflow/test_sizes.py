@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from engine.activities.memory_ceiling import MemoryCeiling, MemoryFull
@@ -11,16 +9,9 @@ from tests.engine.activities.test_refused_values import RANDOM
 from tests.engine.workflow.harness import Bench
 from tests.engine.workflow.steps import assign, attempt, call, quick, wait_event
 
-
-def of_another_version(version: int) -> dict[str, Any]:
-    step = quick("b")
-    return {**step, "config": {**step["config"], "version": version}}
-
-
 CASES = {
     "a key in bytes": (wait_event("b", key="payload.key"), "KEY_TOO_LONG"),
     "a name": (wait_event("b", name=RANDOM), "EVENT_NAME_TOO_LONG"),
-    "a version": (of_another_version(2**40), "DATABASE_VALUE_OUT_OF_RANGE"),
     "a constraint at the commit": (
         call("b", "test.executes", label="b", text="", sql="INSERT INTO deferred VALUES (1)"),
         "DATABASE_CONSTRAINT",

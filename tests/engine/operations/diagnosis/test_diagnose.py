@@ -349,7 +349,7 @@ async def test_f33_a_dead_delivery_is_not_on_its_way(context: OperationContext, 
         f" VALUES (gen_random_uuid(), 'e', 'order.paid', 'wait', 'w', '{run_id}', 'failed', 1)"
     )
     dead = said(await diagnose_run(context, run_id), "WAITING_EVENT")
-    assert "One event for this run could not be delivered, and nobody tries again by itself." in dead
+    assert "1 event for this run could not be delivered, and nobody tries again by itself." in dead
     assert "runstudio events dead" in dead
     assert "on their way" not in dead
 
