@@ -35,8 +35,8 @@ from tests.tui.perf.mixed_world import mixed_backend
 NOW = datetime(2026, 1, 15, 10, 43, 21, tzinfo=UTC)
 DONE = b"\x1b_done\x1b\\"
 """Ends what was written because of a command. It is for the terminal program, so the studio never writes it."""
-ROUNDS = 3
-"""How many times in a row what is drawn may lead to something else that is drawn."""
+QUIET_ROUNDS = 3
+"""After so many in a row in which nothing was drawn, nothing more comes: what is drawn may lead to something else that is."""
 
 
 def world(name: str, clock: Clock) -> FakeBackend:
@@ -81,12 +81,26 @@ class Inputs:
         self._news.set()
 
 
+class Writes:
+    """Counts what was written to the terminal."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.count = 0
+        write = driver.write
+
+        def counting(data: str) -> None:
+            self.count += 1
+            write(data)
+
+        driver.write = counting  # type: ignore[method-assign] # watched
+
+
 async def obey(clock: ManualClock, app: StudioApp, commands: int, done: Callable[[], None] = lambda: None) -> None:
     """Do what the parent says; ``done`` is called whenever something was."""
     loop = asyncio.get_running_loop()
     driver = app._driver
     assert driver is not None
-    inputs, pilot = Inputs(driver), Pilot(app)
+    inputs, writes, pilot = Inputs(driver), Writes(driver), Pilot(app)
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(commands, "rb"))
     while line := await reader.readline():
@@ -94,12 +108,15 @@ async def obey(clock: ManualClock, app: StudioApp, commands: int, done: Callable
         await inputs.until(int(number))
         if command == "advance":
             await clock.advance(float(seconds))
-        for _ in range(ROUNDS):
+        quiet = 0
+        while quiet < QUIET_ROUNDS:
+            before = writes.count
             for _ in range(200):
                 await asyncio.sleep(0)
             if command == "glance":
                 break
             await pilot.pause()
+            quiet = quiet + 1 if writes.count == before else 0
         done()
         driver.write(DONE.decode())
 
