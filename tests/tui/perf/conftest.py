@@ -89,8 +89,11 @@ def terminal() -> Callable[..., Any]:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         command_out, command_in = os.pipe()
 
+        # A process of pytest-xdist has COLUMNS and LINES, which Textual believes more than the terminal.
         environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("TEXTUAL", "NO_COLOR"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("TEXTUAL", "NO_COLOR", "COLUMNS", "LINES"))
         }
         environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TZ": "UTC", "LANG": "C.UTF-8"}
         process = subprocess.Popen(
