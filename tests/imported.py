@@ -40,7 +40,6 @@ class Start:
     environment: Mapping[str, str]
     before: str = ""
     """Python statements that make it another build than the one of this repository. It imports everything anew after them."""
-    own_session: bool = False
     seconds: float | None = None
     """After so long it says on its standard error where it hangs, and ends with 1."""
 
@@ -48,10 +47,9 @@ class Start:
 class Program:
     """A started program."""
 
-    def __init__(self, start: Start, *, stdin: int, stdout: int, stderr: int, passed: int | None = None) -> None:
-        """The descriptors stay the caller's. ``passed``: one more, under the number that the caller has for it."""
-        descriptors = {0: stdin, 1: stdout, 2: stderr, **({} if passed is None else {passed: passed})}
-        self._process = _CONTEXT.Process(target=_Becoming(start, descriptors))
+    def __init__(self, start: Start, *, stdin: int, stdout: int, stderr: int) -> None:
+        """The descriptors stay the caller's."""
+        self._process = _CONTEXT.Process(target=_Becoming(start, {0: stdin, 1: stdout, 2: stderr}))
         self._process.start()
 
     @property
@@ -120,8 +118,6 @@ class _Becoming:
             raise RuntimeError("Nothing was imported beforehand: tests run in the directory of the repository.")
         if psutil.Process(os.getppid()).num_threads() != 1:
             raise RuntimeError("A module started a thread when it was imported; forking is not safe any more.")
-        if start.own_session:
-            os.setsid()
         received = {number: duplicate.detach() for number, duplicate in self._descriptors.items()}
         # Away from the numbers they are to have, so that none is closed by another that takes its place.
         above = max(*received, *received.values()) + 1
