@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from engine.errors import Unavailable
 from engine.records import Level
@@ -240,10 +241,14 @@ async def _settle(pilot: Pilot[None]) -> None:
     for _ in range(3):
         await ManualClock.let_run(200)
         await pilot.pause()
-        screen = pilot.app.screen
-        while screen.is_current and (screen._layout_required or screen._scroll_required or screen._dirty_widgets):
-            screen._on_timer_update()
-            await ManualClock.let_run(200)
+        for screen in pilot.app.screen_stack:  # a dialog's picture shows what is behind it too
+            while screen.is_current and _has_to_draw(screen):
+                screen._on_timer_update()
+                await ManualClock.let_run(200)
+
+
+def _has_to_draw(screen: Screen[object]) -> bool:
+    return bool(screen._layout_required or screen._scroll_required or screen._dirty_widgets or screen._callbacks)
 
 
 def write(docs: Path) -> list[Path]:

@@ -94,10 +94,10 @@ class Session:
 
     async def _draw(self) -> None:
         """Do at once what Textual does sixty times a second of real time: lay out and draw what has changed."""
-        screen = self.app.screen
-        while screen.is_current and (screen._layout_required or screen._scroll_required or screen._dirty_widgets):
-            screen._on_timer_update()
-            await nothing_left()
+        for screen in self.app.screen_stack:  # a dialog leaves visible what is behind it
+            while screen.is_current and (screen._layout_required or screen._scroll_required or screen._dirty_widgets):
+                screen._on_timer_update()
+                await nothing_left()
 
     async def press(self, *keys: str) -> None:
         """Press keys one after the other, each seen through."""
