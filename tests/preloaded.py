@@ -20,6 +20,7 @@ MODULES: Final = (
     "runstudio_tui.commands.entry",
     "runstudio_tui.commands.root",
     "runstudio_tui.commands.run_text",
+    "tests.imported",
 )
 
 for name in MODULES:

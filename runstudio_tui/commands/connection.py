@@ -20,12 +20,13 @@ def settings_in_use() -> Settings:
 
     Raises ``EngineError`` (``SETTING_INVALID``) for a wrong variable.
     """
-    # Not above: it takes a seventh of a second, and neither the demo nor `--help` needs it.
-    from engine.devstack.stack import running_environment
     from engine.settings import Settings
 
     settings = Settings.load()
     if settings.database_url is None or settings.temporal_address is None:
+        # Not above: it takes as long as the rest of a command, and whoever names both servers does not need it.
+        from engine.devstack.stack import running_environment
+
         for name, value in running_environment(settings).items():
             os.environ.setdefault(name, value)
         settings = Settings.load()
