@@ -5,6 +5,7 @@ The environment of whoever runs the tests names no server here: a test must neve
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -39,6 +40,8 @@ KEPT_VARIABLES = {"RUNSTUDIO_TEMPORAL_CLI"}
 DIRECTORY_PREFIX = "rs-session-"
 OWNER = "owner.json"
 IN_MEMORY = Path("/dev/shm")
+NEW_OBJECTS = 10_000
+"""How many make Python look for garbage; by itself it does at 700, and one screen of the studio is more than that."""
 ROOM_IN_MEMORY = 8 * 1024**3
 OF_TESTS = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 """Only a machine without power shows the difference; making and dropping the tests' databases takes a quarter of the time. And
@@ -58,6 +61,19 @@ hypothesis.settings.load_profile("untimed")
 def pytest_configure() -> None:
     """Before any process is started."""
     take_signals()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Python need not look for garbage among modules and tests, which stay: it took a third of the time of many a test."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
