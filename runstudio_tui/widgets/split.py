@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
+from textual.message import Message
 from textual.widget import Widget
 
 
@@ -15,6 +16,9 @@ class Split(Widget):
     Split > .-right { width: 8fr; border-left: solid $tone-rule; }
     """
 
+    class Resized(Message):
+        """The two have another room to share."""
+
     def __init__(self, left: Widget, right: Widget) -> None:
         super().__init__()
         self._left = left
@@ -26,3 +30,7 @@ class Split(Widget):
         """The two."""
         yield self._left
         yield self._right
+
+    def on_resize(self) -> None:
+        """See Widget."""
+        self.post_message(self.Resized())

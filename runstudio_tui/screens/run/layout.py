@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from textual import events
+from textual import events, on
 
 from runstudio_tui.screens.run.panes import Panes
 from runstudio_tui.screens.run.searching import Searching
@@ -121,6 +121,11 @@ class RunLayout(Searching):
         """Side by side where there is room, else one over the other."""
         self._fit()
         self.show_all()
+
+    @on(Split.Resized)
+    def _resized(self) -> None:
+        """What stands above comes and goes."""
+        self.share_height()
 
     def _fit(self) -> None:
         self.set_class(self.size.width < WIDE, "-narrow")

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.records import Document, ErrorInfo, LogLevel, RunFilter, RunStatus, StepStatus
 from runstudio_tui.backend.fake import FakeBackend
+from runstudio_tui.widgets.split import Split
 from tests.tui.refusals import postgres_away
 
 
@@ -99,6 +100,18 @@ async def test_the_stuck_panel_comes_and_goes_by_itself(studio: Any, backend: Fa
         assert "Nobody has picked" not in session.text
         assert "await-carrier" in session.line("▌")
         assert "▲" not in session.text
+
+
+async def test_the_steps_give_way_to_the_stuck_panel_at_once(studio: Any, backend: FakeBackend) -> None:
+    backend.world.runs[newest(backend, stuck=True)].change(backend.world.now(), started_at=backend.world.now())
+    run_id = newest(backend, workflow="order", statuses=frozenset({RunStatus.RUNNING}))
+    async with studio(size=(80, 20), run_id=run_id, poll_seconds=600) as session:
+        await session.pass_time(4)
+        steps, both = session.screen.step_list, session.screen.query_one(Split)
+        assert steps.size.height == steps.length + 1 <= both.size.height // 2
+        await session.pass_time(58)
+        assert "▲ Nobody has picked this run up for 1m 0" in session.text
+        assert steps.size.height == both.size.height // 2 < steps.length + 1
 
 
 async def test_the_stuck_panel_appears_without_any_new_data(studio: Any, backend: FakeBackend) -> None:
