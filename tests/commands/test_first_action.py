@@ -125,6 +125,7 @@ async def look(walk: Walk) -> None:
         await until(lambda: type(app.screen).__name__ == "RunScreen" and "create" in shown(app), app)
 
 
+@pytest.mark.timeout(900)  # a dozen programs, each of which may take its time
 async def test_the_page_leads_from_an_empty_directory_to_a_run_in_the_studio(walk: Walk) -> None:
     blocks = blocks_of(PAGE.read_text(encoding="utf-8"))
     assert [block.text for block in blocks].count(STUDIO) == 1
