@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,10 +49,22 @@ class Done:
 
 
 class Starter:
-    """Starts commands, each as a process of its own; see ``tests.imported``."""
+    """Starts commands, each as a process of its own; see ``tests.imported``. Keeps a connection to each database."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._connections: dict[str, psycopg.Connection[tuple[Any, ...]]] = {}
+
+    def connection(self, url: str) -> psycopg.Connection[tuple[Any, ...]]:
+        """A connection on which every statement is a transaction of its own."""
+        if url not in self._connections:
+            self._connections[url] = psycopg.connect(url, autocommit=True, prepare_threshold=None)
+        return self._connections[url]
+
+    def close(self) -> None:
+        """Close the connections."""
+        for connection in self._connections.values():
+            connection.close()
 
     def run(self, arguments: tuple[str, ...], environment: dict[str, str], stdin: str = "", **terminals: str) -> Done:
         """Run ``runstudio`` to its end. ``terminals``: devices instead of files for ``stdout`` and ``stderr``."""
@@ -108,9 +120,8 @@ class Stack:
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows as they are in the tables, or none for a change."""
         url = self.environment["DATABASE_URL"].replace("+psycopg", "")
-        with closing(psycopg.connect(url, autocommit=True)) as connection:
-            cursor = connection.execute(sql, values)
-            return cursor.fetchall() if cursor.description else []
+        cursor = self.starter.connection(url).execute(sql, values)
+        return cursor.fetchall() if cursor.description else []
 
     def until(self, condition: Callable[[], Any]) -> Any:
         """Wait until a condition that nobody announces holds, and return what it gives."""
@@ -165,10 +176,12 @@ def own_temporal(server_directory: Path, temporal_server: TemporalServer) -> Ite
 
 
 @pytest.fixture(scope="session")
-def starter(server_directory: Path) -> Starter:
+def starter(server_directory: Path) -> Iterator[Starter]:
     directory = server_directory / "cli-commands"
     directory.mkdir()
-    return Starter(directory)
+    made = Starter(directory)
+    yield made
+    made.close()
 
 
 def _stack(starter: Starter, directory: Path, database_url: str, temporal_address: str) -> Stack:
