@@ -44,6 +44,7 @@ from engine.store.runs import listing
 from engine.store.runs.failures import failures_to_look_at
 from engine.store.schedules.reading import troubled_schedules
 from engine.store.tasks.reading import late_tasks
+from engine.store.tenant.disagreements import Disagreement, disagreements
 from engine.store.tenant.duties import DutyRecord, load_duties
 from engine.store.tenant.workers import SeenWorker, load_workers
 from engine.temporal.connection import unavailable
@@ -79,6 +80,7 @@ async def attention(context: OperationContext) -> Attention:
     refused = RunFilter(launch="failed", started_from=now - ENDS_SHOWN_FOR)
     async with writing_at_once(store) as connection:
         duties = [_duty(record) for record in await load_duties(connection) if record.overdue]
+        disagreed = await disagreements(connection, tenant, ENDS_SHOWN_FOR, most + 1)
     found: dict[AttentionKind, list[AttentionItem]] = {
         AttentionKind.DUTY: duties,
         AttentionKind.STUCK: await runs(
@@ -87,6 +89,7 @@ async def attention(context: OperationContext) -> Attention:
         AttentionKind.STALLED: _stalled(oldest, {item.key for item in (*failing, *late)}),
         AttentionKind.TASK_FAILING: failing,
         AttentionKind.TASK_TIMING_OUT: late,
+        AttentionKind.STORES: [_disagreement(found) for found in disagreed],
         AttentionKind.LAUNCH: [
             *await runs(AttentionKind.LAUNCH, refused, _launch_refused),
             *await runs(AttentionKind.LAUNCH, RunFilter(launch="pending"), _unlaunched),
@@ -164,6 +167,14 @@ def _duty(record: DutyRecord) -> AttentionItem:
     return AttentionItem(
         AttentionKind.DUTY, record.name, record.name, sentence(f"It is overdue; {last_done(record)}"), record.since
     )
+
+
+def _disagreement(found: Disagreement) -> AttentionItem:
+    workflow = found.workflow_id
+    return AttentionItem(
+        AttentionKind.STORES, found.run_id, workflow or found.run_id, found.told, found.at,
+        run_id=found.run_id, workflow_id=workflow,
+    )  # fmt: skip
 
 
 def _stalled(oldest: Page[RunRow], known: Set[str]) -> list[AttentionItem]:

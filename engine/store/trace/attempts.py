@@ -118,6 +118,8 @@ async def succeed(store: Store, attempt: NewAttempt, output: Sized, at_ms: int) 
     """
     if (await try_succeed(store, attempt, output, at_ms)).settled:
         return Settled(output.value, None, at_ms)
+    if await _claimed_again(store, attempt) and (await try_succeed(store, attempt, output, at_ms)).settled:
+        return Settled(output.value, None, at_ms)
     return await _settled_by_another(store, attempt)
 
 
@@ -168,6 +170,8 @@ async def fail(store: Store, attempt: NewAttempt, error: dict[str, Any], at_ms: 
     """
     if (await try_fail(store, attempt, error, at_ms)).settled:
         return Settled(None, as_stored(error), at_ms)
+    if await _claimed_again(store, attempt) and (await try_fail(store, attempt, error, at_ms)).settled:
+        return Settled(None, as_stored(error), at_ms)
     return await _settled_by_another(store, attempt)
 
 
@@ -175,6 +179,15 @@ async def try_fail(store: Store, attempt: NewAttempt, error: dict[str, Any], at_
     """As ``try_succeed``."""
     row = await execute_alone(store, sql.FAIL, {**_where(attempt), **error_values(error, at_ms)})
     return Settling(bool(row.settled), bool(row.canceling))
+
+
+async def _claimed_again(store: Store, attempt: NewAttempt) -> bool:
+    """Claim an attempt of an open run whose row is gone, lost in a restore while the action ran: its outcome need not be lost."""
+    async with store.begin() as connection:
+        if (await connection.execute(sql.OWN, _where(attempt))).first() is not None:
+            return False
+        placed = await payloads.place(connection, attempt.run_id, attempt.input)
+        return bool((await connection.execute(sql.CLAIM_ONLY, claimed_values(attempt, placed))).scalar_one())
 
 
 async def _settled_by_another(store: Store, attempt: NewAttempt) -> Settled:
