@@ -54,7 +54,7 @@ class RunChain:
             try:
                 return await _Running(self._dependencies, request, beat).run()
             except RunClosed:
-                raise await closed_or_lost(self._store, request["run"]) from None
+                raise await closed_or_lost(self._dependencies.store, request["run"]) from None
 
 
 class _Running:

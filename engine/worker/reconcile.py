@@ -18,6 +18,7 @@ from engine.operations.reconcile.reconcile import (
     close_recently_ended,
     close_stranded,
     relaunch_pending,
+    send_unheard_again,
 )
 from engine.operations.schedules.schedules import sync_schedules
 from engine.operations.tasks.task_answers import tell_due
@@ -140,6 +141,7 @@ class Reconciler:
             done = await close_leftovers(self._context)
             self._tell("wait closed", done.waits)
             self._tell("task closed", done.tasks)
+            self._tell("delivery repeated", await send_unheard_again(self._context))
 
     async def _compare_positions(self) -> None:
         if self._passes % PASSES_PER_COMPARISON == 0:

@@ -18,7 +18,7 @@ from engine.operations.reconcile.execution_end import UNKNOWN, ExecutionEnd, end
 from engine.operations.reconcile.side_by_side import each
 from engine.operations.runs.starting import PendingRun, hand_to_temporal
 from engine.store.database.transactions import writing
-from engine.store.runs import reconciling, runs
+from engine.store.runs import agreeing, reconciling, runs
 from engine.store.runs.reconciling import Gaps, Leftovers, Position
 from engine.store.runs.run_log import NewLogLine
 from engine.store.runs.runs import Run
@@ -121,6 +121,12 @@ async def close_leftovers(context: OperationContext) -> Leftovers:
     """Close the open waits and tasks of runs that have ended."""
     async with writing(context.store) as connection:
         return await reconciling.close_leftovers(connection, LEFTOVERS_PER_PASS)
+
+
+async def send_unheard_again(context: OperationContext) -> int:
+    """Have sent again what runs that wait were sent a while ago and have not taken; how many."""
+    async with writing(context.store) as connection:
+        return await agreeing.send_unheard_again(connection, LEFTOVERS_PER_PASS)
 
 
 async def gaps(context: OperationContext) -> Gaps:

@@ -14,6 +14,7 @@ from engine.store.database.transactions import Connection
 from engine.store.runs.reconciling import Position
 from engine.store.trace.trace_rows import duration_ms
 
+UNHEARD_SECONDS: Final = 120.0
 _MOST_NUMBERS: Final = 1_000_000
 """Numbers of arrival that are skipped at once; more are at the next occasion."""
 
@@ -86,6 +87,15 @@ async def answer_again(connection: Connection, task_id: str) -> bool:
     return (await connection.execute(_ANSWER_AGAIN, {"task_id": task_id})).rowcount > 0
 
 
+async def send_unheard_again(connection: Connection, limit: int) -> int:
+    """Have sent again what runs were sent and have not taken: the event of a wait, the answer to a task. How many.
+
+    A run takes it within moments, unless no worker is there, or Temporal was restored to before it came. Twice does no harm.
+    """
+    values = {"seconds": UNHEARD_SECONDS, "limit": limit}
+    return sum([(await connection.execute(statement, values)).rowcount for statement in _SEND_AGAIN])
+
+
 async def number_beyond(connection: Connection, noted: int) -> None:
     """Have the next event arrive after ``noted``, a number that a run has looked up to and this database has not given yet."""
     given = int((await connection.execute(_NEXT_NUMBER)).scalar_one())
@@ -141,6 +151,30 @@ _ANSWER_AGAIN: Final = text("""
     UPDATE workflow_event_deliveries SET status = 'pending', next_attempt_at = now(), settled_at = NULL, updated_at = now()
     WHERE target_kind = 'task' AND target = :task_id AND event_id IS NULL AND status = 'done'
 """)
+_AGAIN: Final = """
+    UPDATE workflow_event_deliveries AS d
+    SET status = 'pending', next_attempt_at = now(), settled_at = NULL, updated_at = now()"""
+_SEND_AGAIN: Final = (
+    text(f"""
+    WITH unheard AS (
+        UPDATE workflow_run_waits SET told_at = NULL WHERE wait_id IN (
+            SELECT wait_id FROM workflow_run_waits
+            WHERE status = 'WAITING' AND told_at < now() - :seconds * interval '1s' LIMIT :limit
+        ) RETURNING tenant, wait_id
+    ) {_AGAIN} FROM unheard
+    WHERE d.tenant = unheard.tenant AND d.target_kind = 'wait' AND d.target = unheard.wait_id::text AND d.status = 'done'
+        AND d.reason IS NULL
+    """),
+    text(f"""
+    WITH unheard AS (
+        SELECT t.tenant, t.task_id::text AS target FROM workflow_run_waits AS w
+        JOIN workflow_human_tasks AS t ON t.run_id = w.run_id AND t.task_id::text = w.key
+        WHERE w.wait_type = 'human' AND w.status = 'WAITING' AND t.status IN ('completed', 'canceled') LIMIT :limit
+    ) {_AGAIN} FROM unheard
+    WHERE d.tenant = unheard.tenant AND d.target_kind = 'task' AND d.target = unheard.target AND d.event_id IS NULL
+        AND d.status = 'done' AND d.settled_at < now() - :seconds * interval '1s'
+    """),
+)
 _NEXT_NUMBER: Final = text("SELECT nextval('workflow_event_arrival_seq')")
 _SKIP: Final = text("SELECT max(nextval('workflow_event_arrival_seq')) FROM generate_series(1, CAST(:count AS bigint))")
 _LOST: Final = text("""

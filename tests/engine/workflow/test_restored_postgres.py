@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from engine.operations.attention import attention
+from engine.operations.diagnosis.diagnose import diagnose_run
 from engine.operations.health import system_health
 from engine.operations.reconcile import executions, positions
 from engine.operations.reconcile.reconcile import close_stranded
@@ -84,6 +85,10 @@ async def brought_together(bench: Bench, run: Run, reconciling: Reconciling, on:
 async def test_f41_at_an_event_that_came_while_no_row_told_of_the_wait(bench: Bench) -> None:
     run = await behind(bench, wait_event("b", "B"), "event")
     reconciling = Reconciling(bench)
+    await age(bench.execute)
+    finding = (await diagnose_run(reconciling.context, run.id)).findings[0]
+    assert finding.code == "STORES_DISAGREE"
+    assert "its rows are at record 2 at root.steps[0], its execution at record 8 at root.steps[2]" in finding.message
     await reconciling.submit("B", {"paid": True})
     assert await bench.rows("SELECT FROM workflow_event_deliveries WHERE event_name = 'B'") == []
     await reconciling.look()
