@@ -149,7 +149,7 @@ _CLOSE_OVERTAKEN: Final = (
 )
 _ANSWER_AGAIN: Final = text("""
     UPDATE workflow_event_deliveries SET status = 'pending', next_attempt_at = now(), settled_at = NULL, updated_at = now()
-    WHERE target_kind = 'task' AND target = :task_id AND event_id IS NULL AND status = 'done'
+    WHERE target_kind = 'task' AND target = :task_id AND event_id IS NULL AND status IN ('pending', 'done')
 """)
 _AGAIN: Final = """
     UPDATE workflow_event_deliveries AS d

@@ -6,6 +6,7 @@ import asyncio
 
 import psycopg
 from sqlalchemy import make_url
+from temporalio import activity
 from temporalio.client import WorkflowExecutionStatus
 
 from engine import fault_points
@@ -20,19 +21,26 @@ PARENTS = 12
 
 async def test_f39_children_end_canceled_with_their_parents(bench: Bench, database_url: str) -> None:
     await bench.publish([wait_event("c", "NEVER")], "wf.child")
-    await bench.publish([call_workflow("c", "wf.child")])
+    await bench.publish([wait_event("a", "GO"), call_workflow("c", "wf.child")])
+    runs = [await bench.start() for _ in range(PARENTS)]
+    for run in runs:
+        await run.waiting("event")
     url = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as holder:
-        locked: list[str] = []
+        locked = set[str]()
 
         def lock(point: str) -> None:
-            """Take the row of whoever is about to open a child: each is there before its child."""
-            if point == "open_child.before":
-                found = holder.execute("SELECT run_id::text FROM workflow_runs FOR UPDATE SKIP LOCKED").fetchall()
-                locked.extend(row[0] for row in found)
+            """Take the row of the run that is about to open its child."""
+            if (
+                point == "open_child.before"
+                and (run_id := activity.info().workflow_id.rpartition(":")[2]) not in locked
+            ):
+                holder.execute("SELECT FROM workflow_runs WHERE run_id = CAST(%s AS uuid) FOR UPDATE", [run_id])
+                locked.add(run_id)
 
         with fault_points.installed(lock):
-            runs = [await bench.start() for _ in range(PARENTS)]
+            for run in runs:
+                await run.send_event("GO")
             await bench.until(lambda: _held(runs, locked))
             for run in runs:
                 await run.handle.cancel(reason="not wanted")
@@ -55,7 +63,7 @@ async def test_f39_children_end_canceled_with_their_parents(bench: Bench, databa
     assert [row["status"] for row in statuses] == ["CANCELED"]
 
 
-async def _held(runs: list[Run], locked: list[str]) -> bool:
+async def _held(runs: list[Run], locked: set[str]) -> bool:
     return {run.id for run in runs} <= set(locked)
 
 

@@ -170,6 +170,7 @@ async def test_f41_runs_that_waited_then_and_are_further_by_now(store: Store, re
 
         async def further() -> bool:
             await reconciling.look()
+            await tell_due(reconciling.context)
             return all([await waits_at(run, "b") for run in (by_event, by_person, parent)])
 
         await bench.until(further, 90.0)
