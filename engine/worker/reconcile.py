@@ -12,7 +12,8 @@ from engine.operations.context import OperationContext
 from engine.operations.duties import require_done
 from engine.operations.reconcile.executions import compare_executions
 from engine.operations.reconcile.looks import Looks
-from engine.operations.reconcile.positions import Rewrite, compare_positions
+from engine.operations.reconcile.mending import Rewrite
+from engine.operations.reconcile.positions import compare_positions
 from engine.operations.reconcile.reconcile import (
     close_leftovers,
     close_recently_ended,

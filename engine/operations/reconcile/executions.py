@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from engine.contract import workflow_id_for
+from engine.errors import EngineError
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.asking import Beginning, OpenExecution, beginning_of, last_event, open_executions
 from engine.operations.reconcile.disagreements import (
@@ -26,7 +27,8 @@ from engine.operations.reconcile.disagreements import (
     terminate,
 )
 from engine.operations.reconcile.looks import Looks
-from engine.store.database.transactions import writing
+from engine.store.catalog.definitions import load_definition
+from engine.store.database.transactions import Connection, writing
 from engine.store.runs import agreeing
 from engine.store.runs.agreeing import RowState
 from engine.store.runs.run_log import NewLogLine
@@ -38,6 +40,8 @@ EXECUTIONS_PER_PASS: Final = 500
 SECOND_LOOK_SECONDS: Final = 60.0
 ENDED_FOR_SECONDS: Final = 120.0
 """The row of a run ends a moment before its execution; when a worker dies in between, a workflow task later."""
+LOOKS_FOR_A_PARENT: Final = 10
+"""So often an execution without a row is left to the open execution that started it."""
 
 _LOG: Final = structlog.get_logger("runstudio.reconciler")
 
@@ -83,10 +87,15 @@ async def _compare(client: Client, context: OperationContext, looks: Looks, foun
         if suspect is None or await last_event(client, execution.run_id) is None:
             continue
         await context.temporal.confirm()
-        if row is not None:
-            ended += await _outlived(client, context, execution, row, suspect.acts)
-        elif not await _has_a_parent(client, execution):
-            ended += await _without_row(client, context, execution)
+        try:
+            if row is not None:
+                ended += await _outlived(client, context, execution, row, suspect.acts)
+            elif suspect.acts >= LOOKS_FOR_A_PARENT or not await _has_a_parent(client, execution):
+                ended += await _without_row(client, context, execution)
+        except (RPCError, EngineError):
+            raise
+        except Exception:  # noqa: BLE001 - whatever is wrong with one execution stops no other
+            _LOG.exception("an execution cannot be compared", run_id=execution.run_id)
         looks.acted(execution.run_id)
     return ended
 
@@ -124,15 +133,23 @@ async def _without_row(client: Client, context: OperationContext, execution: Ope
         if await agreeing.rows_of(connection, [execution.run_id]):
             return 0
         deleted = await was_deleted(connection, execution.run_id)
+        published = beginning is not None and await _is_published(connection, beginning)
     sentence = (
         f"{RESTORED} its execution was open and had no row. The execution was terminated; what it had done until then is in"
         " Temporal's history. Look at that, and replay it."
     )
     await terminate(client, execution.run_id, f"{STORES_DISAGREE}: {sentence}", execution.temporal_run_id)
     _LOG.warning("an execution without a row was terminated", run_id=execution.run_id)
-    if beginning is not None and not deleted:
+    if beginning is not None and not deleted and published:
         await _write_row(context, execution, beginning, sentence)
     return 1
+
+
+async def _is_published(connection: Connection, beginning: Beginning) -> bool:
+    """Whether this database knows what the execution says it runs: nobody but Temporal vouches for its words."""
+    given = beginning.given
+    version = given["workflow_version"]
+    return await load_definition(connection, given["tenant"], given["workflow_id"], version) is not None
 
 
 async def _write_row(context: OperationContext, execution: OpenExecution, beginning: Beginning, sentence: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+SILENT_SECONDS: Final = 300.0
 MOST_REMEMBERED: Final = 50_000
 
 Seen = tuple[int, int, datetime]
@@ -33,6 +34,8 @@ class Looks:
     agreed: dict[str, Seen] = field(default_factory=dict)
     """Runs whose two sides agree, and as what: they are not asked again until one side has moved."""
     suspects: dict[str, Suspect] = field(default_factory=dict)
+    silent: dict[str, float] = field(default_factory=dict)
+    """Runs that were asked and did not answer, and until when they are not asked again: ``time.monotonic()``."""
 
     def agree(self, run_id: str, seen: Seen) -> None:
         """Nothing is wrong with this run."""
@@ -48,6 +51,16 @@ class Looks:
             self.suspects[run_id] = Suspect(standing, time.monotonic())
             return None
         return known if time.monotonic() - known.since >= seconds else None
+
+    def did_not_answer(self, run_id: str) -> None:
+        """Leave it to the others for a while."""
+        now = time.monotonic()
+        self.silent = {run: until for run, until in self.silent.items() if until > now}
+        self.silent[run_id] = now + SILENT_SECONDS
+
+    def may_be_asked(self, run_id: str) -> bool:
+        """Whether it did not fail to answer lately."""
+        return self.silent.get(run_id, 0.0) <= time.monotonic()
 
     def acted(self, run_id: str) -> None:
         """Something was done about it; it is looked at again."""
