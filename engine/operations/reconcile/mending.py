@@ -36,6 +36,7 @@ Rewrite = Callable[[str, dict[str, Any]], Awaitable[None]]
 
 
 async def cancel_again(client: Client, context: OperationContext, pair: Pair) -> str:
+    """Temporal has lost a cancel that the row tells of: the run is asked again."""
     row = pair.row
     reason = "The cancel was asked for before Temporal was restored to an earlier moment."
     await client.get_workflow_handle(workflow_id_for(row.run_id)).cancel(reason=reason, rpc_timeout=RPC_TIMEOUT)
