@@ -92,7 +92,7 @@ async def test_f41_at_an_event_that_came_while_no_row_told_of_the_wait(bench: Be
     await age(bench.execute)
     finding = (await diagnose_run(reconciling.context, run.id)).findings[0]
     assert finding.code == "STORES_DISAGREE"
-    assert "its rows are at record 2 at root.steps[0], its execution at record 8 at root.steps[2]" in finding.message
+    assert "its rows are at record 2 at root.steps[0], its execution at record 8 at root.steps[2]" in finding.sentence
     await reconciling.submit("B", {"paid": True})
     assert await bench.rows("SELECT FROM workflow_event_deliveries WHERE event_name = 'B'") == []
     await reconciling.look()
