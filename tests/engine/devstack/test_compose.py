@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +83,14 @@ async def test_the_service_logs_in_with_its_own_password_and_changes_no_schema(d
     shell, flags = service["entrypoint"]
     server = {"PGHOST": url.query["host"], "PGDATABASE": url.database, "PGUSER": url.username}
     programs = Path(program("psql")).parent
-    given = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "SERVICE_PASSWORD": "it's \"secret\" :x"}
+    given = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "SERVICE_PASSWORD": 'it\'s "secret" :x'}
     assert server.keys() | {"PGPASSWORD", "SERVICE_PASSWORD"} == service["environment"].keys()
     owner = create_store_engine(database_url)
     try:
         for _ in range(2):
             [command] = (part.replace("$$", "$") for part in service["command"])
-            subprocess.run([shell, flags, command], env={**server, **given}, check=True, capture_output=True)
+            done = await asyncio.create_subprocess_exec(shell, flags, command, env={**server, **given})
+            assert await done.wait() == 0
         async with owner.begin() as connection:
             role = text("SELECT rolcanlogin, rolpassword IS NOT NULL FROM pg_authid WHERE rolname = :role")
             assert (await connection.execute(role, {"role": SERVICE})).one() == (True, True)
