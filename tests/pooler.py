@@ -54,7 +54,7 @@ def _through(port: int, url: str) -> str:
 
 
 def _wait_until_it_listens(port: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while True:
         try:
             socket.create_connection(("127.0.0.1", port)).close()
