@@ -125,7 +125,7 @@ def postgres(server_directory: Path) -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture(scope="session")
-def pooled(postgres: EmbeddedPostgres) -> Iterator[Pooled]:
+def pooled(postgres: EmbeddedPostgres, server_directory: Path) -> Iterator[Pooled]:
     """Leads a URL of this server through a pgbouncer in transaction mode.
 
     Tests of the engine from end to end run once, and that is through the pooler. Where none is installed they meet the server
@@ -134,7 +134,7 @@ def pooled(postgres: EmbeddedPostgres) -> Iterator[Pooled]:
     if find("pgbouncer") is None:
         yield lambda url: url
         return
-    with pooler(postgres.url()) as found:
+    with pooler(postgres.url(), server_directory / "pooler") as found:
         yield found
 
 
