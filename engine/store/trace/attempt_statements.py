@@ -50,12 +50,16 @@ SUCCEED: Final = text(
 STEP_SUCCEEDED: Final = text(f"{STEP_SUCCESS} WHERE {THE_STEP}")
 
 
-FAIL: Final = text(f"""WITH failed AS (
+HOLD_RUN: Final = "SELECT run_id FROM workflow_runs WHERE run_id = CAST(:run_id AS uuid) FOR NO KEY UPDATE"
+"""The row of the run comes first, in every statement that also writes one of an attempt: two executions of one step would else
+wait for each other."""
+RUN_HELD: Final = text(HOLD_RUN)
+FAIL: Final = text(f"""WITH held AS MATERIALIZED ({HOLD_RUN}), failed AS (
         UPDATE workflow_action_invocations AS i
         SET status = 'FAILED', error_json = CAST(:error AS jsonb), error_message = :message,
             completed_at = CAST(:at AS timestamptz)
-        WHERE {THE_ATTEMPT} AND i.status = 'STARTED'
-        RETURNING run_id
+        FROM held WHERE i.run_id = held.run_id AND {THE_ATTEMPT} AND i.status = 'STARTED'
+        RETURNING i.run_id
     ), step AS (
         UPDATE workflow_run_steps AS s SET error_json = CAST(:error AS jsonb) FROM failed WHERE {THE_STEP}
     ), run AS (

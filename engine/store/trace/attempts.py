@@ -96,6 +96,7 @@ async def claim(store: Store, attempt: NewAttempt, progress: Progress) -> Settle
     if claimed:
         return None
     async with store.begin() as connection:
+        await connection.execute(sql.RUN_HELD, {"run_id": attempt.run_id})
         return await _resolve(connection, attempt)
 
 

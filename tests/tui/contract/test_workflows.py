@@ -169,6 +169,14 @@ async def test_a_new_schema_is_that_of_the_new_version_alone(scenario: Scenario)
     assert len(await catalog.versions("contract.schema")) == 2
 
 
+async def test_multiples_are_those_of_decimal_numbers(scenario: Scenario) -> None:
+    catalog = scenario.backend.workflows
+    schema = {"type": "object", "properties": {"price": {"multipleOf": 0.01}}}
+    await catalog.publish(definition("contract.price", payloadSchemaRef="payload.Price.v1"), payload_schema=schema)
+    found = {n: len(await catalog.check_payload("contract.price", 1, {"price": n})) for n in (19.99, 0.07, 19.995)}
+    assert found == {19.99: 0, 0.07: 0, 19.995: 1}
+
+
 async def test_callers_are_told_with_the_versions_they_start(scenario: Scenario) -> None:
     catalog = scenario.backend.workflows
     await catalog.publish(definition("contract.called"))
