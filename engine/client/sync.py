@@ -235,6 +235,7 @@ class SyncRedaction(SyncGroup[Redaction]):
     """``engine.redaction``."""
 
     rules = plain(Redaction.rules)
+    marked = plain(Redaction.marked)
     set_rules = plain(Redaction.set_rules)
     test = plain(Redaction.test)
 

@@ -36,7 +36,7 @@ from engine.records import (
 )
 from engine.store.alerts.outbox import given_up, message_of
 from engine.store.database.question import ask
-from engine.store.database.reader import open_reader
+from engine.store.database.reader import Reading, open_reader
 from engine.store.database.schema_version import head_revision
 from engine.store.database.transactions import writing, writing_at_once
 from engine.store.events.reading import deliveries_page
@@ -224,19 +224,20 @@ async def _repeated_tasks(
         if execution.task_attempt > 1 or execution.task_timeouts
     }
     async with open_reader(context.store, context.tenant) as reader:
-        for row in [row for row in looked_at if row.run_id in repeated]:
-            kind, reason = _repeated_task(repeated[row.run_id], lambda text: reader.hide_text(text) or "")
-            found[kind].append(_run(kind, row, reason))
+        known = await reader.following(runs=repeated)
+    for row in [row for row in looked_at if row.run_id in repeated]:
+        kind, reason = _repeated_task(repeated[row.run_id], known.of(run_id=row.run_id))
+        found[kind].append(_run(kind, row, reason))
     return found, ""
 
 
-def _repeated_task(execution: Execution, hide: Callable[[str], str]) -> tuple[AttentionKind, str]:
+def _repeated_task(execution: Execution, shown: Reading) -> tuple[AttentionKind, str]:
     if execution.task_timeouts:
         return AttentionKind.TASK_TIMING_OUT, (
             f"Its workflow task has timed out at least {counted(execution.task_timeouts, 'time')};"
             f" its history has {counted(execution.history_length, 'event')}."
         )
-    failure = hide(execution.task_failure) or "it failed before"
+    failure = shown.hide_text(execution.task_failure) or "it failed before"
     return AttentionKind.TASK_FAILING, f"Its workflow task is at attempt {execution.task_attempt}: {failure}"
 
 

@@ -68,13 +68,14 @@ FAIL: Final = text(f"""WITH held AS MATERIALIZED ({HOLD_RUN}), failed AS (
     ) SELECT count(*) AS settled, {CANCELING} FROM failed
 """)
 
-COLUMNS: Final = "invocation_id, status, output_json, output_ref, error_json, completed_at"
+COLUMNS: Final = "invocation_id, run_id, tenant, status, output_json, output_ref, error_json, completed_at"
 OWN: Final = text(f"SELECT {COLUMNS} FROM workflow_action_invocations AS i WHERE {THE_ATTEMPT} FOR UPDATE")
 RUN_STATUS: Final = text("SELECT status FROM workflow_runs WHERE run_id = CAST(:run_id AS uuid)")
 HOLDER: Final = text("""
     SELECT i.invocation_id, i.status, i.output_json, i.output_ref, i.error_json, i.completed_at,
-        i.run_id, i.step_path, i.iteration, i.visit,
-        coalesce(i.input_json, (SELECT p.value_json FROM workflow_payloads AS p WHERE p.payload_id = i.input_ref))
+        i.run_id, i.tenant, i.step_path, i.iteration, i.visit,
+        coalesce(i.input_json, (SELECT p.value_json FROM workflow_payloads AS p
+            WHERE p.payload_id = i.input_ref AND p.run_id = i.run_id AND p.tenant = i.tenant))
             = CAST(:input_text AS jsonb) AS same_input,
         (SELECT r.status FROM workflow_runs AS r WHERE r.run_id = i.run_id) AS run_status,
         (SELECT r.bodies_deleted_at FROM workflow_runs AS r WHERE r.run_id = i.run_id) AS bodies_deleted_at

@@ -288,8 +288,12 @@ async def _settled(connection: Connection, row: Row[Any]) -> Settled:
     at_ms = milliseconds_of(row.completed_at)
     if row.status == "FAILED":
         return Settled(None, row.error_json, at_ms)
-    output = row.output_json if row.output_ref is None else await payloads.read(connection, row.output_ref)
+    output = row.output_json if row.output_ref is None else await _kept_output(connection, row)
     return Settled(output, None, at_ms)
+
+
+async def _kept_output(connection: Connection, row: Row[Any]) -> Any:
+    return await payloads.read(connection, row.output_ref, run_id=str(row.run_id), tenant=str(row.tenant))
 
 
 def _where(attempt: NewAttempt) -> dict[str, Any]:

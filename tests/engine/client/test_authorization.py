@@ -130,6 +130,7 @@ OPERATIONS: Final[dict[str, tuple[Level, Ask]]] = {
     "quota.set_limit": (ADMIN, lambda e: e.quota.set_limit(-1)),
     "quota.resume": (ADMIN, lambda e: e.quota.resume(RUN)),
     "redaction.rules": (READ, lambda e: e.redaction.rules()),
+    "redaction.marked": (READ, lambda e: e.redaction.marked()),
     "redaction.set_rules": (ADMIN, lambda e: e.redaction.set_rules(RedactionRules(key_patterns=("(",)))),
     "redaction.test": (READ, lambda e: e.redaction.test({})),
     "members.list": (READ, lambda e: e.members.list()),

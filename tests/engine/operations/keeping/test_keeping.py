@@ -72,6 +72,39 @@ async def add_run(
     return run_id
 
 
+async def test_what_was_hidden_in_a_body_is_taken_out_of_what_stays(
+    context: OperationContext, store: Store, query: Query, execute: Execute
+) -> None:
+    secret = "Kanarie-4711-geheim"
+    run_id = await add_run(store, days=20, status="FAILED", input_json={"password": secret})
+    other = await add_run(store, days=20, status="FAILED", input_json={"note": secret})
+    young = await add_run(
+        store, days=0, input_json={"copied": secret}, parent_run_id=run_id, root_run_id=run_id, status="SUCCEEDED"
+    )
+    for name, values in {
+        "workflow_runs": """error_json = '{"message": "no Kanarie-4711-geheim", "code": "NO"}', last_error_code = 'NO'""",
+        "workflow_run_logs": """message = 'sent KANARIE-4711-GEHEIM', context_json = '{"in": ["Kanarie", "4711", "geheim"]}'""",
+        "workflow_run_steps": """outcome_json = '{"said": "Kanarie-4711-geheim"}'""",
+        "workflow_human_tasks": "title = 'call mieheg-1174-eiranaK'",
+        "workflow_run_waits": "key = 'Kanarie-4711-geheim'",
+    }.items():
+        await execute(f"UPDATE {name} SET {values} WHERE run_id IN ('{run_id}', '{other}')")
+    assert secret not in str(await run_input(store, DEFAULT_TENANT, young))
+    await set_retention(context, Keep(bodies=14), WHY)
+    assert (await apply_retention(context)).bodies == 2
+    kept = [
+        str(await query(f"SELECT t::text AS row FROM {name} AS t WHERE run_id = '{run_id}'"))
+        for name in ("workflow_runs", *BELONGING)
+    ]
+    assert [row for row in kept if any(part in row.lower() for part in ("kanarie", "geheim", "eiranak"))] == []
+    [error] = await query(f"SELECT error_json FROM workflow_runs WHERE run_id = '{run_id}'")
+    assert error["error_json"] == {"message": "no [REDACTED]", "code": "NO"}
+    [untouched] = await query(f"SELECT error_json FROM workflow_runs WHERE run_id = '{other}'")
+    assert untouched["error_json"]["message"] == f"no {secret}"
+    # What is a copy in the child's payload, which is still there, cannot be told any more.
+    assert secret not in str(await run_input(store, DEFAULT_TENANT, young))
+
+
 def _bodies(table: Table) -> dict[str, Any]:
     """The canary in every column of the table that holds an input or an output; the log has no bodies."""
     if table.name == "workflow_run_logs":
