@@ -113,13 +113,15 @@ def dead_line(row: Delivery, marked: bool, now: datetime, zone: tzinfo, cells: i
 
 def delivery_target(row: Delivery) -> str:
     """Where a delivery goes: its kind, and the workflow or the beginning of the id. Safe to draw."""
+    if not row.target:
+        return safe(row.kind)
     return f"{safe(row.kind)} {safe(row.workflow_id) if row.workflow_id else short_id(row.target)}"
 
 
 def dead_detail(row: Delivery, event: EventDetail | None, now: datetime, zone: tzinfo, cells: int) -> list[Row]:
     """Everything of one dead delivery, and the event it is of."""
     rows = delivery_rows(row, now, zone, cells)
-    rows += fact("target", row.target, cells)
+    rows += fact("target", row.target or "none: the event could not be routed", cells)
     rows += fact("key", row.key or "–", cells)
     rows += fact("delivery", row.delivery_id, cells)
     if row.run_id is not None:
