@@ -55,5 +55,18 @@ SYSTEM: Final = (
         when=_has_open_job,
         cli="runstudio jobs pause JOB",
     ),
+    Action(
+        "system.end_job",
+        ("c",),
+        "end job",
+        "End the job under the cursor; what is done stays done. Asks first.",
+        Scope.SYSTEM,
+        50,
+        needs=Level.ADMIN,
+        danger=True,
+        when=_has_open_job,
+        cli="runstudio jobs cancel JOB",
+        words=("cancel", "stop"),
+    ),
     Action("system.copy", ("y",), "copy", "Copy what is under the cursor.", Scope.SYSTEM, 60),
 )

@@ -14,6 +14,7 @@ from engine.records import Job, JobState, MessageState, RunRow
 from runstudio_tui.actions import Scope, Situation
 from runstudio_tui.screens.base import Handlers, StudioScreen, screen_bindings
 from runstudio_tui.screens.dialogs.go_on import GoOnDialog
+from runstudio_tui.screens.system.ending import EndJobDialog
 from runstudio_tui.screens.system.lines import JOB, QUOTA_RUN, SystemAnswer, system_rows
 from runstudio_tui.store.feed import Poller
 from runstudio_tui.store.journal import Weight
@@ -112,6 +113,7 @@ class SystemScreen(StudioScreen):
             "system.open": self._open,
             "system.copy": self._copy,
             "system.hold": self._hold,
+            "system.end_job": self._end_job,
             "system.go_on": lambda: self._go_on([run for run in (self.current,) if run is not None]),
             "system.go_on_all": self._all_go_on,
         }
@@ -139,6 +141,12 @@ class SystemScreen(StudioScreen):
             return
         self.say(f"the job {'is held up' if changed.state is JobState.PAUSED else 'goes on'}", Weight.INFO)
         self._poller.refresh_now()
+
+    def _end_job(self) -> None:
+        job = self.job
+        if job is not None:
+            dialog = EndJobDialog(self.studio, [job], self.studio_app.copy)
+            self.studio_app.settle(dialog, "job", self._poller.refresh_now)
 
     def _go_on(self, rows: list[RunRow]) -> None:
         self.studio_app.act_on_runs(GoOnDialog, rows, 0, "quota", self._poller.refresh_now)

@@ -236,9 +236,9 @@ async def test_a_document_that_is_too_large_fails_its_target_alone(
     context: OperationContext, worker: OperationContext, execute: Execute, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small, large = await ended_runs(execute, 2)
-    many = ", ".join("md5(random()::text)" for _ in range(99))
     await execute(
-        f"UPDATE workflow_runs SET input_json = to_jsonb(concat({many})) WHERE run_id = :run",
+        "UPDATE workflow_runs SET input_json = to_jsonb((SELECT string_agg(md5(random()::text), '')"
+        " FROM generate_series(1, 1000))) WHERE run_id = :run",
         run=large,
     )
     monkeypatch.setattr(exporting, "MAX_BYTES", 4_000)
