@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 
 from engine.ids import new_id
 from engine.records import Count, Job, JobKind, JobSubmitted, RunFilter
+from runstudio_tui.domain.present import count_text
 from runstudio_tui.ports import Backend
 from runstudio_tui.store.targets import FrozenTargets, Outcome, Result, TargetOf
 
@@ -28,9 +29,14 @@ class Everything:
     count: Count
     """How many matched when it was last looked."""
     noun: str
-    """``runs``."""
+    """Of one of them: ``run``."""
+    nouns: str
     key: str = field(default_factory=new_id)
     """Makes each job once, however often it is sent."""
+
+    def named(self, count: Count) -> str:
+        """A number of them: ``1 run``, ``10,000+ runs``."""
+        return f"{count_text(count)} {self.noun if count.value == 1 and not count.capped else self.nouns}"
 
 
 async def submit(backend: Backend, everything: Everything, kind: JobKind, reason: str) -> JobSubmitted:

@@ -12,7 +12,6 @@ from textual.widgets import Input
 
 from engine.errors import EngineError
 from engine.records import JobKind
-from runstudio_tui.domain.present import count_text
 from runstudio_tui.screens.dialogs.base import Dialog
 from runstudio_tui.store.jobs import Everything, submit
 from runstudio_tui.store.session import Studio
@@ -90,7 +89,7 @@ class JobDialog(Dialog[str]):
         """Focus on what is to be chosen first."""
         kinds = self._everything.kinds
         place = self._studio.who.place if self._studio.who is not None else ""
-        self.set_title(f"All that match: {count_text(self._everything.count)} {self._everything.noun}", safe(place))
+        self.set_title(f"All that match: {self._everything.named(self._everything.count)}", safe(place))
         for name, label in (("kind", "Do"), ("reason", "Reason"), ("number", f"Type {self._number} to confirm")):
             self.query_one(f"#label-{name}", Bar).show(_always([line(label)]))
         self.query_one("#kind-field").display = len(kinds) > 1
@@ -109,7 +108,7 @@ class JobDialog(Dialog[str]):
 
     def _show_texts(self) -> None:
         cells = max(min(self.app.size.width, 96) - 5, 20)
-        chosen = wrap(safe(self._everything.filter_text) or f"all {self._everything.noun}", cells - 9)
+        chosen = wrap(safe(self._everything.filter_text) or f"all {self._everything.nouns}", cells - 9)
         shown: list[Line] = [
             line(Span("Filter   ") if at == 0 else " " * 9, Span(part, "strong")) for at, part in enumerate(chosen)
         ]
@@ -191,8 +190,8 @@ class JobDialog(Dialog[str]):
                 self.tell(error.sentences, "failed")
             return
         self._working = None
-        matching = f"{count_text(submitted.matching)} {self._everything.noun}"
-        self.dismiss(f"{self._kind.value} of {matching} submitted: System (6) shows how far it is")
+        told = f"{self._kind.value} of {self._everything.named(submitted.matching)} submitted"
+        self.dismiss(f"{told}: System (6) shows how far it is")
 
     def close(self) -> None:
         """See Dialog: asks before a typed reason is lost, and waits for what is on its way."""

@@ -100,7 +100,9 @@ class DeadLettersScreen(ListScreen[Delivery, Letter]):
         if self.rows.more:
             status = self.filter.values.get("status", "dead")
             known = Count(len(self.rows), capped=True)
-            self.studio_app.submit_job(Everything((JobKind.REDELIVER,), status, self.filter.text, known, "deliveries"))
+            self.studio_app.submit_job(
+                Everything((JobKind.REDELIVER,), status, self.filter.text, known, "delivery", "deliveries")
+            )
             return
         loaded = [self.rows.get(self.rows.id_at(place)) for place in range(len(self.rows))]
         self._redeliver([row for row in loaded if row is not None], 0)

@@ -368,7 +368,7 @@ class RunsScreen(RunsFiltering):
     def _job(self) -> None:
         query, counts = self.store.meant_now(), self.store.counts
         matching = counts.matching(query) if counts is not None else Count(len(self.store), self.store.more)
-        self.studio_app.submit_job(Everything(OF_RUNS, query, self.store.filter.text, matching, "runs"))
+        self.studio_app.submit_job(Everything(OF_RUNS, query, self.store.filter.text, matching, "run", "runs"))
 
     def _after_action(self) -> None:
         self._list.clear_marks()

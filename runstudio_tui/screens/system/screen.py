@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from textual import work
+from textual import on, work
 from textual.binding import BindingType
 
 from engine.errors import EngineError
@@ -15,13 +15,14 @@ from runstudio_tui.actions import Scope, Situation
 from runstudio_tui.screens.base import Handlers, StudioScreen, screen_bindings
 from runstudio_tui.screens.dialogs.go_on import GoOnDialog
 from runstudio_tui.screens.system.ending import EndJobDialog
-from runstudio_tui.screens.system.lines import JOB, QUOTA_RUN, SystemAnswer, system_rows
+from runstudio_tui.screens.system.lines import JOB, QUOTA_RUN, SystemAnswer, job_text, system_rows
 from runstudio_tui.store.feed import Poller
 from runstudio_tui.store.journal import Weight
 from runstudio_tui.store.quota import FOR_QUOTA, all_for_quota
 from runstudio_tui.store.session import Studio
-from runstudio_tui.widgets.line import Span, line
+from runstudio_tui.widgets.line import Span, line, plain
 from runstudio_tui.widgets.line_list import LineList, Row
+from runstudio_tui.widgets.virtual_list import VirtualList
 
 _PAUSED_SHOWN = 100
 _JOBS_SHOWN = 10
@@ -105,7 +106,17 @@ class SystemScreen(StudioScreen):
 
     def situation(self) -> Situation:
         """See StudioScreen."""
-        return Situation(level=self.studio.level, run=self.current, row=self.job, rows=len(self.paused))
+        return Situation(
+            level=self.studio.level,
+            run=self.current,
+            row=self.job,
+            rows=len(self.paused),
+            can_open=self.job is not None or bool(self.lines.cut_text),
+        )
+
+    @on(VirtualList.Moved, "#system")
+    def _moved(self) -> None:
+        self.show_chrome()
 
     def handlers(self) -> Handlers:
         """See StudioScreen."""
@@ -155,6 +166,10 @@ class SystemScreen(StudioScreen):
         run = self.current
         if run is not None:
             self.studio_app.open_run(run.run_id)
+        elif self.job is not None:
+            self.studio_app.show_text("The job", job_text(self.job, self.studio.zone))
+        elif self.lines.current is not None and self.lines.cut_text:
+            self.studio_app.show_text("The whole line", plain(self.lines.current.line).strip())
 
     def _copy(self) -> None:
         self.studio_app.copy(self.lines.current_text, "line")

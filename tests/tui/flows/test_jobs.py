@@ -171,3 +171,27 @@ async def test_a_job_is_ended_after_asking(studio: Any, backend: FakeBackend) ->
         session.screen.lines.move_to("job:job-1")
         await session.press("c")
         assert "the job has ended" in session.note
+
+
+async def test_enter_shows_all_of_a_job_and_of_a_line_that_is_cut(studio: Any, backend: FakeBackend) -> None:
+    job(backend, kind=JobKind.EXPORT)
+    async with studio() as session:
+        await session.press("6")
+        assert session.screen.lines.move_to("job:job-1")
+        await session.settle()
+        assert "h hold" in session.text, "the keys are those of what is under the cursor, at once"
+        await session.press("enter")
+        for told in ("export running, by ada: again", "300 done, 10 skipped, 2 failed, 888 left of 1,200"):
+            assert told in session.text
+        assert "Temporal does not answer." in session.text
+        assert "runstudio jobs download job-1 -o FILE" in session.text
+        assert "\x1b" not in session.text
+        await session.press("escape", "home")
+        assert "enter open" not in session.text
+
+
+async def test_a_job_of_all_deliveries_is_not_called_one_of_runs(studio: Any, backend: FakeBackend) -> None:
+    job(backend, kind=JobKind.REDELIVER, filter_text="")
+    async with studio(size=(120, 60)) as session:
+        await session.press("6")
+        assert "all deliveries" in session.text
