@@ -39,6 +39,8 @@ QUOTA_RUN: Final = "quota:"
 """Beginning of the key of the row of a run that waits for quota."""
 JOB: Final = "job:"
 """Beginning of the key of the row of a job."""
+TROUBLE: Final = ":trouble"
+"""End of the key of the row below it, which says what keeps the job."""
 _JOBS: Final = {
     JobState.QUEUED: ("○", "text"),
     JobState.RUNNING: ("●", "running"),
@@ -167,7 +169,8 @@ def _jobs(jobs: tuple[Job, ...], now: datetime, zone: tzinfo) -> Iterator[Row]:
         made = line("  ", Span(f"{glyph} {pad(job.state.value, 9)}", tone), about, chosen)
         yield Row(made, copy=job.job_id, key=f"{JOB}{job.job_id}")
         if job.trouble:
-            yield Row(line(" " * 13, Span(safe(job.trouble), "attention")))
+            told = line(" " * 13, Span(safe(job.trouble), "attention"))
+            yield Row(told, copy=job.job_id, key=f"{JOB}{job.job_id}{TROUBLE}")
 
 
 def job_text(job: Job, zone: tzinfo) -> str:

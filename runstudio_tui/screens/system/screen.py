@@ -15,7 +15,7 @@ from runstudio_tui.actions import Scope, Situation
 from runstudio_tui.screens.base import Handlers, StudioScreen, screen_bindings
 from runstudio_tui.screens.dialogs.go_on import GoOnDialog
 from runstudio_tui.screens.system.ending import EndJobDialog
-from runstudio_tui.screens.system.lines import JOB, QUOTA_RUN, SystemAnswer, job_text, system_rows
+from runstudio_tui.screens.system.lines import JOB, QUOTA_RUN, TROUBLE, SystemAnswer, job_text, system_rows
 from runstudio_tui.store.feed import Poller
 from runstudio_tui.store.journal import Weight
 from runstudio_tui.store.quota import FOR_QUOTA, all_for_quota
@@ -100,7 +100,7 @@ class SystemScreen(StudioScreen):
     @property
     def job(self) -> Job | None:
         """The job under the cursor."""
-        key = (self.lines.cursor or "").removeprefix(JOB)
+        key = (self.lines.cursor or "").removeprefix(JOB).removesuffix(TROUBLE)
         known = self._answer.jobs if self._answer is not None else ()
         return next((job for job in known if job.job_id == key), None)
 

@@ -68,11 +68,11 @@ async def test_nobody_holds_up_what_they_may_not_or_what_has_ended(studio: Any, 
 
 
 async def test_all_that_match_are_canceled_by_a_job(studio: Any, backend: FakeBackend) -> None:
-    async with studio(filter_text="status:waiting wf:order") as session:
-        matching = len(backend.world.select(parse_filter("status:waiting wf:order").query))
+    async with studio(filter_text="status:waiting") as session:
+        matching = len(backend.world.select(parse_filter("status:waiting").query))
         await session.press("J")
         assert f"All that match: {matching} runs" in session.text
-        assert "status:waiting wf:order" in session.text
+        assert "status:waiting" in session.text
         assert "is canceled, with its children" in session.text
         await session.press("ctrl+s")
         assert "a reason of at least 3 characters is needed" in session.said
@@ -91,7 +91,7 @@ async def test_all_that_match_are_canceled_by_a_job(studio: Any, backend: FakeBa
         first, second = (call.arguments for call in backend.called("jobs.submit"))
         assert first == second, "what is sent again is the same job"
         kind, wanted, reason, text, key = second
-        assert (kind, reason, text) == (JobKind.CANCEL, "the carrier went out of business", "status:waiting wf:order")
+        assert (kind, reason, text) == (JobKind.CANCEL, "the carrier went out of business", "status:waiting")
         assert (wanted.statuses, bool(key)) == (frozenset({RunStatus.WAITING}), True)
         await session.press("6")
         await session.pass_time(6)
@@ -186,7 +186,9 @@ async def test_enter_shows_all_of_a_job_and_of_a_line_that_is_cut(studio: Any, b
         assert "Temporal does not answer." in session.text
         assert "runstudio jobs download job-1 -o FILE" in session.text
         assert "\x1b" not in session.text
-        await session.press("escape", "home")
+        await session.press("escape", "down", "h")
+        assert backend.world.jobs["job-1"].state is JobState.PAUSED, "what keeps it is a line of it"
+        await session.press("home")
         assert "enter open" not in session.text
 
 
