@@ -28,8 +28,8 @@ class EndJobDialog(SettlingDialog[Job]):
         done="ended",
         keep="Let it go on",
         keep_all="Let them go on",
-        about="What is done stays done. An ended job never goes on; holding it up would.",
-        about_all="What is done stays done. An ended job never goes on; holding it up would.",
+        about="What is done stays done. An ended job never goes on: hold it up (h) to stop it for a while.",
+        about_all="What is done stays done. An ended job never goes on: hold it up (h) to stop it for a while.",
         asks_reason=False,
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.ids import new_id
-from engine.records import PLACEHOLDER, EventFilter, RunStatus
+from engine.records import PLACEHOLDER, EventFilter, JobState, RunStatus
 from runstudio_tui.widgets.json_editor import JsonEditor
 from tests.engine.operations.conftest import until
 from tests.tui.conftest import NARROW, WIDE
@@ -194,8 +194,12 @@ async def test_all_that_match_are_canceled_by_the_workers(shop: Shop, journey: O
         await ada.type("1")
         await ada.press("ctrl+s")
         await ada.sees("submitted: System (6)")
-        await ada.press("6", "end")
-        await ada.sees("✔ done", "1 of 1")
+        [job] = await shop.engine.jobs.list(limit=1)
+        await ada.press("6")
+        await ada.sees("postgres")
+        await ada.move_to(f"job:{job.job_id}", "the job")
+        system = ada.screen
+        await ada.until(lambda: system.job is not None and system.job.state is JobState.DONE, "that it is done")
         await ada.press("enter")
         await ada.sees("cancel done", "the supplier sends it again", "1 done, 0 skipped, 0 failed")
     await shop.comes_to(run_id, RunStatus.CANCELED)
