@@ -46,7 +46,7 @@ def pooler(database_url: str) -> Iterator[str]:
 
 
 def _wait_until_it_listens(port: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while True:
         try:
             socket.create_connection(("127.0.0.1", port)).close()

@@ -9,6 +9,7 @@ from typing import Final
 
 from temporalio.service import RPCError
 
+from engine import advice
 from engine.contract import TASK_QUEUE
 from engine.errors import EngineError
 from engine.operations.context import OperationContext
@@ -79,8 +80,10 @@ async def attention(context: OperationContext) -> Attention:
     failing, late = repeated[AttentionKind.TASK_FAILING], repeated[AttentionKind.TASK_TIMING_OUT]
     refused = RunFilter(launch="failed", started_from=now - ENDS_SHOWN_FOR)
     async with writing_at_once(store) as connection:
-        duties = [_duty(record) for record in await load_duties(connection) if record.overdue]
+        nobody = _nobody_alive(await load_workers(connection))
+        duties = [] if nobody else [_duty(record) for record in await load_duties(connection) if record.overdue]
     found: dict[AttentionKind, list[AttentionItem]] = {
+        AttentionKind.WORKERS: nobody,
         AttentionKind.DUTY: duties,
         AttentionKind.STUCK: await runs(
             AttentionKind.STUCK, RunFilter(stuck=True), lambda _: "It is queued, and no step has begun."
@@ -154,6 +157,16 @@ async def _jobs_and_alerts(context: OperationContext) -> dict[AttentionKind, lis
         AttentionKind.JOB: [_job(job_of(row, reading)) for row in jobs],
         AttentionKind.ALERT: [_alert(message_of(row, reading)) for row in messages],
     }
+
+
+def _nobody_alive(seen: Sequence[SeenWorker]) -> list[AttentionItem]:
+    if any(worker.alive for worker in seen):
+        return []
+    last = f"; last seen {seen[0].identity}" if seen else ""
+    reason = f"None is alive{last}. {advice.WORKER.to('Start one')}"
+    return [
+        AttentionItem(AttentionKind.WORKERS, TASK_QUEUE, TASK_QUEUE, reason, seen[0].last_seen_at if seen else None)
+    ]
 
 
 def _unlaunched(row: RunRow) -> str:

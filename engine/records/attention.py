@@ -10,6 +10,8 @@ from enum import StrEnum
 class AttentionKind(StrEnum):
     """Why something needs attention, the most urgent first."""
 
+    WORKERS = "workers"
+    """No worker is alive: what is accepted is not executed. The duties, which are overdue by that alone, are left out."""
     DUTY = "duty"
     """A duty of the workers that has not been done for several of its periods."""
     STUCK = "stuck"

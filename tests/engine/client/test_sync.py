@@ -112,7 +112,7 @@ async def test_many_threads_start_and_wait(sync: SyncEngine) -> None:
     def one(number: int) -> RunStatus:
         run = sync.runs.start("order", {"orderId": str(number)})
         sync.events.submit("order.paid", {"amount": number}, key=str(number))
-        done = sync.runs.wait(run.run_id, timeout=60)
+        done = sync.runs.wait(run.run_id, timeout=250)
         assert sync.runs.output(run.run_id).value["paid"] == number
         return done.status
 

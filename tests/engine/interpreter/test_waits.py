@@ -57,7 +57,7 @@ def test_a_time_that_has_passed_needs_no_timer_but_has_its_row() -> None:
         '"0001-01-01T00:00:00+01:00"', '"9999-12-31T23:59:59-01:00"',
     ],
 )  # fmt: skip
-def test_what_is_no_time_is_a_validation_error(value: str) -> None:
+def test_f1_what_is_no_time_is_a_validation_error(value: str) -> None:
     error = Driver(until(value)).run().finish.error
     assert error is not None
     assert (error["category"], error["code"]) == ("ValidationError", "INVALID_TIME")

@@ -32,7 +32,7 @@ from tests.engine.operations.conftest import until
 from tests.engine.worker.hosts import ready, running, settings
 from tests.tui.conftest import nothing_left
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 """For what must come sooner or later, also on a machine that does something else most of the time."""
 MOST_ROWS = 200
 LISTS = {RunsScreen: "#runs", SystemScreen: "#system"}
