@@ -255,6 +255,7 @@ class SyncJobs(SyncGroup[Jobs]):
     list = plain(Jobs.list)
     get = plain(Jobs.get)
     items = plain(Jobs.items)
+    files = streamed(Jobs.files)
     pause = plain(Jobs.pause)
     resume = plain(Jobs.resume)
     cancel = plain(Jobs.cancel)

@@ -40,6 +40,7 @@ from engine.store.database.reader import Reading, open_reader
 from engine.store.database.schema_version import head_revision
 from engine.store.database.transactions import writing, writing_at_once
 from engine.store.events.reading import deliveries_page
+from engine.store.events.routing import ROUTING_KIND
 from engine.store.jobs.jobs import job_of, troubled_jobs
 from engine.store.runs import listing
 from engine.store.runs.failures import failures_to_look_at
@@ -263,14 +264,13 @@ def _run(kind: AttentionKind, row: RunRow, reason: str, since: datetime | None =
 
 
 def _delivery(row: Delivery) -> AttentionItem:
+    why = row.last_error or row.reason or "?"
+    failed = f"It could not be delivered to {row.target} after {counted(row.attempts, 'attempt')}: {why}"
     return AttentionItem(
         AttentionKind.DELIVERY,
         row.delivery_id,
         row.event_name or row.kind,
-        sentence(
-            f"It could not be delivered to {row.target} after {counted(row.attempts, 'attempt')}: "
-            f"{row.last_error or row.reason or '?'}"
-        ),
+        sentence(why if row.kind == ROUTING_KIND else failed),
         row.settled_at or row.created_at,
         run_id=row.run_id,
         event_id=row.event_id,

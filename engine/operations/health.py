@@ -21,7 +21,7 @@ from engine.store.database.engine import is_read_only
 from engine.store.database.reader import open_reader
 from engine.store.database.schema_version import head_revision, require_current_schema
 from engine.store.database.transactions import goes_through_a_pooler, writing
-from engine.store.events.reading import FAILED_CAP, count_failed
+from engine.store.events.reading import FAILED_CAP, Failed, count_failed
 from engine.store.runs.reconciling import Gaps, count_gaps
 from engine.store.schedules.reading import troubled_schedules
 from engine.store.tenant.disagreements import Disagreement, disagreements
@@ -142,10 +142,13 @@ def _stores(found: Sequence[Disagreement]) -> HealthPart:
     )
 
 
-def _events(dead: int) -> HealthPart:
+def _events(failed: Failed) -> HealthPart:
+    dead = failed.deliveries
     if not dead:
         return HealthPart("events", PartState.OK, "no delivery was given up")
     told = f"{dead}{' or more' if dead >= FAILED_CAP else ''} {'delivery was' if dead == 1 else 'deliveries were'} given up"
+    if failed.unrouted:
+        told += f"; of these {counted(failed.unrouted, 'event')} that could not be routed"
     helps = f"{advice.DEAD.to('See why')} {advice.REDELIVER.to('Deliver them again')}"
     return HealthPart("events", PartState.DEGRADED, told, helps)
 

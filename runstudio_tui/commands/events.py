@@ -115,7 +115,7 @@ def show(
 
 @app.command()
 def dead(limit: Limit = 50, after: After = None, as_json: Json = False) -> None:
-    """List the deliveries that failed or were skipped, the latest first: what did not reach its target, and why."""
+    """List what did not reach its target, and why, the latest first: deliveries that failed or were skipped, unrouted events."""
 
     async def work() -> None:
         async with open_engine() as engine:
@@ -131,7 +131,7 @@ def dead(limit: Limit = 50, after: After = None, as_json: Json = False) -> None:
                     row.status,
                     row.event_name or "-",
                     row.kind,
-                    row.target,
+                    row.target or "-",
                     row.last_error or row.reason or "-",
                 )
                 for row in page.rows

@@ -44,6 +44,7 @@ COMMANDS: Final[dict[str, tuple[Level, tuple[str, ...]]]] = {
     "installation move": (ADMIN, WHY),
     "installation show": (READ, ()),
     "jobs cancel": (ADMIN, (RUN,)),
+    "jobs download": (READ, (RUN,)),
     "jobs list": (READ, ()),
     "jobs pause": (ADMIN, (RUN,)),
     "jobs resume": (ADMIN, (RUN,)),

@@ -134,7 +134,7 @@ async def pause_workflow(
     """Hold new runs of a workflow, or let them go; runs that are under way go on. Needs the level admin.
 
     While it is paused a start by hand is refused, a trigger is queued (or what the workflow chose for such times), a parent that
-    calls it waits, and its schedule rests.
+    calls it waits. An occurrence of its schedule is a trigger; where such are to be skipped, the schedule rests.
 
     Raises ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG), ``NotFound`` (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
     """
@@ -186,6 +186,8 @@ async def limit_concurrency(
                 "workflow_concurrency_limit", "definition", workflow_id, workflow_id=workflow_id, details=details
             )
             await context.audit(connection, entry)
+    if when_busy is not None:
+        await sync_schedule(context, workflow_id)
 
 
 def traits_of(definition: dict[str, Json], registry: ActionRegistry) -> dict[str, dict[str, Json]]:

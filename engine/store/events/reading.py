@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -18,6 +18,7 @@ from engine.store.database.keyset import Keyset, Stretch, decode_cursor, encode_
 from engine.store.database.question import ANY_TIME, QUESTIONS, Question, ask, follow, question
 from engine.store.database.reader import Reading, open_reader
 from engine.store.database.transactions import Connection
+from engine.store.events.routing import ROUTING_KIND
 from engine.store.runs.listing import check_limit
 from engine.store.tables import workflow_event_deliveries, workflow_payload_schemas, workflow_runtime_events
 from engine.values.event_key import normal_key
@@ -156,11 +157,22 @@ def _deliveries(tenant: str, status: str, limit: int, *, continued: bool) -> Que
     return question(stretch.of(select(merged), merged))
 
 
-async def count_failed(connection: Connection, tenant: str) -> int:
-    """Deliveries that were given up, at most ``FAILED_CAP``."""
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """How many deliveries were given up, at most ``FAILED_CAP``."""
+
+    deliveries: int
+    unrouted: int
+    """Of these, events that could not be routed."""
+
+
+async def count_failed(connection: Connection, tenant: str) -> Failed:
+    """Deliveries that were given up."""
     where = (deliveries.tenant == tenant, deliveries.status == "failed")
-    failed = select(deliveries.delivery_id).where(*where).limit(FAILED_CAP).subquery()
-    return int((await connection.execute(select(func.count()).select_from(failed))).scalar_one())
+    failed = select(deliveries.target_kind).where(*where).limit(FAILED_CAP).subquery()
+    unrouted = func.count().filter(failed.c.target_kind == ROUTING_KIND)
+    row = (await connection.execute(select(func.count(), unrouted).select_from(failed))).one()
+    return Failed(int(row[0]), int(row[1]))
 
 
 def _conditions(tenant: str, wanted: EventFilter) -> list[ColumnElement[bool]]:

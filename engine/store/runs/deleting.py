@@ -1,8 +1,9 @@
 # ruff: noqa: S608 - statements are put together from our own fragments; every value is a bound parameter
 """Deleting ended runs with everything that belongs to them, or only their inputs and outputs.
 
-Steps, attempts, waits, tasks, log lines and snapshots go with the run's row (ON DELETE CASCADE); values by reference and settled
-deliveries are deleted beside it. A run is kept while any run of its tree is active: a parent reads what its children were.
+Steps, attempts, waits, tasks, log lines and snapshots go with the run's row (ON DELETE CASCADE); values by reference, settled
+deliveries and what jobs have exported of it are deleted beside it. A run is kept while any run of its tree is active: a parent
+reads what its children were.
 """
 
 from __future__ import annotations
@@ -102,6 +103,8 @@ def _deleting(chosen: str) -> TextClause:
     return text(f"""
         WITH gone AS (SELECT r.run_id FROM workflow_runs AS r WHERE {chosen}), payloads AS (
             DELETE FROM workflow_payloads AS p USING gone WHERE p.run_id = gone.run_id
+        ), exports AS (
+            DELETE FROM workflow_job_files AS f USING gone WHERE f.run_id = gone.run_id
         ), deliveries AS (
             DELETE FROM workflow_event_deliveries AS d USING gone WHERE d.run_id = gone.run_id AND d.status <> 'pending'
         )
@@ -127,6 +130,8 @@ _DELETE_BODIES: Final = text("""
         SELECT r.run_id FROM workflow_runs AS r WHERE r.run_id = ANY(CAST(:runs AS uuid[]))
     ), payloads AS (
         DELETE FROM workflow_payloads AS p USING old WHERE p.run_id = old.run_id
+    ), exports AS (
+        DELETE FROM workflow_job_files AS f USING old WHERE f.run_id = old.run_id
     ), attempts AS (
         UPDATE workflow_action_invocations AS a SET input_json = NULL, output_json = NULL, input_ref = NULL, output_ref = NULL,
             input_bytes = NULL, output_bytes = NULL

@@ -140,6 +140,7 @@ OPERATIONS: Final[dict[str, tuple[Level, Ask]]] = {
     "jobs.list": (READ, lambda e: e.jobs.list()),
     "jobs.get": (READ, lambda e: e.jobs.get(JOB)),
     "jobs.items": (READ, lambda e: e.jobs.items(JOB, ItemState.PENDING)),
+    "jobs.files": (READ, lambda e: _all(e.jobs.files(JOB))),
     "jobs.pause": (ADMIN, lambda e: e.jobs.pause(JOB)),
     "jobs.resume": (ADMIN, lambda e: e.jobs.resume(JOB)),
     "jobs.cancel": (ADMIN, lambda e: e.jobs.cancel(JOB)),
