@@ -22,6 +22,8 @@ class AttentionKind(StrEnum):
     """A run whose workflow task fails again and again."""
     TASK_TIMING_OUT = "task-timing-out"
     """A run whose workflow task no worker does in time."""
+    STORES = "stores"
+    """A run about which Postgres and Temporal disagreed within the last day, as after a restore of one of them."""
     LAUNCH = "launch"
     """A run that Temporal refused, or has not been told of."""
     DELIVERY = "delivery"

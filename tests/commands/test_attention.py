@@ -24,10 +24,12 @@ from engine.store.schedules.schedules import schedule_id_of
 from engine.store.tables import (
     workflow_alert_outbox,
     workflow_alerts,
+    workflow_audit_log,
     workflow_event_deliveries,
     workflow_human_tasks,
     workflow_jobs,
 )
+from engine.store.tenant.disagreements import DISAGREED, STORES
 from tests.engine.operations.conftest import Execute, execute, store, until
 from tests.engine.store.conftest import TENANT
 from tests.engine.store.rows import insert, insert_run
@@ -130,7 +132,7 @@ async def one_of_each(store: Store, execute: Execute, failing: str, late: str) -
         ),
         "retrying": await run(0, attempt=4, last_error_code="TIMEOUT"),
         "delivery": new_id(), "late-task": new_id(), "schedule": schedule_id_of(TENANT, "billing"),
-        "job": new_id(), "alert": new_id(),
+        "job": new_id(), "alert": new_id(), "stores": waiting,
     }  # fmt: skip
     await execute(
         "INSERT INTO workflow_leases (name, holder, token, expires_at, done_at, done_by)"
@@ -163,6 +165,11 @@ async def one_of_each(store: Store, execute: Execute, failing: str, late: str) -
         {"job_id": made["job"], "kind": "replay", "filter_json": {}, "filter_text": "status:failed", "reason": "again",
          "actor": "ada", "actor_level": "admin", "state": "running", "total": 3, "trouble": "Temporal does not answer."},
     )  # fmt: skip
+    await insert(
+        store, workflow_audit_log,
+        {"audit_id": new_id(), "actor": "w-1", "operation": DISAGREED, "target_kind": STORES,
+         "target_id": waiting, "run_id": waiting, "reason": "They stood apart."},
+    )  # fmt: skip
     rule = new_id()
     await insert(
         store, workflow_alerts,
@@ -179,6 +186,7 @@ async def one_of_each(store: Store, execute: Execute, failing: str, late: str) -
 
 WHY = {
     "stuck": "It is queued, and no step has begun.",
+    "stores": "They stood apart.",
     "stalled": "It should have moved on from charge by now.",
     "launch": "Temporal refused it: TEMPORAL_REFUSED",
     "delivery": "It could not be delivered to w-1 after 3 attempts: Temporal was away.",

@@ -84,13 +84,18 @@ def _items(world: World) -> Iterator[AttentionItem]:
     for event in world.events.values():
         for sent in event.deliveries:
             if sent.status == "failed":
+                told = f"It could not be delivered to {sent.target} after {counted(sent.attempts, 'attempt')}: {sent.last_error}"
                 yield AttentionItem(
-                    AttentionKind.DELIVERY, sent.delivery_id, sent.event_name or sent.kind,
-                    sentence(
-                f"It could not be delivered to {sent.target} after {counted(sent.attempts, 'attempt')}: {sent.last_error}"
-            ),
-                    sent.settled_at or sent.created_at, sent.run_id, sent.event_id, None, sent.workflow_id,
-                )  # fmt: skip
+                    AttentionKind.DELIVERY,
+                    sent.delivery_id,
+                    sent.event_name or sent.kind,
+                    sentence((sent.last_error or "") if sent.kind == "routing" else told),
+                    sent.settled_at or sent.created_at,
+                    sent.run_id,
+                    sent.event_id,
+                    None,
+                    sent.workflow_id,
+                )
     for schedule in world.schedules.values():
         row = schedule.row
         overdue = row.next_fire_at is not None and now - row.next_fire_at > _OVERDUE

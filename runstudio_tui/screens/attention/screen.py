@@ -28,6 +28,7 @@ WORDS: Final = {
     AttentionKind.STALLED: ("▲", "no progress"),
     AttentionKind.TASK_FAILING: ("✖", "task failing"),
     AttentionKind.TASK_TIMING_OUT: ("✖", "task too slow"),
+    AttentionKind.STORES: ("≠", "stores"),
     AttentionKind.LAUNCH: ("✖", "not launched"),
     AttentionKind.DELIVERY: ("✖", "not delivered"),
     AttentionKind.SCHEDULE: ("▲", "schedule"),

@@ -56,6 +56,7 @@ async def test_an_order_its_run_and_its_event_in_one_transaction(engine: Engine,
     assert len(await query("SELECT 1 FROM workflow_runs")) == 1
 
 
+@pytest.mark.usefixtures("past_the_pooler")
 async def test_any_number_of_tasks_use_one_engine(engine: Engine, query: Query) -> None:
     async def one(number: int) -> str:
         run = await engine.runs.start("order", {"orderId": str(number)})
@@ -106,6 +107,7 @@ async def test_a_database_without_the_schema_is_refused_and_let_go_of(empty_data
         await until(gone)
 
 
+@pytest.mark.usefixtures("past_the_pooler")
 async def test_closing_lets_go_of_every_connection_and_may_be_repeated(engine: Engine, query: Query) -> None:
     other = Engine.from_env()
     await other.close()
