@@ -53,7 +53,9 @@ class ActionContext(StepIdentity):
     """Bound with run, step, iteration and attempt. Never log inputs: they may hold secrets."""
 
     def __post_init__(self) -> None:
-        bound: FilteringBoundLogger = structlog.get_logger("runstudio.action").bind(
+        # A logger that is bound when it is first used: most actions log nothing.
+        bound: FilteringBoundLogger = structlog.get_logger(
+            "runstudio.action",
             run_id=self.run_id,
             workflow_id=self.workflow_id,
             step_path=self.step_path,

@@ -22,6 +22,7 @@ from temporalio.converter import (
 from engine.contract import workflow_id_for
 from engine.store.database.transactions import Store
 from engine.temporal.payload_codec import codec_of
+from engine.temporal.payload_keys import keys_of_process
 
 _RUN_PREFIX: Final = workflow_id_for("")
 _RUNS_KEPT: Final = 4_096
@@ -51,8 +52,11 @@ class RunDataConverter(DataConverter):
     """Knows whose values it converts. One converter per run is kept, because the SDK asks for it several times per step."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__(payload_converter_class=OrderedJsonPayloads, payload_codec=codec_of(store))
+        # Once: the settings are read anew each time, which costs more than converting what a run sends.
+        keys = keys_of_process()
+        super().__init__(payload_converter_class=OrderedJsonPayloads, payload_codec=codec_of(store, keys))
         object.__setattr__(self, "_store", store)
+        object.__setattr__(self, "_keys", keys)
         object.__setattr__(self, "_of_runs", {})
 
     def with_context(self, context: SerializationContext) -> DataConverter:  # type: ignore[override] # a converter for one run is a plain one
@@ -63,7 +67,8 @@ class RunDataConverter(DataConverter):
         of_runs: dict[str, DataConverter] = self.__dict__["_of_runs"]
         converter = of_runs.get(workflow_id)
         if converter is None:
-            codec = codec_of(self.__dict__["_store"], workflow_id.removeprefix(_RUN_PREFIX))
+            run_id = workflow_id.removeprefix(_RUN_PREFIX)
+            codec = codec_of(self.__dict__["_store"], self.__dict__["_keys"], run_id)
             converter = DataConverter(payload_converter_class=OrderedJsonPayloads, payload_codec=codec)
             if len(of_runs) >= _RUNS_KEPT:
                 del of_runs[next(iter(of_runs))]
@@ -72,7 +77,10 @@ class RunDataConverter(DataConverter):
 
 
 def data_converter(store: Store) -> DataConverter:
-    """The converter of whoever runs workflows and activities, or reads their large values from Temporal."""
+    """The converter of whoever runs workflows and activities, or reads their large values from Temporal.
+
+    Raises ``Invalid`` when the keys of the settings cannot be used.
+    """
     return RunDataConverter(store)
 
 

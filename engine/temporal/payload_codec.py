@@ -16,7 +16,7 @@ from temporalio.converter import PayloadCodec
 
 from engine.store.database.transactions import Store
 from engine.store.trace.payloads import INLINE_BYTES, ForgedPayload, put_text, read_text
-from engine.temporal.payload_keys import PayloadKeys, keys_of_process
+from engine.temporal.payload_keys import PayloadKeys
 
 ENCODING: Final = b"json/runstudio-reference"
 ENCRYPTED: Final = b"binary/runstudio-encrypted"
@@ -95,7 +95,7 @@ class EncryptedPayloads(PayloadCodec):
         return Payload.FromString(self._keys.decrypt(payload.metadata["key"].decode(), payload.data, run))
 
 
-def codec_of(store: Store, run_id: str | None = None) -> PayloadCodec:
-    """The codec for the payloads of a run. Raises ``Invalid`` when the keys of the settings cannot be used."""
-    large, keys = LargePayloads(store, run_id), keys_of_process()
+def codec_of(store: Store, keys: PayloadKeys | None, run_id: str | None = None) -> PayloadCodec:
+    """The codec for the payloads of a run. ``keys``: None when they are not encrypted."""
+    large = LargePayloads(store, run_id)
     return large if keys is None else EncryptedPayloads(large, keys, run_id)
