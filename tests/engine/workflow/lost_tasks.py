@@ -196,6 +196,7 @@ class PlayedTemporal:
             now=lambda: datetime.fromtimestamp(self._now_ms / 1000, UTC),
             time=lambda: self._now_ms / 1000,
             info=lambda: info,
+            patched=lambda _patch: True,
             cancellation_reason=lambda: "stop" if self._told else None,
             wait_condition=self._wait,
             execute_local_activity=self._local,
