@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from engine.store.database.transactions import Store
 from tests.faults.installation import Installation
 from tests.faults.nemesis.journal import Journal
 from tests.faults.nemesis.plan import Fault
@@ -28,6 +29,8 @@ class Target:
     installation: Installation
     workforce: Workforce
     journal: Journal
+    store: Store
+    """Of its own: those of the programs may all be taken."""
 
 
 async def kill_worker(target: Target, fault: Fault) -> None:
@@ -51,27 +54,24 @@ async def end_worker(target: Target, fault: Fault) -> None:
 
 async def kill_backends(target: Target, _fault: Fault) -> None:
     """Every connection to the database is ended, as by an administrator."""
-    store = target.installation.bench.store
-    try:
-        async with store.connect() as connection:
-            await connection.execute(
-                text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
+    store = target.store
+    async with store.connect() as connection:
+        await connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-    finally:
-        await store.dispose()
+        )
 
 
 async def read_only_database(target: Target, fault: Fault) -> None:
     """Postgres takes no writes."""
-    store = target.installation.bench.store
+    store = target.store
     try:
-        await read_only(store, "on")
+        await _tried(lambda: read_only(store, "on"))
         await asyncio.sleep(fault.seconds)
     finally:
-        await _until_it_takes(lambda: read_only(store, "off"))
+        await _tried(lambda: read_only(store, "off"))
 
 
 async def stall_postgres(target: Target, fault: Fault) -> None:
@@ -136,7 +136,7 @@ async def make_fail(target: Target, fault: Fault) -> None:
     target.journal.tell(f"{fault.name} is over")
 
 
-async def _until_it_takes(work: Callable[[], Awaitable[None]], seconds: float = 60.0) -> None:
+async def _tried(work: Callable[[], Awaitable[None]], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while True:
             try:

@@ -11,6 +11,7 @@ from random import Random
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.operations.actor import Actor
+from engine.store.database.engine import create_store_engine
 from tests.faults.installation import Installation
 from tests.faults.nemesis.evidence import Evidence, gather
 from tests.faults.nemesis.faults import Target, make_fail
@@ -52,7 +53,8 @@ class Round:
         await self._operators.publish(self._plan.definitions)
         async with Workforce(self._installation) as workforce:
             self.journal.tell("workers are ready")
-            target = Target(self._installation, workforce, self.journal)
+            own = create_store_engine(self._installation.url)
+            target = Target(self._installation, workforce, self.journal, own)
             clerk = asyncio.create_task(self._clerk())
             lanes = [
                 asyncio.create_task(self._lane(target, faults))
@@ -68,6 +70,7 @@ class Round:
                     lane.cancel()
                 # What a lane has made fail is put right before anybody goes on.
                 await asyncio.gather(clerk, *lanes, return_exceptions=True)
+                await own.dispose()
             await workforce.ready()
             self.journal.tell("all faults are over")
             chance = Random(f"{self._plan.seed} settling")

@@ -74,7 +74,7 @@ class Size:
 
 
 SHORT = Size(8, 24, 4, 6, (2.0, 5.0), (0.0, 2.0), pauses=2)
-LONG = Size(100, 200, 12, 12, (1.0, 5.0, 8.0, 15.0, 30.0, 60.0), (0.0, 2.0, 10.0))
+LONG = Size(40, 100, 10, 10, (1.0, 5.0, 8.0, 15.0, 30.0, 60.0), (0.0, 2.0, 10.0))
 
 WORKER_FAULTS = ("kill_worker", "stop_worker", "kill_worker", "end_worker")
 SERVER_FAULTS = ("kill_backends", "stall_postgres", "read_only", "kill_temporal", "stall_temporal", "kill_postgres")
