@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -39,6 +40,8 @@ def main() -> int:
     parser.add_argument("--also", action="append", default=[], choices=RESTORES, help="a fault that is off by default")
     arguments = parser.parse_args()
     use_nobodys_environment()
+    # In good order: the servers and workers are processes, and would stay.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     starting.TASK_TIMEOUT = timedelta(seconds=10)
     seed = SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
     size = SHORT if arguments.short else LONG

@@ -54,24 +54,25 @@ async def end_worker(target: Target, fault: Fault) -> None:
 
 async def kill_backends(target: Target, _fault: Fault) -> None:
     """Every connection to the database is ended, as by an administrator."""
-    store = target.store
-    async with store.connect() as connection:
-        await connection.execute(
-            text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-        )
+    statement = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    async def end_all() -> None:
+        async with target.store.connect() as connection:
+            await connection.execute(statement)
+
+    await _tried(end_all)
 
 
 async def read_only_database(target: Target, fault: Fault) -> None:
     """Postgres takes no writes."""
-    store = target.store
     try:
-        await _tried(lambda: read_only(store, "on"))
+        await _tried(lambda: read_only(target.store, "on"))
         await asyncio.sleep(fault.seconds)
     finally:
-        await _tried(lambda: read_only(store, "off"))
+        await _tried(lambda: read_only(target.store, "off"))
 
 
 async def stall_postgres(target: Target, fault: Fault) -> None:
