@@ -12,7 +12,8 @@ from tests.faults.nemesis.report import as_text, summary
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800)]
 
-SEED = 1
+SEED = 346
+"""One whose plan has every way to launch, send and cancel."""
 
 
 async def test_a_round_in_which_everything_fails_once(installation: Installation) -> None:
