@@ -25,6 +25,8 @@ from tests.faults.nemesis.workforce import Workforce
 PARTS = 3
 """Of an order, on average; the faults are spread over all of them."""
 
+_ALL = 10**9
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -71,7 +73,12 @@ class Round:
                 # What a lane has made fail is put right before anybody goes on.
                 await asyncio.gather(clerk, *lanes, return_exceptions=True)
                 await own.dispose()
-            await workforce.ready()
+            try:
+                await workforce.ready()
+            except AssertionError as not_ready:
+                self.journal.found.append(
+                    Violation("rest", f"a worker does not become ready again: {not_ready}"[-2000:])
+                )
             self.journal.tell("all faults are over")
             chance = Random(f"{self._plan.seed} settling")
             await Settling(self._installation, self._operators, self.journal, chance).end_everything()
@@ -82,7 +89,7 @@ class Round:
 
     async def _orders(self) -> None:
         await asyncio.gather(*(self._operators.carry_out(order, self._one_part) for order in self._plan.orders))
-        self._parts = 10**9
+        self._parts = _ALL
         self._part_done.set()
 
     def _one_part(self) -> None:
@@ -90,13 +97,14 @@ class Round:
         self._part_done.set()
 
     async def _lane(self, target: Target, faults: Sequence[Fault]) -> None:
-        """One fault after the other, each as soon as enough of the orders is done."""
+        """One fault after the other, each as soon as enough of the orders is done; when all are, only what was not there yet."""
         for index, fault in enumerate(faults):
             needed = index * PARTS * len(self._plan.orders) // (len(faults) + 1)
             while self._parts < needed:
                 self._part_done.clear()
                 await self._part_done.wait()
-            await make_fail(target, fault)
+            if self._parts < _ALL or not self.journal.counts[fault.name]:
+                await make_fail(target, fault)
 
     async def _pauses(self) -> None:
         chance = Random(f"{self._plan.seed} pauses")

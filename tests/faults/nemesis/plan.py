@@ -71,10 +71,12 @@ class Size:
     """Seconds for which a server is killed."""
     pauses: int = 3
     """How often a workflow is paused."""
+    seconds: float = 2.0
+    """Over which the launches are spread."""
 
 
 SHORT = Size(8, 24, 4, 6, (2.0, 5.0), (0.0, 2.0), pauses=2)
-LONG = Size(40, 100, 10, 10, (1.0, 5.0, 8.0, 15.0, 30.0, 60.0), (0.0, 2.0, 10.0))
+LONG = Size(40, 100, 10, 10, (1.0, 5.0, 8.0, 15.0, 30.0, 60.0), (0.0, 2.0, 10.0), seconds=60.0)
 
 WORKER_FAULTS = ("kill_worker", "stop_worker", "kill_worker", "end_worker")
 SERVER_FAULTS = ("kill_backends", "stall_postgres", "read_only", "kill_temporal", "stall_temporal", "kill_postgres")
@@ -113,7 +115,7 @@ def draw_plan(seed: int, size: Size, also: Sequence[str] = ()) -> Plan:
     chances = {name: Random(f"{seed} {name}") for name in ("definitions", "orders", "workers", "servers")}
     definitions = draw_definitions(chances["definitions"], size.definitions)
     mains = [known.workflow_id for known in definitions if known.trigger is None][2:]
-    orders = [_order(chances["orders"], number, mains) for number in range(size.orders)]
+    orders = [_order(chances["orders"], number, mains, size) for number in range(size.orders)]
     paused = [chances["orders"].choice([*mains, "wf.child", "wf.fired"]) for _ in range(size.pauses)]
     servers = _faults(chances["servers"], SERVER_FAULTS, size.server_faults, size)
     for name in also:
@@ -136,7 +138,7 @@ def _fault(chance: Random, name: str, size: Size) -> Fault:
     return Fault(name, chance.choice(seconds), chance.randrange(2))
 
 
-def _order(chance: Random, number: int, mains: Sequence[str]) -> Order:
+def _order(chance: Random, number: int, mains: Sequence[str], size: Size) -> Order:
     how: Launching = chance.choices(("plain", "twice", "in a transaction", "by an event"), (5, 2, 2, 2))[0]
     cancel: Canceling | None = chance.choices(
         (None, "at once", "later", "again and again", "while it is blocked"), (12, 1, 2, 1, 1)
@@ -147,7 +149,7 @@ def _order(chance: Random, number: int, mains: Sequence[str]) -> Order:
         n=chance.randint(0, LARGEST_N),
         deadline=chance.choice((0.0, 1.0, 5.0, 30.0)),
         how=how,
-        pause=chance.uniform(0, 2),
+        pause=chance.uniform(0, size.seconds),
         events=tuple(_event(chance) for _ in range(chance.randint(0, 6))),
         cancel=cancel,
         replayed=chance.random() < 0.1,
