@@ -20,6 +20,7 @@ SIGNAL_QUOTA_RESUME: Final = "workflowRuntimeV2QuotaResume"
 QUERY_CURRENT_STEP: Final = "workflowRuntimeV2CurrentStep"
 QUERY_CURRENT_WAIT: Final = "workflowRuntimeV2CurrentWait"
 QUERY_SUMMARY: Final = "workflowRuntimeV2InterpreterSummary"
+QUERY_WHEREABOUTS: Final = "workflowRuntimeV2Whereabouts"
 
 SEMANTICS_VERSION: Final = "2026-12.1"
 """Version of the semantics of new runs; travels in RunInput, is stored on the run row, and is a run's for life."""

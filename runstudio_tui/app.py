@@ -44,6 +44,7 @@ from runstudio_tui.screens.connecting import ConnectingScreen
 from runstudio_tui.screens.dialogs.base import Dialog
 from runstudio_tui.screens.dialogs.cancel import CancelDialog
 from runstudio_tui.screens.dialogs.export import ExportDialog
+from runstudio_tui.screens.dialogs.job import JobDialog
 from runstudio_tui.screens.dialogs.listing import ListingDialog
 from runstudio_tui.screens.dialogs.targets import TargetsDialog
 from runstudio_tui.screens.dialogs.why import WhyDialog
@@ -62,6 +63,7 @@ from runstudio_tui.screens.too_small import TooSmallScreen
 from runstudio_tui.store.export import Export
 from runstudio_tui.store.feed import ChangeFeed, Poller
 from runstudio_tui.store.guarded import GuardedBackend
+from runstudio_tui.store.jobs import Everything
 from runstudio_tui.store.journal import Journal, Weight
 from runstudio_tui.store.session import Studio
 from runstudio_tui.store.watch import SECONDS, WatchAnswer, look, take
@@ -388,6 +390,10 @@ class StudioApp(App[None]):
         """Write runs into a file, after asking as what and under which name."""
         dialog = ExportDialog(self.studio, export, self.config.export_folder, self.copy)
         self.settle(dialog, "export", lambda: None)
+
+    def submit_job(self, everything: Everything) -> None:
+        """Have something done by the workers to everything that matches, after asking what and why."""
+        self.settle(JobDialog(self.studio, everything, self.copy), "job", lambda: None)
 
     @work(group="flow", exit_on_error=False)
     async def settle(self, dialog: Dialog[str], what: str, done: Callable[[], None]) -> None:

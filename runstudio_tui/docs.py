@@ -160,6 +160,7 @@ PICTURES: Final = (
         "Canceling: four runs, which of them are skipped and why, and the reason",
         ("space", "space", "space", "c"),
     ),
+    Picture("job", "Doing something to all runs that match: what, the filter, the reason", ("J",)),
     Picture("start", "Starting a run: version and payload of the workflow", ("n", "enter")),
     Picture(
         "replay",

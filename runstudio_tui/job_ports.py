@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from engine.records import AlertMessage, Job, MessageState
+from engine.records import AlertMessage, Job, JobKind, JobSubmitted, MessageState, RunFilter
 
 
 class JobsReading(Protocol):
@@ -16,7 +16,20 @@ class JobsReading(Protocol):
 
 
 class JobsPort(JobsReading, Protocol):
-    """Jobs, and holding them up."""
+    """Jobs: submitting them, holding them up, ending them."""
+
+    async def submit(
+        self,
+        kind: JobKind,
+        wanted: RunFilter | str,
+        reason: str,
+        *,
+        filter_text: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobSubmitted:
+        """Have an operation done to everything that matches now: runs, or for redeliver deliveries that are ``dead``, ``failed``
+        or ``skipped``. Raises Invalid (reason, filter), Conflict (the key has made another job), Forbidden."""
+        ...
 
     async def pause(self, job_id: str) -> Job:
         """Hold a job up. Raises NotFound, Conflict (it has ended), Forbidden."""
@@ -24,6 +37,10 @@ class JobsPort(JobsReading, Protocol):
 
     async def resume(self, job_id: str) -> Job:
         """Let a job go on. Raises as pause."""
+        ...
+
+    async def cancel(self, job_id: str) -> Job:
+        """End a job; what is done stays done. Raises as pause."""
         ...
 
 

@@ -30,6 +30,8 @@ from engine.ids import new_id
 from engine.settings import Settings
 from engine.store.database.schema_version import migrate
 from tests.not_run import pytest_runtest_makereport, pytest_terminal_summary
+from tests.pooler import Pooled, pooler
+from tests.programs import find
 from tests.signals import take_signals
 from tests.time_skipping import TimeSkipping, TimeSkippingServer, obtain_program
 
@@ -120,6 +122,20 @@ def postgres(server_directory: Path) -> Iterator[EmbeddedPostgres]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def pooled(postgres: EmbeddedPostgres, server_directory: Path) -> Iterator[Pooled]:
+    """Leads a URL of this server through a pgbouncer in transaction mode.
+
+    Tests of the engine from end to end run once, and that is through the pooler. Where none is installed they meet the server
+    itself, and what is about the pooler alone says that it did not run.
+    """
+    if find("pgbouncer") is None:
+        yield lambda url: url
+        return
+    with pooler(postgres.url(), server_directory / "pooler") as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

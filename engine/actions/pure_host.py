@@ -29,6 +29,9 @@ class PureHost:
         step_config: Any,
         context: Mapping[str, Any],
         now_iso: Callable[[], str],
+        rounds: bool,
     ) -> Any:
         """Run a pure action. Raises ``StepFailure``."""
-        return run_pure(action_id, version, action_input, step_config=step_config, context=context, now_iso=now_iso)
+        return run_pure(
+            action_id, version, action_input, step_config=step_config, context=context, now_iso=now_iso, rounds=rounds
+        )

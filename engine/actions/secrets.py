@@ -39,6 +39,7 @@ _UNSTORABLE: Final = re.compile("[\ud800-\udfff]")
 SecretReader = Callable[[str, str], Awaitable[str | None]]
 AnyReader = TypeVar("AnyReader", bound=SecretReader)
 
+_SHORTEST_CHANGED: Final = 8
 _SHORTEST_EMBEDDED: Final = 4
 """A shorter secret is masked only where it stands alone: inside other texts it would be found everywhere by chance."""
 
@@ -249,7 +250,9 @@ def secret_paths(value: Any, at: str = "") -> list[str]:
 def scrub(value: Any, secrets: Sequence[str]) -> Any:
     """``value`` with every secret replaced by ``[REDACTED]``: as a whole text, inside longer ones, and in object keys.
 
-    The forms in which a value travels inside other texts are found too: JSON-escaped, percent-encoded, base64.
+    The forms in which a value travels inside other texts are found too: JSON-escaped, percent-encoded, base64 whatever stands
+    before it; and, of one with at least ``_SHORTEST_CHANGED`` characters, in capitals, in small letters, backwards, in
+    hexadecimal, and as a list of its pieces. A part of it, or what an action computed of it, is not recognised.
     """
     if not secrets:
         return value
@@ -273,7 +276,8 @@ def _forms(secret: str) -> set[str]:
         return set()
     encoded = secret.encode("utf-8", "surrogatepass")
     once = json.dumps(secret)[1:-1]
-    return {
+    changed = _changed(secret, encoded) if len(secret) >= _SHORTEST_CHANGED else set()
+    return changed | {
         secret,
         once,
         json.dumps(secret, ensure_ascii=False)[1:-1],
@@ -287,6 +291,15 @@ def _forms(secret: str) -> set[str]:
     }
 
 
+def _changed(secret: str, encoded: bytes) -> set[str]:
+    aligned = {
+        spell(b"\0" * before + encoded).decode().rstrip("=")[4:-1]
+        for spell in (base64.b64encode, base64.urlsafe_b64encode)
+        for before in (1, 2)
+    }
+    return {secret.upper(), secret.lower(), secret[::-1], encoded.hex(), encoded.hex().upper(), *aligned}
+
+
 def _scrub(value: Any, whole: frozenset[str], pattern: re.Pattern[str] | None) -> Any:
     if isinstance(value, str):
         if value in whole:
@@ -295,5 +308,11 @@ def _scrub(value: Any, whole: frozenset[str], pattern: re.Pattern[str] | None) -
     if isinstance(value, dict):
         return {_scrub(key, whole, pattern): _scrub(item, whole, pattern) for key, item in value.items()}
     if isinstance(value, list | tuple):
+        if len(value) > 1 and all(isinstance(item, str) for item in value) and _is_split("".join(value), pattern):
+            return [PLACEHOLDER] * len(value)
         return [_scrub(item, whole, pattern) for item in value]
     return value
+
+
+def _is_split(joined: str, pattern: re.Pattern[str] | None) -> bool:
+    return pattern is not None and pattern.search(joined) is not None

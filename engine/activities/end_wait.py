@@ -5,7 +5,7 @@ from __future__ import annotations
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
-from engine.activities.errors import run_closed
+from engine.activities.errors import closed_or_lost
 from engine.fault_points import reach
 from engine.interpreter.effects import EventArrived
 from engine.store.trace import ending_waits
@@ -32,7 +32,7 @@ class EndWait:
         else:
             end = await ending_waits.end_wait(self._store, wait, request["status"], request["seq"], event)
         if end is None or (end.status == "CANCELED" and not end.run_open):
-            raise run_closed()
+            raise await closed_or_lost(self._store, request["run"])
         reach("end_wait.after")
         answer: EndWaitOutput = {"status": end.status, "at": end.at_ms}
         known = event if request["status"] == end.status else None

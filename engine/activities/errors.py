@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from engine.errors import StepFailure
 from engine.store.database.transactions import Store
-from engine.store.trace.projection import Progress, was_written
+from engine.store.trace.projection import Progress, has_row, was_written
 from engine.workflow.wire import ACTION_NOT_HERE
 
 MAX_ERROR_BYTES: Final = 32 * 1024
@@ -22,6 +22,7 @@ MAX_WORD_CHARACTERS: Final = 200
 """Longest category and code; lists of runs are indexed by them."""
 
 RUN_CLOSED: Final = "RunClosed"
+ROW_LOST: Final = "RunRowLost"
 
 
 def error_of(failure: StepFailure, node_path: str, at: str) -> dict[str, Any]:
@@ -49,9 +50,18 @@ def error_of(failure: StepFailure, node_path: str, at: str) -> dict[str, Any]:
 
 
 async def require_repeat(store: Store, progress: Progress) -> None:
-    """To be called when a projection found its run closed. Raises ``run_closed()``, unless it had been written before."""
+    """To be called when a projection found its run closed. Raises ``closed_or_lost``, unless it had been written before."""
     if not await was_written(store, progress):
-        raise run_closed()
+        raise await closed_or_lost(store, progress.run_id)
+
+
+async def closed_or_lost(store: Store, run_id: str) -> ApplicationError:
+    """``run_closed()``; or, where the run has no row at all, a failure that Temporal repeats: the database was restored to a
+    moment before the run, and the reconciler has the row written again or ends the execution where one can see it.
+    """
+    if await has_row(store, run_id):
+        return run_closed()
+    return ApplicationError(f"{ROW_LOST}: the run {run_id} has no row in this database.", type=ROW_LOST)
 
 
 def run_closed() -> ApplicationError:

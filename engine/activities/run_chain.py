@@ -15,7 +15,7 @@ from temporalio import activity
 from engine.activities.attempt import RequestedAttempt
 from engine.activities.chain import Chain, key_of
 from engine.activities.dependencies import ActivityDependencies
-from engine.activities.errors import error_of, not_here, run_closed
+from engine.activities.errors import closed_or_lost, error_of, not_here
 from engine.activities.execute import Beat, execute
 from engine.activities.heartbeats import beating
 from engine.activities.known_plans import plan_by_hash
@@ -54,7 +54,7 @@ class RunChain:
             try:
                 return await _Running(self._dependencies, request, beat).run()
             except RunClosed:
-                raise run_closed() from None
+                raise await closed_or_lost(self._dependencies.store, request["run"]) from None
 
 
 class _Running:

@@ -11,7 +11,7 @@ from temporalio import activity
 
 from engine.activities.attempt import RequestedAttempt, read_request
 from engine.activities.dependencies import ActivityDependencies
-from engine.activities.errors import error_of, not_here, run_closed
+from engine.activities.errors import closed_or_lost, error_of, not_here
 from engine.activities.execute import Beat, execute
 from engine.activities.heartbeats import beating
 from engine.activities.persistence import persistently
@@ -44,7 +44,7 @@ class RunStep:
         try:
             outcome = await (self._in_one_transaction(step) if step.transactional else self._in_three_parts(step))
         except RunClosed:
-            raise run_closed() from None
+            raise await closed_or_lost(self._store, request["run"]) from None
         answer: RunStepOutput = {"at": outcome.at_ms / 1000}
         if outcome.error is None:
             answer["ok"] = outcome.output

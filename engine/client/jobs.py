@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from engine.operations.context import OperationContext
 from engine.operations.jobs import jobs
-from engine.records import ItemState, Job, JobItem, JobKind, JobSubmitted, RunFilter
+from engine.operations.jobs.exporting import job_files
+from engine.records import ExportPart, ItemState, Job, JobItem, JobKind, JobSubmitted, RunFilter
 
 
 class Jobs:
@@ -43,6 +46,13 @@ class Jobs:
     ) -> tuple[JobItem, ...]:
         """Targets of one state, in the order of their ids, beyond the target ``after``; ``limit`` 1..500."""
         return await jobs.job_items(self._context, job_id, state, after=after, limit=limit)
+
+    def files(self, job_id: str) -> AsyncIterator[ExportPart]:
+        """What a job has exported: a line of JSON for each run, by id, each read when it is asked for. Needs the level read.
+
+        Raises as ``job_files``.
+        """
+        return job_files(self._context, job_id)
 
     async def pause(self, job_id: str) -> Job:
         """Hold a job up. Needs the level admin. Raises as ``pause_job``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.operations import redaction
 from engine.operations.context import OperationContext
-from engine.records import Document, Json, RedactionRules
+from engine.records import Document, Json, MarkedPlaces, RedactionRules
 
 
 class Redaction:
@@ -16,6 +16,10 @@ class Redaction:
     async def rules(self) -> RedactionRules:
         """The tenant's own rules. Needs the level read."""
         return await redaction.redaction_rules(self._context)
+
+    async def marked(self) -> tuple[MarkedPlaces, ...]:
+        """What the schemas of payloads, events, forms and actions mark with ``x-sensitive``. Needs the level read."""
+        return await redaction.marked_as_sensitive(self._context)
 
     async def set_rules(self, rules: RedactionRules) -> None:
         """Replace the tenant's own rules. Needs the level admin. Raises ``Invalid`` (REDACTION_RULES_INVALID)."""

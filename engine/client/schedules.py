@@ -12,7 +12,7 @@ from engine.store.schedules import reading
 
 
 class Schedules:
-    """Schedules of one tenant. Pausing a workflow pauses its schedule."""
+    """Schedules of one tenant. While a workflow is paused, what comes due is queued, or what it chose for such times."""
 
     def __init__(self, context: OperationContext) -> None:
         self._context = context

@@ -235,6 +235,7 @@ class SyncRedaction(SyncGroup[Redaction]):
     """``engine.redaction``."""
 
     rules = plain(Redaction.rules)
+    marked = plain(Redaction.marked)
     set_rules = plain(Redaction.set_rules)
     test = plain(Redaction.test)
 
@@ -254,6 +255,7 @@ class SyncJobs(SyncGroup[Jobs]):
     list = plain(Jobs.list)
     get = plain(Jobs.get)
     items = plain(Jobs.items)
+    files = streamed(Jobs.files)
     pause = plain(Jobs.pause)
     resume = plain(Jobs.resume)
     cancel = plain(Jobs.cancel)

@@ -22,7 +22,12 @@ _LARGE_COST: Final = 20_000
 
 
 class Meter(Protocol):
-    """What an evaluation uses: a clock, and a counter of evaluation steps with a limit."""
+    """What an evaluation uses: a clock, a counter of evaluation steps with a limit, and the rules of the run's semantics."""
+
+    @property
+    def rounds(self) -> bool:
+        """Whether arithmetic rounds integers beyond 2^53 instead of refusing them."""
+        ...
 
     def clock(self) -> str:
         """``nowIso()``."""
@@ -60,7 +65,7 @@ class Formula:
             expression = self._compiled()
         meter.admit()
         try:
-            value = expression.evaluate(context, meter.clock, meter.spend)
+            value = expression.evaluate(context, meter.clock, meter.spend, rounds=meter.rounds)
         except ExpressionFailure as failure:
             raise self._failed(failure) from failure
         if isinstance(value, dict | list) and json_size(value, _LARGE_BYTES) > _LARGE_BYTES:

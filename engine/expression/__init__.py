@@ -42,15 +42,21 @@ class Expression:
         self._weight: Final = compiler.weight
 
     def evaluate(
-        self, context: Mapping[str, Json], now_iso: Callable[[], str], spent: Callable[[int], None] | None = None
+        self,
+        context: Mapping[str, Json],
+        now_iso: Callable[[], str],
+        spent: Callable[[int], None] | None = None,
+        *,
+        rounds: bool = False,
     ) -> Json:
         """The value of the expression: plain JSON, which may share parts with ``context``, so change neither.
 
         ``context`` is read by key, never copied; ``now_iso`` gives the time as ISO-8601 text when ``nowIso()`` is called;
-        ``spent`` is told how many steps were used, by an evaluation that fails too.
+        ``spent`` is told how many steps were used, by an evaluation that fails too; ``rounds``: arithmetic on integers beyond
+        2^53 gives the nearest double, as it did in earlier semantics, instead of failing.
         Raises ExpressionFailure of stage evaluate; a missing result is one of kind no-json-result.
         """
-        run = Run(now_iso)
+        run = Run(now_iso, rounds=rounds)
         root = context if isinstance(context, dict) else Root(context)
         try:
             run.spend(self._weight, 0)

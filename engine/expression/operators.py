@@ -50,24 +50,23 @@ def _arithmetic(symbol: str, compute: Callable[[Any, Any], Any]) -> Operator:
             raise Fault(TYPE, f"The right side of {symbol} must be a number, not {described(right)}.", position)
         if left is MISSING or right is MISSING:
             return MISSING
-        # Integers are exact or refused: what a double cannot hold would be another number without a word.
-        for side in (left, right):
-            if type(side) is int:
-                _exact(side, symbol, position)
-        if type(left) is int and type(right) is int:
+        safe = _is_safe(left) and _is_safe(right)
+        if safe and type(left) is int and type(right) is int:
             exact = compute(left, right)
-            if type(exact) is int:
-                return _exact(exact, symbol, position)
+            safe = _is_safe(exact)
+            if safe and type(exact) is int:
+                return exact
+        # Integers are exact or refused: what a double cannot hold would be another number without a word.
+        if not safe and not run.rounds:
+            message = f"{symbol} works on integers up to 2^53; keep longer numbers, such as ids, as text."
+            raise Fault(TYPE, message, position)
         return normal(compute(double(left, position), double(right, position)))
 
     return operate
 
 
-def _exact(number: int, symbol: str, position: int) -> int:
-    if -SAFE_INTEGER <= number <= SAFE_INTEGER:
-        return number
-    message = f"{symbol} works on integers up to 2^53; keep longer numbers, such as ids, as text."
-    raise Fault(TYPE, message, position)
+def _is_safe(number: int | float) -> bool:
+    return type(number) is not int or -SAFE_INTEGER <= number <= SAFE_INTEGER
 
 
 def _quotient(left: float, right: float) -> float:

@@ -65,13 +65,15 @@ class Root:
 
 
 class Run:
-    """One evaluation: its budget and its clock."""
+    """One evaluation: its budget, its clock, and its rule for integers that a double cannot hold."""
 
-    __slots__ = ("left", "now_iso")
+    __slots__ = ("left", "now_iso", "rounds")
 
-    def __init__(self, now_iso: Callable[[], str]) -> None:
+    def __init__(self, now_iso: Callable[[], str], *, rounds: bool = False) -> None:
         self.left = STEPS
         self.now_iso: Final = now_iso
+        self.rounds: Final = rounds
+        """Arithmetic rounds them, instead of refusing them."""
 
     def spend(self, steps: int, position: int) -> None:
         """Use up ``steps``. Raises ``Fault`` when there are not so many left."""

@@ -332,8 +332,12 @@ class Host(Protocol):
         step_config: Json,
         context: Mapping[str, Json],
         now_iso: Callable[[], str],
+        rounds: bool,
     ) -> Json:
-        """Run a pure action at the machine's time ``now_iso``. Raises StepFailure. Only for actions ``is_pure`` knows."""
+        """Run a pure action at the machine's time ``now_iso``. Raises StepFailure. Only for actions ``is_pure`` knows.
+
+        ``rounds``: as ``Expression.evaluate`` has it.
+        """
         ...
 
     def is_pure(self, action_id: str, version: int) -> bool:

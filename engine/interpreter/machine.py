@@ -318,6 +318,17 @@ class Machine:
         return self._state.pending
 
     @property
+    def waiting_records(self) -> fx.Trace:
+        """While a wait is pending: the records its effect came with; in a restored machine those of the wait and its step."""
+        state, opened = self._state, self._state.open
+        if state.pending is None or opened is None or opened.wait is None:
+            return ()
+        started = fx.StepRecord(
+            opened.wait.seq - 1, opened.ref, "STARTED", opened.attempt, opened.started_at, outcome=opened.outcome
+        )
+        return state.pending.trace or (started, opened.wait)
+
+    @property
     def now_ms(self) -> int:
         """The machine's time, milliseconds since 1970: that of the last fact on record."""
         return self._state.now_ms

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
+from engine.contract import TEMPORAL_CLOCK_SEMANTICS
 from engine.definition.plan import Instruction, Plan
 from engine.definition.step_ref import StepRef
 from engine.errors import EXPRESSION, RunError, StepFailure
@@ -74,6 +75,7 @@ class RunState:
     __slots__ = (
         "at",
         "delivered",
+        "earlier",
         "evaluated",
         "events",
         "facts",
@@ -89,6 +91,7 @@ class RunState:
         "plan",
         "quota",
         "room",
+        "rounds",
         "scopes",
         "seq",
         "spent",
@@ -103,6 +106,10 @@ class RunState:
     ) -> None:
         self.plan: Final = plan
         self.facts: Final = facts
+        self.earlier: Final = facts.semantics_version == TEMPORAL_CLOCK_SEMANTICS
+        """The run began before ``SEMANTICS_VERSION``, and goes on computing what it would have computed."""
+        self.rounds: Final = self.earlier
+        """Arithmetic rounds integers beyond 2^53, instead of refusing them."""
         self.host: Final = host
         self.traits: Final = traits
         self.scopes = scopes

@@ -96,7 +96,13 @@ def _call_pure(state: RunState, step: plan.ActionCall, opened: OpenStep) -> None
 
     try:
         output = state.host.pure_action(
-            step.action_id, step.action_version, opened.input, step.config, state.scopes.context(), state.clock
+            step.action_id,
+            step.action_version,
+            opened.input,
+            step.config,
+            state.scopes.context(),
+            state.clock,
+            state.rounds,
         )
     except StepFailure as failure:
         error = state.error_of(failure, step)

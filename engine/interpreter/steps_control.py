@@ -45,13 +45,13 @@ def _items(state: RunState, step: plan.ForEach) -> list[object]:
     try:
         items = step.items.evaluate(state.scopes.context(), state)
     except StepFailure as failure:
-        if failure.code != "no-json-result" or not step.items.selects:
+        if failure.code != "no-json-result" or state.earlier or not step.items.selects:
             raise
         message = f"control.forEach items found nothing; {_remedy(step, 'an empty array then')}"
         raise StepFailure(failure.category, message, code=failure.code, details=failure.details) from failure
     if not isinstance(items, list):
         problem = f"control.forEach items must evaluate to an array, not {kind_of(items)}"
-        if step.items.selects:
+        if step.items.selects and not state.earlier:
             problem += f": it found one, which stands for itself; {_remedy(step, 'an array always')}"
         raise step.items.wrong_type(problem)
     return items

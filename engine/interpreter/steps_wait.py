@@ -109,9 +109,10 @@ def _time_passed(state: RunState, step: plan.TimeWait, due_at: str) -> None:
 
 def run_event_wait(state: RunState, step: plan.EventWait) -> None:
     """Wait for a matching event. The deadline counts from now, not from when the host has written the wait."""
-    key = _key(step.key.evaluate(state.scopes.context(), state))
-    _require_bounded("key", key or "", MAX_KEY_BYTES, KEY_TOO_LONG)
-    _require_bounded("event name", step.event_name, 4 * MAX_NAME_CHARACTERS, EVENT_NAME_TOO_LONG)
+    key = _key(state, step.key.evaluate(state.scopes.context(), state))
+    if not state.earlier:
+        _require_bounded("key", key or "", MAX_KEY_BYTES, KEY_TOO_LONG)
+        _require_bounded("event name", step.event_name, 4 * MAX_NAME_CHARACTERS, EVENT_NAME_TOO_LONG)
     deadline = None if step.timeout_ms is None else state.now_ms + step.timeout_ms
     if deadline is not None and deadline > LATEST:
         raise StepFailure(VALIDATION, "event.wait times out after the year 9999", code="INVALID_TIME")
@@ -139,9 +140,11 @@ def run_event_wait(state: RunState, step: plan.EventWait) -> None:
     )
 
 
-def _key(value: Json) -> str | None:
+def _key(state: RunState, value: Json) -> str | None:
+    if value is None or state.earlier:
+        return None if value is None else text(value)
     try:
-        return None if value is None else key_of(value)
+        return key_of(value)
     except ValueError as problem:
         advice = "Use one of its fields, or null for an event with any key."
         raise StepFailure(VALIDATION, f"event.wait correlationKey: {problem} {advice}", code="KEY_INVALID") from problem

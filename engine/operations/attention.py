@@ -9,6 +9,7 @@ from typing import Final
 
 from temporalio.service import RPCError
 
+from engine import advice
 from engine.contract import TASK_QUEUE
 from engine.errors import EngineError
 from engine.operations.context import OperationContext
@@ -35,15 +36,17 @@ from engine.records import (
 )
 from engine.store.alerts.outbox import given_up, message_of
 from engine.store.database.question import ask
-from engine.store.database.reader import open_reader
+from engine.store.database.reader import Reading, open_reader
 from engine.store.database.schema_version import head_revision
 from engine.store.database.transactions import writing, writing_at_once
 from engine.store.events.reading import deliveries_page
+from engine.store.events.routing import ROUTING_KIND
 from engine.store.jobs.jobs import job_of, troubled_jobs
 from engine.store.runs import listing
 from engine.store.runs.failures import failures_to_look_at
 from engine.store.schedules.reading import troubled_schedules
 from engine.store.tasks.reading import late_tasks
+from engine.store.tenant.disagreements import Disagreement, disagreements
 from engine.store.tenant.duties import DutyRecord, load_duties
 from engine.store.tenant.workers import SeenWorker, load_workers
 from engine.temporal.connection import unavailable
@@ -78,8 +81,11 @@ async def attention(context: OperationContext) -> Attention:
     failing, late = repeated[AttentionKind.TASK_FAILING], repeated[AttentionKind.TASK_TIMING_OUT]
     refused = RunFilter(launch="failed", started_from=now - ENDS_SHOWN_FOR)
     async with writing_at_once(store) as connection:
-        duties = [_duty(record) for record in await load_duties(connection) if record.overdue]
+        nobody = _nobody_alive(await load_workers(connection))
+        duties = [] if nobody else [_duty(record) for record in await load_duties(connection) if record.overdue]
+        disagreed = await disagreements(connection, tenant, ENDS_SHOWN_FOR, most + 1)
     found: dict[AttentionKind, list[AttentionItem]] = {
+        AttentionKind.WORKERS: nobody,
         AttentionKind.DUTY: duties,
         AttentionKind.STUCK: await runs(
             AttentionKind.STUCK, RunFilter(stuck=True), lambda _: "It is queued, and no step has begun."
@@ -87,6 +93,7 @@ async def attention(context: OperationContext) -> Attention:
         AttentionKind.STALLED: _stalled(oldest, {item.key for item in (*failing, *late)}),
         AttentionKind.TASK_FAILING: failing,
         AttentionKind.TASK_TIMING_OUT: late,
+        AttentionKind.STORES: [_disagreement(found) for found in disagreed],
         AttentionKind.LAUNCH: [
             *await runs(AttentionKind.LAUNCH, refused, _launch_refused),
             *await runs(AttentionKind.LAUNCH, RunFilter(launch="pending"), _unlaunched),
@@ -155,6 +162,16 @@ async def _jobs_and_alerts(context: OperationContext) -> dict[AttentionKind, lis
     }
 
 
+def _nobody_alive(seen: Sequence[SeenWorker]) -> list[AttentionItem]:
+    if any(worker.alive for worker in seen):
+        return []
+    last = f"; last seen {seen[0].identity}" if seen else ""
+    reason = f"None is alive{last}. {advice.WORKER.to('Start one')}"
+    return [
+        AttentionItem(AttentionKind.WORKERS, TASK_QUEUE, TASK_QUEUE, reason, seen[0].last_seen_at if seen else None)
+    ]
+
+
 def _unlaunched(row: RunRow) -> str:
     untold = "Temporal has not been told of it yet"
     return f"{untold}: {row.error_message}" if row.error_message else sentence(untold)
@@ -164,6 +181,14 @@ def _duty(record: DutyRecord) -> AttentionItem:
     return AttentionItem(
         AttentionKind.DUTY, record.name, record.name, sentence(f"It is overdue; {last_done(record)}"), record.since
     )
+
+
+def _disagreement(found: Disagreement) -> AttentionItem:
+    workflow = found.workflow_id
+    return AttentionItem(
+        AttentionKind.STORES, found.run_id, workflow or found.run_id, found.told, found.at,
+        run_id=found.run_id, workflow_id=workflow,
+    )  # fmt: skip
 
 
 def _stalled(oldest: Page[RunRow], known: Set[str]) -> list[AttentionItem]:
@@ -200,19 +225,20 @@ async def _repeated_tasks(
         if execution.task_attempt > 1 or execution.task_timeouts
     }
     async with open_reader(context.store, context.tenant) as reader:
-        for row in [row for row in looked_at if row.run_id in repeated]:
-            kind, reason = _repeated_task(repeated[row.run_id], lambda text: reader.hide_text(text) or "")
-            found[kind].append(_run(kind, row, reason))
+        known = await reader.following(runs=repeated)
+    for row in [row for row in looked_at if row.run_id in repeated]:
+        kind, reason = _repeated_task(repeated[row.run_id], known.of(run_id=row.run_id))
+        found[kind].append(_run(kind, row, reason))
     return found, ""
 
 
-def _repeated_task(execution: Execution, hide: Callable[[str], str]) -> tuple[AttentionKind, str]:
+def _repeated_task(execution: Execution, shown: Reading) -> tuple[AttentionKind, str]:
     if execution.task_timeouts:
         return AttentionKind.TASK_TIMING_OUT, (
             f"Its workflow task has timed out at least {counted(execution.task_timeouts, 'time')};"
             f" its history has {counted(execution.history_length, 'event')}."
         )
-    failure = hide(execution.task_failure) or "it failed before"
+    failure = shown.hide_text(execution.task_failure) or "it failed before"
     return AttentionKind.TASK_FAILING, f"Its workflow task is at attempt {execution.task_attempt}: {failure}"
 
 
@@ -238,14 +264,13 @@ def _run(kind: AttentionKind, row: RunRow, reason: str, since: datetime | None =
 
 
 def _delivery(row: Delivery) -> AttentionItem:
+    why = row.last_error or row.reason or "?"
+    failed = f"It could not be delivered to {row.target} after {counted(row.attempts, 'attempt')}: {why}"
     return AttentionItem(
         AttentionKind.DELIVERY,
         row.delivery_id,
         row.event_name or row.kind,
-        sentence(
-            f"It could not be delivered to {row.target} after {counted(row.attempts, 'attempt')}: "
-            f"{row.last_error or row.reason or '?'}"
-        ),
+        sentence(why if row.kind == ROUTING_KIND else failed),
         row.settled_at or row.created_at,
         run_id=row.run_id,
         event_id=row.event_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
@@ -20,14 +21,17 @@ from engine.store.database.engine import is_read_only
 from engine.store.database.reader import open_reader
 from engine.store.database.schema_version import head_revision, require_current_schema
 from engine.store.database.transactions import goes_through_a_pooler, writing
-from engine.store.events.reading import FAILED_CAP, count_failed
+from engine.store.events.reading import FAILED_CAP, Failed, count_failed
 from engine.store.runs.reconciling import Gaps, count_gaps
 from engine.store.schedules.reading import troubled_schedules
+from engine.store.tenant.disagreements import Disagreement, disagreements
 from engine.store.tenant.workers import SeenWorker, load_workers
 from engine.temporal.connection import RPC_TIMEOUT, WrongTemporal, unavailable
 from engine.wording import counted
 
 _SCHEDULES_COUNTED: Final = 100
+_DISAGREED_COUNTED: Final = 200
+_DISAGREED_WITHIN: Final = timedelta(days=1)
 NO_DIRECT_URL: Final = "set RUNSTUDIO_DIRECT_DATABASE_URL to hear of them at once, and to migrate"
 
 
@@ -104,7 +108,7 @@ async def _require_ours(context: OperationContext) -> None:
         return
 
 
-_ROWS: Final = ("workers", "runs", "events", "schedules")
+_ROWS: Final = ("workers", "runs", "stores", "events", "schedules")
 
 
 def _unknown(why: str) -> tuple[HealthPart, ...]:
@@ -118,16 +122,33 @@ async def _rows(context: OperationContext) -> tuple[HealthPart, ...]:
             gaps = await count_gaps(connection)
             duties = await duty_parts(connection)
             dead = await count_failed(connection, context.tenant)
+            disagreed = await disagreements(connection, context.tenant, _DISAGREED_WITHIN, _DISAGREED_COUNTED)
         troubled = await troubled_schedules(context.store, context.tenant, _SCHEDULES_COUNTED)
     except Unavailable as error:
         return _unknown(error.message)
-    return (*_workers_and_runs(seen, gaps), _events(dead), _schedules(troubled), *duties)
+    return (*_workers_and_runs(seen, gaps), _stores(disagreed), _events(dead), _schedules(troubled), *duties)
 
 
-def _events(dead: int) -> HealthPart:
+def _stores(found: Sequence[Disagreement]) -> HealthPart:
+    if not found:
+        return HealthPart("stores", PartState.OK, "Postgres and Temporal agree about all runs that were compared")
+    more = " or more" if len(found) >= _DISAGREED_COUNTED else ""
+    told = f"Postgres and Temporal disagreed about {counted(len(found), 'run')}{more} within a day"
+    return HealthPart(
+        "stores",
+        PartState.DEGRADED,
+        told,
+        "Was one of them restored? Attention and the log of each run say what was done; see what it had done, and replay it.",
+    )
+
+
+def _events(failed: Failed) -> HealthPart:
+    dead = failed.deliveries
     if not dead:
         return HealthPart("events", PartState.OK, "no delivery was given up")
     told = f"{dead}{' or more' if dead >= FAILED_CAP else ''} {'delivery was' if dead == 1 else 'deliveries were'} given up"
+    if failed.unrouted:
+        told += f"; of these {counted(failed.unrouted, 'event')} that could not be routed"
     helps = f"{advice.DEAD.to('See why')} {advice.REDELIVER.to('Deliver them again')}"
     return HealthPart("events", PartState.DEGRADED, told, helps)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from fractions import Fraction
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +17,7 @@ import re2
 from engine.records import SchemaIssue
 from engine.values.json_pointer import pointer_of
 from engine.values.json_policy import canonical_json
+from engine.values.multiples import is_multiple
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -120,9 +120,7 @@ def _check_pattern_properties(
 def _check_multiple_of(validator: Validator, factor: Json, value: Json, schema: Json) -> Iterator[ValidationError]:
     from jsonschema.exceptions import ValidationError  # noqa: PLC0415 # as above
 
-    # In decimals, as they are written: in doubles 19.99 is no multiple of 0.01.
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and (Fraction(str(value)) / Fraction(str(factor))).denominator != 1:
+    if isinstance(value, int | float) and not isinstance(value, bool) and not is_multiple(value, factor):
         yield ValidationError("is no multiple")
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from engine.errors import Invalid
 from engine.operations.context import OperationContext
-from engine.records import Document, Level, RedactionRules
+from engine.records import Document, Level, MarkedPlaces, RedactionRules
+from engine.store.catalog.marks import marked_places
 from engine.store.database.reader import open_reader
 from engine.store.database.transactions import writing
 from engine.store.tenant.audit import AuditEntry
@@ -24,6 +25,13 @@ async def redaction_rules(context: OperationContext) -> RedactionRules:
     async with writing(context.store) as connection:
         settings = await load_settings(connection, context.tenant)
     return RedactionRules(settings.redaction_pointers, settings.redaction_key_patterns)
+
+
+async def marked_as_sensitive(context: OperationContext) -> tuple[MarkedPlaces, ...]:
+    """What the schemas of the tenant mark with ``x-sensitive``. Needs the level read. Raises ``Forbidden``, ``Unavailable``."""
+    await context.require(Level.READ)
+    async with open_reader(context.store, context.tenant) as reader:
+        return await marked_places(reader)
 
 
 async def set_redaction_rules(context: OperationContext, rules: RedactionRules) -> None:

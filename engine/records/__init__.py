@@ -85,7 +85,7 @@ from engine.records.system import (
     Session,
 )
 from engine.records.tasks import Task, TaskClaim, TaskClosed, TaskDetail
-from engine.records.tenant import AuditRecord, RedactionRules
+from engine.records.tenant import AuditRecord, MarkedKind, MarkedPlaces, RedactionRules
 from engine.records.trace import (
     Attempt,
     AttemptBody,
@@ -174,6 +174,8 @@ __all__ = [
     "LogLine",
     "LogPage",
     "LogQuery",
+    "MarkedKind",
+    "MarkedPlaces",
     "Member",
     "MemberKind",
     "MessageState",

@@ -10,6 +10,8 @@ from enum import StrEnum
 class AttentionKind(StrEnum):
     """Why something needs attention, the most urgent first."""
 
+    WORKERS = "workers"
+    """No worker is alive: what is accepted is not executed. The duties, which are overdue by that alone, are left out."""
     DUTY = "duty"
     """A duty of the workers that has not been done for several of its periods."""
     STUCK = "stuck"
@@ -20,6 +22,8 @@ class AttentionKind(StrEnum):
     """A run whose workflow task fails again and again."""
     TASK_TIMING_OUT = "task-timing-out"
     """A run whose workflow task no worker does in time."""
+    STORES = "stores"
+    """A run about which Postgres and Temporal disagreed within the last day, as after a restore of one of them."""
     LAUNCH = "launch"
     """A run that Temporal refused, or has not been told of."""
     DELIVERY = "delivery"

@@ -34,8 +34,9 @@ class Delivery:
     event_name: str | None
     key: str | None
     kind: str
-    """``wait``, ``launch``, ``task`` or ``quota``."""
+    """``wait``, ``launch``, ``task`` or ``quota``; ``routing`` for an event whose targets could not be found."""
     target: str
+    """Id of the wait, the workflow, the task or the run; empty for ``routing``."""
     run_id: str | None
     workflow_id: str | None
     status: str

@@ -17,6 +17,8 @@ class JobKind(StrEnum):
     """Each run again, with its original input."""
     REDELIVER = "redeliver"
     """Deliveries, not runs."""
+    EXPORT = "export"
+    """The document of each run, to be written to a file later."""
     DELETE = "delete"
 
 

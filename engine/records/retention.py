@@ -1,4 +1,4 @@
-"""How long ended runs and their bodies are kept."""
+"""How long ended runs, their bodies, and events are kept."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ MAX_DAYS: Final = 36_500
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Days since a run's end after which it, or its bodies, are deleted; None: kept for ever."""
+    """Days since a run's end after which it, or its bodies, are deleted, and days since an event was submitted; None: kept
+    for ever."""
 
     succeeded: int | None = None
     failed: int | None = None
     canceled: int | None = None
     bodies: int | None = None
     """Inputs and outputs of runs, attempts, waits and tasks. Runs from before the cutover keep theirs."""
+    events: int | None = None
+    """Events that were delivered, or that nothing took. Of the tenant's rule alone, as ``dead_events``."""
+    dead_events: int | None = None
+    """Events with a delivery that failed or was skipped, and those that could not be routed."""
 
     def __post_init__(self) -> None:
         """Raises ``Invalid`` (RETENTION_INVALID)."""
-        for name in ("succeeded", "failed", "canceled", "bodies"):
+        for name in Keep.__dataclass_fields__:
             days = getattr(self, name)
             if days is not None and not 1 <= days <= MAX_DAYS:
                 told = f"{name} cannot be kept for {days} days."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from engine.records.values import Json
 
@@ -42,3 +43,27 @@ class RedactionRules:
     """JSON pointers, each from the root of every document."""
     key_patterns: tuple[str, ...] = ()
     """Regular expressions (RE2, without case), found anywhere in the name of a key."""
+
+
+class MarkedKind(StrEnum):
+    """What has a JSON schema that can mark places as sensitive."""
+
+    PAYLOAD = "payload"
+    """Of a run: ``name`` is the workflow and its latest version, ``orders@3``."""
+    EVENT = "event"
+    """Of an event: ``name`` is that of the schema."""
+    FORM = "form"
+    """Of an answer: ``name`` is the task type."""
+    ACTION_INPUT = "action input"
+    """``name`` is the action and its version, as in the latest version of a workflow that calls it."""
+    ACTION_OUTPUT = "action output"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedPlaces:
+    """What the author of a schema hides with ``x-sensitive``."""
+
+    kind: MarkedKind
+    name: str
+    pointers: tuple[str, ...]
+    """``/customer/pin``; ``*`` stands for every item, or every other name; ``""`` is the whole value."""

@@ -113,7 +113,7 @@ def redact_text(text: str, policy: RedactionPolicy) -> str:
     """
     if policy.everything:
         return PLACEHOLDER
-    inner = _json_in(text)
+    inner = json_in(text)
     if inner is not None:
         shown, masked = redact(inner, replace(policy, pointers=()))
         if masked:
@@ -205,7 +205,7 @@ def _is_reference(value: Json) -> bool:
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("$secret", value.get("$expr")), str)
 
 
-def _json_in(text: str) -> Json:
+def json_in(text: str) -> Json:
     """The object or list that a text is the JSON of; None when it is not."""
     if len(text) > MAX_INNER_CHARACTERS or not text.lstrip().startswith(("{", "[")):
         return None

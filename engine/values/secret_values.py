@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -20,9 +21,13 @@ WINDOW: Final = 8
 _TOKEN: Final = 4
 """A shorter secret is looked for as a whole text alone; up to ``_PART`` as a word of it; above within words too."""
 _PART: Final = 6
-MAX_VALUES: Final = 200
-MAX_CHARACTERS: Final = 16_384
-"""How much of one value is followed."""
+MAX_VALUES: Final = 1_000
+MAX_CHARACTERS: Final = 100_000
+"""How many values are followed together, and how long they may be together."""
+
+
+class TooMuchToFollow(ValueError):
+    """More is hidden than can be looked for: then nothing may be shown that could hold a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,18 @@ class SecretValues:
     parts: tuple[str, ...]
     words: frozenset[str]
     wholes: frozenset[str]
+
+    def beside(self, other: SecretValues | None) -> SecretValues:
+        """These values and the others."""
+        if other is None:
+            return self
+        return SecretValues(
+            tuple(sorted({*self.exact, *other.exact}, key=len, reverse=True)),
+            self.windows | other.windows,
+            tuple(sorted({*self.parts, *other.parts})),
+            self.words | other.words,
+            self.wholes | other.wholes,
+        )
 
     def hide(self, text: str) -> str:
         """``text`` with the placeholder for a value that stands in it as it is; all of it where one is in it in another form."""
@@ -62,13 +79,22 @@ class SecretValues:
 
 
 def secret_values(hidden: Iterable[Json]) -> SecretValues | None:
-    """What to look for, from the hidden values themselves; None when there is nothing that can be recognised."""
-    texts = sorted({text for value in hidden for text in _leaves(value)}, key=len, reverse=True)[:MAX_VALUES]
+    """What to look for, from the hidden values themselves; None when there is nothing that can be recognised.
+
+    Raises ``TooMuchToFollow`` for more than ``MAX_VALUES`` values, or more than ``MAX_CHARACTERS`` in them.
+    """
+    texts = sorted({text for value in hidden for text in _leaves(value)}, key=len, reverse=True)
+    if len(texts) > MAX_VALUES or sum(map(len, texts)) > MAX_CHARACTERS:
+        raise TooMuchToFollow(f"{len(texts)} values")
+    return (_remembered if sum(map(len, texts)) <= _REMEMBERED else _looked_for)(tuple(texts))
+
+
+def _looked_for(texts: tuple[str, ...]) -> SecretValues | None:
     windows: set[str] = set()
     parts: set[str] = set()
     words: set[str] = set()
     wholes: set[str] = set()
-    for text in (whole[:MAX_CHARACTERS] for whole in texts):
+    for text in texts:
         folded = text.casefold()
         for spelled in (folded, folded[::-1]):
             windows.update(spelled[at : at + WINDOW] for at in range(len(spelled) - WINDOW + 1))
@@ -85,6 +111,11 @@ def secret_values(hidden: Iterable[Json]) -> SecretValues | None:
     if not (exact or windows or parts or words or wholes):
         return None
     return SecretValues(exact, frozenset(windows), tuple(sorted(parts)), frozenset(words), frozenset(wholes))
+
+
+_REMEMBERED: Final = 2_000
+"""Characters; what is looked for is worked out again each time when they are more."""
+_remembered: Final = lru_cache(maxsize=256)(_looked_for)
 
 
 def _leaves(value: Json) -> Iterator[str]:

@@ -21,6 +21,7 @@ from engine.actions.builtin.catalog import network_of
 from engine.actions.registry import load_actions
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.memory_ceiling import MemoryCeiling
+from engine.activities.rewriting import Rewriting
 from engine.contract import TASK_QUEUE
 from engine.errors import Conflict, Unavailable
 from engine.ids import new_id
@@ -264,7 +265,7 @@ def worker_parts(
         Part("launches", Launches(context, listen_url).run, fresh_seconds=20.0),
         Part("dataStoreSweep", Sweep(store, process.identity).run, fresh_seconds=sweep.FRESH_SECONDS),
         Part("quotaScan", QuotaScan(context).run, fresh_seconds=quota_scan.FRESH_SECONDS),
-        Part("reconciler", Reconciler(context).run, fresh_seconds=90.0),
+        Part("reconciler", Reconciler(context, Rewriting(dependencies)).run, fresh_seconds=90.0),
         Part("jobs", JobLoop(context).run, fresh_seconds=job_loop.FRESH_SECONDS),
         Part("alerts", Alerts(context, sender).run, fresh_seconds=alerts.FRESH_SECONDS),
         Part("retention", Retention(context).run, fresh_seconds=retention.FRESH_SECONDS),

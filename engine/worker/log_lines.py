@@ -49,6 +49,8 @@ def log_as_json(level: str) -> None:
     # One line per poll, per statement or per request is not a log of what the worker did.
     for chatty in ("httpx", "httpcore", "sqlalchemy", "psycopg", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # At debug the SDK writes down what it is sent and sends, with every payload in it.
+    logging.getLogger("temporalio.worker").setLevel(max(root.level, logging.INFO))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -10,11 +10,16 @@ import structlog
 from engine.errors import EngineError
 from engine.operations.context import OperationContext
 from engine.operations.duties import require_done
+from engine.operations.reconcile.executions import compare_executions
+from engine.operations.reconcile.looks import Looks
+from engine.operations.reconcile.mending import Rewrite
+from engine.operations.reconcile.positions import compare_positions
 from engine.operations.reconcile.reconcile import (
     close_leftovers,
     close_recently_ended,
     close_stranded,
     relaunch_pending,
+    send_unheard_again,
 )
 from engine.operations.schedules.schedules import sync_schedules
 from engine.operations.tasks.task_answers import tell_due
@@ -33,6 +38,8 @@ PASSES_PER_LEFTOVERS: Final = 20
 """Looking through all open waits is dearer than the rest, and they are closed where they are left: every five minutes."""
 PASSES_PER_SCHEDULES: Final = 4
 """Publishing tells Temporal of a schedule itself; this is for when it could not."""
+PASSES_PER_COMPARISON: Final = 2
+"""What only a restore of one of the stores leaves is looked for at half the pace."""
 
 _LOG: Final = structlog.get_logger("runstudio.reconciler")
 
@@ -40,8 +47,13 @@ _LOG: Final = structlog.get_logger("runstudio.reconciler")
 class Reconciler:
     """A part of the worker process."""
 
-    def __init__(self, context: OperationContext) -> None:
+    def __init__(self, context: OperationContext, rewrite: Rewrite) -> None:
+        """``rewrite``: see there."""
         self._context = context
+        self._rewrite = rewrite
+        self._positions, self._executions = Looks(), Looks()
+        self._compared: Position | None = None
+        self._listed: bytes | None = None
         self._after: Position | None = None
         self._passes = 0
 
@@ -68,7 +80,10 @@ class Reconciler:
             raise
         except EngineError as error:
             refusals.append(error)
-        for duty in (self._relaunch, self._answers, self._recent, self._walk, self._schedules, self._leftovers):
+        for duty in (
+            self._relaunch, self._answers, self._recent, self._walk, self._schedules, self._leftovers,
+            self._compare_positions, self._compare_executions,
+        ):  # fmt: skip
             if not lease.held:
                 raise EngineError(
                     "LEASE_LOST", "The lease was lost during the pass.", "See how quickly Postgres answers."
@@ -127,6 +142,20 @@ class Reconciler:
             done = await close_leftovers(self._context)
             self._tell("wait closed", done.waits)
             self._tell("task closed", done.tasks)
+            self._tell("delivery repeated", await send_unheard_again(self._context))
+
+    async def _compare_positions(self) -> None:
+        if self._passes % PASSES_PER_COMPARISON == 0:
+            done = await compare_positions(self._context, self._positions, self._compared, self._rewrite)
+            self._compared = done.next
+            self._tell("run brought together with its rows", done.mended)
+            self._tell("run ended whose stores disagree", done.ended)
+
+    async def _compare_executions(self) -> None:
+        if self._passes % PASSES_PER_COMPARISON == 0:
+            done = await compare_executions(self._context, self._executions, self._listed)
+            self._listed = done.next
+            self._tell("execution ended without an open row", done.ended)
 
     def _tell(self, action: str, count: int) -> None:
         if count:

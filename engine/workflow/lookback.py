@@ -51,6 +51,11 @@ class Lookback:
         if len(self._seen) > MAX_NOTES:
             del self._seen[next(iter(self._seen))]
 
+    @property
+    def latest(self) -> int:
+        """The highest number of arrival that was handed over; 0: none."""
+        return max(self._seen.values(), default=0)
+
     def to_json(self) -> list[list[str | int | None]]:
         """``[[name, key, arrival]]`` of what has no filters, for the next execution."""
         return [[place.name, place.key, arrival] for place, arrival in self._seen.items() if not place.filters]

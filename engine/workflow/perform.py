@@ -35,7 +35,7 @@ class Performer:
             else:
                 self.position.machine.resume(*await self._answer(effect))
         finally:
-            self.position.current_wait = None
+            self.position.current_wait = self.position.wait_request = None
 
     async def _answer(self, effect: fx.Effect) -> Answer:
         match effect:
@@ -118,6 +118,7 @@ class Performer:
         self.position.confirm()
         if "refused" in opened:
             return await self._refused(RunError.from_json(opened["refused"]))
+        self.position.waits_by(wire.OPEN_CHILD, request)
         outcome = await run_child(effect, self.position.run)
         self.position.task_ended()
         return outcome, (await self.waits.end(effect, "child", "RESOLVED")).at_ms
@@ -145,4 +146,5 @@ class Performer:
         }
         reserved: wire.ReserveQuotaOutput = await self.position.project(wire.RESERVE_QUOTA, request)
         self.position.confirm()
+        self.position.waits_by(wire.RESERVE_QUOTA, request)
         return (fx.QuotaGranted(reserved["units"]), reserved.get("at")) if reserved["granted"] else None

@@ -49,6 +49,8 @@ class Position:
         self._pace = Pace()
         self.current_path: str | None = None
         self.current_wait: dict[str, Any] | None = None
+        self.wait_request: wire.WaitRequest | None = None
+        """What has put the present wait on record."""
         self._seq: int = carried.get("seq", 0)
         self._unconfirmed: fx.Trace = ()
 
@@ -69,6 +71,18 @@ class Position:
             "seq": self._seq,
             "steps": effect.steps_started,
         }
+
+    def whereabouts(self) -> wire.Whereabouts:
+        """Where the run is, for whoever compares it with its rows."""
+        waiting = self.wait_request
+        if waiting is not None:
+            trace = wire.encode_trace(self.machine.waiting_records)
+            waiting = {**waiting, "request": {**waiting["request"], "trace": trace}}
+        return {"seq": self._seq, "canceled": requested(), "waiting": waiting, "noted": self.lookback.latest}
+
+    def waits_by(self, activity: str, request: Mapping[str, Any]) -> None:
+        """The present wait is on record by this call. Its trace is not kept: the machine has it."""
+        self.wait_request = {"activity": activity, "request": {**request, "trace": []}}
 
     def confirm(self, trace: fx.Trace = ()) -> None:
         """What was handed to an activity is written, and so is ``trace``."""

@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
         QUERY_CURRENT_STEP,
         QUERY_CURRENT_WAIT,
         QUERY_SUMMARY,
+        QUERY_WHEREABOUTS,
         SIGNAL_EVENT,
         SIGNAL_HUMAN_TASK,
         SIGNAL_QUOTA_RESUME,
@@ -107,6 +108,11 @@ class RunWorkflow:
             machine = self._running.position.machine
             steps, depth = machine.steps_started, machine.frame_depth
         return {**self.current_step(), "stepCount": steps, "frameDepth": depth}
+
+    @workflow.query(name=QUERY_WHEREABOUTS)
+    def whereabouts(self) -> wire.Whereabouts | None:
+        """Where the run is, to be compared with its rows; None while it has not begun."""
+        return self._running.position.whereabouts() if self._running else None
 
     # --- the run ----------------------------------------------------------------------------------------------------
 

@@ -157,6 +157,7 @@ class Waits:
         }
         opened = await position.project(wire.OPEN_WAIT, request)
         position.confirm()
+        position.waits_by(wire.OPEN_WAIT, request)
         return opened
 
 

@@ -263,6 +263,27 @@ class ReserveQuotaOutput(TypedDict):
     """When the wait for them ended, milliseconds since 1970; None when the run did not have to wait."""
 
 
+class WaitRequest(TypedDict):
+    """The call that has put a wait on record: done again, it puts it there again."""
+
+    activity: str
+    """OPEN_WAIT, OPEN_CHILD or RESERVE_QUOTA."""
+    request: dict[str, Any]
+
+
+class Whereabouts(TypedDict):
+    """Where a run is, as it answers a query."""
+
+    seq: int
+    """Sequence number of the last record it has made."""
+    canceled: bool
+    """It knows that somebody has asked to cancel it."""
+    waiting: WaitRequest | None
+    """None: it does not wait, or its wait is not on record yet."""
+    noted: int
+    """The highest number of arrival up to which it has looked for events."""
+
+
 class FlushTraceInput(Progress):
     """A trace that nothing else carries; ``step`` is where the run is, None to leave that as it is."""
 

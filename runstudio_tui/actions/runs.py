@@ -95,6 +95,18 @@ RUNS: Final = (
         cli="runstudio runs export --filter TEXT --format csv --output FILE",
         not_in_console="it writes a file",
     ),
+    Action(
+        "runs.job",
+        ("J",),
+        "all that match",
+        "Cancel, replay, export or delete all runs that match the filter, as a job of the workers. Asks for a reason first.",
+        Scope.RUNS,
+        needs=Level.ADMIN,
+        danger=True,
+        when=_has_rows,
+        cli="runstudio runs cancel --filter TEXT --reason TEXT",
+        words=("job", "bulk", "everything", "delete"),
+    ),
     Action("runs.filter", ("slash",), "filter", "Edit the filter line.", Scope.RUNS, 60, words=("search", "find")),
     Action(
         "runs.mark", ("space",), "mark", "Mark the run, for doing something to several.", Scope.RUNS, 70, when=has_run

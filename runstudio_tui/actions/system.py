@@ -13,6 +13,10 @@ def _has_paused(now: Situation) -> str:
     return "" if now.rows else "no run waits for quota"
 
 
+def _opens(now: Situation) -> str:
+    return "" if now.can_open else has_run(now)
+
+
 def _has_open_job(now: Situation) -> str:
     if not isinstance(now.row, Job):
         return "no job is under the cursor"
@@ -20,7 +24,15 @@ def _has_open_job(now: Situation) -> str:
 
 
 SYSTEM: Final = (
-    Action("system.open", ("enter",), "open", "Open the run under the cursor.", Scope.SYSTEM, 10, when=has_run),
+    Action(
+        "system.open",
+        ("enter",),
+        "open",
+        "Open the run under the cursor, show all of the job, or the whole line where it is cut.",
+        Scope.SYSTEM,
+        10,
+        when=_opens,
+    ),
     Action(
         "system.go_on",
         ("e",),
@@ -54,6 +66,19 @@ SYSTEM: Final = (
         needs=Level.ADMIN,
         when=_has_open_job,
         cli="runstudio jobs pause JOB",
+    ),
+    Action(
+        "system.end_job",
+        ("c",),
+        "end job",
+        "End the job under the cursor; what is done stays done. Asks first.",
+        Scope.SYSTEM,
+        50,
+        needs=Level.ADMIN,
+        danger=True,
+        when=_has_open_job,
+        cli="runstudio jobs cancel JOB",
+        words=("cancel", "stop"),
     ),
     Action("system.copy", ("y",), "copy", "Copy what is under the cursor.", Scope.SYSTEM, 60),
 )

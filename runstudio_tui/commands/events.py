@@ -10,8 +10,8 @@ from engine.errors import Conflict, Invalid
 from runstudio_tui.commands.connection import open_engine
 from runstudio_tui.commands.job_text import tell_submitted
 from runstudio_tui.commands.json_input import read_object
-from runstudio_tui.commands.options import After, Json, Limit
-from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say, say_more
+from runstudio_tui.commands.options import After, Json, Limit, Reveal, RevealReason
+from runstudio_tui.commands.output import Exit, json_text, print_json, print_table, run_command, say, say_more
 from runstudio_tui.commands.targets import any_refused, print_outcomes, settle_each
 
 if TYPE_CHECKING:
@@ -83,8 +83,39 @@ def list_events(
 
 
 @app.command()
+def show(
+    event_id: Annotated[str, typer.Argument(help="Event id.", show_default=False)],
+    reveal: Reveal = False,
+    reason: RevealReason = None,
+    as_json: Json = False,
+) -> None:
+    """Show one event: its payload, what of it is hidden, and what came of it."""
+
+    async def work() -> None:
+        from engine.records import Revealable
+
+        async with open_engine() as engine:
+            if reveal:
+                print_json(await engine.system.reveal(Revealable.EVENT, event_id, reason or ""))
+                return
+            detail = await engine.events.get(event_id)
+        if as_json:
+            print_json({"event": detail})
+            return
+        say(f"{detail.row.name}  {detail.row.error or detail.row.status}  key {detail.row.key or '-'}")
+        if detail.payload is not None:
+            say(json_text(detail.payload.value))
+            if detail.payload.masked:
+                say(f"hidden: {', '.join(pointer or 'all of it' for pointer in sorted(detail.payload.masked))}")
+        for sent in detail.deliveries:
+            say(f"{sent.kind} {sent.target}  {sent.status}  {sent.last_error or sent.reason or ''}".rstrip())
+
+    run_command(work, as_json=as_json)
+
+
+@app.command()
 def dead(limit: Limit = 50, after: After = None, as_json: Json = False) -> None:
-    """List the deliveries that failed or were skipped, the latest first: what did not reach its target, and why."""
+    """List what did not reach its target, and why, the latest first: deliveries that failed or were skipped, unrouted events."""
 
     async def work() -> None:
         async with open_engine() as engine:
@@ -100,7 +131,7 @@ def dead(limit: Limit = 50, after: After = None, as_json: Json = False) -> None:
                     row.status,
                     row.event_name or "-",
                     row.kind,
-                    row.target,
+                    row.target or "-",
                     row.last_error or row.reason or "-",
                 )
                 for row in page.rows

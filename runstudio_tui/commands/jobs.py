@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runstudio_tui.commands import run_export
 from runstudio_tui.commands.connection import display_zone, open_engine
 from runstudio_tui.commands.job_text import JOB_HEADINGS, job_columns, job_facts
 from runstudio_tui.commands.options import Json
@@ -95,6 +96,9 @@ def resume(job_id: JobArgument, as_json: Json = False) -> None:
 def cancel(job_id: JobArgument, as_json: Json = False) -> None:
     """End a job; what is done stays done."""
     _change(lambda engine: engine.jobs.cancel(job_id), as_json=as_json)
+
+
+app.command()(run_export.download)
 
 
 def _change(change: Callable[[Engine], Awaitable[Job]], *, as_json: bool) -> None:

@@ -17,17 +17,24 @@ app = typer.Typer(no_args_is_help=True, help="Show, set and try what is hidden b
 
 @app.command()
 def show(as_json: Json = False) -> None:
-    """Show the tenant's own rules. Names such as password, and what looks like a secret, are hidden for everybody."""
+    """Show the tenant's own rules, and what schemas mark with x-sensitive.
+
+    Names such as password, and what looks like a secret, are hidden for everybody.
+    """
 
     async def work() -> None:
         async with open_engine() as engine:
             rules = await engine.redaction.rules()
+            marked = await engine.redaction.marked()
         if as_json:
-            print_json({"pointers": rules.pointers, "keyPatterns": rules.key_patterns})
+            print_json({"pointers": rules.pointers, "keyPatterns": rules.key_patterns, "marked": marked})
             return
         for name, values in (("pointers", rules.pointers), ("keys", rules.key_patterns)):
             for number, value in enumerate(values or ("none",)):
                 say(f"{'' if number else name:<10}{value}")
+        places = [f"{one.kind} {one.name}  {pointer or 'all of it'}" for one in marked for pointer in one.pointers]
+        for number, place in enumerate(places or ("nothing",)):
+            say(f"{'' if number else 'marked':<10}{place}")
 
     run_command(work, as_json=as_json)
 

@@ -1,4 +1,4 @@
-"""``runstudio retention ...``: how long ended runs and their bodies are kept."""
+"""``runstudio retention ...``: how long ended runs, their bodies, and events are kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from runstudio_tui.commands.output import print_json, print_table, run_command, 
 if TYPE_CHECKING:
     from engine.records import RetentionRule
 
-app = typer.Typer(no_args_is_help=True, help="Show and set how long ended runs are kept. Without a rule: for ever.")
+app = typer.Typer(
+    no_args_is_help=True, help="Show and set how long ended runs and events are kept. Without a rule: for ever."
+)
 
 Reason = Annotated[str, typer.Option(help="Why, at least 3 characters; it is audited.", show_default=False)]
 Workflow = Annotated[
@@ -46,6 +48,16 @@ def set_rule(
         str | None,
         typer.Option(metavar="DAYS", help="Inputs and outputs only, as 14d. Without it: as long as the run."),
     ] = None,
+    events: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAYS", help="Events that were delivered, or that nothing took, as 90d; not with --workflow."
+        ),
+    ] = None,
+    dead_events: Annotated[
+        str | None,
+        typer.Option(metavar="DAYS", help="Events that `events dead` lists, as 365d; not with --workflow."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Set what is kept, in place of the rule there was. What is older is deleted by the workers, within minutes."""
@@ -53,7 +65,14 @@ def set_rule(
     async def work() -> None:
         from engine.records import Keep
 
-        keep = Keep(_days(succeeded), _days(failed), _days(canceled), _days(bodies))
+        keep = Keep(
+            succeeded=_days(succeeded),
+            failed=_days(failed),
+            canceled=_days(canceled),
+            bodies=_days(bodies),
+            events=_days(events),
+            dead_events=_days(dead_events),
+        )
         async with open_engine() as engine:
             _tell(await engine.retention.set(keep, reason, workflow_id=workflow), as_json=as_json)
 
@@ -93,10 +112,10 @@ def _tell(rules: tuple[RetentionRule, ...], *, as_json: bool) -> None:
             (rule.workflow_id or "all others", *(_told(getattr(rule.keep, name)) for name in _KEPT), rule.set_by)
             for rule in rules
         ]
-        print_table(("WORKFLOW", "SUCCEEDED", "FAILED", "CANCELED", "BODIES", "SET BY"), rows)
+        print_table(("WORKFLOW", "SUCCEEDED", "FAILED", "CANCELED", "BODIES", "EVENTS", "DEAD EVENTS", "SET BY"), rows)
 
 
-_KEPT = ("succeeded", "failed", "canceled", "bodies")
+_KEPT = ("succeeded", "failed", "canceled", "bodies", "events", "dead_events")
 
 
 def _told(days: int | None) -> str:

@@ -12,8 +12,8 @@ import typer
 
 from engine.records import ExportFormat
 from runstudio_tui.commands.connection import display_zone, open_engine
-from runstudio_tui.commands.job_text import require_runs
-from runstudio_tui.commands.output import print_json, run_command, say
+from runstudio_tui.commands.job_text import require_runs, submit_for_filter
+from runstudio_tui.commands.output import Exit, print_json, run_command, say
 from runstudio_tui.commands.progress import progress_bar
 from runstudio_tui.commands.run_filter import read_filter
 
@@ -52,13 +52,25 @@ def export(
         str, typer.Option("--output", "-o", metavar="FILE", help="File to write, or - for standard output.")
     ] = STANDARD_OUTPUT,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    job: Annotated[
+        bool,
+        typer.Option(
+            "--job", help="With --filter: each run whole, as a job of the workers; `jobs download` has the file."
+        ),
+    ] = False,
+    reason: Annotated[str, typer.Option(help="With --job: why, at least 3 characters; it is audited.")] = "",
+    key: Annotated[
+        str | None, typer.Option("--idempotency-key", help="With --job: the same key makes it once.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Tell refusals, and what was written into a file, as JSON.")
     ] = False,
 ) -> None:
     """Export runs, redacted: one with all that is recorded of it, or a line for each. Nothing of a broken export is left."""
 
-    async def work() -> None:
+    async def work() -> Exit:
+        if job:
+            return await _submit(run_ids, filter_text, reason, key, as_json=as_json)
         ids = list(dict.fromkeys(run_ids or ()))
         chosen = _checked(ids, filter_text, form)
         line = read_filter(filter_text) if filter_text is not None else None
@@ -73,8 +85,45 @@ def export(
             target.finish()
         if output != STANDARD_OUTPUT:
             _tell(Path(output), chosen, done, target.size, as_json=as_json)
+        return Exit.DONE
 
     run_command(work, as_json=as_json)
+
+
+def download(
+    job_id: Annotated[str, typer.Argument(metavar="JOB", help="Job id.", show_default=False)],
+    *,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="File to write, or - for standard output.")
+    ] = STANDARD_OUTPUT,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Tell refusals, and what was written into a file, as JSON.")
+    ] = False,
+) -> None:
+    """Write what a job has exported so far: NDJSON, one run a line with all that is recorded of it, redacted."""
+
+    async def work() -> None:
+        with _target(output, replace=force) as target:
+            async with open_engine() as engine:
+                quiet = as_json or _shares_the_terminal(output)
+                done = await _write(engine.jobs.files(job_id), target, quiet=quiet)
+            target.finish()
+        if output != STANDARD_OUTPUT:
+            _tell(Path(output), ExportFormat.NDJSON, done, target.size, as_json=as_json)
+
+    run_command(work, as_json=as_json)
+
+
+async def _submit(
+    run_ids: list[str] | None, filter_text: str | None, reason: str, key: str | None, *, as_json: bool
+) -> Exit:
+    from engine.errors import Invalid
+    from engine.records import JobKind
+
+    if run_ids or filter_text is None:
+        raise Invalid("WHICH_RUNS", "A job is of a filter.", "Give --filter with --job; --filter '' is all runs.")
+    return await submit_for_filter(JobKind.EXPORT, filter_text, reason, key, as_json=as_json)
 
 
 def _checked(ids: list[str], filter_text: str | None, form: ExportFormat | None) -> ExportFormat:

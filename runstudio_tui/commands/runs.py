@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from runstudio_tui.commands import replay_input, run_export, run_history, run_state
+from runstudio_tui.commands import replay_input, run_bodies, run_export, run_history, run_state
 from runstudio_tui.commands.connection import display_zone, open_engine
 from runstudio_tui.commands.job_text import Filter, require_runs, submit_for_filter
 from runstudio_tui.commands.options import After, Json, Limit
@@ -182,5 +182,7 @@ app.command()(run_export.export)
 app.command()(run_history.snapshots)
 app.command()(run_history.audit)
 app.command("input")(replay_input.show_input)
+app.command()(run_bodies.output)
+app.command()(run_bodies.attempts)
 app.command()(run_state.state)
 app.command()(run_state.replay)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="List, show and fire what is started by time. Pausing a workflow pauses its schedule: runstudio workflows pause.",
+    help="List, show and fire what is started by time. To hold it, pause its workflow: runstudio workflows pause.",
 )
 
 _TIMES = 10

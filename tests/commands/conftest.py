@@ -22,7 +22,7 @@ from engine.settings import DEFAULT_TENANT
 from tests.engine.devstack.ports import silent_port
 from tests.imported import ROOT, Program, Start, logged
 
-PATIENCE_SECONDS = 100.0
+PATIENCE_SECONDS = 250.0
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED")
 IDLE_NAMESPACE = "idle"
 

@@ -24,10 +24,12 @@ from engine.store.schedules.schedules import schedule_id_of
 from engine.store.tables import (
     workflow_alert_outbox,
     workflow_alerts,
+    workflow_audit_log,
     workflow_event_deliveries,
     workflow_human_tasks,
     workflow_jobs,
 )
+from engine.store.tenant.disagreements import DISAGREED, STORES
 from tests.engine.operations.conftest import Execute, execute, store, until
 from tests.engine.store.conftest import TENANT
 from tests.engine.store.rows import insert, insert_run
@@ -99,8 +101,18 @@ def ago(minutes: float) -> datetime:
     return datetime.now(UTC) - timedelta(minutes=minutes)
 
 
+async def worker(execute: Execute, seen: datetime) -> None:
+    """The heartbeat of a worker, which is alive while it is younger than 20 seconds."""
+    await execute(
+        "INSERT INTO workflow_workers (identity, host, pid, build, task_queue, parts_json, last_seen_at)"
+        " VALUES ('17@app-1', 'app-1', 17, '1', 'q', '{}', :seen)",
+        seen=seen,
+    )
+
+
 async def one_of_each(store: Store, execute: Execute, failing: str, late: str) -> dict[str, str]:
-    """Something of every kind; its id, by kind."""
+    """Something of every kind that there can be while a worker is alive; its id, by kind."""
+    await worker(execute, seen=ago(-60))
 
     async def run(quiet: float = 0.0, **more: Any) -> str:
         at = ago(quiet)
@@ -120,7 +132,7 @@ async def one_of_each(store: Store, execute: Execute, failing: str, late: str) -
         ),
         "retrying": await run(0, attempt=4, last_error_code="TIMEOUT"),
         "delivery": new_id(), "late-task": new_id(), "schedule": schedule_id_of(TENANT, "billing"),
-        "job": new_id(), "alert": new_id(),
+        "job": new_id(), "alert": new_id(), "stores": waiting,
     }  # fmt: skip
     await execute(
         "INSERT INTO workflow_leases (name, holder, token, expires_at, done_at, done_by)"
@@ -153,6 +165,11 @@ async def one_of_each(store: Store, execute: Execute, failing: str, late: str) -
         {"job_id": made["job"], "kind": "replay", "filter_json": {}, "filter_text": "status:failed", "reason": "again",
          "actor": "ada", "actor_level": "admin", "state": "running", "total": 3, "trouble": "Temporal does not answer."},
     )  # fmt: skip
+    await insert(
+        store, workflow_audit_log,
+        {"audit_id": new_id(), "actor": "w-1", "operation": DISAGREED, "target_kind": STORES,
+         "target_id": waiting, "run_id": waiting, "reason": "They stood apart."},
+    )  # fmt: skip
     rule = new_id()
     await insert(
         store, workflow_alerts,
@@ -169,6 +186,7 @@ async def one_of_each(store: Store, execute: Execute, failing: str, late: str) -
 
 WHY = {
     "stuck": "It is queued, and no step has begun.",
+    "stores": "They stood apart.",
     "stalled": "It should have moved on from charge by now.",
     "launch": "Temporal refused it: TEMPORAL_REFUSED",
     "delivery": "It could not be delivered to w-1 after 3 attempts: Temporal was away.",
@@ -185,7 +203,8 @@ async def test_every_kind_for_people_and_for_programs(
 ) -> None:
     failing, late = new_id(), new_id()
     made = await one_of_each(store, execute, failing, late)
-    assert set(made) == {str(kind) for kind in AttentionKind}
+    kinds = [str(kind) for kind in AttentionKind if kind is not AttentionKind.WORKERS]
+    assert set(made) == set(kinds)
     async with failing_in_temporal(own_temporal, failing), timing_out_in_temporal(own_temporal, late):
         text, answer = runstudio("attention"), runstudio("attention", "--json")
     assert (text.code, text.err, answer.code, answer.err) == (0, "", 0, "")
@@ -193,7 +212,7 @@ async def test_every_kind_for_people_and_for_programs(
     found = answer.json
     assert (found["more"], found["temporalError"]) == ([], "")
     assert abs(datetime.fromisoformat(found["serverNow"]) - datetime.now(UTC)) < timedelta(minutes=10)
-    assert [item["kind"] for item in found["items"]] == [str(kind) for kind in AttentionKind]
+    assert [item["kind"] for item in found["items"]] == kinds
     told = {item["kind"]: item for item in found["items"]}
     assert {kind: item["key"] for kind, item in told.items()} == made
     assert {kind: told[kind]["reason"] for kind in WHY} == WHY
@@ -210,7 +229,7 @@ async def test_every_kind_for_people_and_for_programs(
 
     heading, *lines = text.out.splitlines()
     assert heading.split() == ["WHAT", "SINCE", "ID", "OF", "WHY"]
-    assert [line.split()[0] for line in lines] == [str(kind) for kind in AttentionKind]
+    assert [line.split()[0] for line in lines] == kinds
     by_kind = {line.split()[0]: line for line in lines}
     assert all(made[kind] in by_kind[kind] for kind in made)
     assert all(by_kind[kind].endswith(why) for kind, why in WHY.items())
@@ -218,7 +237,27 @@ async def test_every_kind_for_people_and_for_programs(
         assert "\x1b" not in done.out
 
 
-def test_nothing(runstudio: Stack) -> None:
+async def test_no_worker_comes_first_and_stands_for_the_duties_it_leaves(
+    runstudio: Stack, store: Store, execute: Execute
+) -> None:
+    await execute(
+        "INSERT INTO workflow_leases (name, holder, token, expires_at, done_at, done_by)"
+        " VALUES ('sweep', 'w-1', gen_random_uuid(), now(), now() - interval '1 hour', 'w-1')"
+    )
+    [never] = runstudio.answer("attention")["items"]
+    assert (never["kind"], never["since"]) == ("workers", None)
+    assert never["reason"] == "None is alive. Start one: `runstudio worker`."
+
+    await worker(execute, seen=ago(5))
+    stuck = await insert_run(store, started_at=ago(5), updated_at=ago(5), step_count=0)
+    gone, run = runstudio.answer("attention")["items"]
+    assert gone["reason"] == "None is alive; last seen 17@app-1. Start one: `runstudio worker`."
+    assert ago(10) < datetime.fromisoformat(gone["since"]) < ago(5)
+    assert run["key"] == stuck
+
+
+async def test_nothing(runstudio: Stack, execute: Execute) -> None:
+    await worker(execute, seen=ago(-60))
     assert runstudio("attention") == Done(0, "Nothing needs attention.\n", "")
     answer = runstudio.answer("attention")
     assert (answer["items"], answer["more"], answer["temporalError"]) == ([], [], "")
@@ -233,7 +272,10 @@ async def test_more_of_a_kind_than_is_shown(runstudio: Stack, store: Store) -> N
     assert "There is more of this kind than is shown: stuck\n" in runstudio("attention").out
 
 
-async def test_without_temporal_it_tells_what_postgres_knows(runstudio: Stack, store: Store, nowhere: str) -> None:
+async def test_without_temporal_it_tells_what_postgres_knows(
+    runstudio: Stack, store: Store, execute: Execute, nowhere: str
+) -> None:
+    await worker(execute, seen=ago(-60))
     run_id = await insert_run(store, started_at=ago(5), updated_at=ago(5))
     away = runstudio.with_variables(TEMPORAL_ADDRESS=nowhere)
     text, answer = away("attention"), away.answer("attention")

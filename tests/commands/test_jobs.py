@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -61,6 +62,50 @@ async def test_runs_are_deleted_by_a_job(
     assert (await runstudio("jobs", "show", "nothing")).code == 3
 
 
+async def test_runs_are_exported_by_a_job_and_written_into_a_file(
+    runstudio: Command, context: OperationContext, execute: Execute, tmp_path: Path
+) -> None:
+    ids = await ended_runs(execute, 2)
+    why = ("--reason", "for the auditors")
+    assert (await runstudio("runs", "export", "--job", *why)).code == 2
+    assert (await runstudio("runs", "export", ids[0], "--job", *why)).code == 2
+    assert (await runstudio("runs", "export", "--filter", "status:failed", "--job")).code == 2
+    words = ("runs", "export", "--filter", "status:failed", "--job", *why, "--idempotency-key", "k", "--json")
+    done = await runstudio(*words)
+    assert (done.code, done.json["matching"]["value"], done.json["job"]["kind"]) == (7, 2, "export")
+    job, target = done.json["job"]["jobId"], tmp_path / "runs.ndjson"
+    assert (await runstudio("jobs", "download", job, "-o", str(target))).code == 3
+    assert not target.exists()
+    worker = replace(context, actor=Actor("17@host", None, "reconciler", "service"))
+    while (await take_turn(worker)).found:
+        pass
+    assert (await runstudio("jobs", "download", job, "-o", str(target))).out.startswith(f"saved {target} (2 runs, ")
+    lines = target.read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["run"]["row"]["run_id"] for line in lines] == sorted(ids)
+    assert (await runstudio("jobs", "download", job, "-o", str(target))).code == 4
+    assert (await runstudio("jobs", "download", job)).out.splitlines() == lines
+    assert (await runstudio("jobs", "download", "nothing")).code == 3
+
+
+async def test_an_event_that_could_not_be_routed_is_listed_and_sent_again(
+    runstudio: Command, execute: Execute, query: Query
+) -> None:
+    await execute(
+        "INSERT INTO workflow_runtime_events (event_id, event_name, state, error_message) VALUES ('e-1', 'PAID', 'routed', 'no')"
+    )
+    await execute(
+        "INSERT INTO workflow_event_deliveries (delivery_id, event_id, event_name, target_kind, target, status, last_error)"
+        " VALUES (gen_random_uuid(), 'e-1', 'PAID', 'routing', '', 'failed', 'ROUTING_FAILED: It cannot be routed.')"
+    )
+    listed = (await runstudio("events", "dead")).out.splitlines()
+    assert listed[1].split()[1:6] == ["failed", "PAID", "routing", "-", "ROUTING_FAILED:"]
+    assert (await runstudio("events", "redeliver", "--all", "--reason", "it was mended")).code == 0
+    assert await query("SELECT state, error_message FROM workflow_runtime_events") == [
+        {"state": "received", "error_message": None}
+    ]
+    assert (await runstudio("events", "dead", "--json")).json["deliveries"] == []
+
+
 async def test_a_filter_stands_in_for_ids(runstudio: Command, query: Query) -> None:
     for words, code in (
         (("runs", "cancel", "--reason", "why not"), 2),
@@ -80,6 +125,9 @@ async def test_what_is_kept_is_set_shown_and_taken_away(runstudio: Command) -> N
     assert (await runstudio("retention", "show")).out == "There is no rule: everything is kept.\n"
     done = await runstudio("retention", "set", "--succeeded", "30d", "--bodies", "14", "--reason", "disk")
     assert done.out.splitlines()[1].split()[:7] == ["all", "others", "30d", "for", "ever", "for", "ever"]
+    done = await runstudio("retention", "set", "--events", "90d", "--dead-events", "365", "--reason", "disk", "--json")
+    assert [done.json["rules"][0]["keep"][name] for name in ("events", "dead_events", "bodies")] == [90, 365, None]
+    assert (await runstudio("retention", "set", "--workflow", "a", "--events", "9d", "--reason", "disk")).code == 2
     assert (await runstudio("retention", "set", "--failed", "x", "--reason", "disk")).code == 2
     assert (await runstudio("retention", "remove", "--reason", "disk", "--json")).json == {"rules": []}
     assert (await runstudio("retention", "remove", "--reason", "disk")).code == 3

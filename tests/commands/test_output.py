@@ -11,7 +11,7 @@ import pytest
 
 from runstudio_tui.commands.output import CELLS, print_table
 from runstudio_tui.widgets.cells import width
-from tests.commands.conftest import ROOT, Stack
+from tests.commands.conftest import PATIENCE_SECONDS, ROOT, Stack
 from tests.commands.steps import assign
 
 NAME = "\u6ce8\u6587\u306e\u51e6\u7406 \u0416"
@@ -39,7 +39,7 @@ def test_f32_another_encoding_replaces_and_an_unknown_tz_is_said(runstudio: Stac
 
     def run(*words: str) -> subprocess.CompletedProcess[bytes]:
         command = [sys.executable, "-m", "runstudio_tui", *words]
-        return subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
+        return subprocess.run(command, env=environment, capture_output=True, check=False, timeout=PATIENCE_SECONDS)
 
     people = run("workflows", "list")
     assert people.returncode == 0, people.stderr

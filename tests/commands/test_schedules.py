@@ -118,8 +118,20 @@ def test_the_run_that_was_started_is_named(runstudio: Stack) -> None:
     assert f"{fire['run_id']} SUCCEEDED" in runstudio("schedules", "show", "cli.once").out
 
 
-def test_a_pause_skips_and_says_so(runstudio: Stack) -> None:
+def test_what_comes_due_during_a_pause_is_queued_and_starts_after_it(runstudio: Stack) -> None:
+    runstudio.publish("cli.queued")
+    runstudio.answer("workflows", "pause", "cli.queued", "--reason", "holiday")
+    runstudio.publish("cli.queued", trigger=once(SOON))
+    [fire] = runstudio.until(lambda: fires(runstudio, "cli.queued"))
+    assert (fire["outcome"], fire["reason"].partition(":")[0]) == ("started", "Queued")
+    assert runstudio.answer("runs", "show", fire["run_id"])["run"]["row"]["launch_state"] == "queued"
+    assert runstudio("workflows", "unpause", "cli.queued").out == "cli.queued is active\n"
+    runstudio.until(lambda: runstudio.answer("runs", "show", fire["run_id"])["run"]["row"]["status"] == "SUCCEEDED")
+
+
+def test_a_pause_skips_where_that_is_wanted_and_says_so(runstudio: Stack) -> None:
     runstudio.publish("cli.swallowed")
+    assert runstudio("workflows", "limit", "cli.swallowed", "none", "--when-busy", "skip").code == 0
     paused = runstudio.answer("workflows", "pause", "cli.swallowed", "--reason", "holiday")
     assert paused == {"workflowId": "cli.swallowed", "paused": True}
     runstudio.publish("cli.swallowed", trigger=once(SOON))

@@ -51,7 +51,17 @@ def test_doctor_finds_everything_well(runstudio: Stack) -> None:
     assert told.json.keys() == {"parts"}
     states = {part["name"]: part["state"] for part in told.json["parts"]}
     duties = {"routing", "reconciler", "schedule-sync", "quota-scan", "sweep", "alerts", "retention"}
-    assert states.keys() == {"postgres", "schema", "temporal", "workers", "runs", "events", "schedules", *duties}
+    assert states.keys() == {
+        "postgres",
+        "schema",
+        "temporal",
+        "workers",
+        "runs",
+        "stores",
+        "events",
+        "schedules",
+        *duties,
+    }
     assert (told.code, states["postgres"], states["temporal"], states["workers"]) == (0, "ok", "ok", "ok")
     for part in told.json["parts"]:
         assert part.keys() == {"name", "state", "detail", "advice"}

@@ -12,7 +12,7 @@ from tests.conformance.stored_case import StoredRun, stored_runs
 from tests.conformance.temporal_world import TemporalWorld
 from tests.engine.workflow.quiet import is_quiet
 
-PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 240.0
 _FIRST_PAUSE: Final = 0.01
 _LONGEST_PAUSE: Final = 0.1
 _ABOUT_TO_GO_OFF_MS: Final = 20

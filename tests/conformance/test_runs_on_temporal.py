@@ -26,6 +26,7 @@ from tests.conformance.observed import Json, Observed
 from tests.conformance.on_temporal import NotRunnable, Overtaken, TemporalHost, needs_skipping
 from tests.conformance.rebuilding import assert_rebuilds
 from tests.conformance.temporal_world import Clock, RealClock, SkippingClock, TemporalWorld, temporal_world
+from tests.pooler import Pooled
 from tests.time_skipping import TimeSkipping
 
 CASES = load_cases("run", "event-ingest")
@@ -116,9 +117,9 @@ def selected(request: pytest.FixtureRequest) -> list[Case]:
 
 @pytest_asyncio.fixture(scope="module")
 async def worlds(
-    temporal: Client, time_skipping: TimeSkipping, postgres: EmbeddedPostgres, migrated_template: str
+    temporal: Client, time_skipping: TimeSkipping, postgres: EmbeddedPostgres, migrated_template: str, pooled: Pooled
 ) -> AsyncIterator[dict[str, TemporalWorld]]:
-    """A worker and a database for each server: deliveries of one must not go to the other."""
+    """A worker and a database, through a pooler, for each server: deliveries of one must not go to the other."""
     servers: Servers = {
         REAL: (temporal, RealClock()),
         SKIPPING: (time_skipping.client, SkippingClock(time_skipping)),
@@ -127,7 +128,7 @@ async def worlds(
         found = {}
         for number, (server, (client, clock)) in enumerate(servers.items()):
             name = f"conformance_{number}"
-            url = postgres.create_database(name, template=migrated_template)
+            url = pooled(postgres.create_database(name, template=migrated_template))
             stack.callback(postgres.drop_database, name)
             found[server] = await stack.enter_async_context(temporal_world(client, clock, url))
         yield found

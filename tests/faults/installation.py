@@ -39,7 +39,7 @@ from tests.imported import Program, Start, logged
 
 REPOSITORY = Path(__file__).parents[2]
 TEMPLATE = "faults_template"
-START_SECONDS = 60.0
+START_SECONDS = 240.0
 END_SECONDS = 300.0
 """For all runs of a test to end, some of them after Temporal's own time-outs: much less is usual."""
 ACTIVE = ("RUNNING", "WAITING")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 from typing import Any
 
@@ -38,6 +39,15 @@ def digest_of(value: str) -> str:
 async def repeats(given: Given, ctx: ActionContext) -> Answer:
     """Repeats what it was told, as a value, as a key, and within a text."""
     return Answer(value=[given.value, {given.value: 1}, f"<{given.value}>"], digest=digest_of(given.value))
+
+
+@action("rude.changes", input=Given, output=Answer, quick=True, accepts_secrets=True)
+async def changes(given: Given, ctx: ActionContext) -> Answer:
+    """Repeats what it was told, in every form that one can think of."""
+    raw = given.value.encode()
+    aligned = [base64.b64encode(b"x" * before + raw).decode() for before in range(3)]
+    forms = [given.value.upper(), given.value.lower(), given.value[::-1], raw.hex(), raw.hex().upper(), *aligned]
+    return Answer(value=[*forms, list(given.value), [given.value[:8], given.value[8:]]], digest=digest_of(given.value))
 
 
 @action("rude.beats", input=Given, output=Answer, accepts_secrets=True)

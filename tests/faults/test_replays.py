@@ -72,7 +72,7 @@ async def test_many_runs_with_long_histories_go_on_after_a_restart_on_one_core(
     assert counted["least"] == counted["most"] == outcomes + 3
 
 
-async def test_a_loop_of_five_thousand_on_a_quarter_of_a_core_that_is_sent_events_all_the_time(
+async def test_f5_a_loop_of_five_thousand_on_a_quarter_of_a_core_that_is_sent_events_all_the_time(
     installation: Installation,
 ) -> None:
     """The worker is stopped for three quarters of the time: however slow a machine is, the run ends."""

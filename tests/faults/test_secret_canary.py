@@ -25,10 +25,29 @@ from tests.imported import Start, logged
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 CANARY = 'kanarie 4711/"+='
-FORMS = (CANARY, json.dumps(CANARY)[1:-1], quote(CANARY), quote(CANARY, safe=""), "kanarie", CANARY[8:])
-"""In a text, in JSON, in a URL; and its two halves, whatever became of the rest."""
-ENCODED = (CANARY.encode(), base64.b64encode(CANARY.encode())[:18], b"kanarie")
+FORMS = (
+    *(CANARY, json.dumps(CANARY)[1:-1], quote(CANARY), quote(CANARY, safe=""), "kanarie", CANARY[8:]),
+    *("KANARIE", CANARY[::-1], json.dumps(CANARY[::-1])[1:-1], "eiranak", b"kanarie".hex(), b"kanarie".hex().upper()),
+    *(base64.b64encode(b"x" * before + CANARY.encode()).decode()[4:16] for before in range(3)),
+    *(json.dumps(list("kanarie"), separators=marks)[1:-1] for marks in ((",", ":"), (", ", ": "))),
+)
+"""In a text, in JSON, in a URL; its two halves, whatever became of the rest; and as an action may have changed it."""
+ENCODED = tuple(form.encode() for form in FORMS)
 SECRET = {"$secret": "CANARY"}
+DATA = "Zeisig-0815-xyz"
+"""Hidden in the payload by the name of its field: it is stored as it came, and told to nobody."""
+DATA_FORMS = (DATA, DATA.upper(), DATA[::-1], DATA.encode().hex(), "Zeisig")
+LISTS = (
+    ("runs", "list", "--json"),
+    ("events", "list", "--json"),
+    ("events", "dead", "--json"),
+    ("tasks", "list", "--json"),
+    ("attention", "--json"),
+    ("alerts", "messages", "--json"),
+    ("jobs", "list", "--json"),
+    ("schedules", "list", "--json"),
+    ("workflows", "list", "--json"),
+)
 
 
 def tells_everybody(port: int) -> list[Step]:
@@ -38,6 +57,7 @@ def tells_everybody(port: int) -> list[Step]:
     return [
         call("repeats", "rude.repeats", value=SECRET),
         call("beats", "rude.beats", value=SECRET),
+        call("changes", "rude.changes", value=SECRET),
         attempt("t", [call("raises", "rude.raises", value=SECRET)], [assign("said", said="vars.caught.message")]),
         going_on(call("refuses", "rude.refuses", value=SECRET)),
         going_on(call("counts", "rude.counts", value=SECRET)),
@@ -50,6 +70,8 @@ def tells_everybody(port: int) -> list[Step]:
         going_on(stored({"namespace": "n", "key": SECRET, "value": 1})),
         call_workflow("child", "wf.child", given="vars.repeats", outputs={"vars.fromChild": "childRun.payload.given"}),
         wait_event("w", key="toString(vars.repeats.value[0])"),
+        going_on(call("tells", "rude.raises", value="=payload.password")),
+        going_on(call("refuses2", "rude.refuses", value="='no ' & payload.password")),
         call("last", "rude.raises", value=SECRET),
     ]
 
@@ -97,13 +119,13 @@ async def test_nobody_repeats_it(installation: Installation) -> None:
     await bench.publish([call("repeats", "rude.repeats", value=SECRET)], "wf.child")
     async with echo_server() as port, installation.worker("worker") as worker, httpx.AsyncClient() as web:
         await bench.publish(tells_everybody(port))
-        [run] = await installation.launch(1, lambda _: {})
+        [run] = await installation.launch(1, lambda _: {"password": DATA})
         await run.waiting("event")
         shown = [await command(installation, "runs", *words, run.id, "--json") for words in (["show"], ["why"])]
         await submit_event(installation.context, EventRequest("PING", {}, "[REDACTED]"))
         await installation.all_ended()
         shown += [await command(installation, "runs", *words, run.id, "--json") for words in (["show"], ["why"])]
-        shown += [await command(installation, "runs", "list", "--json")]
+        shown += [await command(installation, *words) for words in LISTS]
         shown += [await command(installation, "runs", "export", run.id)]
         shown += [
             await command(installation, "runs", "export", "--filter", "", "--format", form)
@@ -112,10 +134,11 @@ async def test_nobody_repeats_it(installation: Installation) -> None:
         shown += [(await web.get(f"http://127.0.0.1:{worker.port}/{path}")).text for path in ("health", "metrics")]
     await told(run)
     assert await in_tables(installation) == []
-    assert [form for form in FORMS for text in shown if form in text] == []
+    assert [form for form in (*FORMS, *DATA_FORMS) for text in shown if form in text] == []
     files = [file for file in installation.directory.rglob("*") if file.is_file()]
     assert {"worker.log", "temporal.db", "temporal.log"} <= {file.name for file in files}
     assert [file.name for file in files if any(form in file.read_bytes() for form in ENCODED)] == []
+    assert [form for form in DATA_FORMS if form in (installation.directory / "worker.log").read_text()] == []
 
 
 async def told(run: Run) -> None:
@@ -124,11 +147,12 @@ async def told(run: Run) -> None:
     assert (row["status"], row["error_json"]["message"]) == ("FAILED", "cannot log in with [REDACTED]")
     seen: dict[str, Any] = {attempt["step_path"]: attempt for attempt in await run.tries()}
     outputs = {path: attempt["output_json"] for path, attempt in seen.items()}
-    assert outputs["root.steps[0]"]["digest"] == outputs["root.steps[1]"]["digest"] == digest_of(CANARY)
+    assert {outputs[f"root.steps[{number}]"]["digest"] for number in range(3)} == {digest_of(CANARY)}
+    assert len(outputs["root.steps[2]"]["value"]) == 10
     assert outputs["root.steps[0]"]["value"] == ["[REDACTED]", {"[REDACTED]": 1}, "<[REDACTED]>"]
     errors = {path: (attempt["error_json"] or {}).get("code") for path, attempt in seen.items()}
-    assert (errors["root.steps[10]"], errors["root.steps[11]"]) == ("SECRET_NOT_ACCEPTED", "SECRET_NOT_ACCEPTED")
-    assert "authorization: [REDACTED]" in outputs["root.steps[8]"]["text"]
+    assert (errors["root.steps[11]"], errors["root.steps[12]"]) == ("SECRET_NOT_ACCEPTED", "SECRET_NOT_ACCEPTED")
+    assert "authorization: [REDACTED]" in outputs["root.steps[9]"]["text"]
 
 
 async def in_tables(installation: Installation) -> list[str]:

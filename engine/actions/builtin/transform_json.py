@@ -92,7 +92,8 @@ def query(call: QueryInput, scope: PureScope) -> dict[str, Any]:
     try:
         expression = compile_expression(call.expression)
         stage = "could not be evaluated"
-        return {"value": expression.evaluate({**scope.context, "source": call.source}, scope.now_iso)}
+        context = {**scope.context, "source": call.source}
+        return {"value": expression.evaluate(context, scope.now_iso, rounds=scope.rounds)}
     except ExpressionFailure as failure:
         raise StepFailure(
             EXPRESSION, f"The query expression {stage}: {failure.message}", code=failure.kind,

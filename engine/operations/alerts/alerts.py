@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from engine.errors import NotFound
@@ -87,13 +88,30 @@ async def find_and_put(context: OperationContext) -> int:
         known = await rules.load_all_alerts(connection)
     for tenant, stored in known:
         async with writing(context.store) as connection:
-            for group in await groups_of(connection, tenant, stored.alert):
+            groups = await groups_of(connection, tenant, stored.alert)
+        shown = await _shown(context, tenant, groups)
+        async with writing(context.store) as connection:
+            for group in shown:
                 message_id = new_id()
                 body = body_of(message_id, tenant, stored.alert, group)
                 put += await outbox.put_message(
                     connection, tenant, stored.alert_id, message_id=message_id, group=group.key, body=body
                 )
     return put
+
+
+async def _shown(context: OperationContext, tenant: str, groups: list[Group]) -> list[Group]:
+    """The groups as they may be told: a code or a name can be a text that a run made of what is hidden."""
+    if not groups:
+        return []
+    async with open_reader(context.store, tenant) as reader:
+        known = await reader.following(runs=(group.run_id for group in groups))
+
+    def hidden(group: Group) -> Group:
+        door = known.of(run_id=group.run_id)
+        return replace(group, key=door.hide_text(group.key) or "", code=door.hide_text(group.code))
+
+    return [hidden(group) for group in groups]
 
 
 def body_of(message_id: str, tenant: str, alert: Alert, group: Group, *, test: bool = False) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import available_timezones
 
-from engine.actions.registry import ActionRegistry
+from engine.actions.registry import ActionRegistry, RegisteredAction
 from engine.definition.call_checks import calls_of
 from engine.definition.compile import compile_definition
 from engine.definition.hash import definition_hash
@@ -29,20 +29,24 @@ from engine.store.catalog.definitions import (
     ensure_workflow,
     insert_version,
     load_definition,
+    load_marks,
     load_version,
     load_workflow,
     lock_workflow,
+    marks_of,
     set_concurrency_limit,
     set_paused,
     set_when_busy,
     version_numbers,
 )
 from engine.store.catalog.payload_schemas import load_schemas, register_schemas
+from engine.store.database.hidden_documents import SENSITIVE_SCHEMAS
 from engine.store.database.transactions import Connection, writing
 from engine.store.tables.base import WHEN_BUSY
 from engine.store.tenant.audit import AuditEntry
 from engine.store.tenant.settings import load_settings
 from engine.values.json_policy import clean_json
+from engine.values.sensitive_places import is_marked
 from engine.wording import clause
 
 Json = Any
@@ -62,7 +66,7 @@ class PublishRequest:
     examples: Mapping[str, Json] = field(default_factory=dict)
     """Payloads to start runs from, by title; kept with the schema and checked against it."""
     only_if_changed: bool = False
-    """Do nothing when the newest version is the same definition with the same schema."""
+    """Do nothing when the newest version is the same definition with the same schema, and its actions mark the same places."""
 
 
 async def publish_definition(context: OperationContext, request: PublishRequest, registry: ActionRegistry) -> Published:
@@ -90,9 +94,10 @@ async def publish_definition(context: OperationContext, request: PublishRequest,
         workflow = await lock_workflow(connection, context.tenant, workflow_id)
         newest = None if workflow is None else workflow.latest_version
         payload_schema = world.schemas.get(str(ref))
+        traits = traits_of(_numbered(authored, workflow), registry)
         if request.only_if_changed and newest is not None:
             same = await _same_as(
-                connection, context.tenant, workflow_id, newest, authored=authored, schema=payload_schema
+                connection, context.tenant, workflow_id, newest, authored=authored, schema=payload_schema, traits=traits
             )
             if same is not None:
                 return Published(workflow_id, newest, same, created=False, warnings=result.warnings)
@@ -111,7 +116,7 @@ async def publish_definition(context: OperationContext, request: PublishRequest,
                 validation_status=result.status,
                 warnings=[issue.to_json() for issue in result.warnings],
                 published_by=context.actor.name,
-                action_traits=traits_of(definition, registry),
+                action_traits=traits,
             ),
         )
         details = {"version": version, "definitionHash": digest, "warnings": len(result.warnings)}
@@ -129,7 +134,7 @@ async def pause_workflow(
     """Hold new runs of a workflow, or let them go; runs that are under way go on. Needs the level admin.
 
     While it is paused a start by hand is refused, a trigger is queued (or what the workflow chose for such times), a parent that
-    calls it waits, and its schedule rests.
+    calls it waits. An occurrence of its schedule is a trigger; where such are to be skipped, the schedule rests.
 
     Raises ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG), ``NotFound`` (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
     """
@@ -181,16 +186,26 @@ async def limit_concurrency(
                 "workflow_concurrency_limit", "definition", workflow_id, workflow_id=workflow_id, details=details
             )
             await context.audit(connection, entry)
+    if when_busy is not None:
+        await sync_schedule(context, workflow_id)
 
 
 def traits_of(definition: dict[str, Json], registry: ActionRegistry) -> dict[str, dict[str, Json]]:
     """By id@version: what the definition's runs know of its actions, whatever the worker that loads them knows.
 
+    ``sensitive``, where an action marks something with ``x-sensitive``: its schemas, ``{"input": ..., "output": ...}``.
+
     Raises ``Invalid`` when the definition cannot be read.
     """
     plan = compile_definition(parse_definition(definition, lenient=True))
     known = ((name, registry.find(*name)) for name in plan.actions)
-    return {f"{name[0]}@{name[1]}": asdict(found.traits) for name, found in known if found is not None}
+    return {f"{name[0]}@{name[1]}": _told_of(found) for name, found in known if found is not None}
+
+
+def _told_of(action: RegisteredAction) -> dict[str, Json]:
+    schemas = {"input": action.input_schema(), "output": action.output_schema()}
+    marked = {side: schema for side, schema in schemas.items() if is_marked(schema)}
+    return asdict(action.traits) | ({SENSITIVE_SCHEMAS: marked} if marked else {})
 
 
 async def publish_context(
@@ -246,13 +261,22 @@ async def _require(connection: Connection, tenant: str, workflow_id: str) -> Non
 
 
 async def _same_as(
-    connection: Connection, tenant: str, workflow_id: str, newest: int, *, authored: dict[str, Json], schema: Json
+    connection: Connection,
+    tenant: str,
+    workflow_id: str,
+    newest: int,
+    *,
+    authored: dict[str, Json],
+    schema: Json,
+    traits: dict[str, dict[str, Json]],
 ) -> str | None:
     """The hash of the newest version, when publishing now would only repeat it."""
     known = await load_version(connection, tenant, workflow_id, newest)
     if known is None or known.definition_hash != definition_hash({**authored, "version": newest}):
         return None
-    return known.definition_hash if known.payload_schema == schema else None
+    if known.payload_schema != schema or await load_marks(connection, tenant, workflow_id, newest) != marks_of(traits):
+        return None
+    return known.definition_hash
 
 
 def _with_examples(request: PublishRequest) -> Json:

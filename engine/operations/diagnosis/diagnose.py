@@ -9,6 +9,7 @@ from engine.operations.context import OperationContext
 from engine.operations.diagnosis.facts import Facts
 from engine.operations.diagnosis.rules import findings
 from engine.operations.diagnosis.temporal_facts import TemporalFacts, temporal_facts
+from engine.operations.reconcile.positions import IDLE_SECONDS, apart
 from engine.records import Diagnosis
 from engine.store.database.reader import open_reader, run_not_found
 from engine.store.runs.diagnosing import load_row_facts
@@ -27,16 +28,19 @@ async def diagnose_run(context: OperationContext, run_id: str) -> Diagnosis:
         rows = await load_row_facts(reader.connection, context.tenant, view.run_id)
     if rows is None:
         raise run_not_found(run_id)
-    temporal, reason, reachable = None, "", None
+    temporal, reason, reachable, disagreeing = None, "", None, None
     if rows.run.active and not rows.run.historical:
         temporal, reason = await _asked(context, view.run_id)
         reachable = temporal is not None
+        if (summary.server_now - view.updated_at).total_seconds() > IDLE_SECONDS:
+            disagreeing = await _disagreeing(context, temporal, view.run_id)
     facts = Facts(
         now=summary.server_now,
         view=view,
         rows=rows,
         temporal=temporal,
         unreachable=reason,
+        disagreeing=disagreeing,
         launch_error=summary.launch_error,
         hide=lambda text: reader.hide_text(text) or "",
     )
@@ -51,3 +55,13 @@ async def _asked(context: OperationContext, run_id: str) -> tuple[TemporalFacts 
         return None, unavailable(error, "describe the run").message
     except EngineError as error:
         return None, error.message
+
+
+async def _disagreeing(context: OperationContext, temporal: TemporalFacts | None, run_id: str) -> str | None:
+    """What is the case where rows and execution stand at different records. Asked of the run, where a worker is to answer."""
+    if temporal is None or not temporal.queue.pollers or temporal.execution.activities:
+        return None
+    try:
+        return await apart(await context.temporal.client(), context, run_id)
+    except (RPCError, EngineError):
+        return None

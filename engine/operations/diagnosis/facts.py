@@ -31,6 +31,8 @@ class Facts:
     """None: not asked, or it did not answer."""
     unreachable: str = ""
     """Why Temporal could not be asked."""
+    disagreeing: str | None = None
+    """What is the case, when its rows and its execution stand at different records."""
     launch_error: str | None = None
     """Redacted."""
     hide: Callable[[str], str] = str

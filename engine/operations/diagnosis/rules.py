@@ -13,9 +13,10 @@ from engine.contract import TASK_QUEUE
 from engine.operations.diagnosis.facts import Facts, shortened, span, when
 from engine.operations.diagnosis.held import action_elsewhere, call_held, queued
 from engine.operations.diagnosis.waiting import waiting
+from engine.operations.reconcile.disagreements import STORES_DISAGREE
 from engine.operations.reconcile.execution_end import UNKNOWN
 from engine.records import Finding
-from engine.wording import counted
+from engine.wording import counted, sentence
 from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD
 
 _POSTGRES_AWAY: Final = ("POSTGRES_UNREACHABLE", "POSTGRES_BUSY", "POSTGRES_LOCKED", "QUERY_TOO_SLOW")
@@ -136,6 +137,16 @@ def _closed_in_temporal(facts: Facts) -> Finding | None:
         (f"Namespace {facts.temporal.namespace if facts.temporal else '?'}.",),
         "The reconciler of a running worker closes the row, with Temporal's reason. "
         + advice.CANCEL.to("To close it at once, cancel it", run=facts.view.run_id),
+    )
+
+
+def _stores_disagree(facts: Facts) -> Finding | None:
+    if facts.disagreeing is None:
+        return None
+    return Finding(
+        STORES_DISAGREE,
+        sentence(f"Postgres and Temporal disagree, as after a restore of one of them: {facts.disagreeing}"),
+        advice="The reconciler of a running worker brings the two together within minutes, or ends both. Its log then says how.",
     )
 
 
@@ -283,6 +294,7 @@ RULES: Final[tuple[Rule, ...]] = (
     queued,
     _launch_pending,
     _closed_in_temporal,
+    _stores_disagree,
     _no_poller,
     _task_timing_out,
     _task_failing,

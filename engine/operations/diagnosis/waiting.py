@@ -40,7 +40,7 @@ def waiting(facts: Facts) -> Finding | None:
                 "WAITING_RETRY",
                 f"Try {facts.run.attempt or 1} of {facts.view.step or facts.run.node_path} failed;"
                 " the next one is scheduled.",
-                (since, until, f"Last failure: {facts.view.error_code or facts.run.last_error_code or 'unknown'}."),
+                (since, until, f"Last failure: {facts.view.error_code or 'unknown'}."),
                 "Nothing needs doing while the cause is expected to pass.",
             )
         case "human":

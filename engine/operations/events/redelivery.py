@@ -9,8 +9,9 @@ from engine.errors import Conflict
 from engine.operations.context import OperationContext
 from engine.operations.runs.run_access import checked_reason, is_run_id
 from engine.records import OPEN_TASK_STATUSES, Level
-from engine.store.database.transactions import writing
+from engine.store.database.transactions import Connection, writing
 from engine.store.events.redelivery import DeadDelivery, lock_dead_delivery, make_due
+from engine.store.events.routing import ROUTING_KIND, route_again
 from engine.store.tenant.audit import AuditEntry
 
 _ACTIVE: Final = frozenset({"RUNNING", "WAITING"})
@@ -19,7 +20,8 @@ _ACTIVE: Final = frozenset({"RUNNING", "WAITING"})
 async def redeliver_event(context: OperationContext, delivery_id: str, reason: str) -> None:
     """Make a failed or a skipped delivery again, with its attempts counted anew. Needs the level admin; it is audited.
 
-    A failed one is made again whatever its target is at: the attempt tells. A skipped one only where another attempt may end
+    A failed one is made again whatever its target is at: the attempt tells; an event that could not be routed is routed again. A
+    skipped one only where another attempt may end
     otherwise. Raises, with nothing written: ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG), ``Conflict`` (DELIVERY_NOT_FAILED,
     also for what is no id; DELIVERY_TARGET_OVER; DELIVERY_NOT_ROUTABLE; DELIVERY_WITHOUT_EVENT), ``Forbidden``, ``Unavailable``.
     """
@@ -35,10 +37,23 @@ async def redeliver_event(context: OperationContext, delivery_id: str, reason: s
             )
         if dead.status == "skipped":
             _refuse_hopeless(dead)
-        await make_due(connection, dead)
+        if dead.kind == ROUTING_KIND:
+            await _route_again(connection, context.tenant, dead)
+        else:
+            await make_due(connection, dead)
         details = {"status": dead.status, "targetKind": dead.kind, "target": dead.target, "eventId": dead.event_id}
         entry = AuditEntry("event_redeliver", "delivery", delivery_id, reason=said, details=details)
         await context.audit(connection, entry)
+
+
+async def _route_again(connection: Connection, tenant: str, dead: DeadDelivery) -> None:
+    """Its targets are found anew, with a new number of arrival. Raises ``Conflict`` (DELIVERY_WITHOUT_EVENT)."""
+    if dead.event_id is None or not await route_again(connection, tenant, dead.event_id, dead.delivery_id):
+        raise Conflict(
+            "DELIVERY_WITHOUT_EVENT",
+            "The event of this delivery is not there any more.",
+            advice.SUBMIT.to("Submit it again"),
+        )
 
 
 def _refuse_hopeless(dead: DeadDelivery) -> None:

@@ -40,8 +40,8 @@ async def route_received(context: OperationContext) -> int:
     """Route the oldest events of every tenant that are not routed yet; how many. 0 also while another worker routes.
 
     One transaction for a batch: an event is routed once, with all its targets, or not at all. When a batch cannot be
-    written, each of its events is routed on its own, and the one that cannot be is set aside with the error it shows from
-    then on. Raises ``Unavailable``, ``EngineError`` (DUTY_OVERDUE) when the other worker does not get it done.
+    written, each of its events is routed on its own, and the one that cannot be is set aside: it is listed with the deliveries
+    that failed. Raises ``Unavailable``, ``EngineError`` (DUTY_OVERDUE) when the other worker does not get it done.
     """
     try:
         routed = await _route(context, BATCH)

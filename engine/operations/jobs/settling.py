@@ -17,6 +17,7 @@ from engine.errors import Conflict, EngineError, NotFound, Unavailable
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
 from engine.operations.events.redelivery import redeliver_event
+from engine.operations.jobs.exporting import keep_export
 from engine.operations.jobs.frozen_filter import thawed
 from engine.operations.runs.cancel import cancel_run
 from engine.operations.runs.delete import delete_run
@@ -191,6 +192,11 @@ async def _redeliver(acting: OperationContext, job: ClaimedJob, target: str) -> 
     return Outcome(target, ItemState.DONE, "redelivered")
 
 
+async def _export(acting: OperationContext, job: ClaimedJob, target: str) -> Outcome:
+    size = await keep_export(acting, job.job_id, target)
+    return Outcome(target, ItemState.DONE, f"exported, {size:,} bytes")
+
+
 async def _delete(acting: OperationContext, job: ClaimedJob, target: str) -> Outcome:
     await delete_run(acting, target, job.reason)
     return Outcome(target, ItemState.DONE, "deleted")
@@ -200,5 +206,6 @@ _OPERATIONS: Final[Mapping[JobKind, Callable[[OperationContext, ClaimedJob, str]
     JobKind.CANCEL: _cancel,
     JobKind.REPLAY: _replay,
     JobKind.REDELIVER: _redeliver,
+    JobKind.EXPORT: _export,
     JobKind.DELETE: _delete,
 }

@@ -1,7 +1,7 @@
-"""Rules about how long ended runs and their bodies are kept, and the pass of a worker that deletes what is older.
+"""Rules about how long ended runs, their bodies, and events are kept, and the pass of a worker that deletes what is older.
 
-Nothing is deleted without a rule. A batch is a transaction of its own, so no lock is held long; what belongs to a live run, or to
-a tree with one, is never touched.
+Nothing is deleted without a rule, but for what jobs have exported: those are copies. A batch is a transaction of its own, so no
+lock is held long; what belongs to a live run, or to a tree with one, is never touched.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from engine.operations.context import OperationContext
 from engine.operations.runs.run_access import checked_reason
 from engine.records import Keep, Level, RetentionRule
 from engine.store.database.transactions import Connection, writing
+from engine.store.events.deleting import OldEvents, delete_old_events
+from engine.store.jobs.files import delete_old_files
 from engine.store.keeping import retention
 from engine.store.runs.deleting import OldRuns, delete_old_bodies, delete_old_runs
 from engine.store.tenant.audit import AuditedActor, AuditEntry, insert_audit
@@ -24,6 +26,8 @@ from engine.values.json_policy import storable_text
 
 BATCH: Final = 100
 """Runs one transaction deletes."""
+EVENTS_BATCH: Final = 500
+"""Events one transaction looks at."""
 BUDGET_SECONDS: Final = 60.0
 """How long one pass goes on; the rest is left to the next one."""
 MAX_WORKFLOW_ID: Final = 200
@@ -37,6 +41,7 @@ class Deleted:
     runs: int = 0
     bodies: int = 0
     """Runs whose bodies were deleted."""
+    events: int = 0
 
 
 async def retention_rules(context: OperationContext) -> tuple[RetentionRule, ...]:
@@ -54,6 +59,9 @@ async def set_retention(
     """
     await context.require(Level.ADMIN, tells_temporal=False)
     said, named = checked_reason(reason), _checked_workflow(workflow_id)
+    if named and (keep.events is not None or keep.dead_events is not None):
+        told = "An event is not of one workflow: any may wait for it."
+        raise Invalid("RETENTION_INVALID", told, "Set how long events are kept in the rule of all workflows.")
     async with writing(context.store) as connection:
         await retention.save_rule(connection, context.tenant, named, keep, context.actor.name)
         days = {name: getattr(keep, name) for name in Keep.__dataclass_fields__}
@@ -83,19 +91,20 @@ async def apply_retention(
     Raises ``Unavailable``.
     """
     deadline = time.monotonic() + seconds
-    runs = bodies = 0
+    runs = bodies = events = 0
 
     def going_on() -> bool:
         return keep_on() and time.monotonic() < deadline
 
+    await _batches(context, partial(delete_old_files, limit=BATCH), going_on)
     async with writing(context.store) as connection:
         by_tenant = await retention.load_all_rules(connection)
     for tenant, rules in by_tenant.items():
         others = [rule.workflow_id for rule in rules if rule.workflow_id]
         for rule in rules:
             deleted = await _apply(context, tenant, rule, others, going_on)
-            runs, bodies = runs + deleted.runs, bodies + deleted.bodies
-    return Deleted(runs, bodies)
+            runs, bodies, events = runs + deleted.runs, bodies + deleted.bodies, events + deleted.events
+    return Deleted(runs, bodies, events)
 
 
 async def _apply(
@@ -113,12 +122,27 @@ async def _apply(
     if rule.keep.bodies is not None:
         old = OldRuns(tenant, rule.workflow_id, others, rule.keep.bodies)
         bodies = await _batches(context, partial(delete_old_bodies, old=old, limit=BATCH), going_on)
-    done = Deleted(sum(counts.values()), bodies)
-    if done.runs or done.bodies:
+    if not rule.workflow_id and (rule.keep.events is not None or rule.keep.dead_events is not None):
+        counts["events"] = await _events(context, OldEvents(tenant, rule.keep.events, rule.keep.dead_events), going_on)
+    events = counts.get("events", 0)
+    done = Deleted(sum(counts.values()) - events, bodies, events)
+    if done.runs or done.bodies or done.events:
         actor = AuditedActor(context.actor.name, context.actor.known_by, Level.ADMIN.word, context.actor.source, None)
         entry = _entry("retention_delete", rule.workflow_id, None, {**counts, "bodies": bodies})
         async with writing(context.store) as connection:
             await insert_audit(connection, entry, tenant=tenant, actor=actor)
+    return done
+
+
+async def _events(context: OperationContext, old: OldEvents, going_on: Callable[[], bool]) -> int:
+    """Goes through them once, as those that something keeps stay."""
+    done, place = 0, None
+    while going_on():
+        async with writing(context.store) as connection:
+            deleted, place = await delete_old_events(connection, old, place, EVENTS_BATCH)
+        done += deleted
+        if place is None:
+            break
     return done
 
 

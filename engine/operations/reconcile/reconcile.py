@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,12 +12,13 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from engine.contract import WORKFLOW_TYPE, workflow_id_for
-from engine.errors import EngineError, Unavailable
+from engine.errors import Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.execution_end import UNKNOWN, ExecutionEnd, end_of_execution
+from engine.operations.reconcile.side_by_side import each
 from engine.operations.runs.starting import PendingRun, hand_to_temporal
 from engine.store.database.transactions import writing
-from engine.store.runs import reconciling, runs
+from engine.store.runs import agreeing, reconciling, runs
 from engine.store.runs.reconciling import Gaps, Leftovers, Position
 from engine.store.runs.run_log import NewLogLine
 from engine.store.runs.runs import Run
@@ -34,8 +34,6 @@ Result = TypeVar("Result")
 LAUNCHES_PER_PASS: Final = 200
 CHECKS_PER_PASS: Final = 500
 LEFTOVERS_PER_PASS: Final = 1000
-AT_ONCE: Final = 16
-"""Calls to Temporal in flight."""
 IDLE_SECONDS: Final = 10.0
 """A row that changed more recently than this is left alone: its run is surely writing."""
 
@@ -74,7 +72,7 @@ async def relaunch_pending(context: OperationContext) -> Relaunched:
     if first == "pending":
         # Temporal is away; the others would only wait for the same answer.
         return Relaunched(pending=len(due))
-    states = [first, *await _each(due[1:], relaunch)]
+    states = [first, *await each(due[1:], relaunch)]
     waiting = states.count("pending") + states.count("broken")
     return Relaunched(states.count("started"), states.count("failed"), waiting)
 
@@ -125,6 +123,12 @@ async def close_leftovers(context: OperationContext) -> Leftovers:
         return await reconciling.close_leftovers(connection, LEFTOVERS_PER_PASS)
 
 
+async def send_unheard_again(context: OperationContext) -> int:
+    """Have sent again what runs that wait were sent a while ago and have not taken; how many."""
+    async with writing(context.store) as connection:
+        return await agreeing.send_unheard_again(connection, LEFTOVERS_PER_PASS)
+
+
 async def gaps(context: OperationContext) -> Gaps:
     """What the reconciler would have to do now, for ``runstudio doctor``; Temporal is not asked."""
     async with writing(context.store) as connection:
@@ -167,31 +171,6 @@ async def _relaunch(context: OperationContext, run: Run) -> str:
     return outcome.state
 
 
-async def _each(items: Sequence[Item], work: Callable[[Item], Awaitable[Result]]) -> list[Result]:
-    """``work`` for every item, a few at a time; the results in the order of the items.
-
-    The first exception is raised once what was begun has ended; nothing more is begun then. (Nothing is cancelled: a call to
-    Temporal that is cancelled lives on in the SDK.)
-    """
-    waiting = iter(enumerate(items))
-    results: dict[int, Result] = {}
-    failures: list[BaseException] = []
-
-    async def drain() -> None:
-        for index, item in waiting:
-            if failures:
-                return
-            try:
-                results[index] = await work(item)
-            except (RPCError, EngineError) as error:
-                failures.append(error)
-
-    await asyncio.gather(*(drain() for _ in range(min(AT_ONCE, len(items)))))
-    if failures:
-        raise failures[0]
-    return [results[index] for index in range(len(items))]
-
-
 def _alone(work: Callable[[Item], Awaitable[Result]], otherwise: Result) -> Callable[[Item], Awaitable[Result]]:
     """``work`` whose unforeseen failure with one row is logged, and stops no other: that row is as ``otherwise``."""
 
@@ -214,13 +193,13 @@ async def _compare(context: OperationContext, page: Sequence[Run]) -> int:
         return 0
     client = await context.temporal.client()
     try:
-        ends = await _each(page, _alone(lambda run: _end(client, context, run), None))
+        ends = await each(page, _alone(lambda run: _end(client, context, run), None))
     except RPCError as error:
         raise unavailable(error, "describe a run") from error
     if any(end is not None and end.temporal_status == UNKNOWN for end in ends):
         await context.temporal.confirm()
     over = [(run, end) for run, end in zip(page, ends, strict=True) if end is not None]
-    return sum(await _each(over, _alone(lambda pair: _settle(context, *pair), False)))
+    return sum(await each(over, _alone(lambda pair: _settle(context, *pair), False)))
 
 
 async def _end(client: Client, context: OperationContext, run: Run) -> ExecutionEnd | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from threading import Event
 from typing import Any, Final, TypeVar
@@ -126,7 +127,10 @@ async def preview_replay_of(
         issues=issues,
         status=preview.status,
         error=reader.error(preview.error),
-        differences=tuple(preview.differences),
+        differences=tuple(
+            replace(each, recorded=reader.hide(each.recorded), now=reader.hide(each.now))
+            for each in preview.differences
+        ),
         stop=_stop(reader, preview),
         state=_Shown(reader).scopes(preview.scopes),
     )

@@ -14,6 +14,8 @@ from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.schedules.schedules import fire_key_of, sync_schedule
 from engine.operations.schedules.temporal_schedules import is_due_within, next_time
 from engine.store.database.transactions import writing
+from engine.store.runs import runs
+from engine.store.runs.queue import queued_runs
 from engine.store.schedules import schedules
 from engine.store.schedules.schedules import MISSED, Fire, FireStatus, Published, Schedule
 from engine.temporal.connection import unavailable
@@ -25,6 +27,8 @@ CLOCK_SCHEMA: Final = "payload.WorkflowClockTrigger.v1"
 """Payload schema of workflows that want to know the occurrence that started them."""
 LATE: Final = timedelta(seconds=60)
 """An occurrence that is later than this is only made up for when no other has come due since."""
+MOST_QUEUED: Final = 100
+"""So many runs of a workflow wait for their turn at most because of its schedule: what comes due then is skipped."""
 _ONE_SECOND: Final = timedelta(seconds=1)
 
 
@@ -113,6 +117,8 @@ async def _outcome(context: OperationContext, occurrence: _Occurrence, key: str)
     row, due, now = occurrence.row, occurrence.due, occurrence.now
     if row.run_at is None and now - due > LATE and await _is_due_within(context, row, due + _ONE_SECOND, now):
         return _Outcome("skipped", MISSED)
+    if await _queue_is_full(context, row.workflow_id, key):
+        return _Outcome("skipped", f"QUEUE_FULL: {MOST_QUEUED} runs of {row.workflow_id} wait for their turn already.")
     try:
         launched = await launch_published_run(context, _request(occurrence, key))
     except Unavailable:
@@ -123,6 +129,15 @@ async def _outcome(context: OperationContext, occurrence: _Occurrence, key: str)
     except EngineError as refusal:
         return _Outcome("failed", f"{refusal.code}: {refusal.message}", refusal.details.get("runId"))
     return _Outcome("started", launched.message or None, launched.run_id)
+
+
+async def _queue_is_full(context: OperationContext, workflow_id: str, key: str) -> bool:
+    """Whether as many runs wait as may; not when one of them is that of this occurrence already."""
+    async with writing(context.store) as connection:
+        queued = await queued_runs(connection, context.tenant, workflow_id, MOST_QUEUED)
+        if len(queued) < MOST_QUEUED:
+            return False
+        return not await runs.runs_holding_keys(connection, context.tenant, key, None, None)
 
 
 def _request(occurrence: _Occurrence, key: str) -> LaunchRequest:

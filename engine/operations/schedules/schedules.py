@@ -244,7 +244,7 @@ def _wanted(published: Published) -> Wanted:
         run_at=run_at,
         cron=trigger.get("cron"),
         timezone=trigger.get("timezone") or "UTC",
-        status="paused" if published.is_paused else "scheduled",
+        status="paused" if published.rests else "scheduled",
     )
 
 
@@ -263,7 +263,7 @@ async def _is_overdue(connection: Connection, row: Schedule, now: datetime) -> b
 
 
 async def _skip_what_the_pause_swallowed(connection: Connection, schedule_id: str, now: datetime) -> None:
-    """A one-time schedule whose time passed while its workflow was paused is over, and says so."""
+    """A one-time schedule whose time passed while it rested is over, and says so."""
     row = await schedules.load_schedule(connection, schedule_id)
     if row is None or row.run_at is None or row.run_at > now:
         return

@@ -11,6 +11,7 @@ from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from engine.ids import new_id
+from engine.store.database.hidden_documents import SENSITIVE_SCHEMAS
 from engine.store.database.transactions import Connection
 from engine.store.tables import workflow_definition_versions as versions
 from engine.store.tables import workflow_definitions as definitions
@@ -63,7 +64,8 @@ class NewVersion:
     warnings: list[dict[str, Json]]
     published_by: str
     action_traits: dict[str, dict[str, Json]] | None = None
-    """By id@version: what is known of its actions; None: what the worker that loads a run knows."""
+    """By id@version: what is known of its actions, and ``SENSITIVE_SCHEMAS`` of those that have any; None: what the worker that
+    loads a run knows."""
 
 
 def authored_columns() -> tuple[ColumnElement[Any], ...]:
@@ -96,6 +98,19 @@ async def load_version(connection: Connection, tenant: str, workflow_id: str, ve
     named = {"of_tenant": tenant, "of_workflow": workflow_id, "of_version": version}
     row = (await connection.execute(_VERSION, named)).one_or_none()
     return None if row is None else Version(*row)
+
+
+async def load_marks(connection: Connection, tenant: str, workflow_id: str, version: int) -> dict[str, Json]:
+    """What the actions of a version mark as sensitive: see ``marks_of``."""
+    question = select(versions.c.action_traits).where(_is_version(tenant, workflow_id, version))
+    return marks_of((await connection.execute(question)).scalar_one_or_none())
+
+
+def marks_of(action_traits: dict[str, dict[str, Json]] | None) -> dict[str, Json]:
+    """By id@version: the schemas, ``{"input": ..., "output": ...}``, of those actions that mark something as sensitive."""
+    return {
+        name: told[SENSITIVE_SCHEMAS] for name, told in (action_traits or {}).items() if told.get(SENSITIVE_SCHEMAS)
+    }
 
 
 async def load_definition(connection: Connection, tenant: str, workflow_id: str, version: int) -> Json:

@@ -6,8 +6,8 @@ the answer to each. Lists are polled, so what they ask is compiled once and goes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,14 +16,18 @@ from psycopg.adapt import AdaptersMap
 from psycopg.errors import QueryCanceled
 from psycopg.rows import namedtuple_row
 from psycopg.types.string import TextLoader
-from sqlalchemy import Select
+from sqlalchemy import Select, TextClause
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.store.database.engine import as_unavailable
+from engine.store.database.following import follow as follow_documents
+from engine.store.database.following import memory_of
+from engine.store.database.hidden_documents import CONTENTS, LISTED
 from engine.store.database.reader import START, Reading, open_reader, reading_of
+from engine.values.redaction import EVERYTHING
 
 ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """In a question that is kept, in place of a time that is given when it is asked."""
@@ -41,7 +45,7 @@ _ADAPTERS.register_loader("uuid", TextLoader)
 class Question:
     """A query as the driver takes it."""
 
-    query: Select[Any]
+    query: Select[Any] | TextClause
     statement: bytes
     values: Mapping[str, Any]
     open: frozenset[str]
@@ -53,7 +57,7 @@ class Question:
         return {**mine, **{name: given[name] for name in self.open}}
 
 
-def question(query: Select[Any]) -> Question:
+def question(query: Select[Any] | TextClause) -> Question:
     """``query``, compiled. Keep it where it is asked again: this costs about as much as asking."""
     compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
     values: Mapping[str, Any] = compiled.params
@@ -77,6 +81,28 @@ async def ask(
         # A policy that may not be read, or a connection that was lost: asked one after the other, it is known which.
         async with open_reader(engine, tenant) as reader:
             return reader, [await reader.rows(asked.query, asked.given(given)) for asked in questions]
+
+
+async def follow(
+    engine: AsyncEngine, reading: Reading, *, runs: Iterable[str | None] = (), events: Iterable[str | None] = ()
+) -> Reading:
+    """``reading``, which knows what is hidden in these runs and events: what is shown of them is shown by ``reading.of``.
+
+    None among them is none. One round trip, and more for documents that were never looked at. Raises ``Unavailable``.
+    """
+
+    async def rows(statement: TextClause, parameters: Mapping[str, Any]) -> list[Any]:
+        _, [found] = await ask(engine, reading.tenant, _FOLLOWING[statement.text], parameters=parameters)
+        return found
+
+    wanted = [str(run_id) for run_id in runs if run_id is not None], [one for one in events if one is not None]
+    if not any(wanted):
+        return reading
+    try:
+        found = await follow_documents(rows, memory_of(engine, reading.tenant), reading.policy, *wanted)
+    except (RecursionError, ValueError, LookupError, TypeError):
+        return replace(reading, policy=EVERYTHING)
+    return replace(reading, followed=reading.followed.beside(found))
 
 
 async def _ask_together(
@@ -115,3 +141,4 @@ class _Cursor(psycopg.AsyncCursor[Any]):
 
 
 _START: Final = question(START)
+_FOLLOWING: Final = {statement.text: question(statement) for statement in (LISTED, CONTENTS)}

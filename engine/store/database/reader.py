@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Text, bindparam, cast, func, literal, select
+from sqlalchemy import Row, Select, Text, TextClause, bindparam, cast, func, literal, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from engine.errors import NotFound
 from engine.records import Document, ErrorInfo
 from engine.store.database.engine import READ_TIMEOUT_SECONDS, as_unavailable
-from engine.store.database.run_secrets import run_secrets
+from engine.store.database.following import NOTHING_FOLLOWED, Followed, Memory, follow, memory_of
+from engine.store.database.hidden_documents import SCHEMAS, SENSITIVE_SCHEMAS
 from engine.store.database.tenant_binding import SETTING
 from engine.store.tables import workflow_settings as settings
 from engine.values.redaction import BUILT_IN, EVERYTHING, RedactionPolicy, policy_of, redact, redact_text
@@ -51,6 +52,20 @@ class Reading:
     policy: RedactionPolicy
     payload_schema: Json = None
     """Of the run that is read, whose payload may have marked places; None: none, or no single run."""
+    action_traits: Json = None
+    """Of the version of the run that is read, with the schemas in which its actions mark something; None: no single run."""
+    followed: Followed = NOTHING_FOLLOWED
+    """What is hidden in the runs and events of which something is shown."""
+
+    def of(self, *, run_id: str | None = None, event_id: str | None = None) -> Reading:
+        """What is shown of something that belongs to this run, to this event, or to both: copies of what is hidden in them are
+        hidden too. Nothing at all is shown where that was not looked up. Neither: it belongs to the tenant alone.
+        """
+        scopes = [("run", run_id)] if run_id is not None else []
+        scopes += [("event", event_id)] if event_id is not None else []
+        if not scopes:
+            return self
+        return replace(self, policy=self.followed.policy_of(self.policy, scopes) or EVERYTHING)
 
     def hide(self, value: Json) -> Json:
         """A JSON value as it may be shown."""
@@ -73,6 +88,17 @@ class Reading:
         """A JSON body as it may be shown: what its JSON schema marks with ``x-sensitive`` is masked too."""
         shown, masked = redact(value, self.policy.beside(schema, value))
         return Document(shown, masked, size_bytes)
+
+    def given(self, action: str, value: Json, size_bytes: int | None = None) -> Document:
+        """What an action (``id@version``) of the run that is read was given, as it may be shown."""
+        return self.of_schema(self._schema_of(action, "input"), value, size_bytes)
+
+    def answered(self, action: str, value: Json, size_bytes: int | None = None) -> Document:
+        """What an action (``id@version``) of the run that is read answered, as it may be shown."""
+        return self.of_schema(self._schema_of(action, "output"), value, size_bytes)
+
+    def _schema_of(self, action: str, side: str) -> Json:
+        return ((self.action_traits or {}).get(action) or {}).get(SENSITIVE_SCHEMAS, {}).get(side)
 
     def definition(self, value: Json) -> Json:
         """A definition as it may be shown: what is written out in it is masked like any value, references are not."""
@@ -107,9 +133,18 @@ class Reader(Reading):
     """A read-only snapshot of one tenant: all its statements see the same data."""
 
     connection: AsyncConnection = field(kw_only=True)
+    memory: Memory = field(kw_only=True)
+
+    async def following(self, *, runs: Iterable[str | None] = (), events: Iterable[str | None] = ()) -> Reader:
+        """This reader, which knows what is hidden in these runs and events too; None among them is none."""
+        found = await follow(self._ask, self.memory, self.policy, _named(runs), _named(events))
+        return replace(self, followed=self.followed.beside(found))
+
+    async def _ask(self, statement: TextClause, parameters: Mapping[str, Any]) -> Sequence[Row[Any]]:
+        return (await self.connection.execute(statement, parameters)).all()
 
     async def rows(
-        self, query: Select[*tuple[Any, ...]], parameters: Mapping[str, Any] | None = None
+        self, query: Select[*tuple[Any, ...]] | TextClause, parameters: Mapping[str, Any] | None = None
     ) -> list[Row[Any]]:
         """All rows of a query."""
         return list((await self.connection.execute(query, parameters)).all())
@@ -118,6 +153,10 @@ class Reader(Reading):
         """The first row of a query."""
         found: Row[Any] | None = (await self.connection.execute(query)).first()
         return found
+
+
+def _named(ids: Iterable[str | None]) -> list[str]:
+    return [str(one) for one in ids if one is not None]
 
 
 def _instant(text: Json) -> datetime | None:
@@ -140,9 +179,10 @@ async def open_reader(engine: AsyncEngine, tenant: str, run_id: str | None = Non
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             begun = await _begin(connection, tenant)
-            if run_id is not None:
-                begun = await _following(begun, connection, run_id)
-            yield Reader(begun.tenant, begun.server_now, begun.policy, begun.payload_schema, connection=connection)
+            reader = Reader(
+                begun.tenant, begun.server_now, begun.policy, connection=connection, memory=memory_of(engine, tenant)
+            )
+            yield reader if run_id is None else await _of_run(reader, run_id)
     except (DBAPIError, PoolTimeout, OSError) as error:
         refusal = as_unavailable(error)
         if refusal is None:
@@ -150,13 +190,17 @@ async def open_reader(engine: AsyncEngine, tenant: str, run_id: str | None = Non
         raise refusal from error
 
 
-async def _following(begun: Reading, connection: AsyncConnection, run_id: str) -> Reading:
-    """``begun`` for one run. What it hides cannot be told from values that cannot be read: then nothing is shown."""
+async def _of_run(reader: Reader, run_id: str) -> Reader:
+    """``reader`` for one run. What it hides cannot be told from values that cannot be read: then nothing is shown."""
     try:
-        schema, values = await run_secrets(connection, begun.tenant, run_id, begun.policy)
+        following = await reader.following(runs=[run_id])
     except (RecursionError, ValueError, LookupError, TypeError):
-        return replace(begun, policy=EVERYTHING)
-    return replace(begun, policy=begun.policy.following(values), payload_schema=schema)
+        return replace(reader, policy=EVERYTHING)
+    schemas = await reader._ask(SCHEMAS, {"run_id": run_id, "tenant": reader.tenant})
+    policy = following.of(run_id=run_id).policy
+    if not schemas:
+        return replace(following, policy=policy)
+    return replace(following, policy=policy, payload_schema=schemas[0].payload, action_traits=schemas[0].actions)
 
 
 async def _begin(connection: AsyncConnection, tenant: str) -> Reading:

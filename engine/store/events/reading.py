@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -15,14 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from engine.errors import Invalid, NotFound
 from engine.records import Delivery, Event, EventDetail, EventFilter, Page
 from engine.store.database.keyset import Keyset, Stretch, decode_cursor, encode_cursor, fingerprint, page_of
-from engine.store.database.question import ANY_TIME, QUESTIONS, Question, ask, question
-from engine.store.database.reader import Reader, Reading, open_reader
-from engine.store.database.run_secrets import hidden_in
+from engine.store.database.question import ANY_TIME, QUESTIONS, Question, ask, follow, question
+from engine.store.database.reader import Reading, open_reader
 from engine.store.database.transactions import Connection
+from engine.store.events.routing import ROUTING_KIND
 from engine.store.runs.listing import check_limit
 from engine.store.tables import workflow_event_deliveries, workflow_payload_schemas, workflow_runtime_events
 from engine.values.event_key import normal_key
-from engine.values.secret_values import secret_values
 
 EVENT_STATUSES: Final = ("received", "matched", "unmatched", "error")
 MAX_EVENTS: Final = 500
@@ -68,6 +67,10 @@ async def events_page(
     asked = _events(tenant, timeless, limit + 1, continued=cursor is not None, backwards=backwards)
     given = {"since": wanted.since, "before": wanted.before, **_NEWEST.parameters(position)}
     reading, [rows] = await ask(engine, tenant, asked, parameters=given)
+    told = [row for row in rows if row.correlation_key is not None or row.correlation_keys or row.error_message]
+    reading = await follow(
+        engine, reading, events=(row.event_id for row in told), runs=(row.matched_run_id for row in told)
+    )
     return page_of(
         [_event(reading, row) for row in rows],
         limit,
@@ -93,20 +96,18 @@ async def event_detail(engine: AsyncEngine, tenant: str, event_id: str) -> Event
         order = (deliveries.created_at, deliveries.delivery_id)
         sent = await reader.rows(mine.order_by(*order).limit(MAX_DELIVERIES))
         schema = await reader.row(_schema(tenant, row.payload_schema_ref)) if row.payload_schema_ref else None
-        own = _for_event(reader, row.payload, None if schema is None else schema.schema_json)
-        payload = None if row.payload is None else own.payload(row.payload)
-        return EventDetail(_event(own, row), payload, tuple(_delivery(own, item) for item in sent))
+        told = [row.matched_run_id, *(item.run_id for item in sent)]
+        known = await reader.following(events=[event_id], runs=told)
+        own = known.of(event_id=event_id)
+        payload = (
+            None if row.payload is None else own.of_schema(None if schema is None else schema.schema_json, row.payload)
+        )
+        return EventDetail(_event(known, row), payload, tuple(_delivery(known, item) for item in sent))
 
 
 def _schema(tenant: str, ref: str) -> Select[Any]:
     schemas = workflow_payload_schemas.c
     return select(schemas.schema_json).where(schemas.tenant == tenant, schemas.ref == ref)
-
-
-def _for_event(reader: Reader, payload: Any, schema: Any) -> Reader:
-    """A reader that hides in all that is shown of an event what is hidden in its payload: its keys are copies."""
-    values = secret_values(hidden_in(payload, schema, reader.policy))
-    return replace(reader, policy=reader.policy.following(values), payload_schema=schema)
 
 
 async def deliveries_page(
@@ -124,6 +125,7 @@ async def deliveries_page(
     position = decode_cursor(query, cursor, (datetime, UUID))
     asked = _deliveries(tenant, status, limit + 1, continued=cursor is not None)
     reading, [found] = await ask(engine, tenant, asked, parameters=_LATEST.parameters(position))
+    reading = await follow(engine, reading, events=(row.event_id for row in found), runs=(row.run_id for row in found))
     views = tuple(_delivery(reading, row) for row in found[:limit])
     last = found[limit - 1] if len(found) > limit else None
     after = None if last is None else encode_cursor(query, (last.updated_at, last.delivery_id))
@@ -155,11 +157,22 @@ def _deliveries(tenant: str, status: str, limit: int, *, continued: bool) -> Que
     return question(stretch.of(select(merged), merged))
 
 
-async def count_failed(connection: Connection, tenant: str) -> int:
-    """Deliveries that were given up, at most ``FAILED_CAP``."""
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """How many deliveries were given up, at most ``FAILED_CAP``."""
+
+    deliveries: int
+    unrouted: int
+    """Of these, events that could not be routed."""
+
+
+async def count_failed(connection: Connection, tenant: str) -> Failed:
+    """Deliveries that were given up."""
     where = (deliveries.tenant == tenant, deliveries.status == "failed")
-    failed = select(deliveries.delivery_id).where(*where).limit(FAILED_CAP).subquery()
-    return int((await connection.execute(select(func.count()).select_from(failed))).scalar_one())
+    failed = select(deliveries.target_kind).where(*where).limit(FAILED_CAP).subquery()
+    unrouted = func.count().filter(failed.c.target_kind == ROUTING_KIND)
+    row = (await connection.execute(select(func.count(), unrouted).select_from(failed))).one()
+    return Failed(int(row[0]), int(row[1]))
 
 
 def _conditions(tenant: str, wanted: EventFilter) -> list[ColumnElement[bool]]:
@@ -188,7 +201,9 @@ def _conditions(tenant: str, wanted: EventFilter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _event(reader: Reading, row: Any) -> Event:
+def _event(known: Reading, row: Any) -> Event:
+    told = row.correlation_key is not None or row.correlation_keys or row.error_message
+    reader = known.of(event_id=row.event_id, run_id=row.matched_run_id) if told else known
     keys = row.correlation_keys if isinstance(row.correlation_keys, list) else [row.correlation_key]
     return Event(
         event_id=row.event_id,
@@ -204,7 +219,8 @@ def _event(reader: Reading, row: Any) -> Event:
     )
 
 
-def _delivery(reader: Reading, row: Any) -> Delivery:
+def _delivery(known: Reading, row: Any) -> Delivery:
+    reader = known.of(event_id=row.event_id, run_id=row.run_id)
     return Delivery(
         delivery_id=row.delivery_id,
         event_id=row.event_id,

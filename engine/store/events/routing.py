@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Update, and_, bindparam, case, func, or_, select, tuple_, update
+from sqlalchemy import Boolean, Update, and_, bindparam, case, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from engine.ids import derived_id
@@ -22,6 +22,8 @@ from engine.store.tables import workflow_runs as runs
 from engine.store.tables import workflow_runtime_events as events
 
 Json = Any
+
+ROUTING_KIND: Final = "routing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,36 @@ async def number_received(connection: Connection, limit: int) -> list[StoredEven
 
 
 async def set_aside_oldest(connection: Connection, error: str) -> tuple[str, str] | None:
-    """Count the oldest event that is not routed as routed, with this error; its tenant and id. Its body is not read."""
-    statement = _numbering(1).values(error_message=error).returning(events.c.tenant, events.c.event_id)
-    row = (await connection.execute(statement)).one_or_none()
-    return None if row is None else (str(row.tenant), row.event_id)
+    """Count the oldest event that is not routed as routed, with this error; its tenant and id. Its body is not read.
+
+    It stands among the deliveries that failed, as one of the kind ``routing``, until somebody has it routed again.
+    """
+    columns = (events.c.tenant, events.c.event_id, events.c.arrival, events.c.event_name, events.c.correlation_key)
+    row = (await connection.execute(_numbering(1).values(error_message=error).returning(*columns))).one_or_none()
+    if row is None:
+        return None
+    failed = {
+        **row._mapping,
+        "delivery_id": derived_id(str(row.tenant), row.event_id, ROUTING_KIND, ""),
+        "target_kind": ROUTING_KIND,
+        "target": "",
+        "status": "failed",
+        "attempts": 1,
+        "last_error": error,
+        "settled_at": func.now(),
+    }
+    await connection.execute(insert(deliveries).values(failed).on_conflict_do_nothing())
+    return str(row.tenant), row.event_id
+
+
+async def route_again(connection: Connection, tenant: str, event_id: str, delivery_id: str) -> bool:
+    """Have an event routed that was set aside, and take it from the deliveries that failed. False: it is not there any more."""
+    own = (events.c.tenant == tenant, events.c.event_id == event_id)
+    again = update(events).where(*own).values(state="received", processed_at=None, error_message=None)
+    found = (await connection.execute(again)).rowcount == 1
+    if found:
+        await connection.execute(delete(deliveries).where(deliveries.c.delivery_id == delivery_id))
+    return found
 
 
 @lru_cache(maxsize=8)

@@ -105,12 +105,13 @@ async def list_items(
     if after is not None:
         question = question.where(items.target > after)
     rows = await reader.rows(question.order_by(items.target).limit(limit))
+    reader = await reader.following(runs=(row.target for row in rows))
     return tuple(
         JobItem(
             row.target,
             ItemState(row.state),
-            reader.hide_text(row.result) or "",
-            row.error_code,
+            reader.of(run_id=row.target).hide_text(row.result) or "",
+            reader.of(run_id=row.target).hide_text(row.error_code),
             row.run_id,
             row.settled_at,
         )
@@ -172,7 +173,7 @@ def job_of(row: Any, reader: Reading | None = None) -> Job:
         done=row.done,
         skipped=row.skipped,
         failed=row.failed,
-        trouble=row.trouble or "",
+        trouble=((reader.hide_text(row.trouble) if reader is not None else row.trouble) or ""),
         claimed_by=row.claimed_by,
         created_at=row.created_at,
         updated_at=row.updated_at,

@@ -37,6 +37,8 @@ async def save_rule(connection: Connection, tenant: str, workflow_id: str, keep:
         "failed_days": keep.failed,
         "canceled_days": keep.canceled,
         "bodies_days": keep.bodies,
+        "events_days": keep.events,
+        "dead_events_days": keep.dead_events,
         "set_by": set_by,
         "set_at": func.now(),
     }
@@ -53,5 +55,12 @@ async def delete_rule(connection: Connection, tenant: str, workflow_id: str) -> 
 
 
 def _rule(row: Any) -> RetentionRule:
-    keep = Keep(row.succeeded_days, row.failed_days, row.canceled_days, row.bodies_days)
+    keep = Keep(
+        succeeded=row.succeeded_days,
+        failed=row.failed_days,
+        canceled=row.canceled_days,
+        bodies=row.bodies_days,
+        events=row.events_days,
+        dead_events=row.dead_events_days,
+    )
     return RetentionRule(row.workflow_id, keep, row.set_by, row.set_at)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import text
 
-from engine.contract import ENGINE, SEMANTICS_VERSION, workflow_id_for
+from engine.contract import ENGINE, workflow_id_for
 from engine.store.database.single_statement import execute_alone
 from engine.store.database.transactions import Connection, Store
 from engine.store.runs.runs import FIRST_STEP
@@ -76,7 +76,6 @@ def _parameters(progress: Progress, waiting: Waiting, child: NewChild) -> dict[s
         "workflow_version": child.workflow_version,
         "definition_hash": child.definition_hash,
         "engine": ENGINE,
-        "semantics_version": SEMANTICS_VERSION,
         "first_step": FIRST_STEP,
         "input": dumps_for_storage(child.payload),
         "input_text": text_in_order(child.payload),
@@ -95,7 +94,7 @@ _PARENT: Final = text("""
     FROM workflow_runs AS p WHERE p.run_id = CAST(:parent AS uuid)
 """)
 
-# The child counts as started at once: nobody but its parent may start it.
+# The child counts as started at once: nobody but its parent may start it. And it runs by its parent's semantics.
 _CHILD: Final = """child AS (
         INSERT INTO workflow_runs
             (run_id, tenant, workflow_id, workflow_version, status, node_path, input_json, input_text, trigger_type,
@@ -105,7 +104,7 @@ _CHILD: Final = """child AS (
             CAST(:input AS jsonb), :input_text, 'child',
             jsonb_build_object('parentRunId', p.run_id, 'rootRunId', coalesce(p.root_run_id, p.run_id),
                 'parentStepPath', CAST(:parent_step_path AS text)),
-            :engine, :temporal_workflow_id, :definition_hash, :semantics_version,
+            :engine, :temporal_workflow_id, :definition_hash, p.runtime_semantics_version,
             p.run_id, coalesce(p.root_run_id, p.run_id), p.depth + 1, 'started'
         FROM live JOIN workflow_runs AS p ON p.run_id = live.run_id
         ON CONFLICT (run_id) DO NOTHING

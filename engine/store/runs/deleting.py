@@ -1,8 +1,9 @@
 # ruff: noqa: S608 - statements are put together from our own fragments; every value is a bound parameter
 """Deleting ended runs with everything that belongs to them, or only their inputs and outputs.
 
-Steps, attempts, waits, tasks, log lines and snapshots go with the run's row (ON DELETE CASCADE); values by reference and settled
-deliveries are deleted beside it. A run is kept while any run of its tree is active: a parent reads what its children were.
+Steps, attempts, waits, tasks, log lines and snapshots go with the run's row (ON DELETE CASCADE); values by reference, settled
+deliveries and what jobs have exported of it are deleted beside it. A run is kept while any run of its tree is active: a parent
+reads what its children were.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import TextClause, text
 
 from engine.store.database.transactions import Connection
+from engine.store.runs.masking import mask_what_stays
 
 JUST_ENDED_SECONDS: Final = 60
 """So long after its end a run's execution may still have something to write."""
@@ -69,9 +71,14 @@ async def delete_old_runs(connection: Connection, old: OldRuns, status: str, lim
 
 async def delete_old_bodies(connection: Connection, old: OldRuns, limit: int) -> int:
     """Delete the bodies of at most ``limit`` runs that are older than the rule says; how many. Not of runs from before the
-    cutover, whose rows are never written.
+    cutover, whose rows are never written. What was hidden in them is taken out of what stays.
     """
-    return len((await connection.execute(_DELETE_BODIES, {**old.parameters(), "limit": limit})).all())
+    chosen = await connection.execute(_OLD_BODIES, {**old.parameters(), "limit": limit})
+    ids = [row.run_id for row in chosen]
+    if ids:
+        await mask_what_stays(connection, old.tenant, ids)
+        await connection.execute(_DELETE_BODIES, {"runs": ids})
+    return len(ids)
 
 
 _TREE_IS_LIVE: Final = """
@@ -96,6 +103,8 @@ def _deleting(chosen: str) -> TextClause:
     return text(f"""
         WITH gone AS (SELECT r.run_id FROM workflow_runs AS r WHERE {chosen}), payloads AS (
             DELETE FROM workflow_payloads AS p USING gone WHERE p.run_id = gone.run_id
+        ), exports AS (
+            DELETE FROM workflow_job_files AS f USING gone WHERE f.run_id = gone.run_id
         ), deliveries AS (
             DELETE FROM workflow_event_deliveries AS d USING gone WHERE d.run_id = gone.run_id AND d.status <> 'pending'
         )
@@ -110,14 +119,19 @@ _DELETE_OLD: Final = _deleting(
 _WHAT_KEEPS: Final = text(
     f"SELECT {_TREE_IS_LIVE} AS tree_is_live, {_JUST_ENDED} AS just_ended FROM workflow_runs AS r WHERE {_ONE}"
 )
-_DELETE_BODIES: Final = text(f"""
+_OLD_BODIES: Final = text(f"""
+    SELECT CAST(r.run_id AS text) AS run_id FROM workflow_runs AS r
+    WHERE r.bodies_deleted_at IS NULL AND r.completed_at IS NOT NULL AND r.engine = 'temporal'
+        AND r.status NOT IN ('RUNNING', 'WAITING') AND {_OF_RULE} AND NOT {_TREE_IS_LIVE}
+    ORDER BY r.completed_at LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+_DELETE_BODIES: Final = text("""
     WITH old AS (
-        SELECT r.run_id FROM workflow_runs AS r
-        WHERE r.bodies_deleted_at IS NULL AND r.completed_at IS NOT NULL AND r.engine = 'temporal'
-            AND r.status NOT IN ('RUNNING', 'WAITING') AND {_OF_RULE} AND NOT {_TREE_IS_LIVE}
-        ORDER BY r.completed_at LIMIT :limit FOR UPDATE SKIP LOCKED
+        SELECT r.run_id FROM workflow_runs AS r WHERE r.run_id = ANY(CAST(:runs AS uuid[]))
     ), payloads AS (
         DELETE FROM workflow_payloads AS p USING old WHERE p.run_id = old.run_id
+    ), exports AS (
+        DELETE FROM workflow_job_files AS f USING old WHERE f.run_id = old.run_id
     ), attempts AS (
         UPDATE workflow_action_invocations AS a SET input_json = NULL, output_json = NULL, input_ref = NULL, output_ref = NULL,
             input_bytes = NULL, output_bytes = NULL

@@ -9,8 +9,8 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.records import RunRow, RunStatus
-from engine.store.database.question import QUESTIONS, Question, ask, question
-from engine.store.runs.run_rows import listed, run_view
+from engine.store.database.question import QUESTIONS, Question, ask, follow, question
+from engine.store.runs.run_rows import listed, run_view, telling
 from engine.store.tables import workflow_runs
 
 
@@ -20,6 +20,7 @@ async def failures_to_look_at(engine: AsyncEngine, tenant: str, since: datetime,
     Runs Temporal never took are left out.
     """
     reading, [rows] = await ask(engine, tenant, _failures(tenant, most), parameters={"since": since})
+    reading = await follow(engine, reading, runs=telling(rows))
     return tuple(run_view(reading, row) for row in rows)
 
 

@@ -31,7 +31,7 @@ from engine.errors import Invalid
 from engine.ids import uuid_text
 from engine.records import Count, Page, RunCounts, RunFilter, RunRow, RunStatus
 from engine.store.database.keyset import Stretch, decode_cursor, fingerprint, page_of, value_table
-from engine.store.database.question import QUESTIONS, Question, ask, question
+from engine.store.database.question import QUESTIONS, Question, ask, follow, question
 from engine.store.database.reader import Reader, open_reader
 from engine.store.runs.run_filter import (
     MAX_WORKFLOWS,
@@ -49,7 +49,7 @@ from engine.store.runs.run_filter import (
     times_of,
     without_status,
 )
-from engine.store.runs.run_rows import listed, run_view
+from engine.store.runs.run_rows import listed, run_view, telling
 from engine.store.tables import RUN_STATUSES
 from engine.wording import counted
 
@@ -84,6 +84,7 @@ async def runs_page(
     position = decode_cursor(query, cursor, (datetime, UUID))
     asked = _page_question(tenant, timeless(wanted), limit + 1, continued=cursor is not None, backwards=backwards)
     reading, [rows] = await ask(engine, tenant, asked, parameters={**times_of(wanted), **keyset.parameters(position)})
+    reading = await follow(engine, reading, runs=telling(rows))
     found = [run_view(reading, row) for row in rows]
 
     def position_of(row: RunRow) -> Position:
@@ -225,6 +226,7 @@ def check_limit(limit: int, most: int) -> None:
 
 async def _reply(reader: Reader, where: Conditions) -> tuple[RunRow, ...]:
     found = await reader.rows(listed().where(*where))
+    reader = await reader.following(runs=telling(found))
     return tuple(run_view(reader, row) for row in found)
 
 

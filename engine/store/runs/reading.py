@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from engine.errors import NotFound
 from engine.records import Document, RelatedRuns, RunRow, RunSummary
 from engine.store.database.reader import Reader, open_reader, run_id_text, run_not_found
-from engine.store.runs.run_rows import listed, run_view
+from engine.store.runs.run_rows import listed, run_view, telling
 from engine.store.tables import (
     workflow_definition_versions,
     workflow_event_deliveries,
@@ -84,7 +84,7 @@ async def run_output(engine: AsyncEngine, tenant: str, run_id: str) -> Document:
             told = f"The output of this run was deleted at {iso_milliseconds(row.deleted_at)}."
             raise NotFound("OUTPUT_NOT_STORED", told, "`runstudio retention show` says how long it is kept.")
         if row.body is None:
-            row = await reader.row(_kept_vars(run_id))
+            row = await reader.row(_kept_vars(tenant, run_id))
         if row is None or row.body is None:
             raise NotFound("OUTPUT_NOT_STORED", "This run has no output.", "Only a run that ended has one.")
         return reader.document(row.body, row.size)
@@ -170,11 +170,13 @@ def _body(tenant: str, run_id: str, column: ColumnElement[Any]) -> Select[Any]:
     )
 
 
-def _kept_vars(run_id: str) -> Select[Any]:
+def _kept_vars(tenant: str, run_id: str) -> Select[Any]:
     """Vars too large for the run's row are kept with the other final scopes."""
     value = workflow_payloads.c.value_json["vars"]
     return select(value.label("body"), func.octet_length(cast(value, Text)).label("size")).where(
-        workflow_payloads.c.payload_id == final_scopes_id(run_id)
+        workflow_payloads.c.payload_id == final_scopes_id(run_id),
+        workflow_payloads.c.run_id == run_id,
+        workflow_payloads.c.tenant == tenant,
     )
 
 
@@ -188,7 +190,9 @@ async def _many(reader: Reader, condition: ColumnElement[bool], most: int) -> tu
     newest = (runs.started_at.desc(), runs.run_id.desc())
     picked = select(runs.run_id).where(runs.tenant == reader.tenant, condition).order_by(*newest).limit(most)
     ordered = listed(picked.subquery("picked")).order_by(*newest)
-    return tuple(run_view(reader, row) for row in await reader.rows(ordered))
+    rows = await reader.rows(ordered)
+    reader = await reader.following(runs=telling(rows))
+    return tuple(run_view(reader, row) for row in rows)
 
 
 async def _ids(reader: Reader, condition: ColumnElement[bool]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, FromClause, Row, Select, Text, and_, case, cast, func, select, true
@@ -27,6 +28,7 @@ _PLAIN: Final = (
 )  # fmt: skip
 
 
+_TEXTS: Final = ("error_message", "error_code", "last_error_code", "wait_key", "wait_title", "wait_event")
 _runs = workflow_runs.c
 _AT: Final = func.coalesce(_runs.node_path, _runs.error_json["nodePath"].astext)
 
@@ -98,8 +100,14 @@ def listed(picked: FromClause | None = None) -> Select[Any]:
     return select(*_COLUMNS).select_from(joined)
 
 
-def run_view(reading: Reading, row: Row[Any]) -> RunRow:
-    """One row of ``listed``, redacted."""
+def telling(rows: Iterable[Row[Any]]) -> list[str]:
+    """Those of the rows of ``listed`` that show a text of the run, by its id: only of these is followed what they hide."""
+    return [row.run_id for row in rows if any(row._asdict()[name] is not None for name in _TEXTS)]
+
+
+def run_view(known: Reading, row: Row[Any]) -> RunRow:
+    """One row of ``listed``, redacted; ``known`` has followed those that are ``telling``."""
+    reading = known.of(run_id=row.run_id) if telling([row]) else known
     code, message = _error(reading, row)
     return RunRow(
         run_id=row.run_id,
@@ -120,7 +128,7 @@ def run_view(reading: Reading, row: Row[Any]) -> RunRow:
         attempt=row.attempt,
         step_due_at=row.step_due_at,
         wait=_open_wait(reading, row),
-        error_code=row.last_error_code or code,
+        error_code=reading.hide_text(row.last_error_code) or code,
         error_message=message,
         replay_of=row.replay_of_run_id,
         parent=row.parent_run_id,
@@ -147,7 +155,7 @@ def _open_wait(reading: Reading, row: Row[Any]) -> OpenWait | None:
     return OpenWait(
         kind=WaitKind(kind),
         since=row.waiting_since or row.wait_since,
-        event_name=row.wait_event,
+        event_name=reading.hide_text(row.wait_event),
         key=reading.hide_text(row.wait_key),
         until=row.wait_until,
         who=reading.hide_text(who),

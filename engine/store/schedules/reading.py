@@ -14,11 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from engine.errors import NotFound
 from engine.records import Fire, Page, Schedule, ScheduleDetail
 from engine.store.database.keyset import Keyset, Stretch, decode_cursor, fingerprint, page_of
-from engine.store.database.question import QUESTIONS, Question, ask, question
+from engine.store.database.question import QUESTIONS, Question, ask, follow, question
 from engine.store.database.reader import Reading
 from engine.store.runs.listing import check_limit
 from engine.store.schedules.schedules import MISSED, schedule_id_of
-from engine.store.tables import workflow_runs, workflow_schedule_fires, workflow_schedules
+from engine.store.tables import (
+    workflow_definition_versions,
+    workflow_runs,
+    workflow_schedule_fires,
+    workflow_schedules,
+)
 from engine.values.json_policy import storable_text
 
 MAX_SCHEDULES: Final = 500
@@ -28,6 +33,7 @@ OVERDUE_AFTER: Final = timedelta(seconds=60)
 
 schedules = workflow_schedules.c
 fires = workflow_schedule_fires.c
+versions = workflow_definition_versions.c
 runs = workflow_runs.c
 
 _BY_WORKFLOW: Final = Keyset((schedules.workflow_id, schedules.schedule_id), descending=False)
@@ -67,7 +73,7 @@ async def schedule_detail(engine: AsyncEngine, tenant: str, named: str) -> Sched
     ids = _ids_of(tenant, named)
     reading, [rows] = await ask(engine, tenant, _named(tenant, ids))
     row = _first_of(ids, rows, named)
-    return ScheduleDetail(schedule_view(reading, row), reading.document(row.payload_json))
+    return ScheduleDetail(schedule_view(reading, row), reading.of_schema(row.payload_schema_json, row.payload_json))
 
 
 async def troubled_schedules(engine: AsyncEngine, tenant: str, most: int) -> tuple[Schedule, ...]:
@@ -97,6 +103,7 @@ async def fires_page(
     parameters = _NEWEST.parameters(position)
     reading, [named, rows] = await ask(engine, tenant, _named(tenant, ids), asked, parameters=parameters)
     _first_of(ids, named, schedule_id)
+    reading = await follow(engine, reading, runs=(row.run_id for row in rows if row.reason is not None))
     page = page_of(
         rows,
         limit,
@@ -144,7 +151,14 @@ def _fires(tenant: str, schedule_id: str, limit: int, *, continued: bool, backwa
 
 @lru_cache(maxsize=QUESTIONS)
 def _named(tenant: str, ids: tuple[str, ...]) -> Question:
-    return question(select(workflow_schedules).where(schedules.schedule_id.in_(ids), schedules.tenant == tenant))
+    published = (
+        (versions.tenant == schedules.tenant)
+        & (versions.workflow_id == schedules.workflow_id)
+        & (versions.version == schedules.workflow_version)
+    )
+    rows = select(*workflow_schedules.c, versions.payload_schema_json)
+    joined = rows.outerjoin_from(workflow_schedules, workflow_definition_versions, published)
+    return question(joined.where(schedules.schedule_id.in_(ids), schedules.tenant == tenant))
 
 
 def _ids_of(tenant: str, named: str) -> tuple[str, ...]:
@@ -195,7 +209,7 @@ def _fire(reader: Reading, row: Any) -> Fire:
         scheduled_for=row.scheduled_for,
         fired_at=row.fired_at,
         outcome=row.outcome,
-        reason=reader.hide_text(row.reason),
+        reason=None if row.reason is None else reader.of(run_id=row.run_id).hide_text(row.reason),
         run_id=row.run_id,
         run_status=row.run_status,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import and_, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from engine.ids import derived_id
@@ -38,7 +38,8 @@ class Published:
     trigger: Json
     """None: none at all."""
     payload_schema_ref: str
-    is_paused: bool
+    rests: bool
+    """It is paused, and wants occurrences that meet a pause skipped: so there are none. Otherwise each queues a run."""
 
     @property
     def timed(self) -> bool:
@@ -115,7 +116,7 @@ async def load_published(connection: Connection, tenant: str, workflow_id: str) 
             definitions.c.name,
             versions.c.trigger,
             versions.c.definition_json["payloadSchemaRef"].astext,
-            definitions.c.is_paused,
+            and_(definitions.c.is_paused, definitions.c.when_busy == "skip"),
         )
         .join(
             definitions,
@@ -249,7 +250,7 @@ _OUT_OF_LINE: Final = text("""
     WHERE CASE
         WHEN l.timed THEN s.schedule_id IS NULL OR s.workflow_version <> l.version OR s.status = 'disabled'
             OR (s.status IN ('scheduled', 'paused')
-                AND (s.temporal_schedule_id IS NULL OR (s.status = 'paused') <> d.is_paused))
+                AND (s.temporal_schedule_id IS NULL OR (s.status = 'paused') <> (d.is_paused AND d.when_busy = 'skip')))
         ELSE s.schedule_id IS NOT NULL AND (s.status <> 'disabled' OR s.temporal_schedule_id IS NULL)
         END
     ORDER BY s.updated_at NULLS FIRST, d.tenant, d.workflow_id

@@ -32,7 +32,7 @@ from engine.store.tables.events import (
     workflow_runtime_events,
 )
 from engine.store.tables.installation import workflow_installation, workflow_leases
-from engine.store.tables.jobs import workflow_job_items, workflow_jobs
+from engine.store.tables.jobs import workflow_job_files, workflow_job_items, workflow_jobs
 from engine.store.tables.keeping import workflow_retention
 from engine.store.tables.members import workflow_members
 from engine.store.tables.records import (
@@ -80,6 +80,7 @@ __all__ = [
     "workflow_event_deliveries",
     "workflow_human_tasks",
     "workflow_installation",
+    "workflow_job_files",
     "workflow_job_items",
     "workflow_jobs",
     "workflow_leases",

@@ -28,7 +28,8 @@ INVOCATION_STATUSES: Final = ("STARTED", "SUCCEEDED", "FAILED", "ABANDONED")
 """ABANDONED: the worker that ran this try is gone and a later try took over, or the run ended without it."""
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARN", "ERROR")
 EVENT_STATES: Final = ("received", "routed")
-DELIVERY_KINDS: Final = ("wait", "launch", "task", "quota")
+DELIVERY_KINDS: Final = ("wait", "launch", "task", "quota", "routing")
+"""``routing``: an event that was set aside, because its targets could not be found."""
 DELIVERY_STATUSES: Final = ("pending", "done", "skipped", "failed")
 TASK_STATUSES: Final = ("pending", "claimed", "completed", "canceled", "expired")
 OPEN_TASK_STATUSES: Final = ("pending", "claimed")

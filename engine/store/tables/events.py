@@ -94,7 +94,9 @@ workflow_event_deliveries = Table(
     text_column("event_name"),
     text_column("correlation_key", doc="The key that matched this target."),
     text_column("target_kind", nullable=False),
-    text_column("target", nullable=False, doc="wait id, workflow id, task id or run id, by target_kind."),
+    text_column(
+        "target", nullable=False, doc="wait id, workflow id, task id or run id, by target_kind; empty for routing."
+    ),
     id_column("run_id", doc="Run signalled, or started by this delivery."),
     text_column("workflow_id"),
     Column("workflow_version", Integer),

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Integer, PrimaryKeyConstraint, Table, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    text,
+)
 
 from engine.store.tables.base import id_column, json_column, metadata, tenant_column, text_column, time_column
 
-JOB_KINDS: Final = ("cancel", "replay", "redeliver", "delete")
+JOB_KINDS: Final = ("cancel", "replay", "redeliver", "export", "delete")
 JOB_STATES: Final = ("queued", "running", "paused", "done", "canceled")
 ITEM_STATES: Final = ("pending", "done", "skipped", "failed")
 
@@ -79,4 +90,19 @@ workflow_job_items = Table(
     _one_of("state", ITEM_STATES, "workflow_job_items_state_check"),
     Index("workflow_job_items_state", "job_id", "state", "not_before", "target"),
     Index("workflow_job_items_runs", "job_id", "settled_at", postgresql_where=text("run_id IS NOT NULL")),
+)
+
+workflow_job_files = Table(
+    "workflow_job_files",
+    metadata,
+    id_column("job_id", nullable=False),
+    id_column("run_id", nullable=False),
+    tenant_column(),
+    Column("body", LargeBinary, nullable=False, doc="The document of the run, redacted, as gzip."),
+    Column("bytes", BigInteger, nullable=False),
+    time_column("made_at", defaults_to_now=True),
+    PrimaryKeyConstraint("job_id", "run_id", name="workflow_job_files_pkey"),
+    ForeignKeyConstraint(["job_id"], ["workflow_jobs.job_id"], name="workflow_job_files_job_fkey", ondelete="CASCADE"),
+    Index("workflow_job_files_run", "run_id"),
+    Index("workflow_job_files_age", "made_at"),
 )

@@ -14,7 +14,7 @@ from engine.errors import Invalid, NotFound
 from engine.ids import uuid_text
 from engine.records import OPEN_TASK_STATUSES, Page, Task, TaskDetail, TaskFilter
 from engine.store.database.keyset import Keyset, Stretch, decode_cursor, fingerprint, page_of
-from engine.store.database.question import QUESTIONS, Question, ask, question
+from engine.store.database.question import QUESTIONS, Question, ask, follow, question
 from engine.store.database.reader import Reading, open_reader
 from engine.store.runs.listing import check_limit
 from engine.store.tables import (
@@ -56,6 +56,7 @@ async def tasks_page(
     position = decode_cursor(query, cursor, (datetime, UUID))
     asked = _listed(tenant, wanted, limit + 1, continued=cursor is not None, backwards=backwards)
     reading, [rows] = await ask(engine, tenant, asked, parameters=_NEWEST.parameters(position))
+    reading = await follow(engine, reading, runs=(row.run_id for row in rows))
     return page_of(
         [_view(reading, row) for row in rows],
         limit,
@@ -111,6 +112,7 @@ async def task_detail(engine: AsyncEngine, tenant: str, task_id: str) -> TaskDet
 async def late_tasks(engine: AsyncEngine, tenant: str, most: int) -> tuple[Task, ...]:
     """Open tasks whose due time has passed, the oldest first. Raises ``Unavailable``."""
     reading, [rows] = await ask(engine, tenant, _late(tenant, most))
+    reading = await follow(engine, reading, runs=(row.run_id for row in rows))
     return tuple(_view(reading, row) for row in rows)
 
 
@@ -147,7 +149,8 @@ def _listed(tenant: str, wanted: TaskFilter, most: int, *, continued: bool, back
     )
 
 
-def _view(reader: Reading, row: Any) -> Task:
+def _view(known: Reading, row: Any) -> Task:
+    reader = known.of(run_id=row.run_id)
     return Task(
         task_id=row.task_id,
         run_id=row.run_id,

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from engine.errors import Invalid
 from engine.records import AuditRecord, Page
 from engine.store.database.keyset import Keyset, Stretch, decode_cursor, fingerprint, page_of
-from engine.store.database.question import QUESTIONS, Question, ask, question
+from engine.store.database.question import QUESTIONS, Question, ask, follow, question
 from engine.store.database.reader import run_id_text
 from engine.store.runs.listing import check_limit
 from engine.store.tables import workflow_audit_log
@@ -48,6 +48,8 @@ async def audit_page(
     of_run = None if run_id is None else run_id_text(run_id)
     asked = _entries(tenant, of_run, target, limit + 1, continued=cursor is not None, backwards=backwards)
     reading, [rows] = await ask(engine, tenant, asked, parameters=_NEWEST.parameters(position))
+    told = [row.run_id for row in rows if row.reason is not None or row.details_json is not None]
+    reading = await follow(engine, reading, runs=told)
     found = [
         AuditRecord(
             audit_id=row.audit_id,
@@ -62,8 +64,8 @@ async def audit_page(
             target_id=row.target_id,
             run_id=row.run_id,
             workflow_id=row.workflow_id,
-            reason=reading.hide_text(row.reason),
-            details=reading.hide(row.details_json),
+            reason=None if row.reason is None else reading.of(run_id=row.run_id).hide_text(row.reason),
+            details=None if row.details_json is None else reading.of(run_id=row.run_id).hide(row.details_json),
             database_user=row.database_user,
             database_client=row.database_client,
         )

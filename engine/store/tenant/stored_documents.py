@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Row, Select, select
 
 from engine.records import Json, Revealable
 from engine.store.database.reader import Reader
@@ -17,7 +17,7 @@ from engine.store.tables import (
     workflow_runs,
     workflow_runtime_events,
 )
-from engine.store.trace.payloads import final_scopes_id
+from engine.store.trace.payloads import FORGED, KEPT, ForgedPayload, final_scopes_id, verified
 
 runs, payloads = workflow_runs.c, workflow_payloads.c
 attempts, events, tasks = workflow_action_invocations.c, workflow_runtime_events.c, workflow_human_tasks.c
@@ -41,7 +41,7 @@ async def stored_document(reader: Reader, kind: Revealable, target: str) -> Stor
         case Revealable.OUTPUT:
             row = await reader.row(_of_run(reader, target).add_columns(runs.output_json.label("value")))
             if row is not None and row.value is None:
-                value = await _kept(reader, final_scopes_id(target))
+                value = await _kept(reader, row.run_id, final_scopes_id(target))
                 return None if value is None else StoredDocument(value.get("vars"), row.run_id)
         case Revealable.ATTEMPT:
             row = await reader.row(
@@ -50,8 +50,8 @@ async def stored_document(reader: Reader, kind: Revealable, target: str) -> Stor
                 )
             )
             if row is not None:
-                given = row.input_json if row.input_ref is None else await _kept(reader, row.input_ref)
-                answered = row.output_json if row.output_ref is None else await _kept(reader, row.output_ref)
+                given = row.input_json if row.input_ref is None else await _referred(reader, row, row.input_ref)
+                answered = row.output_json if row.output_ref is None else await _referred(reader, row, row.output_ref)
                 return StoredDocument({"input": given, "output": answered}, row.run_id)
         case Revealable.TASK:
             row = await reader.row(
@@ -72,12 +72,20 @@ def _of_run(reader: Reader, run_id: str) -> Select[*tuple[Any, ...]]:
     return select(runs.run_id).where(runs.tenant == reader.tenant, runs.run_id == run_id)
 
 
-async def _kept(reader: Reader, payload_id: str) -> Json:
-    """A value that is kept by reference; None when it is not there."""
-    row = await reader.row(
-        select(payloads.value_json).where(payloads.tenant == reader.tenant, payloads.payload_id == payload_id)
-    )
+async def _kept(reader: Reader, run_id: str, payload_id: str) -> Json:
+    """A value that is kept for a run; None when it is not there."""
+    mine = (payloads.tenant == reader.tenant, payloads.run_id == run_id, payloads.payload_id == payload_id)
+    row = await reader.row(KEPT.where(*mine))
     return None if row is None else row.value_json
+
+
+async def _referred(reader: Reader, row: Row[Any], reference: str) -> Json:
+    """A value that an attempt refers to; None when it is not there. One that is not what was kept is not shown."""
+    stored = await reader.row(KEPT.where(payloads.payload_id == reference))
+    try:
+        return None if stored is None else verified(reference, row.run_id, row.tenant, stored)
+    except ForgedPayload:
+        return {"$omitted": FORGED}
 
 
 def _is_id(text: str) -> bool:

@@ -50,12 +50,16 @@ SUCCEED: Final = text(
 STEP_SUCCEEDED: Final = text(f"{STEP_SUCCESS} WHERE {THE_STEP}")
 
 
-FAIL: Final = text(f"""WITH failed AS (
+HOLD_RUN: Final = "SELECT run_id FROM workflow_runs WHERE run_id = CAST(:run_id AS uuid) FOR NO KEY UPDATE"
+"""The row of the run comes first, in every statement that also writes one of an attempt: two executions of one step would else
+wait for each other."""
+RUN_HELD: Final = text(HOLD_RUN)
+FAIL: Final = text(f"""WITH held AS MATERIALIZED ({HOLD_RUN}), failed AS (
         UPDATE workflow_action_invocations AS i
         SET status = 'FAILED', error_json = CAST(:error AS jsonb), error_message = :message,
             completed_at = CAST(:at AS timestamptz)
-        WHERE {THE_ATTEMPT} AND i.status = 'STARTED'
-        RETURNING run_id
+        FROM held WHERE i.run_id = held.run_id AND {THE_ATTEMPT} AND i.status = 'STARTED'
+        RETURNING i.run_id
     ), step AS (
         UPDATE workflow_run_steps AS s SET error_json = CAST(:error AS jsonb) FROM failed WHERE {THE_STEP}
     ), run AS (
@@ -64,13 +68,14 @@ FAIL: Final = text(f"""WITH failed AS (
     ) SELECT count(*) AS settled, {CANCELING} FROM failed
 """)
 
-COLUMNS: Final = "invocation_id, status, output_json, output_ref, error_json, completed_at"
+COLUMNS: Final = "invocation_id, run_id, tenant, status, output_json, output_ref, error_json, completed_at"
 OWN: Final = text(f"SELECT {COLUMNS} FROM workflow_action_invocations AS i WHERE {THE_ATTEMPT} FOR UPDATE")
 RUN_STATUS: Final = text("SELECT status FROM workflow_runs WHERE run_id = CAST(:run_id AS uuid)")
 HOLDER: Final = text("""
     SELECT i.invocation_id, i.status, i.output_json, i.output_ref, i.error_json, i.completed_at,
-        i.run_id, i.step_path, i.iteration, i.visit,
-        coalesce(i.input_json, (SELECT p.value_json FROM workflow_payloads AS p WHERE p.payload_id = i.input_ref))
+        i.run_id, i.tenant, i.step_path, i.iteration, i.visit,
+        coalesce(i.input_json, (SELECT p.value_json FROM workflow_payloads AS p
+            WHERE p.payload_id = i.input_ref AND p.run_id = i.run_id AND p.tenant = i.tenant))
             = CAST(:input_text AS jsonb) AS same_input,
         (SELECT r.status FROM workflow_runs AS r WHERE r.run_id = i.run_id) AS run_status,
         (SELECT r.bodies_deleted_at FROM workflow_runs AS r WHERE r.run_id = i.run_id) AS bodies_deleted_at

@@ -96,6 +96,7 @@ async def claim(store: Store, attempt: NewAttempt, progress: Progress) -> Settle
     if claimed:
         return None
     async with store.begin() as connection:
+        await connection.execute(sql.RUN_HELD, {"run_id": attempt.run_id})
         return await _resolve(connection, attempt)
 
 
@@ -117,6 +118,8 @@ async def succeed(store: Store, attempt: NewAttempt, output: Sized, at_ms: int) 
     Raises ``RunClosed`` when the run ended meanwhile.
     """
     if (await try_succeed(store, attempt, output, at_ms)).settled:
+        return Settled(output.value, None, at_ms)
+    if await _claimed_again(store, attempt) and (await try_succeed(store, attempt, output, at_ms)).settled:
         return Settled(output.value, None, at_ms)
     return await _settled_by_another(store, attempt)
 
@@ -168,6 +171,8 @@ async def fail(store: Store, attempt: NewAttempt, error: dict[str, Any], at_ms: 
     """
     if (await try_fail(store, attempt, error, at_ms)).settled:
         return Settled(None, as_stored(error), at_ms)
+    if await _claimed_again(store, attempt) and (await try_fail(store, attempt, error, at_ms)).settled:
+        return Settled(None, as_stored(error), at_ms)
     return await _settled_by_another(store, attempt)
 
 
@@ -175,6 +180,15 @@ async def try_fail(store: Store, attempt: NewAttempt, error: dict[str, Any], at_
     """As ``try_succeed``."""
     row = await execute_alone(store, sql.FAIL, {**_where(attempt), **error_values(error, at_ms)})
     return Settling(bool(row.settled), bool(row.canceling))
+
+
+async def _claimed_again(store: Store, attempt: NewAttempt) -> bool:
+    """Claim an attempt of an open run whose row is gone, lost in a restore while the action ran: its outcome need not be lost."""
+    async with store.begin() as connection:
+        if (await connection.execute(sql.OWN, _where(attempt))).first() is not None:
+            return False
+        placed = await payloads.place(connection, attempt.run_id, attempt.input)
+        return bool((await connection.execute(sql.CLAIM_ONLY, claimed_values(attempt, placed))).scalar_one())
 
 
 async def _settled_by_another(store: Store, attempt: NewAttempt) -> Settled:
@@ -274,8 +288,12 @@ async def _settled(connection: Connection, row: Row[Any]) -> Settled:
     at_ms = milliseconds_of(row.completed_at)
     if row.status == "FAILED":
         return Settled(None, row.error_json, at_ms)
-    output = row.output_json if row.output_ref is None else await payloads.read(connection, row.output_ref)
+    output = row.output_json if row.output_ref is None else await _kept_output(connection, row)
     return Settled(output, None, at_ms)
+
+
+async def _kept_output(connection: Connection, row: Row[Any]) -> Any:
+    return await payloads.read(connection, row.output_ref, run_id=str(row.run_id), tenant=str(row.tenant))
 
 
 def _where(attempt: NewAttempt) -> dict[str, Any]:

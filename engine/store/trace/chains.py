@@ -18,7 +18,7 @@ from engine.store.database.single_statement import execute_alone
 from engine.store.database.transactions import Connection, Store
 from engine.store.trace import attempt_statements as sql
 from engine.store.trace.attempts import NewAttempt, Settled, claimed_values, error_values, try_fail, try_succeed
-from engine.store.trace.payloads import Placed, Sized
+from engine.store.trace.payloads import Placed, Sized, verified
 from engine.store.trace.projection import Ended, Progress, Running, projecting
 from engine.values.jsonb_order import as_stored
 
@@ -111,12 +111,19 @@ async def on_record(store: Store, run_id: str, first: AttemptKey, limit: int) ->
         rows = (await connection.execute(_ON_RECORD, parameters)).all()
     outcomes = {
         (row.step_path, row.iteration, row.visit, row.attempt): Settled(
-            row.output, row.error_json if row.status == "FAILED" else None, milliseconds_of(row.completed_at)
+            _output(row), row.error_json if row.status == "FAILED" else None, milliseconds_of(row.completed_at)
         )
         for row in rows
         if row.status is not None
     }
     return OnRecord(outcomes, succeeded=bool(rows) and rows[0].run_status == "SUCCEEDED")
+
+
+def _output(row: Row[Any]) -> Any:
+    """Raises ``ForgedPayload``. One that is gone is None."""
+    if row.output_ref is None or row.run_id is None:
+        return row.output_json
+    return verified(str(row.output_ref), row.of_run, row.of_tenant, row)
 
 
 async def _execute(where: Store | Connection, statement: TextClause, parameters: Mapping[str, Any]) -> Row[Any]:
@@ -170,13 +177,14 @@ CLAIMED: Final = f"{LIVE}, (SELECT count(*) FROM claim) claimed"
 # A step is claimed when the one before it is settled, so the order of the claims is that of the steps.
 _ON_RECORD: Final = text("""
     SELECT r.status AS run_status, i.step_path, i.iteration, i.visit, i.attempt, i.status, i.error_json, i.completed_at,
-        coalesce(i.output_json, (SELECT p.value_json FROM workflow_payloads AS p WHERE p.payload_id = i.output_ref)) AS output
+        i.output_json, i.output_ref, r.run_id AS of_run, r.tenant AS of_tenant, p.run_id, p.tenant, p.value_json
     FROM workflow_runs AS r
     LEFT JOIN workflow_action_invocations AS i ON i.run_id = r.run_id AND i.visit > 0
         AND i.status IN ('SUCCEEDED', 'FAILED') AND i.worker_identity IS NOT NULL AND i.started_at >= (
             SELECT f.started_at FROM workflow_action_invocations AS f
             WHERE f.run_id = r.run_id AND f.step_path = :path AND f.iteration = :iteration AND f.visit = :visit
                 AND f.attempt = :attempt AND f.visit > 0)
+    LEFT JOIN workflow_payloads AS p ON p.payload_id = i.output_ref
     WHERE r.run_id = CAST(:run_id AS uuid)
     ORDER BY i.started_at
     LIMIT :limit

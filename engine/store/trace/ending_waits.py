@@ -13,7 +13,7 @@ from engine.interpreter.effects import EventArrived
 from engine.interpreter.times import iso_of, milliseconds_of
 from engine.store.database.single_statement import execute_alone
 from engine.store.database.transactions import Store
-from engine.values.json_policy import dumps_for_storage
+from engine.values.json_policy import dumps_for_storage, storable_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class WaitEnd:
 async def end_wait(store: Store, wait: OpenWait, status: str, seq: int, event: EventArrived | None) -> WaitEnd | None:
     """Put on record that the wait has ended, unless it has already, and give what stands. None: the run's row is closed.
 
-    An event that is in no table of events is kept with the wait.
+    An event that is in no table of events is kept with the wait. A wait that has no row, although its run is open, was lost in a
+    restore of Postgres: whoever ends it has waited, so it is written.
     """
     parameters = {
         **_where(wait),
@@ -53,7 +54,10 @@ async def end_wait(store: Store, wait: OpenWait, status: str, seq: int, event: E
     row = await execute_alone(store, _END, parameters)
     if row is not None:
         return WaitEnd(status, milliseconds_of(row.resolved_at), event, run_open=True)
-    return await ended_wait(store, wait)
+    ended = await ended_wait(store, wait)
+    if ended is None and await execute_alone(store, _END_LOST, {**parameters, **_of_event(event)}) is not None:
+        ended = await ended_wait(store, wait)
+    return ended
 
 
 async def ended_wait(store: Store, wait: OpenWait) -> WaitEnd | None:
@@ -73,6 +77,12 @@ async def ended_wait(store: Store, wait: OpenWait) -> WaitEnd | None:
 
 def _own(event: EventArrived) -> dict[str, Any]:
     return {"event": {"name": event.event_name, "payload": event.payload}}
+
+
+def _of_event(event: EventArrived | None) -> dict[str, Any]:
+    if event is None:
+        return {"event_name": None, "key": None}
+    return {"event_name": storable_text(event.event_name), "key": event.key and storable_text(event.key)}
 
 
 def _where(wait: OpenWait) -> dict[str, Any]:
@@ -109,6 +119,26 @@ _END: Final = text(f"""
         FROM ended WHERE r.run_id = ended.run_id
     )
     SELECT resolved_at FROM ended
+""")
+_END_LOST: Final = text("""
+    WITH live AS (
+        SELECT r.run_id, r.tenant FROM workflow_runs AS r
+        WHERE r.run_id = CAST(:run_id AS uuid) AND r.status IN ('RUNNING', 'WAITING')
+        FOR NO KEY UPDATE
+    ), ended AS (
+        INSERT INTO workflow_run_waits
+            (run_id, tenant, step_path, iteration, visit, wait_type, attempt, event_name, key, status, matched_event_id,
+             payload, seq, resolved_at)
+        SELECT live.run_id, live.tenant, :path, :iteration, :visit, :wait_type, :attempt, :event_name, :key, :status,
+            :matched, CAST(:own AS jsonb), :seq, date_trunc('milliseconds', clock_timestamp())
+        FROM live
+        ON CONFLICT DO NOTHING
+        RETURNING run_id
+    ), run AS (
+        UPDATE workflow_runs AS r SET seq = greatest(r.seq, :seq), updated_at = now()
+        FROM ended WHERE r.run_id = ended.run_id
+    )
+    SELECT 1 FROM ended
 """)
 _ENDED: Final = text(f"""
     SELECT w.status, w.matched_event_id, w.resolved_at, w.payload -> 'event' AS own,

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import select, text
 
@@ -14,7 +15,7 @@ from engine.settings import DEFAULT_TENANT
 from engine.store.database.single_statement import execute_alone
 from engine.store.database.transactions import Connection, Store
 from engine.store.tables import workflow_payloads
-from engine.values.json_policy import dumps_for_storage
+from engine.values.json_policy import canonical_json, dumps_for_storage
 from engine.values.jsonb_order import as_stored
 
 INLINE_BYTES: Final = 256 * 1024
@@ -64,6 +65,16 @@ class Placed:
     size: int | None
 
 
+KEPT: Final = select(
+    workflow_payloads.c.run_id,
+    workflow_payloads.c.tenant,
+    workflow_payloads.c.value_json,
+    workflow_payloads.c.size_bytes,
+)
+"""What ``verified`` looks at."""
+FORGED: Final = "PAYLOAD_FORGED"
+_WITH_DIGEST: Final = 8
+_EXACT: Final = 2**53
 NOWHERE: Final = Placed(None, None, None)
 
 
@@ -82,9 +93,57 @@ async def place(connection: Connection, run_id: str, value: Sized) -> Placed:
     """Keep a large value in the payload store, in the caller's transaction; a small one stays inline."""
     if not value.large:
         return Placed(value.text, None, value.size)
-    payload_id = derived_id("payload", run_id, hashlib.sha256(value.text.encode()).hexdigest())
+    payload_id = reference_of(run_id, json.loads(value.text))
     await put(connection, run_id, payload_id, value)
     return Placed(None, payload_id, value.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A row of the payload store, as ``verified`` looks at it."""
+
+    run_id: str | None
+    """None: there is no row."""
+    tenant: str | None
+    value_json: Any
+
+
+def reference_of(run_id: str, value: Any) -> str:
+    """The id under which a value of a run is kept: made of both, so that who reads it can tell whether it is the one (UUIDv8)."""
+    spelled = canonical_json(_even(value)).encode()
+    made = UUID(derived_id("value", run_id, hashlib.sha256(spelled).hexdigest()))
+    return str(UUID(int=(made.int & ~(0xF << 76)) | (_WITH_DIGEST << 76)))
+
+
+def verified(reference: str, run_id: str, tenant: str, row: Any) -> Any:
+    """The value of a row with ``run_id``, ``tenant`` and ``value_json``, to which a row of this run refers.
+
+    Raises ``ForgedPayload`` when it belongs to another run or tenant, or is not the value that was kept under this id. An id
+    from before there were digests in it, which has another version, says nothing of the value.
+    """
+    told = str(row.run_id) == str(run_id) and str(row.tenant) == str(tenant)
+    if told and UUID(reference).version == _WITH_DIGEST:
+        told = reference_of(run_id, row.value_json) == reference
+    if not told:
+        raise ForgedPayload(
+            f"The payload {reference} is not what its reference says: it belongs to another run or tenant, or was changed."
+        )
+    return row.value_json
+
+
+def _even(value: Any) -> Any:
+    """Numbers as they are read again: jsonb tells 1e22 from 10000000000000000000000 no more than 5.0 from 5."""
+    if isinstance(value, dict):
+        return {key: _even(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_even(item) for item in value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    try:
+        near = float(value)
+    except OverflowError:
+        return value
+    return int(near) if near.is_integer() and abs(near) < _EXACT else near
 
 
 async def put(connection: Connection, run_id: str, payload_id: str, value: Sized) -> None:
@@ -92,16 +151,12 @@ async def put(connection: Connection, run_id: str, payload_id: str, value: Sized
     await connection.execute(_INSERT, _parameters(run_id, payload_id, value))
 
 
-async def read(connection: Connection, payload_id: str) -> Any:
-    """The value. Raises ``LookupError`` when it is gone."""
-    row = (
-        await connection.execute(
-            select(workflow_payloads.c.value_json).where(workflow_payloads.c.payload_id == payload_id)
-        )
-    ).first()
+async def read(connection: Connection, payload_id: str, *, run_id: str, tenant: str) -> Any:
+    """The value that a row of the run refers to. Raises ``LookupError`` when it is gone, and as ``verified``."""
+    row = (await connection.execute(KEPT.where(workflow_payloads.c.payload_id == payload_id))).first()
     if row is None:
         raise _gone(payload_id)
-    return row[0]
+    return verified(payload_id, run_id, tenant, row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,11 @@ async def was_written(store: Store, progress: Progress) -> bool:
     return row is not None and bool(row[0])
 
 
+async def has_row(store: Store, run_id: str) -> bool:
+    """Whether the run has a row, open or closed."""
+    return await execute_alone(store, _ROW, {"run_id": run_id}) is not None
+
+
 def projecting(
     progress: Progress, move: Move, *, first: str = "", beside: str = "", query: str = "SELECT count(*) FROM live"
 ) -> tuple[TextClause, dict[str, Any]]:
@@ -137,6 +142,7 @@ def _move_parameters(progress: Progress, move: Move) -> dict[str, Any]:
     return parameters
 
 
+_ROW: Final = text("SELECT 1 FROM workflow_runs AS r WHERE r.run_id = CAST(:run_id AS uuid)")
 _WRITTEN: Final = text("SELECT r.seq >= :seq FROM workflow_runs AS r WHERE r.run_id = CAST(:run_id AS uuid)")
 
 

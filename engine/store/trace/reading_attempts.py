@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.errors import NotFound
-from engine.records import Attempt, AttemptBody, AttemptStatus, Document
+from engine.records import Attempt, AttemptBody, AttemptStatus
 from engine.store.database.reader import Reader, open_reader, run_id_text
 from engine.store.tables import workflow_action_invocations, workflow_payloads, workflow_runs
+from engine.store.trace.payloads import FORGED, KEPT, ForgedPayload, verified
 from engine.store.trace.reading_steps import step_of
 from engine.values.timestamps import iso_milliseconds
 
@@ -57,6 +58,9 @@ async def attempt_body(engine: AsyncEngine, tenant: str, run_id: str, invocation
     except ValueError:
         raise not_found from None
     query = select(
+        attempts.run_id,
+        attempts.action_id,
+        attempts.action_version,
         attempts.input_json,
         attempts.output_json,
         attempts.input_ref,
@@ -78,25 +82,33 @@ async def attempt_body(engine: AsyncEngine, tenant: str, run_id: str, invocation
 
 
 async def body_view(reader: Reader, row: Row[Any]) -> AttemptBody:
-    """Input and output of a row of ``workflow_action_invocations``, redacted; what is kept apart is looked up."""
-    given = await _document(reader, row.input_json, row.input_ref, row.input_bytes)
-    answered = await _document(reader, row.output_json, row.output_ref, row.output_bytes)
-    return AttemptBody(given, answered)
+    """Input and output of a row of ``workflow_action_invocations``, redacted; what is kept apart is looked up.
+
+    A value that is not the one its reference names is ``{"$omitted": "PAYLOAD_FORGED"}``.
+    """
+    action = f"{row.action_id}@{row.action_version}"
+    given = await _value(reader, row.run_id, row.input_json, row.input_ref, row.input_bytes)
+    answered = await _value(reader, row.run_id, row.output_json, row.output_ref, row.output_bytes)
+    return AttemptBody(
+        None if given is None else reader.given(action, *given),
+        None if answered is None else reader.answered(action, *answered),
+    )
 
 
-async def _document(reader: Reader, inline: Any, reference: str | None, size_bytes: int | None) -> Document | None:
+async def _value(
+    reader: Reader, run_id: str, inline: Any, reference: str | None, size_bytes: int | None
+) -> tuple[Any, int | None] | None:
+    """A value and its size; None where there is none."""
     if reference is None:
         # A JSON null is an answer too: it has a size.
-        return None if inline is None and size_bytes is None else reader.document(inline, size_bytes)
-    stored = await reader.row(_payload(reference, reader.tenant))
-    return None if stored is None else reader.document(stored.value_json, stored.size_bytes)
-
-
-def _payload(reference: str, tenant: str) -> Select[Any]:
-    payloads = workflow_payloads.c
-    return select(payloads.value_json, payloads.size_bytes).where(
-        payloads.payload_id == reference, payloads.tenant == tenant
-    )
+        return None if inline is None and size_bytes is None else (inline, size_bytes)
+    stored = await reader.row(KEPT.where(workflow_payloads.c.payload_id == reference))
+    if stored is None:
+        return None
+    try:
+        return verified(reference, run_id, reader.tenant, stored), stored.size_bytes
+    except ForgedPayload:
+        return {"$omitted": FORGED}, None
 
 
 def attempt_view(reader: Reader, row: Row[Any]) -> Attempt:
@@ -113,7 +125,7 @@ def attempt_view(reader: Reader, row: Row[Any]) -> Attempt:
         completed_at=row.completed_at,
         error=reader.error(row.error_json, row.error_message),
         worker=row.worker_identity,
-        idempotency_key=row.idempotency_key,
+        idempotency_key=reader.hide_text(row.idempotency_key),
         input_bytes=row.input_bytes,
         output_bytes=row.output_bytes,
     )

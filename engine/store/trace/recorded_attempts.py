@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Row, func, select
 
 from engine.errors import CHILD, Conflict
 from engine.interpreter.ledger import StepKey, WaitKey
 from engine.interpreter.recorded_run import NOT_KEPT, AttemptKey, RecordedAttempt, RecordedStep, RecordedWait
 from engine.store.database.reader import Reader
 from engine.store.tables import workflow_action_invocations, workflow_payloads, workflow_runs
-from engine.store.trace.payloads import final_scopes_id
+from engine.store.trace.payloads import ForgedPayload, Kept, final_scopes_id, verified
 from engine.store.trace.recorded_rows import of_run, position, step_key
 
 MAX_RECORDED_BYTES: Final = 64 * 1024 * 1024
@@ -64,34 +64,42 @@ async def _attempts(reader: Reader, run_id: str, *, inputs: bool) -> dict[Attemp
         attempts.error_json,
         attempts.output_json,
         attempts.output_ref,
-        output.c.payload_id.label("output_kept"),
-        output.c.value_json.label("large_output"),
+        *_kept(output, "output"),
     ]
     if inputs:
         source = source.outerjoin(given, given.c.payload_id == attempts.input_ref)
         columns += [
             attempts.input_json,
             attempts.input_ref,
-            given.c.payload_id.label("input_kept"),
-            given.c.value_json.label("large_input"),
+            *_kept(given, "input"),
         ]
     question = select(*columns).select_from(source)
     rows = await reader.rows(question.where(of_run(attempts, reader, run_id), attempts.status.in_(_ENDED)))
     return {
         (*step_key(row), row.attempt): RecordedAttempt(
-            input=_value(row.input_json, row.input_ref, row.input_kept, row.large_input) if inputs else NOT_KEPT,
-            output=_value(row.output_json, row.output_ref, row.output_kept, row.large_output),
+            input=_value(reader, run_id, row, "input") if inputs else NOT_KEPT,
+            output=_value(reader, run_id, row, "output"),
             error=row.error_json if row.status == "FAILED" else None,
         )
         for row in rows
     }
 
 
-def _value(inline: Any, reference: str | None, kept: str | None, large: Any) -> Any:
+def _kept(payload: Any, side: str) -> list[ColumnElement[Any]]:
+    return [payload.c[name].label(f"{side}_of_{name}") for name in ("run_id", "tenant", "value_json")]
+
+
+def _value(reader: Reader, run_id: str, row: Row[Any], side: str) -> Any:
+    columns = row._mapping
+    inline, reference = columns[f"{side}_json"], columns[f"{side}_ref"]
     if reference is None:
         # An input that was refused for its size is noted by the code of the refusal.
         return NOT_KEPT if isinstance(inline, dict) and inline.keys() == {"$omitted"} else inline
-    return NOT_KEPT if kept is None else large
+    kept = Kept(*(columns[f"{side}_of_{name}"] for name in ("run_id", "tenant", "value_json")))
+    try:
+        return NOT_KEPT if kept.run_id is None else verified(reference, run_id, reader.tenant, kept)
+    except ForgedPayload:
+        return NOT_KEPT
 
 
 async def _calls(
@@ -125,10 +133,11 @@ async def _final_scopes(reader: Reader, child_run_ids: Iterable[str]) -> dict[st
     ids = list(names)
     found: dict[str, Any] = {}
     for start in range(0, len(ids), _IDS_AT_ONCE):
-        question = select(payloads.payload_id, payloads.value_json).where(
-            payloads.payload_id.in_(ids[start : start + _IDS_AT_ONCE])
+        question = select(payloads.payload_id, payloads.run_id, payloads.value_json).where(
+            payloads.payload_id.in_(ids[start : start + _IDS_AT_ONCE]), payloads.tenant == reader.tenant
         )
-        found |= {names[row.payload_id]: row.value_json for row in await reader.rows(question)}
+        rows = await reader.rows(question)
+        found |= {names[row.payload_id]: row.value_json for row in rows if row.run_id == names[row.payload_id]}
     return found
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from engine.definition.step_ref import StepRef
 from engine.store.database.single_statement import execute_alone
-from engine.store.database.transactions import Store
+from engine.store.database.transactions import Connection, Store
 from engine.store.trace.projection import Progress, Waiting, projecting
 from engine.values.json_policy import dumps_for_storage, storable_text
 
@@ -84,6 +84,21 @@ async def early_events(
     return [EarlyEvent(r.event_id, r.event_name, r.key, r.payload, r.created_at, r.number) for r in rows]
 
 
+async def events_since(
+    connection: Connection, run_id: str, event_name: str, key: str | None, since: datetime
+) -> Sequence[EarlyEvent]:
+    """Routed events of this name (and key, None: any) received since then, oldest first; at most ``EVENTS_PER_PAGE``."""
+    parameters = {
+        "run_id": run_id,
+        "name": storable_text(event_name),
+        "key": None if key is None else storable_text(key),
+        "since": since,
+        "limit": EVENTS_PER_PAGE,
+    }
+    rows = (await connection.execute(_SINCE, parameters)).all()
+    return [EarlyEvent(r.event_id, r.event_name, r.key, r.payload, r.created_at, r.number) for r in rows]
+
+
 def _task_parameters(task: TaskToCreate, step: StepRef) -> dict[str, Any]:
     return {
         "task_id": task.task_id,
@@ -140,4 +155,11 @@ _EARLY: Final = text(f"""
         page.number
     FROM page JOIN workflow_runtime_events AS e ON e.tenant = page.tenant AND e.event_id = page.event_id
     ORDER BY page.number IS NOT NULL, page.arrival
+""")  # noqa: S608 - our own fragments, no input
+_SINCE: Final = text(f"""
+    SELECT e.event_id, e.event_name, coalesce(CAST(:key AS text), e.correlation_key) AS key, e.payload, e.created_at,
+        e.arrival AS number
+    FROM workflow_runs AS run JOIN workflow_runtime_events AS e ON {_OF_THE_WAIT}
+    WHERE run.run_id = CAST(:run_id AS uuid) AND e.state = 'routed' AND e.created_at >= :since
+    ORDER BY e.arrival LIMIT :limit
 """)  # noqa: S608 - our own fragments, no input

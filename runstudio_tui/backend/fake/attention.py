@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from engine import advice
+from engine.contract import TASK_QUEUE
 from engine.records import (
     OPEN_TASK_STATUSES,
     Attention,
@@ -51,7 +53,7 @@ def installation(world: World) -> Installation:
         backlog=None if problem else 0,
         backlog_age_seconds=0.0,
         temporal_error=problem,
-        task_queue="workflow-runtime-v2",
+        task_queue=TASK_QUEUE,
         namespace="default",
         schema_revision="0004",
         server_now=now,
@@ -68,6 +70,9 @@ def _temporal_error(world: World) -> str:
 
 def _items(world: World) -> Iterator[AttentionItem]:
     now = world.now()
+    if _state(world, "workers") is PartState.DOWN:
+        reason = f"None is alive. {advice.WORKER.to('Start one')}"
+        yield AttentionItem(AttentionKind.WORKERS, TASK_QUEUE, TASK_QUEUE, reason, None)
     replayed = {run.row.replay_of for run in world.runs.values()}
     for run in world.newest(lambda _: True):
         yield from _of_run(run, world)
@@ -79,13 +84,18 @@ def _items(world: World) -> Iterator[AttentionItem]:
     for event in world.events.values():
         for sent in event.deliveries:
             if sent.status == "failed":
+                told = f"It could not be delivered to {sent.target} after {counted(sent.attempts, 'attempt')}: {sent.last_error}"
                 yield AttentionItem(
-                    AttentionKind.DELIVERY, sent.delivery_id, sent.event_name or sent.kind,
-                    sentence(
-                f"It could not be delivered to {sent.target} after {counted(sent.attempts, 'attempt')}: {sent.last_error}"
-            ),
-                    sent.settled_at or sent.created_at, sent.run_id, sent.event_id, None, sent.workflow_id,
-                )  # fmt: skip
+                    AttentionKind.DELIVERY,
+                    sent.delivery_id,
+                    sent.event_name or sent.kind,
+                    sentence((sent.last_error or "") if sent.kind == "routing" else told),
+                    sent.settled_at or sent.created_at,
+                    sent.run_id,
+                    sent.event_id,
+                    None,
+                    sent.workflow_id,
+                )
     for schedule in world.schedules.values():
         row = schedule.row
         overdue = row.next_fire_at is not None and now - row.next_fire_at > _OVERDUE

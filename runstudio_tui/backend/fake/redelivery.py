@@ -25,6 +25,9 @@ def redeliver(world: World, delivery_id: str, reason: str) -> None:
             "Only these are made again; look at it once more.",
         )
     event_id, delivery = found
+    if delivery.kind == "routing":
+        _route_again(world, event_id)
+        return
     if delivery.status == "skipped":
         _refuse_hopeless(world, delivery)
     again = replace(delivery, status="pending", attempts=0, reason=None, settled_at=None, next_attempt_at=world.now())
@@ -47,6 +50,13 @@ def _find(world: World, delivery_id: str) -> tuple[str, Delivery] | None:
             if delivery.delivery_id == delivery_id and delivery.status in DEAD_STATUSES:
                 return event_id, delivery
     return None
+
+
+def _route_again(world: World, event_id: str) -> None:
+    detail = world.events[event_id]
+    received = replace(detail.row, status="received", processed_at=None, error=None)
+    left = tuple(one for one in detail.deliveries if one.kind != "routing")
+    world.events[event_id] = replace(detail, row=received, deliveries=left)
 
 
 def _refuse_hopeless(world: World, delivery: Delivery) -> None:

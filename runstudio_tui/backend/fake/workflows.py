@@ -106,7 +106,6 @@ class FakeWorkflows:
         if not info.paused:
             pause = Pause(self._world.now(), self._world.session.actor, None if reason is None else reason.strip())
             self._change(workflow_id, paused=True, pause=pause)
-            self._world.change_schedule(workflow_id, status="paused", next_fire_at=None, overdue=False)
 
     async def unpause(self, workflow_id: str, *, reason: str | None = None) -> None:
         """See WorkflowsPort."""
@@ -114,10 +113,6 @@ class FakeWorkflows:
         info = self._changeable(workflow_id, reason).info
         if info.paused:
             self._change(workflow_id, paused=False, pause=None)
-            schedule = self._world.schedule_of(workflow_id)
-            every = self._world.every.get(schedule.schedule_id) if schedule is not None else None
-            following = None if every is None else self._world.now() + every
-            self._world.change_schedule(workflow_id, status="scheduled", next_fire_at=following)
 
     async def limit(self, workflow_id: str, runs: int) -> None:
         """See WorkflowsPort."""

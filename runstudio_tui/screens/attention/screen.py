@@ -22,11 +22,13 @@ from runstudio_tui.widgets.line import Line, Span, justify, line
 from runstudio_tui.widgets.virtual_list import Keys, RowState, VirtualList
 
 WORDS: Final = {
+    AttentionKind.WORKERS: ("✖", "no worker"),
     AttentionKind.DUTY: ("✖", "duty overdue"),
     AttentionKind.STUCK: ("▲", "stuck"),
     AttentionKind.STALLED: ("▲", "no progress"),
     AttentionKind.TASK_FAILING: ("✖", "task failing"),
     AttentionKind.TASK_TIMING_OUT: ("✖", "task too slow"),
+    AttentionKind.STORES: ("≠", "stores"),
     AttentionKind.LAUNCH: ("✖", "not launched"),
     AttentionKind.DELIVERY: ("✖", "not delivered"),
     AttentionKind.SCHEDULE: ("▲", "schedule"),
@@ -151,10 +153,10 @@ class AttentionScreen(StudioScreen):
             self.studio_app.go_to("tasks", item.task_id)
         elif item.kind is AttentionKind.SCHEDULE and item.workflow_id is not None:
             self.studio_app.go_to("workflows", item.workflow_id)
-        elif item.kind in (AttentionKind.JOB, AttentionKind.ALERT):
-            self.studio_app.go_to("system")
         elif item.run_id is not None:
             self.studio_app.open_run(item.run_id)
+        else:
+            self.studio_app.go_to("system")
 
     def _why(self) -> None:
         item = self.current

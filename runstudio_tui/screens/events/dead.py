@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from textual.binding import BindingType
 
 from engine.errors import NotFound
-from engine.records import Delivery, EventDetail, Page
+from engine.records import Count, Delivery, EventDetail, JobKind, Page
 from runstudio_tui.actions import Scope
 from runstudio_tui.domain.filter_words import FilterKey
 from runstudio_tui.domain.record_states import DELIVERY_STATES
@@ -18,6 +18,7 @@ from runstudio_tui.screens.dialogs.targets import SettlingDialog, Words, outcome
 from runstudio_tui.screens.events.rows import dead_detail, dead_line, dead_titles, delivery_target
 from runstudio_tui.screens.list_screen import ListScreen
 from runstudio_tui.store.event_flows import DEAD, RedeliverFlow
+from runstudio_tui.store.jobs import Everything
 from runstudio_tui.store.session import Studio
 from runstudio_tui.store.targets import TargetOf
 from runstudio_tui.text import safe
@@ -95,6 +96,14 @@ class DeadLettersScreen(ListScreen[Delivery, Letter]):
         }
 
     def _redeliver_all(self) -> None:
+        """The loaded ones, each told of; when there are more, all that there are, as a job."""
+        if self.rows.more:
+            status = self.filter.values.get("status", "dead")
+            known = Count(len(self.rows), capped=True)
+            self.studio_app.submit_job(
+                Everything((JobKind.REDELIVER,), status, self.filter.text, known, "delivery", "deliveries")
+            )
+            return
         loaded = [self.rows.get(self.rows.id_at(place)) for place in range(len(self.rows))]
         self._redeliver([row for row in loaded if row is not None], 0)
 

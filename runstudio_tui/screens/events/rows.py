@@ -14,6 +14,8 @@ from runstudio_tui.widgets.cells import cut, pad
 from runstudio_tui.widgets.line import Line, Span, line
 from runstudio_tui.widgets.line_list import Row
 
+WIDE = 100
+"""Columns from which names of events and targets have all the room they need."""
 _STATUS = 13
 _KEY = 16
 _AT = 13
@@ -95,31 +97,40 @@ def delivery_rows(row: Delivery, now: datetime, zone: tzinfo, cells: int) -> lis
 
 def dead_titles(cells: int) -> Line:
     """The heading of the dead letters."""
-    return line(Span(cut(f"  {pad('STATUS', 11)}{pad('EVENT', 22)}{pad('TO', 26)}{pad('SINCE', 10)}WHY", cells), "dim"))
+    event, to = _dead_cells(cells)
+    head = f"  {pad('STATUS', 11)}{pad('EVENT', event)}{pad('TO', to)}{pad('SINCE', 10)}WHY"
+    return line(Span(cut(head, cells), "dim"))
 
 
 def dead_line(row: Delivery, marked: bool, now: datetime, zone: tzinfo, cells: int) -> Line:
     """One row of the dead letters."""
-    state = DELIVERY_STATES[row.status]
+    state, (event, to) = DELIVERY_STATES[row.status], _dead_cells(cells)
     return line(
         Span("* " if marked else "  ", "accent"),
         Span(pad(f"{state.glyph} {state.word}", 11), state.tone),
-        pad(cut(safe(row.event_name or "–"), 21), 22),
-        pad(cut(delivery_target(row), 25), 26),
+        pad(cut(safe(row.event_name or "–"), event - 1), event),
+        pad(cut(delivery_target(row), to - 1), to),
         Span(pad(moment(row.settled_at or row.created_at, now, zone), 10), "dim"),
-        Span(cut(safe(row.last_error or row.reason or ""), max(cells - 71, 0)), "dim"),
+        Span(cut(safe(row.last_error or row.reason or ""), max(cells - event - to - 23, 0)), "dim"),
     )
+
+
+def _dead_cells(cells: int) -> tuple[int, int]:
+    """Of the event and of the target: a narrow list keeps room for why."""
+    return (22, 26) if cells >= WIDE else (19, 17)
 
 
 def delivery_target(row: Delivery) -> str:
     """Where a delivery goes: its kind, and the workflow or the beginning of the id. Safe to draw."""
+    if not row.target:
+        return safe(row.kind)
     return f"{safe(row.kind)} {safe(row.workflow_id) if row.workflow_id else short_id(row.target)}"
 
 
 def dead_detail(row: Delivery, event: EventDetail | None, now: datetime, zone: tzinfo, cells: int) -> list[Row]:
     """Everything of one dead delivery, and the event it is of."""
     rows = delivery_rows(row, now, zone, cells)
-    rows += fact("target", row.target, cells)
+    rows += fact("target", row.target or "none: the event could not be routed", cells)
     rows += fact("key", row.key or "–", cells)
     rows += fact("delivery", row.delivery_id, cells)
     if row.run_id is not None:

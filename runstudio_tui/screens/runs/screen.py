@@ -10,7 +10,7 @@ from textual import events, on, work
 from textual.binding import BindingType
 
 from engine.errors import EngineError
-from engine.records import Change, ChangeKind, RunRow
+from engine.records import Change, ChangeKind, Count, RunRow
 from engine.wording import counted
 from runstudio_tui.actions import Scope, Situation
 from runstudio_tui.domain.filter_text import KEYS
@@ -23,6 +23,7 @@ from runstudio_tui.screens.runs.preview_lines import preview_lines
 from runstudio_tui.screens.runs.rows import Needs, counters, matching_text, place, row_line, titles
 from runstudio_tui.store.export import export_of_filter, export_of_marked
 from runstudio_tui.store.feed import Poller
+from runstudio_tui.store.jobs import OF_RUNS, Everything
 from runstudio_tui.store.journal import Weight
 from runstudio_tui.store.preview import PreviewedRun
 from runstudio_tui.store.runs import RunsAnswer
@@ -282,6 +283,7 @@ class RunsScreen(RunsFiltering):
             "runs.go_on": self._go_on,
             "runs.why": self._why,
             "runs.export": self._export,
+            "runs.job": self._job,
             "runs.filter": self.edit_filter,
             "runs.mark": self._list.toggle_mark,
             "runs.mark_span": self._list.mark_span,
@@ -350,7 +352,9 @@ class RunsScreen(RunsFiltering):
     def _mark_all(self) -> None:
         self._list.mark_all()
         if self._list.marks and self.store.more:
-            self.say(f"marked: the {counted(len(self._list.marks), 'loaded run')}; there are more (G loads them)")
+            self.say(
+                f"marked: the {counted(len(self._list.marks), 'loaded run')}; there are more (G loads them, J: all that match)"
+            )
 
     def _export(self) -> None:
         runs, at = self.studio.backend.runs, self.studio.time.now().astimezone(self.studio.zone)
@@ -360,6 +364,11 @@ class RunsScreen(RunsFiltering):
             self.studio_app.export(export_of_marked(runs, named, at))
         else:
             self.studio_app.export(export_of_filter(runs, self.store.meant_now(), self.store.counts, at))
+
+    def _job(self) -> None:
+        query, counts = self.store.meant_now(), self.store.counts
+        matching = counts.matching(query) if counts is not None else Count(len(self.store), self.store.more)
+        self.studio_app.submit_job(Everything(OF_RUNS, query, self.store.filter.text, matching, "run", "runs"))
 
     def _after_action(self) -> None:
         self._list.clear_marks()

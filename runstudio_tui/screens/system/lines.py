@@ -8,9 +8,20 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from engine.advice import WORKER
-from engine.records import AlertMessage, Health, Installation, Job, JobState, PartState, QuotaUsage, RunRow, WorkerInfo
+from engine.records import (
+    AlertMessage,
+    Health,
+    Installation,
+    Job,
+    JobKind,
+    JobState,
+    PartState,
+    QuotaUsage,
+    RunRow,
+    WorkerInfo,
+)
 from engine.wording import counted
-from runstudio_tui.domain.present import live_duration, moment
+from runstudio_tui.domain.present import full_moment, live_duration, moment
 from runstudio_tui.text import safe
 from runstudio_tui.widgets.cells import pad
 from runstudio_tui.widgets.line import Line, Span, line
@@ -28,6 +39,8 @@ QUOTA_RUN: Final = "quota:"
 """Beginning of the key of the row of a run that waits for quota."""
 JOB: Final = "job:"
 """Beginning of the key of the row of a job."""
+TROUBLE: Final = ":trouble"
+"""End of the key of the row below it, which says what keeps the job."""
 _JOBS: Final = {
     JobState.QUEUED: ("○", "text"),
     JobState.RUNNING: ("●", "running"),
@@ -152,10 +165,34 @@ def _jobs(jobs: tuple[Job, ...], now: datetime, zone: tzinfo) -> Iterator[Row]:
         failed = f", {job.failed:,} failed" if job.failed else ""
         since = moment(job.created_at, now, zone)
         about = f"{pad(job.kind.value, 10)} {pad(settled + failed, 24)} {pad(since, 9)} {pad(safe(job.actor), 10)} "
-        made = line("  ", Span(f"{glyph} {pad(job.state.value, 9)}", tone), about, safe(job.filter_text or "all runs"))
+        chosen = safe(job.filter_text or _everything(job))
+        made = line("  ", Span(f"{glyph} {pad(job.state.value, 9)}", tone), about, chosen)
         yield Row(made, copy=job.job_id, key=f"{JOB}{job.job_id}")
         if job.trouble:
-            yield Row(line(" " * 13, Span(safe(job.trouble), "attention")))
+            told = line(" " * 13, Span(safe(job.trouble), "attention"))
+            yield Row(told, copy=job.job_id, key=f"{JOB}{job.job_id}{TROUBLE}")
+
+
+def job_text(job: Job, zone: tzinfo) -> str:
+    """Everything of a job, for reading and for a ticket; not safe to draw."""
+    told = [
+        f"{job.kind.value} {job.state.value}, by {job.actor}: {job.reason}",
+        f"filter     {job.filter_text or _everything(job)}",
+        f"frozen at  {full_moment(job.frozen_at, zone)}",
+        f"settled    {job.done:,} done, {job.skipped:,} skipped, {job.failed:,} failed, {job.left:,} left of {job.total:,}",
+    ]
+    if not job.filled:
+        told.append("           targets are still being collected")
+    if job.trouble:
+        told.append(f"kept by    {job.trouble}")
+    told += ["", f"runstudio jobs show {job.job_id}", "says of each why it was skipped or failed"]
+    if job.kind is JobKind.EXPORT:
+        told += ["", f"runstudio jobs download {job.job_id} -o FILE", "writes what was exported"]
+    return "\n".join(told)
+
+
+def _everything(job: Job) -> str:
+    return "all deliveries" if job.kind is JobKind.REDELIVER else "all runs"
 
 
 def _alerts(given_up: tuple[AlertMessage, ...], now: datetime, zone: tzinfo) -> Iterator[Row]:

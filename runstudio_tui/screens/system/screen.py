@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from textual import work
+from textual import on, work
 from textual.binding import BindingType
 
 from engine.errors import EngineError
@@ -14,13 +14,15 @@ from engine.records import Job, JobState, MessageState, RunRow
 from runstudio_tui.actions import Scope, Situation
 from runstudio_tui.screens.base import Handlers, StudioScreen, screen_bindings
 from runstudio_tui.screens.dialogs.go_on import GoOnDialog
-from runstudio_tui.screens.system.lines import JOB, QUOTA_RUN, SystemAnswer, system_rows
+from runstudio_tui.screens.system.ending import EndJobDialog
+from runstudio_tui.screens.system.lines import JOB, QUOTA_RUN, TROUBLE, SystemAnswer, job_text, system_rows
 from runstudio_tui.store.feed import Poller
 from runstudio_tui.store.journal import Weight
 from runstudio_tui.store.quota import FOR_QUOTA, all_for_quota
 from runstudio_tui.store.session import Studio
-from runstudio_tui.widgets.line import Span, line
+from runstudio_tui.widgets.line import Span, line, plain
 from runstudio_tui.widgets.line_list import LineList, Row
+from runstudio_tui.widgets.virtual_list import VirtualList
 
 _PAUSED_SHOWN = 100
 _JOBS_SHOWN = 10
@@ -98,13 +100,23 @@ class SystemScreen(StudioScreen):
     @property
     def job(self) -> Job | None:
         """The job under the cursor."""
-        key = (self.lines.cursor or "").removeprefix(JOB)
+        key = (self.lines.cursor or "").removeprefix(JOB).removesuffix(TROUBLE)
         known = self._answer.jobs if self._answer is not None else ()
         return next((job for job in known if job.job_id == key), None)
 
     def situation(self) -> Situation:
         """See StudioScreen."""
-        return Situation(level=self.studio.level, run=self.current, row=self.job, rows=len(self.paused))
+        return Situation(
+            level=self.studio.level,
+            run=self.current,
+            row=self.job,
+            rows=len(self.paused),
+            can_open=self.job is not None or bool(self.lines.cut_text),
+        )
+
+    @on(VirtualList.Moved, "#system")
+    def _moved(self) -> None:
+        self.show_chrome()
 
     def handlers(self) -> Handlers:
         """See StudioScreen."""
@@ -112,6 +124,7 @@ class SystemScreen(StudioScreen):
             "system.open": self._open,
             "system.copy": self._copy,
             "system.hold": self._hold,
+            "system.end_job": self._end_job,
             "system.go_on": lambda: self._go_on([run for run in (self.current,) if run is not None]),
             "system.go_on_all": self._all_go_on,
         }
@@ -140,6 +153,12 @@ class SystemScreen(StudioScreen):
         self.say(f"the job {'is held up' if changed.state is JobState.PAUSED else 'goes on'}", Weight.INFO)
         self._poller.refresh_now()
 
+    def _end_job(self) -> None:
+        job = self.job
+        if job is not None:
+            dialog = EndJobDialog(self.studio, [job], self.studio_app.copy)
+            self.studio_app.settle(dialog, "job", self._poller.refresh_now)
+
     def _go_on(self, rows: list[RunRow]) -> None:
         self.studio_app.act_on_runs(GoOnDialog, rows, 0, "quota", self._poller.refresh_now)
 
@@ -147,6 +166,10 @@ class SystemScreen(StudioScreen):
         run = self.current
         if run is not None:
             self.studio_app.open_run(run.run_id)
+        elif self.job is not None:
+            self.studio_app.show_text("The job", job_text(self.job, self.studio.zone))
+        elif self.lines.current is not None and self.lines.cut_text:
+            self.studio_app.show_text("The whole line", plain(self.lines.current.line).strip())
 
     def _copy(self) -> None:
         self.studio_app.copy(self.lines.current_text, "line")

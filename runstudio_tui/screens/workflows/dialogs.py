@@ -60,8 +60,8 @@ class PauseDialog(WorkflowsDialog):
         done="paused",
         keep="Leave it",
         keep_all="Leave them",
-        about="Starts by hand are refused, triggers wait, its schedule rests. Runs that are under way go on.",
-        about_all="Starts by hand are refused, triggers wait, their schedules rest. Runs that are under way go on.",
+        about="Starts by hand are refused; triggers and its schedule queue runs. Runs that are under way go on.",
+        about_all="Starts by hand are refused; triggers and their schedules queue runs. Runs that are under way go on.",
     )
 
     def __init__(self, studio: Studio, rows: Sequence[Workflow], lost: int, copy: Copy) -> None:
@@ -77,8 +77,8 @@ class UnpauseDialog(WorkflowsDialog):
         done="unpaused",
         keep="Leave it",
         keep_all="Leave them",
-        about="It starts runs again. Times of its schedule that passed meanwhile are not made up for.",
-        about_all="They start runs again. Times of their schedules that passed meanwhile are not made up for.",
+        about="It starts runs again, first those that were queued meanwhile.",
+        about_all="They start runs again, first those that were queued meanwhile.",
         asks_reason=False,
     )
 

@@ -37,7 +37,7 @@ def overview_rows(detail: WorkflowDetail, times: Times, callers: Callers, view: 
         rows += _owner_rows(detail.published.definition, cells)
     rows += _starter_rows(row, callers, cells)
     if row.schedule is not None:
-        rows += schedule_rows(row.schedule, times, detail.fires, view)
+        rows += schedule_rows(row.schedule, times, detail.fires, view, paused=row.paused)
     rows += _version_rows(detail.versions, zone, cells)
     if detail.published is not None:
         rows += _step_rows(detail.published, cells)

@@ -29,8 +29,8 @@ class View:
     cells: int
 
 
-def schedule_rows(row: Schedule, times: Times, fires: tuple[Fire, ...], view: View) -> list[Row]:
-    """All lines of a schedule."""
+def schedule_rows(row: Schedule, times: Times, fires: tuple[Fire, ...], view: View, *, paused: bool) -> list[Row]:
+    """All lines of a schedule. ``paused``: its workflow is."""
     cells = view.cells
     rows = [heading("schedule")]
     when = f"{row.cron} {row.timezone}" if row.cron is not None else f"once, {to_the_second(row.run_at, view.zone)}"
@@ -43,7 +43,9 @@ def schedule_rows(row: Schedule, times: Times, fires: tuple[Fire, ...], view: Vi
     if row.last_error:
         rows += fact("error", row.last_error, cells, "failed")
     rows += _time_rows(row, times, view)
-    if row.status != "paused":
+    if paused and row.status == "scheduled":
+        rows += fact("paused", "what comes due meanwhile is queued", cells, "attention")
+    if not paused:
         rows += fact("hand", "f fires it once, now", cells, "dim", copy=f"runstudio schedules fire {row.workflow_id}")
     for number, fire in enumerate(fires):
         rows += _fire_rows(fire, "last" if not number else "", view)

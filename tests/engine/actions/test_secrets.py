@@ -166,6 +166,11 @@ async def test_f4_a_variable_that_is_not_utf8() -> None:
         repr({"token": CANARY}),
         f"https://example.com/?token={quote(CANARY, safe='')}",
         base64.b64encode(CANARY.encode()).decode(),
+        base64.b64encode(f"user:{CANARY}".encode()).decode(),
+        base64.b64encode(f"user1:{CANARY}!".encode()).decode(),
+        CANARY.upper(),
+        CANARY[::-1],
+        CANARY.encode().hex(),
     ],
 )
 def test_every_form_of_a_secret_is_masked(text: str) -> None:
@@ -173,6 +178,18 @@ def test_every_form_of_a_secret_is_masked(text: str) -> None:
     assert "c4nary" not in json.dumps(scrubbed)
     assert base64.b64encode(CANARY.encode()).decode()[:12] not in json.dumps(scrubbed)
     assert PLACEHOLDER in scrubbed["deep"][0].popitem()[1]
+
+
+def test_a_secret_in_pieces_is_masked() -> None:
+    assert scrub({"pieces": list(CANARY), "other": ["a", "b"]}, [CANARY]) == {
+        "pieces": [PLACEHOLDER] * len(CANARY),
+        "other": ["a", "b"],
+    }
+
+
+def test_a_part_of_a_secret_is_left_alone() -> None:
+    """What is scrubbed is data that runs go on with: a word that a secret happens to begin with must not be taken out of it."""
+    assert scrub("in production", ["production-key-1"]) == "in production"
 
 
 def test_a_short_secret_is_masked_only_where_it_stands_alone() -> None:

@@ -10,9 +10,10 @@ import pytest_asyncio
 from engine import Engine
 from engine.worker.host import WorkerHost
 from tests.engine.operations.conftest import context, execute, query, store
+from tests.engine.pooled import database_url, direct_database_url
 from tests.engine.worker.hosts import ready, running, settings
 
-__all__ = ["context", "execute", "query", "store"]
+__all__ = ["context", "database_url", "direct_database_url", "execute", "query", "store"]
 
 ORDER = {
     "id": "order",
@@ -38,6 +39,12 @@ def environment(database_url: str, temporal_address: str, monkeypatch: pytest.Mo
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     return variables
+
+
+@pytest.fixture
+def past_the_pooler(environment: dict[str, str], direct_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a test that counts our sessions: the pooler keeps its own."""
+    monkeypatch.setenv("DATABASE_URL", direct_database_url)
 
 
 @pytest_asyncio.fixture

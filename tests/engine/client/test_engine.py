@@ -30,7 +30,7 @@ async def test_a_run_is_started_told_of_its_event_and_waited_for(engine: Engine,
     with pytest.raises(TimedOut):
         await engine.runs.wait(run.run_id, timeout=0)
     await engine.events.submit("order.paid", {"amount": 20}, key="42")
-    done = await engine.runs.wait(run.run_id, timeout=60)
+    done = await engine.runs.wait(run.run_id, timeout=250)
     assert (done.run_id, done.status) == (run.run_id, RunStatus.SUCCEEDED)
     assert (await engine.runs.output(run.run_id)).value["paid"] == 20
     entries = await query("SELECT DISTINCT actor, actor_remark, actor_source FROM workflow_audit_log")
@@ -51,11 +51,12 @@ async def test_an_order_its_run_and_its_event_in_one_transaction(engine: Engine,
         assert run.pending
         with pytest.raises(NotFound):
             await engine.runs.wait(run.run_id, timeout=0)
-    done = await engine.runs.wait(run.run_id, timeout=60)
+    done = await engine.runs.wait(run.run_id, timeout=250)
     assert done.status is RunStatus.SUCCEEDED
     assert len(await query("SELECT 1 FROM workflow_runs")) == 1
 
 
+@pytest.mark.usefixtures("past_the_pooler")
 async def test_any_number_of_tasks_use_one_engine(engine: Engine, query: Query) -> None:
     async def one(number: int) -> str:
         run = await engine.runs.start("order", {"orderId": str(number)})
@@ -106,6 +107,7 @@ async def test_a_database_without_the_schema_is_refused_and_let_go_of(empty_data
         await until(gone)
 
 
+@pytest.mark.usefixtures("past_the_pooler")
 async def test_closing_lets_go_of_every_connection_and_may_be_repeated(engine: Engine, query: Query) -> None:
     other = Engine.from_env()
     await other.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -20,7 +19,7 @@ from engine.store.database.transactions import writing
 from tests.engine.client.conftest import ORDER, ORDER_SCHEMA
 from tests.engine.operations.conftest import Query
 from tests.engine.worker.hosts import ready, running, settings
-from tests.pooler import pooler
+from tests.not_run import needed
 
 LAUNCHES = 100
 AT_ONCE = 10
@@ -38,10 +37,9 @@ QUICK = {
 }
 
 
-@pytest.fixture
-def pooled_url(database_url: str) -> Iterator[str]:
-    with pooler(database_url) as url:
-        yield url
+@pytest.fixture(autouse=True)
+def _not_without_a_pooler() -> None:
+    needed("pgbouncer")
 
 
 async def launch(engine: Engine, first: int) -> list[Started]:
@@ -49,16 +47,16 @@ async def launch(engine: Engine, first: int) -> list[Started]:
     return await asyncio.gather(*(engine.runs.start("quick", {"n": number}) for number in numbers))
 
 
-async def all_sessions(database_url: str, sql: str) -> list[tuple[object, ...]]:
-    async with await psycopg.AsyncConnection.connect(libpq_url(database_url)) as direct:
+async def all_sessions(direct_url: str, sql: str) -> list[tuple[object, ...]]:
+    async with await psycopg.AsyncConnection.connect(libpq_url(direct_url)) as direct:
         return await (await direct.execute(sql)).fetchall()
 
 
 @pytest.mark.parametrize("direct", [False, True], ids=["polls", "listens on a direct URL"])
 async def test_everything_works_through_a_pooler(
-    database_url: str, pooled_url: str, temporal_address: str, query: Query, direct: bool
+    direct_database_url: str, database_url: str, temporal_address: str, query: Query, direct: bool
 ) -> None:
-    given = settings(pooled_url, temporal_address, direct_database_url=database_url if direct else None)
+    given = settings(database_url, temporal_address, direct_database_url=direct_database_url if direct else None)
     async with running(given) as worker, Engine(given, actor="shop") as engine:
         await ready(worker)
         await engine.events.set_correlation_paths({"order.paid": ["orderId"]})
@@ -77,14 +75,14 @@ async def test_everything_works_through_a_pooler(
         parts = {part.name: part for part in (await engine.system.health()).parts}
         assert "through a pooler" in parts["postgres"].detail
         assert ("RUNSTUDIO_DIRECT_DATABASE_URL" in parts["postgres"].detail) is not direct
-        assert bool(await all_sessions(database_url, LISTENING)) is direct
-    assert await all_sessions(database_url, ADVISORY_LOCKS) == []
+        assert bool(await all_sessions(direct_database_url, LISTENING)) is direct
+    assert await all_sessions(direct_database_url, ADVISORY_LOCKS) == []
     failed = "SELECT error_json FROM workflow_runs WHERE status <> 'CANCELED' AND error_json IS NOT NULL"
     assert await query(failed) == []
 
 
-async def test_a_wait_for_a_lock_ends_through_a_pooler_too(pooled_url: str) -> None:
-    store = create_store_engine(pooled_url)
+async def test_a_wait_for_a_lock_ends_through_a_pooler_too(database_url: str) -> None:
+    store = create_store_engine(database_url)
     async with writing(store) as connection:
         assert (await connection.exec_driver_sql("SHOW lock_timeout")).scalar_one() == "10s"
         assert (await connection.exec_driver_sql("SHOW timezone")).scalar_one() == "UTC"
@@ -95,7 +93,7 @@ async def test_a_wait_for_a_lock_ends_through_a_pooler_too(pooled_url: str) -> N
     await store.dispose()
 
 
-def test_migrations_refuse_a_pooler_and_take_the_direct_url(database_url: str, pooled_url: str) -> None:
+def test_migrations_refuse_a_pooler_and_take_the_direct_url(database_url: str, direct_database_url: str) -> None:
     with pytest.raises(Invalid, match=r"CONNECTION_POOLED.*RUNSTUDIO_DIRECT_DATABASE_URL"):
-        migrate(pooled_url)
-    migrate(Settings.load(database_url=pooled_url, direct_database_url=database_url).session_database_url)
+        migrate(database_url)
+    migrate(Settings.load(database_url=database_url, direct_database_url=direct_database_url).session_database_url)

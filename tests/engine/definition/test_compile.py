@@ -32,6 +32,8 @@ def following(plan: Plan, label: str) -> str:
 class Unmetered:
     """A meter without limits."""
 
+    rounds = False
+
     def clock(self) -> str:
         return "2026-01-01T00:00:00.000Z"
 

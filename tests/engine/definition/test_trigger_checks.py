@@ -119,7 +119,7 @@ def test_an_inferred_schema_needs_an_event() -> None:
         ("", ["INVALID_WORKFLOW_DEFINITION", "TIME_TRIGGER_RUN_AT_REQUIRED"]),
     ],
 )
-def test_schedules(run_at: str, expected: list[str]) -> None:
+def test_f15_f16_when_a_schedule_may_run(run_at: str, expected: list[str]) -> None:
     assert codes({"type": "schedule", "runAt": run_at}) == expected
 
 
@@ -174,7 +174,7 @@ BAD_SCHEDULES: list[Any] = [
 
 
 @pytest.mark.parametrize("cron", BAD_SCHEDULES)
-def test_bad_schedules(cron: Any) -> None:
+def test_f17_bad_schedules(cron: Any) -> None:
     assert cron_problem(cron)
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import ProgrammingError
 
 from engine.contract import IGNORED_VARIABLES, TASK_QUEUE
+from engine.devstack.postgres_programs import program
 from engine.settings import Settings
+from engine.store.database.engine import create_store_engine
 
 REPOSITORY = Path(__file__).parents[3]
 TEXT = (REPOSITORY / "compose.yaml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 
-RUN_ONCE = {"temporal-schema", "temporal-namespace", "migrate"}
+RUN_ONCE = {"temporal-schema", "temporal-namespace", "migrate", "service-login"}
 OURS = {"migrate", "worker", "studio"}
+SERVICE = "runstudio_service"
 
 
 def waits_for(name: str) -> dict[str, str]:
@@ -48,7 +55,8 @@ def test_ours_are_given_only_variables_that_exist(name: str) -> None:
     defaults = {variable: re.sub(r"\$\{\w+:-(.*?)\}", r"\1", value) for variable, value in environment.items()}
     settings = Settings.model_validate(defaults)
     assert settings.temporal_address == "temporal:7233"
-    assert settings.required_database_url() == "postgresql+psycopg://runstudio:runstudio@postgres:5432/runstudio"
+    login = "runstudio" if name == "migrate" else SERVICE
+    assert settings.required_database_url() == f"postgresql+psycopg://{login}:runstudio@postgres:5432/runstudio"
 
 
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - RUN_ONCE))
@@ -64,8 +72,38 @@ def test_nothing_starts_before_what_it_needs_is_ready() -> None:
             assert condition == needed, f"{name} waits for {other}"
     assert waits_for("migrate").keys() == {"postgres"}
     assert waits_for("temporal").keys() == {"temporal-schema"}
+    assert waits_for("service-login").keys() == {"migrate"}
     for name in ("worker", "studio"):
-        assert waits_for(name).keys() == {"migrate", "temporal-namespace"}
+        assert waits_for(name).keys() == {"service-login", "temporal-namespace"}
+
+
+async def test_the_service_logs_in_with_its_own_password_and_changes_no_schema(database_url: str) -> None:
+    """What ``service-login`` runs, run on a real Postgres, twice as two ``up`` would."""
+    service, url = SERVICES["service-login"], make_url(database_url)
+    shell, flags = service["entrypoint"]
+    server = {"PGHOST": url.query["host"], "PGDATABASE": url.database, "PGUSER": url.username}
+    programs = Path(program("psql")).parent
+    given = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "SERVICE_PASSWORD": 'it\'s "secret" :x'}
+    assert server.keys() | {"PGPASSWORD", "SERVICE_PASSWORD"} == service["environment"].keys()
+    owner = create_store_engine(database_url)
+    try:
+        for _ in range(2):
+            [command] = (part.replace("$$", "$") for part in service["command"])
+            done = await asyncio.create_subprocess_exec(shell, flags, command, env={**server, **given})
+            assert await done.wait() == 0
+        async with owner.begin() as connection:
+            role = text("SELECT rolcanlogin, rolpassword IS NOT NULL FROM pg_authid WHERE rolname = :role")
+            assert (await connection.execute(role, {"role": SERVICE})).one() == (True, True)
+        store = create_store_engine(url.set(username=SERVICE).render_as_string(False))
+        async with store.begin() as connection:
+            assert (await connection.execute(text("SELECT count(*) FROM workflow_runs"))).scalar_one() == 0
+            with pytest.raises(ProgrammingError, match="permission denied"):
+                await connection.execute(text("CREATE TABLE mine (n int)"))
+        await store.dispose()
+    finally:
+        async with owner.begin() as connection:
+            await connection.execute(text(f"ALTER ROLE {SERVICE} NOLOGIN PASSWORD NULL"))
+        await owner.dispose()
 
 
 def test_temporal_has_a_database_of_its_own_and_both_persist() -> None:

@@ -19,7 +19,7 @@ from tests.engine.devstack.processes_seen import MakeStack, processes_of, silent
 
 PROGRAM = Path(__file__).parent / "session_program.py"
 REPOSITORY = PROGRAM.parents[3]
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 240.0
 
 
 class Studio:

@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
-from tests.engine.expression.conftest import evaluate, failure_of, outcome_of
+from engine.expression import compile_expression
+from tests.engine.expression.conftest import NOW, evaluate, failure_of, outcome_of
 
+BIG = 2**60 + 1
 CONTEXT: dict[str, Any] = {
     "n": 5,
     "s": "text",
     "nothing": None,
     "list": [3, 1],
     "o": {"a": 1},
-    "big": 2**60 + 1,
+    "big": BIG,
     "rate": 1.0,
 }
 MISSING = ("evaluate", "no-json-result")
@@ -136,21 +138,22 @@ def test_long_chains_cost_no_depth() -> None:
 
 
 @pytest.mark.parametrize(
-    "source",
+    ("source", "rounded"),
     [
-        "9007199254740992 + 1",
-        "-9007199254740992 - 1",
-        "3037000500 * 3037000500",
-        "big + 1",
-        "1 - big",
-        "big - big",
-        "big / 2",
-        "big % 7",
-        "big * 1.5",
-        "0.5 + big",
+        ("9007199254740992 + 1", 2.0**53 + 1),
+        ("-9007199254740992 - 1", -(2.0**53) - 1),
+        ("3037000500 * 3037000500", 3037000500.0 * 3037000500.0),
+        ("big + 1", float(BIG) + 1),
+        ("1 - big", 1 - float(BIG)),
+        ("big - big", 0),
+        ("big / 2", float(BIG) / 2),
+        ("big % 7", float(BIG) % 7),
+        ("big * 1.5", float(BIG) * 1.5),
+        ("0.5 + big", 0.5 + float(BIG)),
     ],
 )
-def test_integers_beyond_what_a_double_holds_are_refused_not_rounded(source: str) -> None:
+def test_integers_beyond_what_a_double_holds_are_refused_and_were_rounded_once(source: str, rounded: float) -> None:
     failure = failure_of(source, CONTEXT)
     assert failure.kind == "type"
     assert "integers up to 2^53" in failure.message
+    assert compile_expression(source).evaluate(CONTEXT, lambda: NOW, rounds=True) == rounded

@@ -13,8 +13,9 @@ from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import NondeterminismError
 
-from engine.contract import SEMANTICS_VERSION
+from engine.contract import SEMANTICS_VERSION, TEMPORAL_CLOCK_SEMANTICS
 from engine.interpreter import effects as fx
+from engine.interpreter.run_state import RunState
 from engine.temporal.data_converter import OrderedJsonPayloads
 from engine.workflow import calls, chains, perform, run_workflow
 from engine.workflow.effort import Effort
@@ -54,8 +55,29 @@ async def test_replays(path: Path) -> None:
     await replayer().replay_workflow(history_of(path))
 
 
-async def replay(name: str) -> None:
-    await replayer().replay_workflow(history_of(DIRECTORY / SEMANTICS_VERSION / f"{name}.json"))
+async def replay(name: str, version: str = SEMANTICS_VERSION) -> None:
+    await replayer().replay_workflow(history_of(DIRECTORY / version / f"{name}.json"))
+
+
+@pytest.mark.parametrize(
+    "gate",
+    ["earlier", "rounds"],
+    ids=["keys as they are written, and a loop's failure in its old words", "integers beyond 2^53 rounded"],
+)
+async def test_an_earlier_run_that_computes_by_the_present_rules_is_caught(
+    gate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its history was recorded by the build that had those semantics."""
+    original = RunState.__init__
+
+    def by_the_present_rules(self: RunState, *given: Any) -> None:
+        original(self, *given)
+        setattr(self, gate, False)
+
+    monkeypatch.setattr(RunState, "__init__", by_the_present_rules)
+    # It fails its run, and the history has the answer of one that succeeded.
+    with pytest.raises(RuntimeError, match="Workflow activation completion failed"):
+        await replay("rules_of_values", TEMPORAL_CLOCK_SEMANTICS)
 
 
 async def test_another_kind_of_activity_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

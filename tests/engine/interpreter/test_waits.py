@@ -57,7 +57,7 @@ def test_a_time_that_has_passed_needs_no_timer_but_has_its_row() -> None:
         '"0001-01-01T00:00:00+01:00"', '"9999-12-31T23:59:59-01:00"',
     ],
 )  # fmt: skip
-def test_what_is_no_time_is_a_validation_error(value: str) -> None:
+def test_f1_what_is_no_time_is_a_validation_error(value: str) -> None:
     error = Driver(until(value)).run().finish.error
     assert error is not None
     assert (error["category"], error["code"]) == ("ValidationError", "INVALID_TIME")
@@ -362,3 +362,24 @@ def test_a_failing_output_mapping_starts_no_other_child_and_writes_nothing() -> 
     assert len([effect for effect in run.effects if isinstance(effect, fx.StartChild)]) == 1
     assert run.finish.error is not None
     assert (run.finish.error["category"], run.vars) == ("ExpressionError", {})
+
+
+# --- on record --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [event_wait(timeoutMs=1000), duration(1500)], ids=["event", "time"])
+def test_a_wait_can_be_put_on_record_again_also_by_a_restored_machine(step: dict[str, Any]) -> None:
+    run = Driver(assign("x", n="1"), step)
+    written: fx.Trace = ()
+    while not written:
+        written = run.machine.advance().trace
+    assert run.machine.waiting_records == written
+    again = run.hop().machine.waiting_records
+    assert again == tuple(record for record in written if record.step is not None and record.step.step_id == "w")
+    assert [type(record).__name__ for record in again] == ["StepRecord", "WaitRecord"]
+
+
+def test_nothing_is_waited_for_at_an_action() -> None:
+    run = Driver({"id": "c", "type": "action.call", "config": {"actionId": "a.b", "version": 1}})
+    run.machine.advance()
+    assert run.machine.waiting_records == ()

@@ -134,7 +134,7 @@ def test_a_run_notifies_when_its_state_changes_and_not_at_every_step(database_ur
             " SELECT 'e' || n, 'order.placed', 'received' FROM generate_series(1, 5) AS n"
         )
         sql.execute("NOTIFY runstudio_events, 'that was all'")
-        notices = [(notice.channel, notice.payload) for notice in listener.notifies(timeout=60, stop_after=4)]
+        notices = [(notice.channel, notice.payload) for notice in listener.notifies(timeout=250, stop_after=4)]
     tenant = "00000000-0000-0000-0000-000000000001"
     of_events = [("runstudio_events", tenant), ("runstudio_events", "that was all")]
     assert notices == [("runstudio_runs", f"{tenant}:{run_id}")] * 2 + of_events

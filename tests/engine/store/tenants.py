@@ -19,6 +19,7 @@ _OF_TYPE: Final = {
     "BIGINT": 1,
     "BOOLEAN": False,
     "TEXT": "x",
+    "BLOB": b"x",
     "DATETIME": datetime(2026, 1, 1, tzinfo=UTC),
 }
 _ANYTHING_GOES: Final = """

@@ -1,4 +1,7 @@
-"""Every list of the front door is one round trip to Postgres: its beginning, clock, policy, rows and end are sent together."""
+"""Every list of the front door is one round trip to Postgres: its beginning, clock, policy, rows and end are sent together.
+
+A page with texts that can be copies of what is hidden asks once more, and a third time for documents it has not seen yet.
+"""
 
 from __future__ import annotations
 
@@ -65,17 +68,22 @@ def round_trips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RoundTrips:
 
 @pytest.mark.parametrize("name", PAGES)
 async def test_a_page(front_door: Engine, round_trips: RoundTrips, name: str) -> None:
-    for _ in range(UNTIL_PREPARED):
+    counts = set()
+    for attempt in range(1 + UNTIL_PREPARED):
         round_trips.start()
         page = await PAGES[name](front_door, None)
-        assert round_trips.count == 1
+        if attempt:
+            counts.add(round_trips.count)
+    # One more where rows have a text that can be a copy of what is hidden in their runs.
+    assert counts in ({1}, {2})
+    assert counts == {2} or not any(getattr(row, "error_message", None) for row in page.rows)
     if not name.startswith("runs"):
         return
     assert page.next or len(page.rows) < 3
     if page.next:
         round_trips.start()
         await PAGES[name](front_door, page.next)
-        assert round_trips.count == 1
+        assert round_trips.count <= 3
 
 
 async def test_workflows_with_their_schedules(front_door: Engine, round_trips: RoundTrips) -> None:
@@ -104,6 +112,9 @@ async def test_each_part_of_what_needs_attention(front_door: Engine, round_trips
 
 async def test_the_count_sees_every_round_trip(front_door: Engine, round_trips: RoundTrips) -> None:
     round_trips.start()
-    # Begin, clock and policy, what the run hides, four questions, end.
-    await front_door.runs.get((await front_door.runs.list(limit=1)).rows[0].run_id)
-    assert round_trips.count == 1 + 8
+    [row] = (await front_door.runs.list(limit=1)).rows
+    await front_door.runs.get(row.run_id)
+    round_trips.start()
+    # Begin, clock and policy, what the run hides, its schemas, four questions, end.
+    await front_door.runs.get(row.run_id)
+    assert round_trips.count == 9

@@ -32,7 +32,7 @@ async def running(given: Settings, action_modules: Sequence[str] = ()) -> AsyncI
 
 async def get(host: WorkerHost, path: str) -> httpx.Response:
     """What the health server answers."""
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(timeout=250) as client:
         return await client.get(f"http://127.0.0.1:{host.health.port}{path}")
 
 

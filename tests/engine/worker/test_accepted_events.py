@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -13,14 +14,22 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import DataError
 
 from engine.errors import Conflict
+from engine.operations.actor import Actor
+from engine.operations.attention import attention
 from engine.operations.context import OperationContext
 from engine.operations.events import routing
 from engine.operations.events.correlation_paths import set_correlation_paths
 from engine.operations.events.deliveries import make_due_deliveries
 from engine.operations.events.events import EventRequest, submit_event
+from engine.operations.events.redelivery import redeliver_event
 from engine.operations.events.routing import route_received
+from engine.operations.health import system_health
+from engine.operations.jobs.jobs import get_job, submit_job
+from engine.operations.jobs.settling import take_turn
+from engine.records import AttentionKind, JobKind
 from engine.store.database.transactions import Connection
 from engine.store.events.events import StoredEvent
+from engine.store.events.reading import deliveries_page
 from tests.engine.operations.conftest import add_version
 from tests.engine.worker.test_event_stream import PING, bench, context, settle, store
 from tests.engine.workflow.harness import Bench
@@ -119,6 +128,61 @@ async def test_f42_an_event_that_cannot_be_routed_is_set_aside_and_the_others_ar
     assert await route_received(context) == 3
     marked = await bench.rows("SELECT event_id FROM workflow_runtime_events WHERE error_message LIKE 'ROUTING_FAILED%'")
     assert [row["event_id"] for row in marked if len(row["event_id"]) < 10] == ["odd"]
+    # Both stand where an operator looks: also the one whose id no other delivery has room for.
+    dead = (await deliveries_page(context.store, context.tenant, status="dead")).rows
+    assert {(row.kind, row.status, row.event_name, row.key) for row in dead} == {("routing", "failed", "PING", "k")}
+    assert sorted(len(row.event_id or "") for row in dead) == [3, 2644]
+
+
+async def test_an_event_that_could_not_be_routed_is_seen_and_routed_again(
+    bench: Bench, context: OperationContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ordinary = routing._deliver
+
+    async def bug(_connection: Connection, _events: list[StoredEvent]) -> None:
+        raise DataError("", {}, ValueError("nobody thought of that"))
+
+    await add_version(bench.store, "wf.a", trigger=PING, steps=[set_state("s")])
+    monkeypatch.setattr(routing, "_deliver", bug)
+    for name in ("one", "two"):
+        await submit_event(context, EventRequest("PING", {}, "k", event_id=name))
+    await settle(context)
+    parts = {part.name: part for part in await system_health(context)}
+    assert parts["events"].detail == "2 deliveries were given up; of these 2 events that could not be routed"
+    seen = [item for item in (await attention(context)).items if item.kind is AttentionKind.DELIVERY]
+    assert {(item.event_id, item.reason.partition(":")[0]) for item in seen} == {
+        ("one", "ROUTING_FAILED"),
+        ("two", "ROUTING_FAILED"),
+    }
+    first = next(item.key for item in seen if item.event_id == "one")
+    await redeliver_event(context, first, "is it still so")
+    await settle(context)
+    dead = (await deliveries_page(context.store, context.tenant, status="dead")).rows
+    assert sorted(row.event_id or "" for row in dead) == ["one", "two"], "it is, and both are seen again"
+
+    monkeypatch.setattr(routing, "_deliver", ordinary)
+    await redeliver_event(context, first, "the bug is mended")
+    with pytest.raises(Conflict, match="DELIVERY_NOT_FAILED"):
+        await redeliver_event(context, first, "once more")
+    job = await submit_job(context, JobKind.REDELIVER, "dead", "all of them")
+    worker = replace(context, actor=Actor("17@host", None, "reconciler", "service"))
+    while (await take_turn(worker)).found:
+        pass
+    assert (await get_job(context, job.job.job_id)).done == 1
+    await settle(context)
+    rows = await bench.rows("SELECT event_id, target_kind, status FROM workflow_event_deliveries ORDER BY event_id")
+    assert [tuple(row.values()) for row in rows] == [("one", "launch", "done"), ("two", "launch", "done")]
+    assert await bench.rows("SELECT 1 FROM workflow_runtime_events WHERE error_message IS NOT NULL") == []
+
+
+async def test_an_event_that_is_gone_is_not_routed_again(bench: Bench, context: OperationContext) -> None:
+    await bench.execute(
+        "INSERT INTO workflow_event_deliveries (delivery_id, event_id, target_kind, target, status)"
+        " VALUES (gen_random_uuid(), 'gone', 'routing', '', 'failed')"
+    )
+    [row] = (await deliveries_page(context.store, context.tenant, status="failed")).rows
+    with pytest.raises(Conflict, match="DELIVERY_WITHOUT_EVENT"):
+        await redeliver_event(context, row.delivery_id, "is it there")
 
 
 async def test_f42_a_body_that_cannot_be_read_stops_no_other(bench: Bench, context: OperationContext) -> None:
@@ -137,7 +201,7 @@ async def test_f42_a_body_that_cannot_be_read_stops_no_other(bench: Bench, conte
         " ORDER BY e.event_id"
     )
     assert [tuple(row.values()) for row in rows] == [
-        ("first", "ROUTING_FAILED", None, None),
+        ("first", "ROUTING_FAILED", "failed", "ROUTING_FA"),
         ("second", None, "failed", "UNREADABLE"),
         ("third", None, "done", None),
     ]
@@ -188,9 +252,10 @@ async def test_f40_f14_events_that_a_wait_refuses_are_not_sent_and_found_by_a_wa
     assert len(await bench.rows("SELECT 1 FROM workflow_event_deliveries WHERE status = 'pending'")) == 3_001
     statements = 0
 
-    def counted(*_: Any) -> None:
+    def counted(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         nonlocal statements
-        statements += 1
+        # Over a pooler each transaction is told first how long to wait for locks.
+        statements += not statement.startswith("SET LOCAL")
 
     hooks.listen(context.store.sync_engine, "before_cursor_execute", counted)
     passes = []

@@ -80,12 +80,12 @@ async def deliveries(bench: Bench) -> list[tuple[str, str, str]]:
 
 
 async def test_an_event_wakes_its_wait_within_moments(
-    bench: Bench, context: OperationContext, database_url: str
+    bench: Bench, context: OperationContext, direct_database_url: str
 ) -> None:
     await bench.publish([wait_event("w", key="payload.order")])
     run = await bench.start({"order": "o-1"})
     await run.waiting("event")
-    async with streams(context, database_url):
+    async with streams(context, direct_database_url):
         receipt = await submit_event(context, EventRequest("PING", {"n": 1}, "o-1"))
         row = await run.ended()
     assert row["status"] == "SUCCEEDED"
@@ -169,7 +169,7 @@ async def test_a_mapping_makes_the_payload_and_the_latest_version_is_started(
 
 
 async def test_two_routers_at_once_deliver_each_event_once_and_in_order(
-    bench: Bench, context: OperationContext, database_url: str
+    bench: Bench, context: OperationContext, direct_database_url: str
 ) -> None:
     count = 30
     await bench.publish(
@@ -178,7 +178,7 @@ async def test_two_routers_at_once_deliver_each_event_once_and_in_order(
     await add_version(bench.store, "wf.a", trigger=PING)
     run = await bench.start()
     await run.waiting("event")
-    async with streams(context, database_url, number=2):
+    async with streams(context, direct_database_url, number=2):
         for number in range(count):
             await submit_event(context, EventRequest("PING", {"n": number}, "k", event_id=f"e-{number:03}"))
         row = await run.ended()

@@ -57,12 +57,12 @@ async def test_it_is_there_with_the_commit_and_gone_with_the_rollback(
 
 
 async def test_the_commit_wakes_the_event_stream(
-    bench: Bench, context: OperationContext, database_url: str, connection: Psycopg
+    bench: Bench, context: OperationContext, direct_database_url: str, connection: Psycopg
 ) -> None:
     await bench.publish([wait_event("w", key="payload.order")])
     run = await bench.start({"order": "o-1"})
     await run.waiting("event")
-    async with streams(context, database_url):
+    async with streams(context, direct_database_url):
         await submit_event(context, EventRequest("PING", {"n": 1}, "o-1"), connection)
         await connection.commit()
         assert (await run.ended())["output_json"]["event"] == {"n": 1}

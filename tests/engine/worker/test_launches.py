@@ -70,10 +70,14 @@ async def executions(temporal: Client, run_id: str) -> int:
 
 
 async def test_the_notification_alone_starts_a_run(
-    context: OperationContext, database_url: str, query: Query, monkeypatch: pytest.MonkeyPatch
+    context: OperationContext,
+    database_url: str,
+    direct_database_url: str,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(launches, "SECONDS", 3600.0)
-    async with parts_of(context, database_url, 2), callers_connection(database_url) as connection:
+    async with parts_of(context, direct_database_url, 2), callers_connection(database_url) as connection:
         listeners = (
             "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
             " AND application_name = 'runstudio launches' AND query LIKE 'LISTEN%'"
@@ -89,13 +93,17 @@ async def test_the_notification_alone_starts_a_run(
 
 
 async def test_what_was_committed_while_nobody_listened_is_started_first(
-    context: OperationContext, database_url: str, query: Query, monkeypatch: pytest.MonkeyPatch
+    context: OperationContext,
+    database_url: str,
+    direct_database_url: str,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(launches, "SECONDS", 3600.0)
     async with callers_connection(database_url) as connection:
         await launch_in_transaction(context, LaunchRequest("orders"), connection)
         await connection.commit()
-    async with parts_of(context, database_url, 1):
+    async with parts_of(context, direct_database_url, 1):
         await until(lambda: started(query))
 
 

@@ -55,6 +55,19 @@ def test_the_words_of_an_exception_are_left_out(lines: Any) -> None:
     assert "canary" not in json.dumps([foreign, ours])
 
 
+@pytest.mark.parametrize("level", ["debug", "info", "warning"])
+def test_what_the_sdk_is_sent_is_not_written_down(lines: Any, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # pytest has put its own back for the test itself.
+    [ours] = [handler for handler in logging.getLogger().handlers if type(handler) is logging.StreamHandler]
+    monkeypatch.setattr(sys, "stderr", ours.stream)
+    log_as_json(level)
+    for module in ("_activity", "_workflow", "_workflow_instance"):
+        logger = logging.getLogger(f"temporalio.worker.{module}")
+        logger.debug("Received workflow activation:\n%s", "canary-4711")
+        logger.info("A worker that begins")
+    assert [line["event"] for line in lines()] == (["A worker that begins"] * 3 if level != "warning" else [])
+
+
 def test_the_words_of_a_refusal_of_ours_stay(lines: Any) -> None:
     try:
         raise Conflict("WORKFLOW_PAUSED", "The workflow orders is paused.", "Wait.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from temporalio.client import Client
 
@@ -22,12 +23,17 @@ from tests.engine.operations.crashing import unreachable
 from tests.engine.operations.tasks.asked import start, working
 
 
+async def no_rewrite(activity: str, request: dict[str, Any]) -> None:
+    """Nothing is compared here."""
+    raise AssertionError(f"{activity} was repeated: {request}")
+
+
 @asynccontextmanager
 async def reconciling(context: OperationContext) -> AsyncIterator[PartReport]:
     """The part of the worker, for as long as the block lasts."""
     stop = asyncio.Event()
     report = PartReport("reconciler", 90.0, stop)
-    running = asyncio.create_task(Reconciler(context).run(report))
+    running = asyncio.create_task(Reconciler(context, no_rewrite).run(report))
     try:
         yield report
     finally:

@@ -12,7 +12,10 @@ from temporalio.service import RPCError
 from engine.contract import workflow_id_for
 from engine.store.database.engine import create_store_engine
 from engine.store.database.transactions import Store
+from tests.engine.pooled import database_url, direct_database_url
 from tests.engine.workflow.harness import Bench
+
+__all__ = ["bench", "database_url", "direct_database_url", "idle_bench", "store"]
 
 
 @pytest_asyncio.fixture

@@ -33,7 +33,7 @@ from tests.engine.workflow.quiet import is_quiet
 Steps = list[dict[str, Any]]
 Rows = list[dict[str, Any]]
 SECRETS = {"RUNSTUDIO_SECRET_TOKEN": "canary-4711"}
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 """For what comes for sure: nobody waits that long, but a busy machine may take its time."""
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.contract import workflow_id_for
+import pytest
+
+from engine.contract import TEMPORAL_CLOCK_SEMANTICS, workflow_id_for
+from engine.operations.runs import starting
+from engine.store.runs import runs
 from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.steps import (
     assign,
@@ -51,6 +55,19 @@ async def test_a_child_runs_and_its_outputs_are_mapped(bench: Bench) -> None:
     [step, _] = await run.steps()
     assert step["outcome_json"] == {"childRunId": str(child["run_id"])}
     assert [line["message"] for line in await Run(bench, str(child["run_id"])).logs()] == ["Run started"]
+
+
+async def test_a_child_of_an_earlier_run_has_its_semantics_and_says_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (starting, runs):
+        monkeypatch.setattr(module, "SEMANTICS_VERSION", TEMPORAL_CLOCK_SEMANTICS)
+    await bench.publish([assign("a", sum="payload.n + 1"), quick("q")], "wf.child")
+    outputs = {"vars.by": "childRun.system.runtimeSemanticsVersion", "vars.sum": "childRun.vars.sum"}
+    run = await bench.play([call_workflow("c", "wf.child", outputs=outputs, n="payload.n")], {"n": 2**53})
+    row, child = await run.row(), await (await child_of(bench, run)).row()
+    assert row["runtime_semantics_version"] == child["runtime_semantics_version"] == TEMPORAL_CLOCK_SEMANTICS
+    assert (row["output_json"]["by"], row["output_json"]["sum"]) == (TEMPORAL_CLOCK_SEMANTICS, 2**53)
 
 
 async def test_a_parent_says_that_it_waits_for_its_child(bench: Bench) -> None:

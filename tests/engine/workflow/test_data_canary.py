@@ -12,7 +12,7 @@ from typing import Any
 import pytest_asyncio
 
 from engine import Engine
-from engine.records import EventFilter
+from engine.records import EventFilter, ExportFormat, RunFilter
 from engine.store.catalog.payload_schemas import register_schemas
 from tests.engine.workflow.harness import Bench
 from tests.engine.workflow.steps import (
@@ -148,9 +148,15 @@ async def test_f30_what_is_hidden_is_shown_nowhere(engine: Engine, bench: Bench)
         "latest input": await engine.workflows.latest_input("wf.main"),
         "definition": await engine.workflows.definition("wf.main", 1),
         "bundle": await engine.workflows.export_bundle(["wf.main"]),
+        "runs": await engine.runs.list(),
+        "events": await engine.events.list(EventFilter()),
+        "tasks": await engine.tasks.list(),
+        "deliveries": await engine.events.deliveries(status="dead"),
+        "attention": await engine.system.attention(),
+        "csv": [part async for part in engine.runs.export_list(RunFilter(), ExportFormat.CSV)],
+        "ndjson": [part async for part in engine.runs.export_list(RunFilter(), ExportFormat.NDJSON)],
     }
     assert {name: leaks(what) for name, what in shown.items() if leaks(what)} == {}
     assert "order-17" in str(shown["payload"])
     assert shown["payload"].masked == {"/note", "/password"}
-    events = await engine.events.list(EventFilter())
-    assert [event.name for event in events.rows] == ["PING"]
+    assert [event.name for event in shown["events"].rows] == ["PING"]

@@ -197,7 +197,9 @@ random_runs = settings(
 
 @random_runs
 @given(steps=STEPS, seed=st.integers(0, 10**6))
-def test_a_run_whose_tasks_are_lost_at_every_point(database_url: str, steps: list[dict[str, Any]], seed: int) -> None:
+def test_f35_f36_a_run_whose_tasks_are_lost_at_every_point(
+    database_url: str, steps: list[dict[str, Any]], seed: int
+) -> None:
     on_a_database(database_url, lambda bench: lose_everything(bench, steps, Random(seed)))
 
 

@@ -72,10 +72,14 @@ async def test_a_run_without_a_row(bench: Bench) -> None:
     await run.waiting("event")
     await bench.execute("DELETE FROM workflow_runs")
     await run.send_event("PING")
-    # The projection finds nothing to write, the run has nowhere to be: the execution ends.
-    with pytest.raises(WorkflowFailureError) as caught:
-        await run.result()
-    assert "RunClosed" in str(caught.value.cause.__cause__)
+
+    async def refused_now() -> bool:
+        pending = (await run.handle.describe()).raw_description.pending_activities
+        return any("RunRowLost" in activity.last_failure.message for activity in pending)
+
+    # The projection finds nothing to write. The execution waits for the reconciler, which ends it where one can see that.
+    await bench.until(refused_now)
+    await run.handle.terminate("the test has ended")
 
 
 async def test_a_bug_of_ours_stops_the_workflow_task_and_a_correction_resumes_the_run(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from sqlalchemy import text
 from temporalio.client import Client
 
 from engine.client import Engine
 from engine.ids import new_id
 from engine.operations.events.deliveries import make_due_deliveries
 from engine.operations.events.routing import route_received
-from engine.records import Json, OpenWait, RunFilter, RunStatus, WaitKind
+from engine.records import Delivery, EventDetail, Json, OpenWait, RunFilter, RunStatus, WaitKind
+from runstudio_tui.backend.fake.world import World
 from runstudio_tui.backend.worlds.demo import demo_backend
 from runstudio_tui.clock import ManualClock
 from runstudio_tui.ports import Backend
@@ -44,6 +46,8 @@ class Desk:
     """One whose target is over."""
     unroutable: str
     """One whose trigger could make no payload of the event."""
+    unrouted: tuple[str, str]
+    """The delivery that stands for an event which could not be routed, and that event; nothing is in its way any more."""
     waiting: str
     """A run that waits for something else than quota."""
     out_of_quota: tuple[str, ...]
@@ -73,13 +77,27 @@ async def fake_desk() -> AsyncIterator[Desk]:
     async def deliver() -> None:
         """It makes no deliveries: what is made again is due for ever."""
 
+    unrouted = _set_aside(world)
     dead = {row.event_id: row.delivery_id for row in (await backend.events.deliveries(status="dead", limit=100)).rows}
     asked = sorted(key for key, detail in world.tasks.items() if detail.row.status == "pending")
     yield Desk(
-        backend, tuple(asked[:2]), dead["bank-19"], dead["carrier-75"], dead["erp-3"], waiting, tuple(others), set_limit,
-        deliver,
+        backend, tuple(asked[:2]), dead["bank-19"], dead["carrier-75"], dead["erp-3"], unrouted, waiting,
+        tuple(others), set_limit, deliver,
     )  # fmt: skip
     await backend.close()
+
+
+def _set_aside(world: World) -> tuple[str, str]:
+    """In the demo world: the event nobody waited for."""
+    detail, delivery_id = world.events["carrier-76"], "0198c2aa-de11-7000-8000-000000000009"
+    said = "ROUTING_FAILED: The event cannot be routed (DataError); the worker's log has the rest."
+    row = replace(detail.row, status="error", error=said)
+    at = row.created_at
+    failed = Delivery(
+        delivery_id, row.event_id, row.name, row.key, "routing", "", None, None, "failed", 1, None, None, said, at, at
+    )
+    world.events[row.event_id] = EventDetail(row, detail.payload, (failed,))
+    return delivery_id, row.event_id
 
 
 @asynccontextmanager
@@ -94,6 +112,7 @@ async def engine_desk(database_url: str, temporal: Client) -> AsyncIterator[Desk
 
         tasks = [await _asked(engine) for _ in range(2)]
         skipped, unroutable, over = await _dead(engine, deliver)
+        unrouted = await _unrouted(engine)
         used = (await engine.quota.usage()).used_count
         await engine.quota.set_limit(used + 1)
         steps = [{"id": name, "type": "action.call", "config": _count(name)} for name in ("a", "b", "c")]
@@ -102,7 +121,8 @@ async def engine_desk(database_url: str, temporal: Client) -> AsyncIterator[Desk
         for run_id in paused:
             await until(partial(waits_for_quota, engine, run_id))
         yield Desk(
-            engine, tuple(tasks), skipped, over, unroutable, world.waiting, tuple(paused), engine.quota.set_limit, deliver
+            engine, tuple(tasks), skipped, over, unroutable, unrouted, world.waiting, tuple(paused),
+            engine.quota.set_limit, deliver,
         )  # fmt: skip
 
 
@@ -158,3 +178,18 @@ async def _dead(engine: Engine, deliver: Callable[[], Awaitable[None]]) -> tuple
     await engine.workflows.unpause("placed", reason="contract test")
     dead = {row.event_id: row.delivery_id for row in (await engine.events.deliveries(status="dead")).rows}
     return dead["desk-placed"], dead["desk-mapped"], dead["desk-over"]
+
+
+async def _unrouted(engine: Engine) -> tuple[str, str]:
+    """An event with a body that no program could read, until somebody mended it."""
+    change = text("UPDATE workflow_runtime_events SET payload = CAST(:body AS jsonb) WHERE event_id = 'desk-unrouted'")
+    store = engine._context.store
+    await engine.events.submit("DESK_NOBODY", {}, key="k", event_id="desk-unrouted")
+    async with store.begin() as connection:
+        await connection.execute(change, {"body": '{"n": 1e5000}'})
+    while await route_received(engine._context):
+        pass
+    async with store.begin() as connection:
+        await connection.execute(change, {"body": "{}"})
+    rows = (await engine.events.deliveries(status="failed")).rows
+    return next(row.delivery_id for row in rows if row.event_id == "desk-unrouted"), "desk-unrouted"

@@ -111,6 +111,29 @@ async def test_a_dead_delivery_is_made_again_once(desk: Desk) -> None:
         await events.redeliver(desk.skipped, "once more")
 
 
+async def test_an_event_that_could_not_be_routed_is_routed_again(desk: Desk) -> None:
+    delivery_id, event_id = desk.unrouted
+    events = desk.backend.events
+    rows = (await events.deliveries(status="failed", limit=100)).rows
+    row = next(row for row in rows if row.delivery_id == delivery_id)
+    assert (row.kind, row.target, row.event_id, row.run_id) == ("routing", "", event_id, None)
+    assert (row.last_error or "").startswith("ROUTING_FAILED: ")
+    detail = await events.get(event_id)
+    assert (detail.row.status, detail.row.error, [one.kind for one in detail.deliveries]) == (
+        "error",
+        row.last_error,
+        ["routing"],
+    )
+    seen = [item for item in (await desk.backend.system.attention()).items if item.key == delivery_id]
+    assert [(item.kind, item.event_id, item.reason) for item in seen] == [("delivery", event_id, row.last_error)]
+    await events.redeliver(delivery_id, "it was mended")
+    detail = await events.get(event_id)
+    assert (detail.row.status, detail.row.error, detail.deliveries) == ("received", None, ())
+    assert delivery_id not in await dead(desk)
+    with pytest.raises(Conflict, match="DELIVERY_NOT_FAILED"):
+        await events.redeliver(delivery_id, "once more")
+
+
 @pytest.mark.parametrize(("which", "code"), [("over", "DELIVERY_TARGET_OVER"), ("unroutable", "DELIVERY_NOT_ROUTABLE")])
 async def test_a_delivery_that_would_be_skipped_again_is_refused(desk: Desk, which: str, code: str) -> None:
     delivery = getattr(desk, which)

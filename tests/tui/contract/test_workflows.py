@@ -169,6 +169,14 @@ async def test_a_new_schema_is_that_of_the_new_version_alone(scenario: Scenario)
     assert len(await catalog.versions("contract.schema")) == 2
 
 
+async def test_multiples_are_those_of_decimal_numbers(scenario: Scenario) -> None:
+    catalog = scenario.backend.workflows
+    schema = {"type": "object", "properties": {"price": {"multipleOf": 0.01}}}
+    await catalog.publish(definition("contract.price", payloadSchemaRef="payload.Price.v1"), payload_schema=schema)
+    found = {n: len(await catalog.check_payload("contract.price", 1, {"price": n})) for n in (19.99, 0.07, 19.995)}
+    assert found == {19.99: 0, 0.07: 0, 19.995: 1}
+
+
 async def test_callers_are_told_with_the_versions_they_start(scenario: Scenario) -> None:
     catalog = scenario.backend.workflows
     await catalog.publish(definition("contract.called"))
@@ -209,8 +217,8 @@ async def test_a_schedule_tells_its_next_times(scenario: Scenario) -> None:
     assert all(later - earlier > timedelta(0) for earlier, later in pairwise(times))
     assert await schedules.next_times(row.schedule_id, 2) == times[:2]
     await scenario.backend.workflows.pause(name, reason=REASON)
-    assert await schedules.next_times(name) == ()
-    assert (await schedules.get(name)).row.status == "paused"
+    assert await schedules.next_times(name) == times, "what comes due during a pause is queued"
+    assert (await schedules.get(name)).row.status == "scheduled"
     await scenario.backend.workflows.unpause(name)
     assert (await schedules.get(name)).row.status == "scheduled"
     told = f"There is no schedule {NOBODY!r}, and no workflow of that id that is started by time."

@@ -60,6 +60,7 @@ DIALOGS = {
     "task to answer": ("3", "a"),
     "task to hand over": ("3", "h"),
     "export": ("e",),
+    "job for all that match": ("J",),
     "workflow to pause": ("4", "p"),
     "workflow to limit": ("4", "l"),
     "definition to publish": ("4", "N"),

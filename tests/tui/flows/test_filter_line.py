@@ -107,7 +107,7 @@ async def test_the_first_sort_shows(studio: Any) -> None:
 async def test_marking_all_says_that_it_means_the_loaded_ones(studio: Any, clock: ManualClock) -> None:
     async with studio(on=demo_backend(clock, past=250)) as session:
         await session.press("asterisk")
-        assert "marked: the 100 loaded runs; there are more (G loads them)" in session.note
+        assert "marked: the 100 loaded runs; there are more (G loads them, J: all that match)" in session.note
         await session.press("escape", "end")
         await session.until(lambda: not session.screen.store.more)
         await session.press("asterisk")

@@ -64,6 +64,7 @@ async def test_the_top_line_counts_what_needs_attention(studio: Any, backend: Fa
         await session.pass_time(11)
         kinds = Counter(item.kind for item in (await backend.system.attention()).items)
         assert kinds.keys() >= {
+            AttentionKind.WORKERS,
             AttentionKind.STUCK,
             AttentionKind.DELIVERY,
             AttentionKind.FAILED,
@@ -131,10 +132,19 @@ async def test_attention_leads_to_the_run_and_says_why(studio: Any) -> None:
         await session.press("5")
         await session.pass_time(1)
         assert "▲ stuck" in session.text
-        await session.press("enter")
+        await session.press("down", "enter")
         assert name(session) == "RunScreen"
         await session.press("escape", "w")
         assert name(session) == "WhyDialog"
+
+
+async def test_no_worker_is_the_first_thing_to_look_at_and_leads_to_the_system(studio: Any) -> None:
+    async with studio() as session:
+        await session.press("5")
+        await session.pass_time(1)
+        assert session.line("None is alive").startswith("▌✖ no worker")
+        await session.press("enter")
+        assert name(session) == "SystemScreen"
 
 
 async def test_nothing_to_look_at_is_said(studio: Any, backend: FakeBackend) -> None:
@@ -144,6 +154,7 @@ async def test_nothing_to_look_at_is_said(studio: Any, backend: FakeBackend) -> 
     backend.world.events.clear()
     backend.world.tasks.clear()
     backend.world.schedules.clear()
+    healthy(backend.world)
     async with studio() as session:
         await session.press("5")
         await session.pass_time(1)

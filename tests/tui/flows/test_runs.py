@@ -191,7 +191,7 @@ async def test_span_and_all_marks(studio: Any) -> None:
         marked = len(session.app.screen._list.marks)
         assert marked == len(session.app.screen.store)
         assert store.more
-        assert f"marked: the {marked} loaded runs; there are more (G loads them)" in session.note
+        assert f"marked: the {marked} loaded runs; there are more (G loads them, J: all that match)" in session.note
         await session.press("asterisk")
         assert "marked" not in session.note
 

@@ -331,11 +331,20 @@ async def test_a_schedule_is_fired_once_however_often_it_is_repeated(studio: Any
         assert "Fired by admin: the last one was lost" in shown_detail(session)
 
 
-async def test_a_paused_schedule_is_not_fired(studio: Any, backend: FakeBackend) -> None:
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [("scheduled", "what comes due meanwhile is queued"), ("paused", "next none while the workflow is")],
+)
+async def test_the_schedule_of_a_paused_workflow_is_not_fired(
+    studio: Any, backend: FakeBackend, status: str, told: str
+) -> None:
+    """Where triggers are to be skipped at such times, it rests."""
     await backend.workflows.pause(STOCK, reason="by the test")
+    backend.world.change_schedule(STOCK, status=status)
     async with studio() as session:
         detail = await open_detail(session, STOCK)
-        assert "next none while the workflow is paused" in detail
+        assert told in detail
+        assert "f fires it once" not in detail
         await session.press("f")
         assert "paused: u lets it start runs again" in session.note
 

@@ -26,14 +26,17 @@ from runstudio_tui.app import StudioApp
 from runstudio_tui.config import StudioConfig
 from runstudio_tui.screens.base import StudioScreen
 from runstudio_tui.screens.runs.screen import RunsScreen
+from runstudio_tui.screens.system.screen import SystemScreen
 from runstudio_tui.widgets.virtual_list import VirtualList
 from tests.engine.operations.conftest import until
 from tests.engine.worker.hosts import ready, running, settings
 from tests.tui.conftest import nothing_left
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 """For what must come sooner or later, also on a machine that does something else most of the time."""
 MOST_ROWS = 200
+LISTS = {RunsScreen: "#runs", SystemScreen: "#system"}
+"""Lists with another name than ``#list``."""
 NAMES = {" ": "space", "-": "minus", ".": "full_stop", "_": "underscore"}
 """What Textual calls the keys of some signs."""
 
@@ -137,7 +140,7 @@ class Journey:
 
     async def move_to(self, key: str, what: str) -> None:
         """Press down until the cursor of the list is on a record."""
-        listing = self.screen.query_one("#runs" if isinstance(self.screen, RunsScreen) else "#list", VirtualList)
+        listing = self.screen.query_one(LISTS.get(type(self.screen), "#list"), VirtualList)
 
         await self.until(lambda: listing.cursor is not None, what)
         await self.press("home")

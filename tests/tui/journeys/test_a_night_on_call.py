@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.ids import new_id
-from engine.records import PLACEHOLDER, EventFilter, RunStatus
+from engine.records import PLACEHOLDER, EventFilter, JobState, RunStatus
 from runstudio_tui.widgets.json_editor import JsonEditor
 from tests.engine.operations.conftest import until
 from tests.tui.conftest import NARROW, WIDE
@@ -174,6 +174,35 @@ async def test_a_run_is_exported(shop: Shop, journey: Open, tmp_path: Path, size
     assert document["run"]["row"]["run_id"] == run_id
     assert document["counts"]["steps"] == len(document["steps"]) > 0
     assert CARD not in written
+
+
+@sizes
+async def test_all_that_match_are_canceled_by_the_workers(shop: Shop, journey: Open, size: tuple[int, int]) -> None:
+    run_id = await shop.started("invoice-intake", "bad line", RunStatus.WAITING)
+    async with journey(size) as ada:
+        await ada.sees("invoice-intake")
+        await ada.press("slash")
+        await ada.type(f"id:{run_id[:23]} status:waiting")
+        await ada.press("enter")
+        store = ada.screen.store
+        await ada.until(lambda: store.loaded and len(store) == 1, "that run alone")
+        await ada.press("J")
+        await ada.sees("All that match: 1 run", f"id:{run_id[:23]}")
+        await ada.press("tab")
+        await ada.type("the supplier sends it again")
+        await ada.press("tab")
+        await ada.type("1")
+        await ada.press("ctrl+s")
+        await ada.sees("submitted: System (6)")
+        [job] = await shop.engine.jobs.list(limit=1)
+        await ada.press("6")
+        await ada.sees("postgres")
+        await ada.move_to(f"job:{job.job_id}", "the job")
+        system = ada.screen
+        await ada.until(lambda: system.job is not None and system.job.state is JobState.DONE, "that it is done")
+        await ada.press("enter")
+        await ada.sees("cancel done", "the supplier sends it again", "1 done, 0 skipped, 0 failed")
+    await shop.comes_to(run_id, RunStatus.CANCELED)
 
 
 def files_in(folder: Path) -> list[Path]:

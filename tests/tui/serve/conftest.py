@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 240.0
 
 
 @dataclass(frozen=True)

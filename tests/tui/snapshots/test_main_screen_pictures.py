@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runstudio_tui.backend.fake import FakeBackend
+from tests.tui.flows.test_jobs import job
 from tests.tui.refusals import postgres_away
 from tests.tui.snapshots.test_pictures import Picture, sizes
 
@@ -82,6 +83,27 @@ async def test_attention_and_system(studio: Any, picture: Picture, size: tuple[i
         await session.press("colon")
         await session.type("at")
         picture(session, "command")
+
+
+@sizes
+async def test_jobs(studio: Any, picture: Picture, backend: FakeBackend, size: tuple[int, int]) -> None:
+    """What, the filter, the reason and the number; then how far each is, one that something keeps, and all of it; ending it."""
+    async with studio(size=size, filter_text="status:waiting,failed wf:invoice") as session:
+        await session.press("J")
+        picture(session, "job")
+        await session.press("right", "right", "tab")
+        await session.type("for the auditors")
+        picture(session, "export")
+        await session.press("ctrl+s")
+        job(backend)
+        await at(session, "system")
+        await session.press("end")
+        await session.pass_time(1)
+        picture(session, "system")
+        await session.press("enter")
+        picture(session, "whole")
+        await session.press("escape", "c")
+        picture(session, "end")
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -28,7 +28,7 @@ from engine.devstack.postgres_programs import make_passable
 from engine.devstack.processes import ProcessId, current_process, is_alive
 
 ROOT: Final = Path(__file__).resolve().parents[3]
-PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 240.0
 """For what must come sooner or later, also on a machine that does something else most of the time."""
 PEOPLE: Final = ("alice", "bob")
 CARELESS: Final = "bob"

@@ -70,8 +70,9 @@ def test_whatever_changes_something_needs_a_level_and_danger_is_marked() -> None
     of_runs = [action for action in ACTIONS if action.scope in (Scope.RUNS, Scope.RUN)]
     cancel_and_replay = {"runs.cancel", "run.cancel", "runs.replay", "run.replay"}
     go_on = {"runs.go_on", "run.go_on"}
-    assert {action.id for action in of_runs if action.needs > Level.READ} == {"runs.start", *go_on, *cancel_and_replay}
-    assert {action.id for action in of_runs if action.danger} == {"runs.go_on", *cancel_and_replay}
+    changing = {"runs.start", "runs.job", *go_on, *cancel_and_replay}
+    assert {action.id for action in of_runs if action.needs > Level.READ} == changing
+    assert {action.id for action in of_runs if action.danger} == {"runs.go_on", "runs.job", *cancel_and_replay}
     assert all(action.needs is Level.ADMIN for action in of_runs if action.danger)
 
 

@@ -6,15 +6,22 @@ import asyncio
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, Field
 
-from engine.actions.registry import ActionRegistry, load_actions
+from engine.actions.declaration import declarations_of
+from engine.actions.registry import ActionRegistry, action, load_actions
 from engine.definition.hash import definition_hash
 from engine.errors import Conflict, Forbidden, Invalid, NotFound
+from engine.ids import new_id
 from engine.operations.catalog.publish import PublishRequest, limit_concurrency, pause_workflow, publish_definition
 from engine.operations.context import OperationContext
+from engine.operations.redaction import marked_as_sensitive
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
-from engine.records import Level
-from tests.engine.operations.conftest import ORDER_SCHEMA, AsUser, Query, definition
+from engine.records import Level, MarkedKind, MarkedPlaces
+from engine.store.trace.reading_attempts import attempt_body
+from engine.store.trace.reading_logs import run_logs
+from engine.values.placeholder import PLACEHOLDER
+from tests.engine.operations.conftest import ORDER_SCHEMA, AsUser, Execute, Query, definition
 
 PAYLOAD = {"order": {"id": 7}}
 
@@ -76,6 +83,65 @@ async def test_the_same_again_writes_nothing_when_that_is_asked(
     second = await publish_definition(context, once, registry)
     assert (second.version, second.created, second.definition_hash) == (1, False, first.definition_hash)
     assert len(await query("SELECT 1 FROM workflow_audit_log")) == 1
+
+
+class Looked(BaseModel):
+    name: str = Field(default="", json_schema_extra={"x-sensitive": True})
+
+
+class Nothing(BaseModel):
+    pass
+
+
+class LookedAgain(BaseModel):
+    name: str = ""
+    found: list[Looked] = []
+
+
+def crm(output: type[BaseModel]) -> ActionRegistry:
+    """A registry with one more action."""
+
+    @action("crm.look", input=Nothing, output=output)
+    async def look(given: Nothing, ctx: Any) -> BaseModel:
+        return output()
+
+    known = load_actions()
+    for declared in declarations_of(look):
+        known.register(declared)
+    return known
+
+
+async def test_what_an_action_marks_is_kept_with_the_version_shown_and_hidden(
+    context: OperationContext, query: Query, execute: Execute
+) -> None:
+    steps = [{"id": "look", "type": "action.call", "config": {"actionId": "crm.look", "version": 1}}]
+    wanted = PublishRequest(definition(steps=steps), only_if_changed=True)
+    await publish_definition(context, wanted, crm(Nothing))
+    assert await marked_as_sensitive(context) == ()
+    marking = await publish_definition(context, wanted, crm(LookedAgain))
+    assert (marking.version, marking.created) == (2, True)
+    assert not (await publish_definition(context, wanted, crm(LookedAgain))).created
+    assert await marked_as_sensitive(context) == (
+        MarkedPlaces(MarkedKind.ACTION_OUTPUT, "crm.look@1", ("/found/*/name",)),
+    )
+    run = await launch_published_run(context, LaunchRequest("orders", {}))
+    attempt_id = new_id()
+    await execute(
+        "INSERT INTO workflow_action_invocations (invocation_id, run_id, tenant, step_path, visit, action_id, action_version,"
+        " idempotency_key, status, output_json) SELECT CAST(:attempt AS uuid), run_id, tenant, 'root.steps[0]', 1, 'crm.look',"
+        ' 1, \'k\', \'SUCCEEDED\', \'{"name": "Ada", "found": [{"name": "Countess of Lovelace"}]}\' FROM workflow_runs',
+        attempt=attempt_id,
+    )
+    await execute(
+        "INSERT INTO workflow_run_logs (run_id, tenant, level, message) SELECT run_id, tenant, 'INFO',"
+        " 'found COUNTESS OF LOVELACE' FROM workflow_runs"
+    )
+    body = await attempt_body(context.store, context.tenant, run.run_id, attempt_id)
+    assert body.output is not None
+    assert body.output.value == {"name": "Ada", "found": [{"name": PLACEHOLDER}]}
+    messages = [line.message for line in (await run_logs(context.store, context.tenant, run.run_id)).rows]
+    assert "COUNTESS" not in str(messages)
+    assert PLACEHOLDER in messages
 
 
 async def test_every_error_is_told_at_once_and_nothing_is_written(

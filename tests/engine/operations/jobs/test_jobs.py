@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from engine.errors import Conflict, Forbidden, Invalid, Unavailable
+from engine.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from engine.ids import new_id
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
-from engine.operations.jobs import jobs, settling
+from engine.operations.jobs import exporting, jobs, settling
+from engine.operations.keeping.retention import apply_retention, set_retention
+from engine.operations.runs.delete import delete_run
+from engine.operations.runs.export import export_run
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
-from engine.records import ItemState, JobKind, JobState, Level, RunFilter, RunStatus
+from engine.records import ItemState, JobKind, JobState, Keep, Level, RunFilter, RunStatus
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import AsUser, Execute, Query, add_version
 
@@ -196,3 +200,65 @@ async def test_what_is_refused_and_what_is_repeated(context: OperationContext, a
         await jobs.submit_job(context, JobKind.DELETE, FAILED, WHY, idempotency_key="k")
     async with as_user(Level.READ) as reader:
         assert (await jobs.get_job(reader, first.job.job_id)).filter_text == "statuses:['FAILED']"
+
+
+async def test_an_export_keeps_a_document_of_each_run_until_it_is_too_old(
+    context: OperationContext, worker: OperationContext, execute: Execute, query: Query
+) -> None:
+    first, second, gone = sorted(await ended_runs(execute, 3))
+    job = (await jobs.submit_job(context, JobKind.EXPORT, FAILED, WHY)).job
+    with pytest.raises(NotFound, match="JOB_FILES_NOT_FOUND"):
+        await lines(context, job.job_id)
+    await work(worker)
+    assert (await jobs.get_job(context, job.job_id)).done == 3
+    made = await lines(context, job.job_id)
+    assert [document["run"]["row"]["run_id"] for document in made] == [first, second, gone]
+    assert made[0] == without_time(await whole(context, first))
+    # A document goes with its run, and with the bodies of its run.
+    await delete_run(context, gone, WHY)
+    await set_retention(context, Keep(bodies=14), WHY)
+    await execute(
+        "UPDATE workflow_runs SET started_at = now() - interval '20 days', completed_at = now() - interval '19 days'"
+        " WHERE run_id = :run",
+        run=second,
+    )
+    await apply_retention(context)
+    assert [document["run"]["row"]["run_id"] for document in await lines(context, job.job_id)] == [first]
+    await execute("UPDATE workflow_job_files SET made_at = now() - interval '8 days'")
+    await apply_retention(context)
+    assert await query("SELECT 1 FROM workflow_job_files") == []
+    other = (await jobs.submit_job(context, JobKind.CANCEL, FAILED, WHY)).job
+    with pytest.raises(Invalid, match="JOB_EXPORTS_NOTHING"):
+        await lines(context, other.job_id)
+
+
+async def test_a_document_that_is_too_large_fails_its_target_alone(
+    context: OperationContext, worker: OperationContext, execute: Execute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = await ended_runs(execute, 2)
+    await execute(
+        "UPDATE workflow_runs SET input_json = to_jsonb((SELECT string_agg(md5(random()::text), '')"
+        " FROM generate_series(1, 1000))) WHERE run_id = :run",
+        run=large,
+    )
+    monkeypatch.setattr(exporting, "MAX_BYTES", 4_000)
+    job_id = (await jobs.submit_job(context, JobKind.EXPORT, FAILED, WHY)).job.job_id
+    await work(worker)
+    [failed] = await jobs.job_items(context, job_id, ItemState.FAILED)
+    assert (failed.target, failed.error_code) == (large, "EXPORT_TOO_LARGE")
+    assert [item.target for item in await jobs.job_items(context, job_id, ItemState.DONE)] == [small]
+
+
+async def lines(context: OperationContext, job_id: str) -> list[Any]:
+    """The documents a job has exported, without the time they were made at."""
+    return [without_time(json.loads(part.text)) async for part in exporting.job_files(context, job_id)]
+
+
+async def whole(context: OperationContext, run_id: str) -> Any:
+    """The document of a run as it is exported on its own."""
+    return json.loads("".join([part.text async for part in export_run(context, run_id)]))
+
+
+def without_time(document: Any) -> Any:
+    del document["serverNow"], document["run"]["server_now"]
+    return document

@@ -11,6 +11,7 @@ from sqlalchemy import Table, insert, text
 from engine.errors import Conflict, Invalid, NotFound
 from engine.ids import new_id
 from engine.operations.context import OperationContext
+from engine.operations.keeping import retention as retention_pass
 from engine.operations.keeping.retention import apply_retention, remove_retention, set_retention
 from engine.operations.keeping.tenant import delete_tenant
 from engine.operations.runs.delete import delete_run
@@ -70,6 +71,39 @@ async def add_run(
             row = {**row_of(table, tenant), **_bodies(table), **known, "run_id": run_id, "idempotency_key": run_id}
             await connection.execute(insert(table).values({key: value for key, value in row.items() if key in table.c}))
     return run_id
+
+
+async def test_what_was_hidden_in_a_body_is_taken_out_of_what_stays(
+    context: OperationContext, store: Store, query: Query, execute: Execute
+) -> None:
+    secret = "Kanarie-4711-geheim"
+    run_id = await add_run(store, days=20, status="FAILED", input_json={"password": secret})
+    other = await add_run(store, days=20, status="FAILED", input_json={"note": secret})
+    young = await add_run(
+        store, days=0, input_json={"copied": secret}, parent_run_id=run_id, root_run_id=run_id, status="SUCCEEDED"
+    )
+    for name, values in {
+        "workflow_runs": """error_json = '{"message": "no Kanarie-4711-geheim", "code": "NO"}', last_error_code = 'NO'""",
+        "workflow_run_logs": """message = 'sent KANARIE-4711-GEHEIM', context_json = '{"in": ["Kanarie", "4711", "geheim"]}'""",
+        "workflow_run_steps": """outcome_json = '{"said": "Kanarie-4711-geheim"}'""",
+        "workflow_human_tasks": "title = 'call mieheg-1174-eiranaK'",
+        "workflow_run_waits": "key = 'Kanarie-4711-geheim'",
+    }.items():
+        await execute(f"UPDATE {name} SET {values} WHERE run_id IN ('{run_id}', '{other}')")
+    assert secret not in str(await run_input(store, DEFAULT_TENANT, young))
+    await set_retention(context, Keep(bodies=14), WHY)
+    assert (await apply_retention(context)).bodies == 2
+    kept = [
+        str(await query(f"SELECT t::text AS row FROM {name} AS t WHERE run_id = '{run_id}'"))
+        for name in ("workflow_runs", *BELONGING)
+    ]
+    assert [row for row in kept if any(part in row.lower() for part in ("kanarie", "geheim", "eiranak"))] == []
+    [error] = await query(f"SELECT error_json FROM workflow_runs WHERE run_id = '{run_id}'")
+    assert error["error_json"] == {"message": "no [REDACTED]", "code": "NO"}
+    [untouched] = await query(f"SELECT error_json FROM workflow_runs WHERE run_id = '{other}'")
+    assert untouched["error_json"]["message"] == f"no {secret}"
+    # What is a copy in the child's payload, which is still there, cannot be told any more.
+    assert secret not in str(await run_input(store, DEFAULT_TENANT, young))
 
 
 def _bodies(table: Table) -> dict[str, Any]:
@@ -192,3 +226,88 @@ async def test_a_tenant_is_deleted_whole_and_its_audit_log_stays(
         row["operation"] for row in await query("SELECT operation FROM workflow_audit_log ORDER BY created_at")
     ]
     assert operations[-2:] == ["tenant_delete", "tenant_deleted"]
+
+
+async def test_events_go_when_they_are_over_and_nothing_needs_them(
+    context: OperationContext, store: Store, query: Query, execute: Execute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each as old as the rule allows, but for the young one."""
+    wait = {"id": "w", "type": "event.wait", "config": {"eventName": "AWAITED"}}
+    await add_version(store, "looks-back", steps=[wait])
+    ended = await add_run(store, days=100)
+    live = await add_run(store, days=100, status="WAITING", workflow_id="looks-back", workflow_version=1)
+    for event_id, days, more in (
+        ("delivered", 40, {}),
+        ("nobody-took-it", 40, {}),
+        ("young", 20, {}),
+        ("not-routed", 40, {"state": "received"}),
+        ("taken-by-a-run", 40, {}),
+        ("awaited", 40, {"event_name": "AWAITED"}),
+        ("before-the-run", 101, {"event_name": "AWAITED"}),
+        ("due", 40, {}),
+        ("dead", 40, {}),
+        ("long-dead", 400, {}),
+    ):
+        await add_event(store, event_id, days, **more)
+    for event_id, status in (
+        ("delivered", "done"), ("due", "pending"), ("dead", "done"), ("dead", "skipped"), ("long-dead", "failed")
+    ):  # fmt: skip
+        await execute(
+            "INSERT INTO workflow_event_deliveries (delivery_id, event_id, target_kind, target, status, arrival)"
+            " VALUES (gen_random_uuid(), :event, 'wait', :status, :status, 1)",
+            event=event_id,
+            status=status,
+        )
+    await execute("UPDATE workflow_run_waits SET matched_event_id = 'taken-by-a-run' WHERE run_id = :run", run=ended)
+    monkeypatch.setattr(retention_pass, "EVENTS_BATCH", 2)
+
+    async def left() -> set[str]:
+        return {row["event_id"] for row in await query("SELECT event_id FROM workflow_runtime_events")}
+
+    everything = await left()
+    assert (await apply_retention(context)).events == 0
+    await set_retention(context, Keep(dead_events=365), WHY)
+    assert (await apply_retention(context)).events == 1
+    assert everything - await left() == {"long-dead"}
+    await set_retention(context, Keep(events=30), WHY)
+    assert (await apply_retention(context)).events == 3
+    assert await left() == {"young", "not-routed", "taken-by-a-run", "awaited", "due", "dead"}
+    rows = await query("SELECT event_id FROM workflow_event_deliveries WHERE run_id IS NULL ORDER BY status")
+    assert [row["event_id"] for row in rows] == ["dead", "due", "dead"]
+    [first, second] = await query(
+        "SELECT details_json FROM workflow_audit_log WHERE operation = 'retention_delete' ORDER BY created_at"
+    )
+    assert (first["details_json"]["events"], second["details_json"]["events"]) == (1, 3)
+    # When the runs are gone, so are their events.
+    await execute("DELETE FROM workflow_runs WHERE run_id IN (:ended, :live)", ended=ended, live=live)
+    assert (await apply_retention(context)).events == 2
+    assert await left() == {"young", "not-routed", "due", "dead"}
+    with pytest.raises(Invalid, match="RETENTION_INVALID"):
+        await set_retention(context, Keep(events=30), WHY, workflow_id="looks-back")
+
+
+async def test_what_a_due_launch_may_look_back_to_stays(
+    context: OperationContext, store: Store, query: Query, execute: Execute
+) -> None:
+    for event_id in ("before", "starts", "after"):
+        await add_event(store, event_id, 40)
+    await execute(
+        "INSERT INTO workflow_event_deliveries (delivery_id, event_id, target_kind, target, status, arrival)"
+        " SELECT gen_random_uuid(), event_id, 'launch', 'orders', 'pending', arrival FROM workflow_runtime_events"
+        " WHERE event_id = 'starts'"
+    )
+    await set_retention(context, Keep(events=30, dead_events=30), WHY)
+    assert (await apply_retention(context)).events == 1
+    assert len(await query("SELECT 1 FROM workflow_runtime_events WHERE event_id <> 'before'")) == 2
+
+
+async def add_event(store: Store, event_id: str, days: int, **more: Any) -> None:
+    """A routed event that was submitted so many days ago."""
+    events = metadata.tables["workflow_runtime_events"]
+    values = {"event_id": event_id, "event_name": "PING", "state": "routed", **more}
+    async with store.begin() as connection:
+        await connection.execute(insert(events).values(values))
+        aged = text(
+            "UPDATE workflow_runtime_events SET created_at = now() - :days * interval '1 day' WHERE event_id = :event"
+        )
+        await connection.execute(aged, {"days": days, "event": event_id})

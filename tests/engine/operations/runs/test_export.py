@@ -169,8 +169,9 @@ async def test_thousands_of_steps_are_read_a_page_at_a_time(
     asked.clear()
     part = await anext(parts)
     assert (part.text.count('"attempt_id": '), part.done) == (PAGE_ROWS, number + PAGE_ROWS)
-    # Sizes, then the bodies of one page.
-    assert sum("FROM workflow_action_invocations" in statement for statement in asked) == 2
+    # Sizes, then the bodies of one page; beside the look at what the run hides.
+    pages = [statement for statement in asked if "RECURSIVE" not in statement]
+    assert sum("FROM workflow_action_invocations" in statement for statement in pages) == 2
     await parts.aclose()  # type: ignore[attr-defined] # a generator
 
 

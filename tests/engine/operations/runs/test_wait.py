@@ -68,7 +68,7 @@ async def found(query: Query) -> bool:
 @pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "CANCELED"])
 async def test_the_notification_of_any_end_wakes(waits: RunWaits, execute: Execute, query: Query, status: str) -> None:
     run_id = await running(execute)
-    waiting = asyncio.create_task(waits.ended(run_id, timeout=60))
+    waiting = asyncio.create_task(waits.ended(run_id, timeout=250))
     await listening(query)
     await execute("UPDATE workflow_runs SET status = 'WAITING', waiting_on = 'event' WHERE run_id = :run", run=run_id)
     assert not (await asyncio.wait([waiting], timeout=0.2))[0]
@@ -99,7 +99,7 @@ async def test_an_end_while_the_connection_was_lost_is_found_when_it_is_back(
     waits: RunWaits, execute: Execute, query: Query
 ) -> None:
     run_id, other = await running(execute), await running(execute)
-    waiting = [asyncio.create_task(waits.ended(each, timeout=60)) for each in (run_id, other)]
+    waiting = [asyncio.create_task(waits.ended(each, timeout=250)) for each in (run_id, other)]
     lost = await listening(query)
     await execute("ALTER TABLE workflow_runs DISABLE TRIGGER workflow_runs_notify_update")
     await execute("SELECT pg_terminate_backend(:pid)", pid=lost)
@@ -114,7 +114,7 @@ async def test_an_end_while_the_connection_was_lost_is_found_when_it_is_back(
 @pytest.mark.usefixtures("never_polls")
 async def test_many_waits_share_one_connection(waits: RunWaits, execute: Execute, query: Query) -> None:
     runs = [await running(execute) for _ in range(20)]
-    waiting = [asyncio.create_task(waits.ended(run_id, timeout=60)) for run_id in runs for _ in range(10)]
+    waiting = [asyncio.create_task(waits.ended(run_id, timeout=250)) for run_id in runs for _ in range(10)]
     await listening(query)
     waiting[0].cancel()
     for run_id in runs:
@@ -132,7 +132,7 @@ async def test_a_wait_that_takes_too_long_is_given_up(waits: RunWaits, execute: 
             await waits.ended(run_id, timeout)
         assert refused.value.details == {"runId": run_id, "seconds": timeout}
     await end(execute, run_id)
-    await waits.ended(run_id, timeout=60)
+    await waits.ended(run_id, timeout=250)
 
 
 async def test_what_does_not_exist_is_not_waited_for(

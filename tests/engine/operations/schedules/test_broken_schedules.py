@@ -15,7 +15,7 @@ from tests.engine.operations.schedules.test_schedules import EVERY_MORNING, _no_
 __all__ = ["_no_schedule_is_left", "schedule"]
 
 
-async def test_one_that_nobody_could_tell_leaves_the_others_alone(
+async def test_f15_f16_one_that_nobody_could_tell_leaves_the_others_alone(
     context: OperationContext, store: Store, schedule: ScheduleHandle, query: Query
 ) -> None:
     await add_version(store, "a-far-one", trigger={"type": "schedule", "runAt": "9999-12-31T23:59:59.999Z"})

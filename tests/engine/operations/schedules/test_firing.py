@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
-from engine.operations.catalog.publish import pause_workflow
+from engine.operations.catalog.publish import limit_concurrency, pause_workflow
 from engine.operations.context import OperationContext
 from engine.operations.schedules.firing import coming_times, fire_now
 from engine.operations.schedules.schedules import set_schedule_payload, sync_schedule
@@ -151,6 +151,8 @@ class TestTimesToCome:
         assert (times[0].minute % 5, times[0].second, times[0].tzinfo) == (0, 0, UTC)
         assert len(await coming_times(context, SCHEDULE_ID, 10)) == 10
         await pause_workflow(context, "orders", paused=True)
+        assert len(await coming_times(context, "orders", 5)) == 5, "what comes due is queued"
+        await limit_concurrency(context, "orders", 0, when_busy="skip")
         assert await coming_times(context, "orders", 5) == ()
 
     @pytest.mark.parametrize("month", [3, 10])

@@ -26,7 +26,8 @@ from engine.errors import Forbidden, Invalid, Unavailable
 from engine.operations.catalog.publish import PublishRequest, limit_concurrency, pause_workflow, publish_definition
 from engine.operations.context import OperationContext
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
-from engine.operations.schedules import schedules
+from engine.operations.runs.queue import release_queued
+from engine.operations.schedules import schedule_fires, schedules
 from engine.operations.schedules.schedule_fires import fire_schedule
 from engine.operations.schedules.schedules import set_schedule_payload, sync_schedule, sync_schedules
 from engine.records import Level
@@ -141,11 +142,12 @@ class TestFollowingTheVersion:
         assert (await sync_schedule(context, "orders")).state == "scheduled"
         assert await described(schedule) is not None
 
-    async def test_pausing_the_workflow_pauses_it(
+    async def test_pausing_a_workflow_that_skips_at_such_times_pauses_it(
         self, context: OperationContext, store: Store, schedule: ScheduleHandle, row: Row
     ) -> None:
         await add_version(store, trigger=EVERY_MORNING)
         await sync_schedule(context, "orders")
+        await limit_concurrency(context, "orders", 0, when_busy="skip")
         await pause_workflow(context, "orders", paused=True)
         told = await described(schedule)
         assert told is not None
@@ -157,6 +159,20 @@ class TestFollowingTheVersion:
         assert told is not None
         assert not told.schedule.state.paused
         assert (await row())["next_fire_at"] is not None
+
+    async def test_one_that_queues_goes_on_by_time_and_a_change_of_mind_is_told(
+        self, context: OperationContext, store: Store, schedule: ScheduleHandle, row: Row
+    ) -> None:
+        await add_version(store, trigger=EVERY_MORNING)
+        await sync_schedule(context, "orders")
+        await pause_workflow(context, "orders", paused=True)
+        for when_busy, rests in (("queue", False), ("skip", True), ("replace", False)):
+            await limit_concurrency(context, "orders", 0, when_busy=when_busy)
+            told = await described(schedule)
+            assert told is not None
+            assert told.schedule.state.paused is rests, when_busy
+            found = await row()
+            assert (found["status"], found["next_fire_at"] is None) == ("paused" if rests else "scheduled", rests)
 
     async def test_publishing_tells_temporal(
         self, context: OperationContext, schedule: ScheduleHandle, query: Query
@@ -235,6 +251,8 @@ class TestMakingGood:
         assert await sync_schedules(context) == 1
         assert (await row())["cron"] == "*/5 * * * *"
         await execute("UPDATE workflow_definitions SET is_paused = true")
+        assert await sync_schedules(context) == 0
+        await execute("UPDATE workflow_definitions SET when_busy = 'skip'")
         assert await sync_schedules(context) == 1
         assert (await row())["status"] == "paused"
         await add_version(store)
@@ -272,11 +290,11 @@ class TestMakingGood:
 
             await until(started)
 
-    async def test_a_time_that_passed_during_a_pause_is_skipped(
+    async def test_a_time_that_passed_while_it_rested_is_skipped(
         self, context: OperationContext, store: Store, execute: Execute, query: Query, row: Row
     ) -> None:
         await add_version(store, trigger=at(soon(hours=1)))
-        await execute("UPDATE workflow_definitions SET is_paused = true")
+        await execute("UPDATE workflow_definitions SET is_paused = true, when_busy = 'skip'")
         assert (await sync_schedule(context, "orders")).state == "paused"
         await execute("UPDATE workflow_definitions SET is_paused = false")
         passed = soon(minutes=-1)
@@ -404,6 +422,37 @@ class TestFiring:
         assert fire["reason"].startswith("WORKFLOW_PAUSED: ")
         found = await row()
         assert (found["last_run_status"], found["last_error"], found["status"]) == ("skipped", None, "scheduled")
+
+    async def test_what_comes_due_during_a_pause_is_queued_and_starts_in_order_after_it(
+        self, context: OperationContext, due: datetime, query: Query
+    ) -> None:
+        await pause_workflow(context, "orders", paused=True)
+        times = [due - timedelta(minutes=5 * n) for n in (2, 1, 0)]
+        assert [await self.fire(context, at) for at in times] == ["started"] * 3
+        fires = await query("SELECT reason FROM workflow_schedule_fires")
+        assert {fire["reason"].partition(":")[0] for fire in fires} == {"Queued"}
+        waiting = "SELECT trigger_fire_key, launch_state FROM workflow_runs ORDER BY queue_place"
+        queued = await query(waiting)
+        assert {run["launch_state"] for run in queued} == {"queued"}
+        assert [run["trigger_fire_key"] for run in queued] == [schedules.fire_key_of(SCHEDULE_ID, at) for at in times]
+        assert await release_queued(context) == 0
+        await pause_workflow(context, "orders", paused=False)
+        assert await release_queued(context) == 3
+        assert [run for run in await query(waiting) if run["launch_state"] == "queued"] == []
+
+    async def test_so_many_wait_and_no_more(
+        self, context: OperationContext, due: datetime, query: Query, execute: Execute, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(schedule_fires, "MOST_QUEUED", 2)
+        await pause_workflow(context, "orders", paused=True)
+        times = [due - timedelta(minutes=5 * n) for n in (2, 1, 0)]
+        assert [await self.fire(context, at) for at in times] == ["started", "started", "skipped"]
+        [fire] = await query("SELECT reason FROM workflow_schedule_fires WHERE status = 'skipped'")
+        assert fire["reason"] == "QUEUE_FULL: 2 runs of orders wait for their turn already."
+        # A worker died between the run and its record: the run is that of its occurrence all the same.
+        await execute("DELETE FROM workflow_schedule_fires")
+        assert [await self.fire(context, at) for at in times] == ["started", "started", "skipped"]
+        assert len(await query("SELECT 1 FROM workflow_runs")) == 2
 
     async def test_f7_no_free_slot_queues(self, context: OperationContext, due: datetime, query: Query) -> None:
         await limit_concurrency(context, "orders", 1)

@@ -21,6 +21,8 @@ from tests.engine.store.wire import statements_sent
 
 Plan = dict[str, Any]
 LIMIT = 50
+OUTPUTS = "workflow_action_invocations"
+LARGE = ("workflow_runs", "workflow_run_waits", "workflow_human_tasks", "workflow_event_deliveries", OUTPUTS)
 STUCK = 300
 """Stuck runs in the history."""
 
@@ -79,11 +81,17 @@ class Explained:
         self.sent = statements_sent(monkeypatch, "workflow_runs")
         self.url = url.replace("postgresql+psycopg", "postgresql")
 
-    def plans(self) -> list[Plan]:
+    @property
+    def choosing(self) -> list[tuple[str, Any]]:
+        """Those that choose the rows; others look up what is hidden in the chosen ones."""
+        return [sent for sent in self.sent if OUTPUTS not in sent[0]]
+
+    def plans(self, sent: list[tuple[str, Any]] | None = None) -> list[Plan]:
+        """Of those that choose the rows, or of these."""
         with psycopg.connect(self.url, options="-c jit=off") as connection:
             found = [
                 connection.execute("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + statement, parameters).fetchone()
-                for statement, parameters in self.sent
+                for statement, parameters in (self.choosing if sent is None else sent)
             ]
         return [row[0][0]["Plan"] for row in found if row is not None]
 
@@ -91,7 +99,7 @@ class Explained:
         """The plans for any values, which Postgres keeps for a prepared statement where it does not think them dearer."""
         found = []
         with psycopg.connect(self.url, options="-c jit=off -c plan_cache_mode=force_generic_plan") as connection:
-            for statement, parameters in self.sent:
+            for statement, parameters in self.choosing:
                 connection.execute(statement, parameters, prepare=True)
                 newest = "SELECT name FROM pg_prepared_statements ORDER BY prepare_time DESC LIMIT 1"
                 [name] = connection.execute(newest, prepare=False).fetchone() or [""]
@@ -168,6 +176,19 @@ async def test_a_filter_is_an_index_range_in_order(
         assert branches <= len(RUN_STATUSES) * 4
         assert _sorted_rows(plan) <= branches * (LIMIT + 1)
         assert sum(rows_read(node) for node in scans) <= branches * (LIMIT + 1)
+
+
+async def test_what_a_page_hides_is_looked_up_by_ids(
+    history: AsyncEngine, history_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explained = Explained(history_url, monkeypatch)
+    await runs_page(history, DEFAULT_TENANT, RunFilter(), limit=LIMIT)
+    looking = [sent for sent in explained.sent if sent not in explained.choosing]
+    assert looking
+    for plan in explained.plans(looking):
+        for node in _nodes(plan):
+            if node.get("Relation Name") in LARGE and node["Actual Loops"]:
+                assert node["Node Type"] != "Seq Scan" or rows_read(node) <= LIMIT, node
 
 
 async def test_a_wait_key_is_looked_up_among_the_waits(

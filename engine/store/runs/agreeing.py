@@ -1,0 +1,189 @@
+# ruff: noqa: S608 - statements are put together from our own fragments; every value is a bound parameter
+"""Rows of runs compared with their executions: finding them, and putting right what a restore of one of the stores left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from engine.definition.step_ref import StepRef
+from engine.store.database.transactions import Connection
+from engine.store.runs.reconciling import Position
+from engine.store.trace.trace_rows import duration_ms
+
+UNHEARD_SECONDS: Final = 120.0
+_MOST_NUMBERS: Final = 1_000_000
+"""Numbers of arrival that are skipped at once; more are at the next occasion."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowState:
+    """How far the row of a run is."""
+
+    run_id: str
+    tenant: str
+    workflow_id: str
+    status: str
+    seq: int
+    """Sequence number of the last record that was written."""
+    node_path: str | None
+    waiting_on: str | None
+    updated_at: datetime
+    cancel_requested_at: datetime | None
+    ended_seconds: float | None
+    """How long ago it ended; None: it has not."""
+
+    @property
+    def active(self) -> bool:
+        """Whether it can still change."""
+        return self.status in ("RUNNING", "WAITING")
+
+    @property
+    def place(self) -> str:
+        """``record 5 at root.steps[0]``."""
+        return f"record {self.seq} at {self.node_path or 'no step'}"
+
+
+async def open_rows(connection: Connection, after: Position | None, limit: int, idle_seconds: float) -> list[RowState]:
+    """Started, active runs that have not changed for ``idle_seconds``, the longest unchanged first, after a position."""
+    values = {
+        "limit": limit,
+        "idle": idle_seconds,
+        "after": None if after is None else after.updated_at,
+        "after_id": None if after is None else after.run_id,
+    }
+    return [RowState(*row) for row in await connection.execute(_OPEN if after is None else _OPEN_AFTER, values)]
+
+
+async def rows_of(connection: Connection, run_ids: list[str]) -> dict[str, RowState]:
+    """The rows that there are of these runs, by run id."""
+    if not run_ids:
+        return {}
+    return {row.run_id: RowState(*row) for row in await connection.execute(_OF, {"ids": run_ids})}
+
+
+async def close_overtaken(connection: Connection, run_id: str, step: StepRef, seq: int, error: str) -> None:
+    """Close what is open of a run before record ``seq``, at which it waits for ``step``: a run does one step after the other.
+
+    How that ended is not known any more. ``error``: JSON text that says so.
+    """
+    values = {
+        "run_id": run_id,
+        "path": step.path,
+        "iteration": step.iteration,
+        "visit": step.visit,
+        "seq": seq,
+        "error": error,
+    }
+    for statement in _CLOSE_OVERTAKEN:
+        await connection.execute(statement, values)
+
+
+async def answer_again(connection: Connection, task_id: str) -> bool:
+    """Have the answer to a task delivered once more. False: none is kept."""
+    return (await connection.execute(_ANSWER_AGAIN, {"task_id": task_id})).rowcount > 0
+
+
+async def send_unheard_again(connection: Connection, limit: int) -> int:
+    """Have sent again what runs were sent and have not taken: the event of a wait, the answer to a task. How many.
+
+    A run takes it within moments, unless no worker is there, or Temporal was restored to before it came. Twice does no harm.
+    """
+    values = {"seconds": UNHEARD_SECONDS, "limit": limit}
+    return sum([(await connection.execute(statement, values)).rowcount for statement in _SEND_AGAIN])
+
+
+async def number_beyond(connection: Connection, noted: int) -> None:
+    """Have the next event arrive after ``noted``, a number that a run has looked up to and this database has not given yet."""
+    given = int((await connection.execute(_NEXT_NUMBER)).scalar_one())
+    if given < noted:
+        await connection.execute(_SKIP, {"count": min(noted - given, _MOST_NUMBERS)})
+
+
+async def insert_lost_run(connection: Connection, values: dict[str, Any]) -> bool:
+    """Write the row of a run whose execution was found without one, as FAILED. False: there is a row.
+
+    ``values``: run_id, tenant, workflow_id, workflow_version, semantics_version, temporal_workflow_id, temporal_run_id,
+    started_at, definition_hash, input and error as JSON text, code.
+    """
+    return (await connection.execute(_LOST, values)).first() is not None
+
+
+_STATE: Final = """SELECT r.run_id::text AS run_id, r.tenant::text, r.workflow_id, r.status, r.seq, r.node_path, r.waiting_on,
+        r.updated_at, r.cancel_requested_at, extract(epoch FROM now() - r.completed_at)::float8
+    FROM workflow_runs AS r"""
+_IS_OPEN: Final = """r.status IN ('RUNNING', 'WAITING') AND r.launch_state = 'started' AND r.engine = 'temporal'
+        AND r.updated_at < now() - :idle * interval '1s'"""
+_OPEN: Final = text(f"{_STATE} WHERE {_IS_OPEN} ORDER BY r.updated_at, r.run_id LIMIT :limit")
+_OPEN_AFTER: Final = text(f"""{_STATE} WHERE {_IS_OPEN}
+        AND (r.updated_at, r.run_id) > (CAST(:after AS timestamptz), CAST(:after_id AS uuid))
+    ORDER BY r.updated_at, r.run_id LIMIT :limit""")
+_OF: Final = text(f"{_STATE} WHERE r.run_id = ANY(CAST(:ids AS uuid[]))")
+
+_OVERTAKEN_STEP: Final = """SELECT FROM workflow_run_steps AS s WHERE s.run_id = CAST(:run_id AS uuid) AND s.seq < :seq
+        AND (s.step_path, s.iteration, s.visit) <> (:path, :iteration, CAST(:visit AS int))"""
+_CLOSE_OVERTAKEN: Final = (
+    text("""
+        UPDATE workflow_run_waits AS w SET status = 'CANCELED', resolved_at = now()
+        WHERE w.run_id = CAST(:run_id AS uuid) AND w.status = 'WAITING' AND w.seq < :seq
+    """),
+    text(f"""
+        UPDATE workflow_human_tasks AS t SET status = 'canceled', updated_at = now()
+        WHERE t.run_id = CAST(:run_id AS uuid) AND t.status IN ('pending', 'claimed') AND EXISTS ({_OVERTAKEN_STEP}
+            AND (s.step_path, s.iteration, s.visit) = (t.step_path, t.iteration, t.visit))
+    """),
+    text(f"""
+        UPDATE workflow_action_invocations AS i SET status = 'ABANDONED', completed_at = now()
+        WHERE i.run_id = CAST(:run_id AS uuid) AND i.status = 'STARTED' AND EXISTS ({_OVERTAKEN_STEP}
+            AND (s.step_path, s.iteration, s.visit) = (i.step_path, i.iteration, i.visit))
+    """),
+    text(f"""
+        UPDATE workflow_run_steps AS s
+        SET status = 'CANCELED', completed_at = now(), error_json = CAST(:error AS jsonb), duration_ms = {duration_ms("now()")}
+        WHERE s.run_id = CAST(:run_id AS uuid) AND s.status IN ('STARTED', 'RETRY_SCHEDULED') AND s.seq < :seq
+            AND (s.step_path, s.iteration, s.visit) <> (:path, :iteration, CAST(:visit AS int))
+    """),
+)
+_ANSWER_AGAIN: Final = text("""
+    UPDATE workflow_event_deliveries SET status = 'pending', next_attempt_at = now(), settled_at = NULL, updated_at = now()
+    WHERE target_kind = 'task' AND target = :task_id AND event_id IS NULL AND status IN ('pending', 'done')
+""")
+_AGAIN: Final = """
+    UPDATE workflow_event_deliveries AS d
+    SET status = 'pending', next_attempt_at = now(), settled_at = NULL, updated_at = now()"""
+_SEND_AGAIN: Final = (
+    text(f"""
+    WITH unheard AS (
+        UPDATE workflow_run_waits SET told_at = NULL WHERE wait_id IN (
+            SELECT wait_id FROM workflow_run_waits
+            WHERE status = 'WAITING' AND told_at < now() - :seconds * interval '1s' LIMIT :limit
+        ) RETURNING tenant, wait_id
+    ) {_AGAIN} FROM unheard
+    WHERE d.tenant = unheard.tenant AND d.target_kind = 'wait' AND d.target = unheard.wait_id::text AND d.status = 'done'
+        AND d.reason IS NULL
+    """),
+    text(f"""
+    WITH unheard AS (
+        SELECT t.tenant, t.task_id::text AS target FROM workflow_run_waits AS w
+        JOIN workflow_human_tasks AS t ON t.run_id = w.run_id AND t.task_id::text = w.key
+        WHERE w.wait_type = 'human' AND w.status = 'WAITING' AND t.status IN ('completed', 'canceled') LIMIT :limit
+    ) {_AGAIN} FROM unheard
+    WHERE d.tenant = unheard.tenant AND d.target_kind = 'task' AND d.target = unheard.target AND d.event_id IS NULL
+        AND d.status = 'done' AND d.settled_at < now() - :seconds * interval '1s'
+    """),
+)
+_NEXT_NUMBER: Final = text("SELECT nextval('workflow_event_arrival_seq')")
+_SKIP: Final = text("SELECT max(nextval('workflow_event_arrival_seq')) FROM generate_series(1, CAST(:count AS bigint))")
+_LOST: Final = text("""
+    INSERT INTO workflow_runs
+        (run_id, tenant, workflow_id, workflow_version, status, input_json, engine, temporal_workflow_id, temporal_run_id,
+         definition_hash, runtime_semantics_version, launch_state, error_json, last_error_code, started_at, completed_at)
+    VALUES (CAST(:run_id AS uuid), CAST(:tenant AS uuid), :workflow_id, :workflow_version, 'FAILED',
+        CAST(:input AS jsonb), 'temporal', :temporal_workflow_id, :temporal_run_id, :definition_hash, :semantics_version,
+        'started', CAST(:error AS jsonb), :code, :started_at, now())
+    ON CONFLICT (run_id) DO NOTHING
+    RETURNING run_id
+""")
