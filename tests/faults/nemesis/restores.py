@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import subprocess
 from pathlib import Path
 
 from engine.devstack.postgres import EmbeddedPostgres
@@ -36,7 +37,8 @@ async def restore_temporal(installation: Installation, seconds: float) -> None:
 def _copy_postgres(postgres: EmbeddedPostgres, copy: Path) -> None:
     postgres.stop()
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(postgres.directory, copy, symlinks=True)
+    # With its owner, which need not be us.
+    subprocess.run(["cp", "-a", postgres.directory, copy], check=True)
     postgres.start()
 
 
