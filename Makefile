@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help studio test check coverage bench clean
+.PHONY: help studio test check coverage nemesis bench clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ coverage: $(STAMP) ## run the tests, and print the files they cover least (ARGS 
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS); tests=$$?; \
 	  $(BIN)/coverage combine --quiet && $(BIN)/coverage report | awk 'NR <= 32 || /^TOTAL/'; exit $$tests
+
+nemesis: $(STAMP) ## kill and stall everything at random (make nemesis MINUTES=20 ARGS="--seed 7 --rounds 1")
+	@$(BIN)/python -m tests.prepare
+	@$(BIN)/python -m tests.faults.nemesis --minutes $(or $(MINUTES),20) $(ARGS)
 
 bench: $(BENCH_STAMP) ## measure, and write docs/benchmarks.md
 	@$(BIN)/python -m tests.prepare

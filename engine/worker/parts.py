@@ -8,6 +8,7 @@ it hangs or that its first success never comes.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ _LOG: Final = structlog.get_logger("runstudio.worker")
 
 FIRST_RESTART_SECONDS: Final = 1.0
 LAST_RESTART_SECONDS: Final = 30.0
+AFTER_FAILURE_SECONDS: Final = 15.0
+"""Until a part tries again what was refused, however seldom it does it otherwise."""
 
 State = Literal["starting", "running", "failing", "stopped"]
 
@@ -93,15 +96,20 @@ class PartReport:
             return
 
     async def repeat(self, seconds: float | Callable[[], float], work: Callable[[], Awaitable[None]]) -> None:
-        """Do ``work`` at once and then every so many seconds, until the process stops. Refusals are reported, not raised."""
+        """Do ``work`` at once and then every so many seconds, until the process stops.
+
+        A refusal is reported, not raised, and the work is tried again soon: a part is not ready until it has worked.
+        """
         while not self.stopping.is_set():
+            longest = math.inf
             try:
                 await work()
             except EngineError as error:
                 self.failed(error.message)
+                longest = AFTER_FAILURE_SECONDS
             else:
                 self.succeeded()
-            await self.pause(seconds() if callable(seconds) else seconds)
+            await self.pause(min(longest, seconds() if callable(seconds) else seconds))
 
     def to_json(self) -> dict[str, Any]:
         """``{state, ready, lastSuccess, detail?}``, and the facts."""

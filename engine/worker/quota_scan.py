@@ -8,7 +8,6 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
-from engine.errors import EngineError
 from engine.operations.context import OperationContext
 from engine.operations.duties import require_done
 from engine.operations.quota.quota import Scanned, resume_paused_runs
@@ -18,7 +17,6 @@ from engine.worker.metrics import REGISTRY
 from engine.worker.parts import PartReport
 
 SECONDS: Final = 300.0
-AFTER_FAILURE_SECONDS: Final = 15.0
 FRESH_SECONDS: Final = 2 * SECONDS
 """A scan of very many paused runs takes minutes."""
 
@@ -34,15 +32,11 @@ class QuotaScan:
 
     async def run(self, report: PartReport) -> None:
         """Scan until the process stops."""
-        while not report.stopping.is_set():
-            try:
-                await self.scan(lambda: not report.stopping.is_set())
-            except EngineError as error:
-                report.failed(error.message)
-                await report.pause(AFTER_FAILURE_SECONDS)
-            else:
-                report.succeeded()
-                await report.pause(SECONDS)
+
+        async def once() -> None:
+            await self.scan(lambda: not report.stopping.is_set())
+
+        await report.repeat(SECONDS, once)
 
     async def scan(self, keep_on: Callable[[], bool] = lambda: True) -> Scanned:
         """One scan, unless another process is at it. Raises ``Unavailable``, ``EngineError`` (DUTY_OVERDUE)."""

@@ -9,6 +9,7 @@ seconds, and then the same activity is called as an ordinary one, which costs th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -22,6 +23,10 @@ with workflow.unsafe.imports_passed_through():
     from engine.workflow.cancellation import stop_if_canceled
     from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD, RUN_CHAIN
 
+OUTCOME_BESIDE_CANCEL: Final = "outcome-beside-cancel"
+"""Patch: an outcome that comes together with a cancel is taken in."""
+_TURNS: Final = 5
+"""Of the event loop, in which an answer that is there comes through the tasks in between."""
 _FEW_TIMES: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=100),
     backoff_coefficient=3.0,
@@ -106,8 +111,25 @@ async def run_quick(activity: str, argument: Mapping[str, Any], seconds: float, 
 
 
 async def run_ordinary(activity: str, argument: Mapping[str, Any], seconds: float, activity_id: str) -> Any:
-    """Call an action that may take ``seconds``; a worker that dies meanwhile is noticed by its missing heartbeats."""
-    return await _patiently(activity, argument, timedelta(seconds=seconds) + _SLACK, _HEARTBEAT_TIMEOUT, activity_id)
+    """Call an action that may take ``seconds``; a worker that dies meanwhile is noticed by its missing heartbeats.
+
+    When history has its outcome and a cancel in one workflow task, the outcome is returned, and the caller has to look whether
+    the run is canceled: an earlier try of that task may have gone on from the outcome, before there was a cancel.
+    """
+    call = asyncio.create_task(
+        _patiently(activity, argument, timedelta(seconds=seconds) + _SLACK, _HEARTBEAT_TIMEOUT, activity_id)
+    )
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        # Temporal's library drops an outcome that is there already; this call has not heard of the cancel, and gets it.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        if not call.done():
+            call.cancel()
+        elif not workflow.patched(OUTCOME_BESIDE_CANCEL):
+            raise
+        return await call
 
 
 async def _patiently(

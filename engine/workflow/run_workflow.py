@@ -211,7 +211,8 @@ class RunWorkflow:
             await catch_up(self._running, reached)
             known, state = machine.seq, machine.snapshot()
             finish = self._canceled()
-            behind = await self._finish(finish, known)
+            # Rows that lead on from what cannot be taken in would be asked for ever; then the end is written all the same.
+            behind = await self._finish(finish, None if known < reached else known)
             if behind is None:
                 return finish
             machine.rewind(state)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -12,17 +13,34 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from engine.contract import workflow_id_for
+from engine.devstack.postgres import EmbeddedPostgres
 from engine.operations.runs import starting
-from tests.faults.installation import installation, mortal_postgres
+from engine.store.database.schema_version import migrate
+from tests.faults.installation import TEMPLATE, Installation, installed
 from tests.faults.world import World
-
-__all__ = ["installation", "mortal_postgres", "world"]
 
 
 @pytest.fixture(autouse=True)
 def _short_task_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run whose worker is killed inside a workflow task waits for ten seconds instead of a minute."""
     monkeypatch.setattr(starting, "TASK_TIMEOUT", timedelta(seconds=10))
+
+
+@pytest.fixture(scope="session")
+def mortal_postgres(server_directory: Path) -> Iterator[EmbeddedPostgres]:
+    """A Postgres that tests kill; the session's own is not touched."""
+    server = EmbeddedPostgres(server_directory / "mortal")
+    server.start()
+    migrate(server.create_database(TEMPLATE))
+    yield server
+    server.stop()
+
+
+@pytest_asyncio.fixture
+async def installation(mortal_postgres: EmbeddedPostgres, server_directory: Path) -> AsyncIterator[Installation]:
+    """An installation without a worker: a database and a Temporal nobody has used yet."""
+    async with installed(mortal_postgres, server_directory) as made:
+        yield made
 
 
 @pytest_asyncio.fixture

@@ -6,14 +6,12 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -33,7 +31,6 @@ from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.records import Started
 from engine.settings import Settings
 from engine.store.database.engine import create_store_engine
-from engine.store.database.schema_version import migrate
 from engine.temporal.connection import TemporalConnection
 from tests.engine.workflow.harness import Bench, Run
 from tests.faults import ledger, rude_actions
@@ -282,39 +279,31 @@ class Installation:
         assert (rows["n"], rows["keys"]) == (inside, inside), rows
 
 
-@pytest.fixture(scope="session")
-def mortal_postgres(server_directory: Path) -> Iterator[EmbeddedPostgres]:
-    """A Postgres that tests kill; the session's own is not touched."""
-    server = EmbeddedPostgres(server_directory / "mortal")
-    server.start()
-    url = server.create_database(TEMPLATE)
-    migrate(url)
-    yield server
-    server.stop()
+@asynccontextmanager
+async def installed(postgres: EmbeddedPostgres, directory: Path) -> AsyncIterator[Installation]:
+    """An installation without a worker: a database of this Postgres, which has the template, and a Temporal nobody has used.
 
-
-@pytest_asyncio.fixture
-async def installation(mortal_postgres: EmbeddedPostgres, server_directory: Path) -> AsyncIterator[Installation]:
-    """An installation without a worker: a database and a Temporal nobody has used yet."""
+    Its files are in a directory of their own in ``directory``.
+    """
     # A test before this one may have ended while it was down.
-    await asyncio.to_thread(mortal_postgres.start)
+    await asyncio.to_thread(postgres.start)
     name = f"faults_{new_id().replace('-', '')}"
-    directory = server_directory / name
-    directory.mkdir()
-    url = mortal_postgres.create_database(name, template=TEMPLATE)
+    own = directory / name
+    own.mkdir()
+    url = postgres.create_database(name, template=TEMPLATE)
     progress = ProgressLine()
     program = obtain_cli(Settings.load(), progress).path
     progress.close()
-    temporal = TemporalServer(program, directory / "temporal.db", log=directory / "temporal.log")
+    temporal = TemporalServer(program, own / "temporal.db", log=own / "temporal.log")
     store = create_store_engine(url)
     try:
         await asyncio.to_thread(temporal.start)
         client = await Client.connect(temporal.address)
         async with store.begin() as connection:
             await connection.execute(text(ledger.TABLE))
-        yield Installation(directory, mortal_postgres, temporal, Bench(store, client), url)
+        yield Installation(own, postgres, temporal, Bench(store, client), url)
     finally:
         await asyncio.to_thread(temporal.kill)
         await store.dispose()
-        await asyncio.to_thread(mortal_postgres.start)
-        mortal_postgres.drop_database(name)
+        await asyncio.to_thread(postgres.start)
+        postgres.drop_database(name)

@@ -19,7 +19,7 @@ from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from tests.engine.workflow.harness import PATIENCE_SECONDS, Run
 from tests.engine.workflow.steps import call, call_workflow, for_each, retried, wait_event, wait_time
 from tests.faults.installation import Installation
-from tests.faults.test_stalls import read_only
+from tests.faults.stalls import read_only
 from tests.imported import Start, logged
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]

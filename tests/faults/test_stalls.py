@@ -3,54 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import psutil
 import pytest
-from sqlalchemy import text
 
-from engine.devstack.postgres import EmbeddedPostgres
 from engine.errors import Unavailable
 from engine.operations.events.events import EventRequest, submit_event
 from engine.operations.runs.cancel import cancel_run
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
-from engine.store.database.transactions import Store
 from tests.engine.workflow.steps import call
 from tests.faults.installation import Installation
+from tests.faults.stalls import frozen, read_only
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 STALL_SECONDS = 6.5
 """Longer than a quick action may take."""
-
-
-@contextmanager
-def frozen(postgres: EmbeddedPostgres) -> Iterator[None]:
-    """Every process of the server stopped, as by a machine that is moved or a disk that hangs."""
-    process = postgres.process()
-    assert process is not None
-    server = psutil.Process(process.pid)
-    stopped = [server.pid]
-    os.kill(server.pid, signal.SIGSTOP)
-    try:
-        for child in server.children(recursive=True):
-            os.kill(child.pid, signal.SIGSTOP)
-            stopped.append(child.pid)
-        yield
-    finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
-
-
-async def read_only(store: Store, value: str) -> None:
-    """Whether the server takes writes of transactions that do not say otherwise."""
-    async with store.connect() as connection:
-        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await autocommit.execute(text(f"ALTER SYSTEM SET default_transaction_read_only = {value}"))
-        await autocommit.execute(text("SELECT pg_reload_conf()"))
 
 
 async def test_f38_the_time_of_an_action_is_its_own(installation: Installation) -> None:
@@ -59,7 +26,7 @@ async def test_f38_the_time_of_an_action_is_its_own(installation: Installation) 
     async with bench.worker():
         runs = await asyncio.gather(*(bench.start() for _ in range(8)))
         await bench.until(lambda: asyncio.sleep(0, bench.counts.ran["t"] >= 4))
-        with frozen(installation.postgres):
+        with frozen(installation.postgres.process()):
             await asyncio.sleep(STALL_SECONDS)
         ends = await asyncio.gather(*(run.ended() for run in runs))
     assert {end["status"] for end in ends} == {"SUCCEEDED"}

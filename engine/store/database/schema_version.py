@@ -14,6 +14,7 @@ from typing import Final
 from psycopg import errors as postgres_errors
 from sqlalchemy import Connection, column, create_engine, func, make_url, select, table
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
@@ -115,7 +116,7 @@ async def require_current_schema(engine: AsyncEngine) -> None:
     try:
         async with engine.connect() as connection:
             found = await connection.run_sync(_revision_of)
-    except (DBAPIError, OSError) as error:
+    except (DBAPIError, PoolTimeout, OSError) as error:
         raise as_unavailable(error) or error from error
     missing = [revision.name for revision in _missing(found)]
     if missing:

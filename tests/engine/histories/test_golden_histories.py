@@ -126,3 +126,17 @@ async def test_a_machine_that_computes_something_else_than_its_chain_is_caught(m
     monkeypatch.setattr(chains, "_feed", half_a_second_late)
     with pytest.raises(RuntimeError, match="have come apart"):
         await replay("steps")
+
+
+ROUND_AND_ROUND = DIRECTORY / "round_and_round_in_a_cancel.json"
+"""The beginning of a run whose outcome and cancel came together, when such an outcome was dropped and the end asked for again."""
+
+
+async def test_a_run_that_dropped_an_outcome_beside_its_cancel_replays() -> None:
+    await replayer().replay_workflow(history_of(ROUND_AND_ROUND))
+
+
+async def test_taking_in_that_outcome_without_its_patch_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls.workflow, "patched", lambda _patch: True)
+    with pytest.raises(RuntimeError, match="outcomes"):
+        await replayer().replay_workflow(history_of(ROUND_AND_ROUND))

@@ -56,6 +56,23 @@ async def test_ready_only_while_every_part_succeeds() -> None:
     assert not running.ready
 
 
+async def test_what_is_done_seldom_is_tried_again_soon_after_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts_module, "AFTER_FAILURE_SECONDS", 0.01)
+    refusals = iter([Unavailable("POSTGRES_UNREACHABLE", "Postgres does not answer.", "Wait.")])
+
+    async def seldom(report: PartReport) -> None:
+        async def work() -> None:
+            for refusal in refusals:
+                raise refusal
+
+        await report.repeat(3_600.0, work)
+
+    running = Parts([Part("seldom", seldom, 7_200.0)])
+    running.start()
+    await until_true(lambda: running.ready)
+    assert await running.stop(60.0) == []
+
+
 async def test_a_part_that_breaks_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts_module, "FIRST_RESTART_SECONDS", 0.01)
     starts = 0

@@ -55,6 +55,8 @@ class PlayedTemporal:
         self.tasks_lost = 0
         self.canceled = False
         """Somebody has asked to cancel the run; the next task is told so first."""
+        self.takes_in = True
+        """Whether the run began when an outcome that comes together with a cancel was taken in."""
         self.commands = 0
         # Each has the name of its method.
         self._activities = {activity.__name__: activity for activity in all_activities(dependencies)}
@@ -196,6 +198,7 @@ class PlayedTemporal:
             now=lambda: datetime.fromtimestamp(self._now_ms / 1000, UTC),
             time=lambda: self._now_ms / 1000,
             info=lambda: info,
+            patched=lambda _patch: self.takes_in,
             cancellation_reason=lambda: "stop" if self._told else None,
             wait_condition=self._wait,
             execute_local_activity=self._local,

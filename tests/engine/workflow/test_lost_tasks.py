@@ -10,6 +10,7 @@ from itertools import count
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from temporalio.client import Client
@@ -24,8 +25,9 @@ from engine.store.database.engine import create_store_engine
 from engine.store.runs.runs import NewRun, insert_run, mark_launched
 from tests.conformance.rebuilding import assert_rebuilds
 from tests.engine.interpreter.random_definitions import PAYLOAD, STEPS, with_ids
-from tests.engine.workflow.harness import Bench, Run
+from tests.engine.workflow.harness import PATIENCE_SECONDS, Bench, Run
 from tests.engine.workflow.lost_tasks import PlayedTemporal
+from tests.engine.workflow.steps import ordinary, quick
 
 ACTIONS = ("test.quick", "test.quick", "test.writes", "test.flaky", "test.ordinary")
 """What the random actions are: most of them quick."""
@@ -205,3 +207,22 @@ def test_f35_f36_a_run_whose_tasks_are_lost_at_every_point(
 @given(steps=STEPS, seed=st.integers(0, 10**6))
 def test_a_run_that_is_canceled_after_a_lost_task(database_url: str, steps: list[dict[str, Any]], seed: int) -> None:
     on_a_database(database_url, lambda bench: lose_and_cancel(bench, steps, Random(seed)))
+
+
+async def lose_between(bench: Bench, deadly: int, *, taken_in: bool) -> None:
+    """An action and a quick step after it; the worker dies at the point of this number, and then the run is canceled."""
+    temporal, run = await played(bench, [ordinary("o"), quick("q")], Random(deadly))
+    temporal.takes_in = taken_in
+    with suppress(ApplicationError, asyncio.CancelledError):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await temporal.to_the_end(iter([deadly]), then_cancel=True)
+    row = await run.row()
+    assert row["status"] in ("CANCELED", "SUCCEEDED"), row
+    if taken_in:
+        await assert_rebuilds(bench.store, bench.tenant, run.id)
+
+
+@pytest.mark.parametrize("taken_in", [True, False], ids=["", "in-a-run-from-before-outcomes-were-taken-in"])
+def test_an_outcome_beside_a_cancel_holds_no_run(database_url: str, taken_in: bool) -> None:
+    for deadly in range(1, 13):
+        on_a_database(database_url, lambda bench, deadly=deadly: lose_between(bench, deadly, taken_in=taken_in))

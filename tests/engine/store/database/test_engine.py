@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from engine.errors import Unavailable
 from engine.store.database.engine import as_unavailable, create_store_engine
 from engine.store.database.reader import open_reader
+from engine.store.database.schema_version import require_current_schema
 from tests.engine.store.conftest import TENANT
 
 
@@ -45,6 +46,8 @@ async def test_a_connection_that_does_not_become_free_is_said_to_be_busy(
         with pytest.raises(Unavailable, match="POSTGRES_BUSY"):
             async with open_reader(engine, TENANT):
                 pass
+        with pytest.raises(Unavailable, match="POSTGRES_BUSY"):
+            await require_current_schema(engine)
     await engine.dispose()
 
 

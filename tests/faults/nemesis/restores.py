@@ -1,0 +1,70 @@
+"""A store that is put back to what it was earlier, as from a backup."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+from pathlib import Path
+
+from engine.devstack.postgres import EmbeddedPostgres
+from engine.devstack.temporal_server import TemporalServer
+from tests.faults.installation import Installation
+
+
+async def restore_postgres(installation: Installation, seconds: float) -> None:
+    """Copy Postgres while it is down for a moment, and put the copy in its place so many seconds later."""
+    postgres, copy = installation.postgres, installation.directory / "postgres-copy"
+    await asyncio.to_thread(_copy_postgres, postgres, copy)
+    await installation.bench.store.dispose()
+    await asyncio.sleep(seconds)
+    await asyncio.to_thread(_put_back_postgres, postgres, copy)
+    await installation.bench.store.dispose()
+
+
+async def restore_temporal(installation: Installation, seconds: float) -> None:
+    """The same of Temporal's histories."""
+    temporal, copy = installation.temporal, installation.directory / "temporal-copy"
+    await asyncio.to_thread(temporal.kill)
+    await asyncio.to_thread(_copy_histories, temporal, copy)
+    await installation.start_temporal()
+    await asyncio.sleep(seconds)
+    await asyncio.to_thread(temporal.kill)
+    await asyncio.to_thread(_put_back_histories, temporal, copy)
+    await installation.start_temporal()
+
+
+def _copy_postgres(postgres: EmbeddedPostgres, copy: Path) -> None:
+    postgres.stop()
+    shutil.rmtree(copy, ignore_errors=True)
+    # With its owner, which need not be us.
+    subprocess.run(["cp", "-a", postgres.directory, copy], check=True)
+    postgres.start()
+
+
+def _put_back_postgres(postgres: EmbeddedPostgres, copy: Path) -> None:
+    postgres.kill()
+    # What a killed server leaves behind ends by itself; none of it may write into the copy.
+    postgres.start()
+    postgres.stop()
+    shutil.rmtree(postgres.directory)
+    copy.rename(postgres.directory)
+    postgres.start()
+
+
+def _files(temporal: TemporalServer) -> list[Path]:
+    return sorted(temporal.database.parent.glob(f"{temporal.database.name}*"))
+
+
+def _copy_histories(temporal: TemporalServer, copy: Path) -> None:
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir()
+    for file in _files(temporal):
+        shutil.copy2(file, copy / file.name)
+
+
+def _put_back_histories(temporal: TemporalServer, copy: Path) -> None:
+    for file in _files(temporal):
+        file.unlink()
+    for file in copy.iterdir():
+        shutil.copy2(file, temporal.database.parent / file.name)
