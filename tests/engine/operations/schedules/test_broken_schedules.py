@@ -10,9 +10,7 @@ from engine.operations.context import OperationContext
 from engine.operations.schedules.schedules import sync_schedules
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import Query, add_version
-from tests.engine.operations.schedules.test_schedules import EVERY_MORNING, _no_schedule_is_left, described, schedule
-
-__all__ = ["_no_schedule_is_left", "schedule"]
+from tests.engine.operations.schedules.conftest import EVERY_MORNING, described
 
 
 async def test_f15_f16_one_that_nobody_could_tell_leaves_the_others_alone(

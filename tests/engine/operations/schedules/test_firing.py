@@ -18,19 +18,14 @@ from engine.records import Level
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import AsUser, Execute, Query, add_version
 from tests.engine.operations.crashing import unreachable
-from tests.engine.operations.schedules.test_schedules import (
+from tests.engine.operations.schedules.conftest import (
     CLOCK,
     EVERY_FIVE_MINUTES,
     EVERY_MORNING,
     SCHEDULE_ID,
-    _no_schedule_is_left,
     at,
-    row,
-    schedule,
     soon,
 )
-
-__all__ = ["_no_schedule_is_left", "row", "schedule"]
 
 
 class TestFiringByHand:

@@ -1,95 +1,42 @@
-"""Schedules: Temporal has what the published version wants, and each occurrence starts one run or says why not."""
+"""Schedules: Temporal has what the published version wants."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-import pytest_asyncio
 from temporalio.client import (
     Client,
     ScheduleActionStartWorkflow,
     ScheduleBackfill,
-    ScheduleDescription,
     ScheduleHandle,
     ScheduleOverlapPolicy,
 )
-from temporalio.service import RPCError
 
 from engine.actions.registry import load_actions
-from engine.contract import TASK_TIMEOUT, temporal_schedule_id_for
-from engine.errors import Forbidden, Invalid, Unavailable
+from engine.contract import TASK_TIMEOUT
+from engine.errors import Forbidden
 from engine.operations.catalog.publish import PublishRequest, limit_concurrency, pause_workflow, publish_definition
 from engine.operations.context import OperationContext
-from engine.operations.runs.launch import LaunchRequest, launch_published_run
-from engine.operations.runs.queue import release_queued
-from engine.operations.schedules import schedule_fires, schedules
-from engine.operations.schedules.schedule_fires import fire_schedule
-from engine.operations.schedules.schedules import set_schedule_payload, sync_schedule, sync_schedules
+from engine.operations.schedules import schedules
+from engine.operations.schedules.schedules import sync_schedule, sync_schedules
 from engine.records import Level
-from engine.settings import DEFAULT_TENANT, Settings
+from engine.settings import Settings
 from engine.store.database.transactions import Store
-from engine.store.schedules.schedules import schedule_id_of
 from tests.engine.operations.conftest import AsUser, Execute, Query, add_version, definition, until
 from tests.engine.operations.crashing import unreachable
+from tests.engine.operations.schedules.conftest import (
+    CLOCK,
+    EVERY_FIVE_MINUTES,
+    EVERY_MORNING,
+    SCHEDULE_ID,
+    Row,
+    at,
+    described,
+    soon,
+)
 from tests.engine.workflow.harness import Bench
-
-SCHEDULE_ID = schedule_id_of(DEFAULT_TENANT, "orders")
-EVERY_MORNING = {"type": "recurring", "cron": "30 7 * * 1-5", "timezone": "Europe/Berlin"}
-EVERY_FIVE_MINUTES = {"type": "recurring", "cron": "*/5 * * * *", "timezone": "UTC"}
-CLOCK = "payload.WorkflowClockTrigger.v1"
-
-
-def at(moment: datetime) -> dict[str, str]:
-    return {"type": "schedule", "runAt": moment.isoformat()}
-
-
-def soon(**delta: float) -> datetime:
-    return datetime.now(UTC) + timedelta(**delta)
-
-
-@pytest.fixture
-def schedule(temporal: Client) -> ScheduleHandle:
-    """Temporal's, whether it exists or not."""
-    return temporal.get_schedule_handle(temporal_schedule_id_for(SCHEDULE_ID))
-
-
-@pytest_asyncio.fixture(autouse=True)
-async def _no_schedule_is_left(schedule: ScheduleHandle, temporal: Client) -> AsyncIterator[None]:
-    yield
-    # The server is shared, and a worker of another test must not find these on the queue.
-    with suppress(RPCError):
-        await schedule.delete()
-    async for execution in temporal.list_workflows(
-        f"WorkflowId STARTS_WITH '{schedule.id}' AND ExecutionStatus = 'Running'"
-    ):
-        with suppress(RPCError):
-            await temporal.get_workflow_handle(execution.id).terminate()
-
-
-async def described(schedule: ScheduleHandle) -> ScheduleDescription | None:
-    try:
-        return await schedule.describe()
-    except RPCError:
-        return None
-
-
-@pytest.fixture
-def row(query: Query) -> Callable[[], Awaitable[dict[str, Any]]]:
-    """The schedule as it is in the table."""
-
-    async def load() -> dict[str, Any]:
-        [found] = await query("SELECT * FROM workflow_schedules")
-        return found
-
-    return load
-
-
-Row = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class TestFollowingTheVersion:
@@ -367,181 +314,3 @@ class TestOnTemporal:
         # They are hours late, and others have come due since.
         assert {fire["status"] for fire in fires} == {"skipped"}
         assert await query("SELECT 1 FROM workflow_runs") == []
-
-
-class TestFiring:
-    async def fire(self, context: OperationContext, due: datetime, now: datetime | None = None) -> str:
-        return await fire_schedule(context, SCHEDULE_ID, due, now or due + timedelta(seconds=1))
-
-    @pytest.fixture
-    async def due(self, context: OperationContext, store: Store) -> datetime:
-        """The last occurrence of a schedule that Temporal has."""
-        await add_version(store, trigger=EVERY_FIVE_MINUTES)
-        assert (await sync_schedule(context, "orders")).state == "scheduled"
-        now = datetime.now(UTC)
-        return now.replace(minute=now.minute // 5 * 5, second=0, microsecond=0)
-
-    async def test_the_same_occurrence_starts_one_run_however_often_it_is_repeated(
-        self, context: OperationContext, due: datetime, query: Query, row: Row
-    ) -> None:
-        outcomes = await asyncio.gather(*(self.fire(context, due) for _ in range(4)))
-        assert set(outcomes) == {"started"}
-        assert await self.fire(context, due) == "started"
-        assert await self.fire(context, due - timedelta(minutes=5)) == "started"
-        runs = await query("SELECT trigger_type, trigger_fire_key FROM workflow_runs")
-        assert len(runs) == 2
-        assert {run["trigger_type"] for run in runs} == {"recurring"}
-        found = await row()
-        assert found["last_run_status"] == "success"
-        assert found["next_fire_at"] is not None
-
-    async def test_a_crash_between_the_run_and_its_record_starts_no_second_run(
-        self, context: OperationContext, due: datetime, query: Query, execute: Execute
-    ) -> None:
-        await self.fire(context, due)
-        await execute("DELETE FROM workflow_schedule_fires")
-        assert await self.fire(context, due) == "started"
-        [run] = await query("SELECT run_id FROM workflow_runs")
-        assert await query("SELECT run_id FROM workflow_schedule_fires") == [run]
-
-    async def test_of_missed_occurrences_only_the_last_is_made_up_for(
-        self, context: OperationContext, due: datetime, query: Query
-    ) -> None:
-        now = due + timedelta(minutes=4)
-        late = [await self.fire(context, due - timedelta(minutes=5 * n), now) for n in (3, 2, 1, 0)]
-        assert late == ["skipped", "skipped", "skipped", "started"]
-        reasons = {fire["reason"] for fire in await query("SELECT reason FROM workflow_schedule_fires")}
-        assert reasons == {"It was missed, and a later occurrence has come due since.", None}
-
-    async def test_a_paused_workflow_skips_when_it_chose_so(
-        self, context: OperationContext, due: datetime, query: Query, execute: Execute, row: Row
-    ) -> None:
-        await execute("UPDATE workflow_definitions SET is_paused = true, when_busy = 'skip'")
-        assert await self.fire(context, due) == "skipped"
-        [fire] = await query("SELECT reason FROM workflow_schedule_fires")
-        assert fire["reason"].startswith("WORKFLOW_PAUSED: ")
-        found = await row()
-        assert (found["last_run_status"], found["last_error"], found["status"]) == ("skipped", None, "scheduled")
-
-    async def test_what_comes_due_during_a_pause_is_queued_and_starts_in_order_after_it(
-        self, context: OperationContext, due: datetime, query: Query
-    ) -> None:
-        await pause_workflow(context, "orders", paused=True)
-        times = [due - timedelta(minutes=5 * n) for n in (2, 1, 0)]
-        assert [await self.fire(context, at) for at in times] == ["started"] * 3
-        fires = await query("SELECT reason FROM workflow_schedule_fires")
-        assert {fire["reason"].partition(":")[0] for fire in fires} == {"Queued"}
-        waiting = "SELECT trigger_fire_key, launch_state FROM workflow_runs ORDER BY queue_place"
-        queued = await query(waiting)
-        assert {run["launch_state"] for run in queued} == {"queued"}
-        assert [run["trigger_fire_key"] for run in queued] == [schedules.fire_key_of(SCHEDULE_ID, at) for at in times]
-        assert await release_queued(context) == 0
-        await pause_workflow(context, "orders", paused=False)
-        assert await release_queued(context) == 3
-        assert [run for run in await query(waiting) if run["launch_state"] == "queued"] == []
-
-    async def test_so_many_wait_and_no_more(
-        self, context: OperationContext, due: datetime, query: Query, execute: Execute, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(schedule_fires, "MOST_QUEUED", 2)
-        await pause_workflow(context, "orders", paused=True)
-        times = [due - timedelta(minutes=5 * n) for n in (2, 1, 0)]
-        assert [await self.fire(context, at) for at in times] == ["started", "started", "skipped"]
-        [fire] = await query("SELECT reason FROM workflow_schedule_fires WHERE status = 'skipped'")
-        assert fire["reason"] == "QUEUE_FULL: 2 runs of orders wait for their turn already."
-        # A worker died between the run and its record: the run is that of its occurrence all the same.
-        await execute("DELETE FROM workflow_schedule_fires")
-        assert [await self.fire(context, at) for at in times] == ["started", "started", "skipped"]
-        assert len(await query("SELECT 1 FROM workflow_runs")) == 2
-
-    async def test_f7_no_free_slot_queues(self, context: OperationContext, due: datetime, query: Query) -> None:
-        await limit_concurrency(context, "orders", 1)
-        await launch_published_run(context, LaunchRequest("orders"))
-        assert await self.fire(context, due) == "started"
-        [fire] = await query("SELECT reason FROM workflow_schedule_fires")
-        assert fire["reason"].startswith("Queued: ")
-
-    async def test_a_payload_that_does_not_fit_fails_and_is_kept_to_be_looked_at(
-        self, context: OperationContext, store: Store, query: Query, row: Row
-    ) -> None:
-        schema = {"type": "object", "required": ["region"]}
-        await add_version(store, trigger=EVERY_FIVE_MINUTES, payload_schema=schema)
-        await sync_schedule(context, "orders")
-        due = datetime.now(UTC).replace(second=0, microsecond=0)
-        assert await self.fire(context, due) == "failed"
-        [fire] = await query("SELECT reason, run_id FROM workflow_schedule_fires")
-        assert fire["reason"].startswith("PAYLOAD_REJECTED: ")
-        assert await query("SELECT run_id, status FROM workflow_runs") == [
-            {"run_id": fire["run_id"], "status": "FAILED"}
-        ]
-        found = await row()
-        assert (found["last_run_status"], found["status"]) == ("error", "scheduled")
-        assert found["last_error"] == fire["reason"]
-
-        with pytest.raises(Invalid, match="PAYLOAD_REJECTED"):
-            await set_schedule_payload(context, "orders", {"regions": ["north"]})
-        await set_schedule_payload(context, "orders", {"region": "north"})
-        assert await self.fire(context, due + timedelta(minutes=5)) == "started"
-        [run] = await query("SELECT input_json FROM workflow_runs WHERE status = 'RUNNING'")
-        assert run["input_json"] == {"region": "north"}
-        await add_version(store, trigger=EVERY_MORNING, payload_schema=schema)
-        await sync_schedule(context, "orders")
-        assert (await row())["payload_json"] == {"region": "north"}
-
-    async def test_a_one_time_schedule_that_fails_says_so(
-        self, context: OperationContext, store: Store, row: Row
-    ) -> None:
-        run_at = soon(hours=1)
-        await add_version(store, trigger=at(run_at), payload_schema={"type": "object", "required": ["region"]})
-        await sync_schedule(context, "orders")
-        assert await self.fire(context, run_at) == "failed"
-        found = await row()
-        assert (found["status"], found["enabled"]) == ("failed", False)
-        assert found["last_error"].startswith("PAYLOAD_REJECTED")
-
-    async def test_an_occurrence_of_an_older_version_is_judged_by_the_latest(
-        self, context: OperationContext, due: datetime, store: Store, query: Query, schedule: ScheduleHandle
-    ) -> None:
-        await add_version(store, trigger=EVERY_FIVE_MINUTES)
-        assert await self.fire(context, due) == "started"
-        [run] = await query("SELECT workflow_version FROM workflow_runs")
-        assert run["workflow_version"] == 2
-        await add_version(store, trigger={"type": "recurring", "cron": "1 0 1 1 *", "timezone": "UTC"})
-        assert await self.fire(context, due + timedelta(minutes=5)) == "skipped"
-        await add_version(store)
-        assert await self.fire(context, due + timedelta(minutes=10)) == "skipped"
-        assert await described(schedule) is None
-        fires = await query(
-            "SELECT reason FROM workflow_schedule_fires WHERE status = 'skipped' ORDER BY scheduled_for"
-        )
-        assert [fire["reason"] for fire in fires] == [
-            "Version 3 is started at another time.",
-            "The latest version of orders is not started by time.",
-        ]
-
-    async def test_a_one_time_schedule_that_was_moved_does_not_run_at_its_old_time(
-        self, context: OperationContext, store: Store, query: Query, row: Row
-    ) -> None:
-        old, new = soon(minutes=10), soon(hours=2)
-        await add_version(store, trigger=at(old))
-        await sync_schedule(context, "orders")
-        await add_version(store, trigger=at(new))
-        assert await self.fire(context, old) == "skipped"
-        assert (await row())["status"] == "scheduled"
-        assert await self.fire(context, new) == "started"
-        assert (await row())["status"] == "completed"
-        assert len(await query("SELECT 1 FROM workflow_runs")) == 1
-
-    async def test_without_temporal_nothing_is_decided(
-        self, context: OperationContext, due: datetime, store: Store, query: Query
-    ) -> None:
-        away = OperationContext(store, unreachable(), context.actor)
-        with pytest.raises(Unavailable):
-            await self.fire(away, due - timedelta(hours=1), due)
-        await add_version(store, trigger=EVERY_MORNING)
-        with pytest.raises(Unavailable, match="SCHEDULE_PENDING"):
-            await self.fire(away, due)
-        assert await query("SELECT 1 FROM workflow_schedule_fires") == []
-
-    async def test_a_schedule_that_is_gone_is_no_failure(self, context: OperationContext) -> None:
-        assert await self.fire(context, datetime.now(UTC)) == "gone"
