@@ -24,8 +24,12 @@ def take_signals() -> None:
             signal.signal(number, _ignore)
 
 
+class _Ended(pytest.exit.Exception, KeyboardInterrupt):
+    """A KeyboardInterrupt, because an event loop keeps every other exception for whoever awaits what it was raised in."""
+
+
 def _leave(number: int, _frame: FrameType | None) -> None:
-    pytest.exit(f"ended by signal {number}", returncode=128 + number)
+    raise _Ended(f"ended by signal {number}", returncode=128 + number)
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:

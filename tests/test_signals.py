@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -36,6 +37,38 @@ def test_nor_when_the_suite_was_started_with_its_signals_ignored() -> None:
         check=False,
     )
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
+
+
+ENDED_IN_A_TASK = """
+import asyncio, os, signal
+
+async def sent():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+async def waits():
+    task = asyncio.ensure_future(sent())
+    while True:
+        await asyncio.sleep(0.01)
+
+def test_one():
+    asyncio.run(waits())
+
+def test_two():
+    print("went on")
+"""
+
+
+def test_sigterm_ends_the_suite_wherever_an_event_loop_is(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("from tests.signals import take_signals; take_signals()")
+    (tmp_path / "test_ended.py").write_text(ENDED_IN_A_TASK)
+    command = [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=240
+    )
+    assert done.returncode == 128 + signal.SIGTERM, done.stdout
+    assert "ended by signal 15" in done.stdout
+    assert "went on" not in done.stdout
 
 
 @pytest.mark.parametrize("number", INHERITED)
