@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from engine.values.javascript import number_text
 from engine.values.placeholder import PLACEHOLDER
+from engine.wording import counted
 
 Json = Any
 
@@ -85,7 +86,7 @@ def secret_values(hidden: Iterable[Json]) -> SecretValues | None:
     """
     texts = sorted({text for value in hidden for text in _leaves(value)}, key=len, reverse=True)
     if len(texts) > MAX_VALUES or sum(map(len, texts)) > MAX_CHARACTERS:
-        raise TooMuchToFollow(f"{len(texts)} values")
+        raise TooMuchToFollow(counted(len(texts), "value"))
     return (_remembered if sum(map(len, texts)) <= _REMEMBERED else _looked_for)(tuple(texts))
 
 

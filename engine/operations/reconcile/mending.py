@@ -26,6 +26,7 @@ from engine.temporal.connection import RPC_TIMEOUT
 from engine.temporal.data_converter import speaking_to_runs
 from engine.values.json_policy import dumps_for_storage
 from engine.values.timestamps import iso_milliseconds
+from engine.wording import counted
 from engine.workflow.wire import OPEN_CHILD, OPEN_WAIT, RESERVE_QUOTA, decode_step
 
 ACTS: Final = 5
@@ -112,7 +113,11 @@ async def tell_again(client: Client, context: OperationContext, pair: Pair, susp
     if not on_record or suspect.acts >= ACTS:
         if not await _unmoved(client, context, pair):
             return "suspected"
-        why = f"it was told again {suspect.acts} times" if on_record else "what ended that wait is not on record"
+        why = (
+            f"it was told again {counted(suspect.acts, 'time')}"
+            if on_record
+            else "what ended that wait is not on record"
+        )
         await end_both(client, context, row, f"{pair.found}, and {why}", pair.facts)
         return "ended"
     if suspect.acts == 0:

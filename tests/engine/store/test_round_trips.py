@@ -47,9 +47,9 @@ PAGES: dict[str, Ask] = {
         "00000000-0000-7000-8000-0000000000aa", after=after, limit=3
     ),
 }
-ATTENTION_PARTS = 11
-"""Duties, the oldest runs, stuck ones, two kinds of launches, deliveries, schedules, failures, tries, late tasks, and jobs
-with alerts."""
+ATTENTION_PARTS = 12
+"""Workers (and, where one is alive, their duties), what the two stores disagreed about, the oldest runs, stuck ones, two kinds
+of launches, deliveries, schedules, failures, tries, late tasks, and jobs with alerts."""
 
 
 @pytest.fixture
