@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from engine import advice
-from engine.contract import TASK_QUEUE
 from engine.records import (
     OPEN_TASK_STATUSES,
     Attention,
@@ -26,6 +25,7 @@ from engine.wording import counted, sentence
 from runstudio_tui.backend.fake.world import World
 
 _MOST_OF_A_KIND: Final = 20
+_QUEUE: Final = "workflow-runtime-v2"
 _RETRIES: Final = 4
 _OVERDUE: Final = timedelta(minutes=1)
 _ENDS_SHOWN_FOR: Final = timedelta(days=1)
@@ -53,7 +53,7 @@ def installation(world: World) -> Installation:
         backlog=None if problem else 0,
         backlog_age_seconds=0.0,
         temporal_error=problem,
-        task_queue=TASK_QUEUE,
+        task_queue=_QUEUE,
         namespace="default",
         schema_revision="0004",
         server_now=now,
@@ -72,7 +72,7 @@ def _items(world: World) -> Iterator[AttentionItem]:
     now = world.now()
     if _state(world, "workers") is PartState.DOWN:
         reason = f"None is alive. {advice.WORKER.to('Start one')}"
-        yield AttentionItem(AttentionKind.WORKERS, TASK_QUEUE, TASK_QUEUE, reason, None)
+        yield AttentionItem(AttentionKind.WORKERS, _QUEUE, _QUEUE, reason, None)
     replayed = {run.row.replay_of for run in world.runs.values()}
     for run in world.newest(lambda _: True):
         yield from _of_run(run, world)
