@@ -107,7 +107,8 @@ _CLOSE_EACH: Final = (
         UPDATE workflow_action_invocations SET status = 'ABANDONED', completed_at = now()
         WHERE run_id = CAST(:run_id AS uuid) AND status = 'STARTED'
     """),
-    # Only its parent would have started it. One that was started all the same finds its row closed, and ends.
+    # Only its parent would have started it. One that was started all the same finds its row closed, and ends; one that has
+    # steps or units is at work, and Temporal tells it that its parent has ended.
     text("""
         UPDATE workflow_runs AS c
         SET status = 'CANCELED', completed_at = now(), updated_at = now(), step_due_at = NULL, waiting_on = NULL,
@@ -117,5 +118,6 @@ _CLOSE_EACH: Final = (
         FROM workflow_runs AS p
         WHERE p.run_id = CAST(:run_id AS uuid) AND c.tenant = p.tenant AND c.parent_run_id = p.run_id
             AND c.status IN ('RUNNING', 'WAITING') AND c.temporal_run_id IS NULL
+            AND c.step_count = 0 AND c.quota_leased = 0
     """),
 )

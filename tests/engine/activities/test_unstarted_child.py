@@ -16,9 +16,12 @@ from engine.workflow.wire import encode_step, encode_trace
 from tests.engine.activities.test_run_step import AT, World
 from tests.engine.operations.conftest import add_version
 
+NOTED, AT_WORK, LEASED = "temporal_run_id = 'x'", "step_count = 1", "quota_leased = 20"
+"""How a child's row says that it has begun: its parent knew, or the child itself wrote before its parent could."""
 
-@pytest.mark.parametrize("began", [False, True])
-async def test_f39_a_child_that_never_began_ends_with_its_parent(store: Store, began: bool) -> None:
+
+@pytest.mark.parametrize("began", ["", NOTED, AT_WORK, LEASED])
+async def test_f39_a_child_that_never_began_ends_with_its_parent(store: Store, began: str) -> None:
     world, child = World(store), new_id()
     await add_version(store, "wf.child")
     run_id = await world.run()
@@ -35,9 +38,7 @@ async def test_f39_a_child_that_never_began_ends_with_its_parent(store: Store, b
     assert opened == {}
     if began:
         async with store.begin() as connection:
-            await connection.exec_driver_sql(
-                "UPDATE workflow_runs SET temporal_run_id = 'x' WHERE parent_run_id IS NOT NULL"
-            )
+            await connection.exec_driver_sql(f"UPDATE workflow_runs SET {began} WHERE parent_run_id IS NOT NULL")
     error = {"category": "Cancellation", "message": "no longer wanted"}
     end = {**progress, "trace": [], "status": "CANCELED", "error": error, "scopes": {}, "keep_scopes": False}
     await ActivityEnvironment().run(FinishRun(dependencies).finish_run, end)
