@@ -62,7 +62,7 @@ def test_sigterm_ends_the_suite_wherever_an_event_loop_is(tmp_path: Path) -> Non
     (tmp_path / "conftest.py").write_text("from tests.signals import take_signals; take_signals()")
     (tmp_path / "test_ended.py").write_text(ENDED_IN_A_TASK)
     command = [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=240
     )
