@@ -10,6 +10,7 @@ from typing import Any, Final
 from temporalio.client import WorkflowExecutionStatus
 
 from engine.contract import workflow_id_for
+from engine.operations.reconcile.disagreements import STORES_DISAGREE
 from tests.faults.installation import SAME_END
 from tests.faults.nemesis.evidence import ACTIVE, Evidence
 from tests.faults.nemesis.journal import Violation
@@ -30,12 +31,14 @@ def ended(evidence: Evidence) -> Found:
 
 
 def executions(evidence: Evidence) -> Found:
-    """Temporal says of a run what its row says, and has none without a row."""
+    """Temporal says of a run what its row says, and has none without a row. What no records bring together is terminated."""
     for row in evidence.runs:
         run_id = str(row["run_id"])
         status = evidence.executions[run_id]
         never_started = status is None and (row["launch_state"] != "started" or row["parent_run_id"] is not None)
         expected = SAME_END.get(row["status"], WorkflowExecutionStatus.RUNNING)
+        if row["last_error_code"] == STORES_DISAGREE:
+            expected = WorkflowExecutionStatus.TERMINATED
         if status is not expected and not (never_started and row["status"] in ("CANCELED", "FAILED")):
             yield f"{row['workflow_id']} is {row['status']} in its row and {status} in Temporal", run_id
     known = {workflow_id_for(run_id) for run_id in evidence.executions}

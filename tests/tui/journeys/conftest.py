@@ -105,6 +105,13 @@ async def shop(own_database: str, temporal: Client, temporal_address: str) -> As
                     await temporal.get_workflow_handle(workflow_id_for(row.run_id)).terminate("the test has ended")
 
 
+@pytest.fixture(autouse=True)
+def _shop_environment(_plain_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets are read when an action runs: the worker in this process needs them as long as a test lasts."""
+    for name, value in catalog.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
 @dataclass
 class Journey:
     """One open studio, and what an operator does in it: look and press keys."""

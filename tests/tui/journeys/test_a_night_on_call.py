@@ -48,6 +48,7 @@ async def test_a_failed_run_is_found_walked_through_and_replayed_with_one_field_
         await ada.until(lambda: getattr(ada.screen, "run_id", failed) != failed, "the new run")
         await ada.sees(f"replay of {failed[:6]}", "await-carrier")
         replayed = ada.screen.run_id
+    await shop.comes_to(replayed, RunStatus.WAITING)
     given = shop.stored_input(failed)
     assert given["card_token"] == CARD
     lines = [given["lines"][0], {**given["lines"][1], "quantity": 3}]
