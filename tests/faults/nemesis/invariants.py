@@ -31,10 +31,16 @@ def ended(evidence: Evidence) -> Found:
 
 
 def executions(evidence: Evidence) -> Found:
-    """Temporal says of a run what its row says, and has none without a row. What no records bring together is terminated."""
+    """Temporal says of a run what its row says, and has none without a row. What no records bring together is terminated.
+
+    Of a run that had ended before Temporal was restored to an earlier moment, nothing is open.
+    """
+    restored = evidence.journal.counts["restore_temporal"] > 0
     for row in evidence.runs:
         run_id = str(row["run_id"])
         status = evidence.executions[run_id]
+        if restored and row["status"] in SAME_END and status is not WorkflowExecutionStatus.RUNNING:
+            continue
         never_started = status is None and (row["launch_state"] != "started" or row["parent_run_id"] is not None)
         expected = SAME_END.get(row["status"], WorkflowExecutionStatus.RUNNING)
         if row["last_error_code"] == STORES_DISAGREE:
