@@ -6,10 +6,14 @@ import asyncio
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Final
 
+from engine.contract import WORKFLOW_TYPE, workflow_id_for
 from engine.devstack.postgres import EmbeddedPostgres
 from engine.devstack.temporal_server import TemporalServer
 from tests.faults.installation import Installation
+
+_FOUND_SECONDS: Final = 600.0
 
 
 async def restore_postgres(installation: Installation, seconds: float) -> None:
@@ -32,6 +36,18 @@ async def restore_temporal(installation: Installation, seconds: float) -> None:
     await asyncio.to_thread(temporal.kill)
     await asyncio.to_thread(_put_back_histories, temporal, copy)
     await installation.start_temporal()
+
+
+async def every_open_execution_has_a_row(installation: Installation) -> None:
+    """Wait, at most ``_FOUND_SECONDS``, until the reconciler has ended the executions whose rows are gone."""
+    listing = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
+    deadline = asyncio.get_running_loop().time() + _FOUND_SECONDS
+    while asyncio.get_running_loop().time() < deadline:
+        rows = await installation.bench.rows("SELECT run_id::text AS run_id FROM workflow_runs")
+        known = {workflow_id_for(row["run_id"]) for row in rows}
+        if {execution.id async for execution in installation.bench.client.list_workflows(listing)} <= known:
+            return
+        await asyncio.sleep(1)
 
 
 def _copy_postgres(postgres: EmbeddedPostgres, copy: Path) -> None:
