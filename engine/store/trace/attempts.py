@@ -293,7 +293,7 @@ async def _settled(connection: Connection, row: Row[Any]) -> Settled:
 
 
 async def _kept_output(connection: Connection, row: Row[Any]) -> Any:
-    return await payloads.read(connection, row.output_ref, run_id=str(row.run_id), tenant=str(row.tenant))
+    return await payloads.read(connection, str(row.output_ref), run_id=str(row.run_id), tenant=str(row.tenant))
 
 
 def _where(attempt: NewAttempt) -> dict[str, Any]:

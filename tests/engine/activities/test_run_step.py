@@ -22,6 +22,7 @@ from engine.settings import DEFAULT_TENANT
 from engine.store.database.transactions import Store
 from engine.store.trace import attempts
 from engine.store.trace.attempts import KeyHeld
+from engine.store.trace.payloads import INLINE_BYTES
 from engine.store.trace.projection import Progress, Waiting, write_progress
 from engine.workflow.wire import RunStepInput, RunStepOutput, encode_step, encode_trace
 from tests.engine.workflow.actions import Counts, registry_of
@@ -129,11 +130,13 @@ async def test_the_row_tells_until_when_the_action_must_have_ended(world: World)
     assert row["seconds"] is None, "what waits has no action that must end"
 
 
-async def test_a_repeat_of_a_finished_try_gives_its_outcome_and_runs_nothing(world: World) -> None:
-    what = request(await world.run(), value=7)
+@pytest.mark.parametrize("value", [7, "x" * INLINE_BYTES], ids=["inline", "by reference"])
+async def test_a_repeat_of_a_finished_try_gives_its_outcome_and_runs_nothing(world: World, value: Any) -> None:
+    what = request(await world.run(), value=value)
     first = await run_step(world.activity(), what)
     again = await run_step(world.activity("two"), what)
-    assert first == again == {"ok": {"value": 7}}
+    assert first == again
+    assert again["ok"] == {"value": value}
     assert world.counts.ran["x"] == 1
     assert await world.tries() == [("root.steps[0]", 1, "SUCCEEDED")]
 
