@@ -38,12 +38,14 @@ async def restore_temporal(installation: Installation, seconds: float) -> None:
     await installation.start_temporal()
 
 
-async def every_open_execution_has_a_row(installation: Installation) -> None:
-    """Wait, at most ``_FOUND_SECONDS``, until the reconciler has ended the executions whose rows are gone."""
+async def every_open_execution_has_an_open_row(installation: Installation) -> None:
+    """Wait, at most ``_FOUND_SECONDS``, until the reconciler has ended the executions whose rows are gone, or have ended."""
     listing = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
     deadline = asyncio.get_running_loop().time() + _FOUND_SECONDS
     while asyncio.get_running_loop().time() < deadline:
-        rows = await installation.bench.rows("SELECT run_id::text AS run_id FROM workflow_runs")
+        rows = await installation.bench.rows(
+            "SELECT run_id::text AS run_id FROM workflow_runs WHERE status IN ('RUNNING', 'WAITING')"
+        )
         known = {workflow_id_for(row["run_id"]) for row in rows}
         if {execution.id async for execution in installation.bench.client.list_workflows(listing)} <= known:
             return
