@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -242,10 +243,18 @@ async def _settle(pilot: Pilot[None]) -> None:
     for _ in range(3):
         await ManualClock.let_run(200)
         await pilot.pause()
-        for screen in pilot.app.screen_stack:  # a dialog's picture shows what is behind it too
-            while screen.is_current and _has_to_draw(screen):
-                screen._on_timer_update()
-                await ManualClock.let_run(200)
+        await draw(pilot.app, lambda: ManualClock.let_run(200))
+
+
+async def draw(app: App[None], let_run: Callable[[], Awaitable[None]]) -> None:
+    """Do at once what Textual does sixty times a second of real time: lay out and draw what has changed.
+
+    On every screen that is seen: a dialog leaves visible what is behind it. ``let_run`` lets go on what follows from it.
+    """
+    for screen in app.screen_stack:
+        while screen.is_current and _has_to_draw(screen):
+            screen._on_timer_update()
+            await let_run()
 
 
 def _has_to_draw(screen: Screen[object]) -> bool:

@@ -21,6 +21,7 @@ from runstudio_tui.backend.fake import FakeBackend
 from runstudio_tui.backend.worlds.demo import demo_backend
 from runstudio_tui.clock import ManualClock
 from runstudio_tui.config import StudioConfig
+from runstudio_tui.docs import draw
 from runstudio_tui.screens.base import StudioScreen
 from runstudio_tui.widgets.painted import Painted
 
@@ -90,14 +91,7 @@ class Session:
         for _ in range(2):
             await nothing_left()
             await self.pilot.pause()
-            await self._draw()
-
-    async def _draw(self) -> None:
-        """Do at once what Textual does sixty times a second of real time: lay out and draw what has changed."""
-        for screen in self.app.screen_stack:  # a dialog leaves visible what is behind it
-            while screen.is_current and (screen._layout_required or screen._scroll_required or screen._dirty_widgets):
-                screen._on_timer_update()
-                await nothing_left()
+            await draw(self.app, nothing_left)
 
     async def press(self, *keys: str) -> None:
         """Press keys one after the other, each seen through."""
