@@ -11,7 +11,15 @@ from runstudio_tui.commands.connection import open_engine
 from runstudio_tui.commands.job_text import tell_submitted
 from runstudio_tui.commands.json_input import read_object
 from runstudio_tui.commands.options import After, Json, Limit, Reveal, RevealReason
-from runstudio_tui.commands.output import Exit, json_text, print_json, print_table, run_command, say, say_more
+from runstudio_tui.commands.output import (
+    Exit,
+    print_json,
+    print_table,
+    run_command,
+    say,
+    say_document,
+    say_more,
+)
 from runstudio_tui.commands.targets import any_refused, print_outcomes, settle_each
 
 if TYPE_CHECKING:
@@ -104,9 +112,7 @@ def show(
             return
         say(f"{detail.row.name}  {detail.row.error or detail.row.status}  key {detail.row.key or '-'}")
         if detail.payload is not None:
-            say(json_text(detail.payload.value))
-            if detail.payload.masked:
-                say(f"hidden: {', '.join(pointer or 'all of it' for pointer in sorted(detail.payload.masked))}")
+            say_document(detail.payload)
         for sent in detail.deliveries:
             say(f"{sent.kind} {sent.target}  {sent.status}  {sent.last_error or sent.reason or ''}".rstrip())
 

@@ -7,12 +7,15 @@ import json
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from enum import IntEnum
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from engine.errors import Conflict, EngineError, Forbidden, Invalid, NotFound, Unavailable
 from engine.records.plain import plain
 from engine.values.terminal_text import escaped_json
 from runstudio_tui.text import safe
+
+if TYPE_CHECKING:
+    from engine.records import Document
 
 CELLS: Final = 60
 """Most cells of a table's column; ``--json`` has the whole text."""
@@ -64,6 +67,13 @@ def print_json(value: Any) -> None:
 def say(text: str = "") -> None:
     """A line for people on standard output; control characters of foreign text are made visible, not obeyed."""
     print("\n".join(safe(line) for line in text.split("\n")))
+
+
+def say_document(document: Document) -> None:
+    """Its JSON, and the places in it that are hidden."""
+    say(json_text(document.value))
+    if document.masked:
+        say(f"hidden: {', '.join(pointer or 'all of it' for pointer in sorted(document.masked))}")
 
 
 def progress(text: str) -> None:

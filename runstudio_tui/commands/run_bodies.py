@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from engine.errors import Invalid
 from runstudio_tui.commands.connection import display_zone, open_engine
 from runstudio_tui.commands.options import Json, Reveal, RevealReason
-from runstudio_tui.commands.output import print_json, print_table, run_command, say
-
-if TYPE_CHECKING:
-    from engine.records import Document
+from runstudio_tui.commands.output import print_json, print_table, run_command, say, say_document
 
 RunArgument = Annotated[str, typer.Argument(help="Run id.", show_default=False)]
 
@@ -32,7 +28,7 @@ def output(run_id: RunArgument, reveal: Reveal = False, reason: RevealReason = N
         if as_json:
             print_json({"output": found.value, "hidden": found.masked})
             return
-        _say_body("", found)
+        say_document(found)
 
     run_command(work, as_json=as_json)
 
@@ -64,7 +60,11 @@ def attempts(
                 print_json({"input": body.input, "output": body.output})
                 return
             for name, found in (("input", body.input), ("output", body.output)):
-                _say_body(f"{name}\n", found)
+                if found is None:
+                    say(f"{name}\nnone")
+                else:
+                    say(name)
+                    say_document(found)
             return
         if as_json:
             print_json({"attempts": listed})
@@ -81,12 +81,3 @@ def attempts(
         )
 
     run_command(work, as_json=as_json)
-
-
-def _say_body(heading: str, body: Document | None) -> None:
-    if body is None:
-        say(f"{heading}none")
-        return
-    say(f"{heading}{json.dumps(body.value, ensure_ascii=False, indent=2)}")
-    if body.masked:
-        say(f"hidden: {', '.join(pointer or 'all of it' for pointer in sorted(body.masked))}")
