@@ -28,17 +28,17 @@ Json = Any
 _ERROR_FIELDS: Final = ("category", "code", "nodePath", "at", "stage", "details")
 
 
-_START_ALONE: Final = select(
-    func.clock_timestamp().label("now"),
-    func.set_config("statement_timeout", str(int(READ_TIMEOUT_SECONDS * 1000)), True).label("timeout"),
-)
+_NOW: Final = func.clock_timestamp().label("now")
+_TIMEOUT: Final = func.set_config("statement_timeout", str(int(READ_TIMEOUT_SECONDS * 1000)), True).label("timeout")
+_START_ALONE: Final = select(_NOW, _TIMEOUT)
 _OF_TENANT: Final = bindparam("of_tenant", type_=settings.c.tenant.type)
-START: Final = _START_ALONE.add_columns(
-    func.set_config(SETTING, cast(_OF_TENANT, Text), True).label("bound"),
-    settings.c.tenant,
-    settings.c.redaction_pointers,
-    settings.c.redaction_key_patterns,
+CLOCK_AND_POLICY: Final = select(
+    _NOW, settings.c.tenant, settings.c.redaction_pointers, settings.c.redaction_key_patterns
 ).select_from(select(literal(1)).subquery().outerjoin(settings, settings.c.tenant == _OF_TENANT))
+"""Of the tenant ``of_tenant``, for a transaction that goes on as it is."""
+START: Final = CLOCK_AND_POLICY.add_columns(
+    _TIMEOUT, func.set_config(SETTING, cast(_OF_TENANT, Text), True).label("bound")
+)
 """The first statement of a snapshot of the tenant ``of_tenant``: binds it to that, sets the timeout, gives clock and policy."""
 
 
@@ -216,7 +216,7 @@ async def _begin(connection: AsyncConnection, tenant: str) -> Reading:
 
 
 def reading_of(tenant: str, row: Any) -> Reading:
-    """What ``START`` answered."""
+    """What ``START`` or ``CLOCK_AND_POLICY`` answered."""
     policy = BUILT_IN if row.tenant is None else policy_of(row.redaction_pointers, row.redaction_key_patterns)
     return Reading(tenant, row.now.astimezone(UTC), policy)
 

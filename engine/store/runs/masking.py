@@ -6,13 +6,13 @@ Afterwards nobody could tell any more what is a copy.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Table, TextClause, select, update
+from sqlalchemy import Executable, Table, select, update
 
 from engine.store.database.following import Memory, follow
-from engine.store.database.reader import Reading
+from engine.store.database.reader import CLOCK_AND_POLICY, Reading, reading_of
 from engine.store.database.transactions import Connection
 from engine.store.tables import (
     workflow_action_invocations,
@@ -22,9 +22,7 @@ from engine.store.tables import (
     workflow_run_steps,
     workflow_run_waits,
     workflow_runs,
-    workflow_settings,
 )
-from engine.values.redaction import BUILT_IN, policy_of
 
 Json = Any
 
@@ -43,18 +41,13 @@ _KEPT: Final[Mapping[Table, tuple[str, ...]]] = {
 async def mask_what_stays(connection: Connection, tenant: str, run_ids: Sequence[str]) -> None:
     """Take the copies out of the rows of these runs, as the tenant's rules are now."""
 
-    async def ask(statement: TextClause, parameters: Mapping[str, Any]) -> Sequence[Any]:
+    async def ask(statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Any]:
         return (await connection.execute(statement, parameters)).all()
 
-    settings = workflow_settings.c
-    rules = (
-        await connection.execute(
-            select(settings.redaction_pointers, settings.redaction_key_patterns).where(settings.tenant == tenant)
-        )
-    ).first()
-    policy = BUILT_IN if rules is None else policy_of(rules.redaction_pointers, rules.redaction_key_patterns)
-    followed = await follow(ask, Memory(tenant), policy, run_ids, ())
-    reading = Reading(tenant, datetime.now(UTC), policy, followed=followed)
+    [rules] = await ask(CLOCK_AND_POLICY, {"of_tenant": tenant})
+    reading = reading_of(tenant, rules)
+    followed = await follow(ask, Memory(tenant), reading.policy, run_ids, ())
+    reading = replace(reading, followed=followed)
     for run_id in run_ids:
         scope = ("run", run_id)
         if scope in followed.closed or followed.values[scope] is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from engine.definition.step_ref import StepRef
 from engine.store.database.single_statement import execute_alone
@@ -71,31 +71,29 @@ async def early_events(
     may tell of a workflow task that is being repeated. To be asked after the wait was committed: whatever is routed by a later
     transaction finds it, and what is being routed meanwhile is among the first ``EVENTS_PER_PAGE`` without a number.
     """
-    parameters = {
-        "run_id": run_id,
-        "name": storable_text(event_name),
-        "key": None if key is None else storable_text(key),
-        "after": after,
-        "unrouted": unrouted,
-        "limit": EVENTS_PER_PAGE,
-    }
+    parameters = {**_of_wait(run_id, event_name, key), "after": after, "unrouted": unrouted}
     async with store.connect() as connection:
-        rows = (await connection.execute(_EARLY, parameters)).all()
-    return [EarlyEvent(r.event_id, r.event_name, r.key, r.payload, r.created_at, r.number) for r in rows]
+        return await _events(connection, _EARLY, parameters)
 
 
 async def events_since(
     connection: Connection, run_id: str, event_name: str, key: str | None, since: datetime
 ) -> Sequence[EarlyEvent]:
     """Routed events of this name (and key, None: any) received since then, oldest first; at most ``EVENTS_PER_PAGE``."""
-    parameters = {
+    return await _events(connection, _SINCE, {**_of_wait(run_id, event_name, key), "since": since})
+
+
+def _of_wait(run_id: str, event_name: str, key: str | None) -> dict[str, Any]:
+    return {
         "run_id": run_id,
         "name": storable_text(event_name),
         "key": None if key is None else storable_text(key),
-        "since": since,
         "limit": EVENTS_PER_PAGE,
     }
-    rows = (await connection.execute(_SINCE, parameters)).all()
+
+
+async def _events(connection: Connection, statement: TextClause, parameters: dict[str, Any]) -> Sequence[EarlyEvent]:
+    rows = (await connection.execute(statement, parameters)).all()
     return [EarlyEvent(r.event_id, r.event_name, r.key, r.payload, r.created_at, r.number) for r in rows]
 
 
