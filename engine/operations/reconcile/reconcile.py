@@ -163,7 +163,7 @@ async def settle(context: OperationContext, run: Run, end: ExecutionEnd) -> bool
 
 async def _relaunch(context: OperationContext, run: Run) -> str:
     context = replace(context, tenant=run.tenant)
-    outcome = await hand_to_temporal(context, PendingRun(run.run_id, run.tenant, run.workflow_id, run.workflow_version))
+    outcome = await hand_to_temporal(context, PendingRun.of(run))
     if outcome.state == "started":
         async with writing(context.store) as connection:
             facts = {"launchAttempts": run.launch_attempts + 1}

@@ -34,4 +34,4 @@ async def hand_over_due(context: OperationContext) -> int:
 
 async def _start(context: OperationContext, run: Run) -> StartOutcome:
     own = replace(context, tenant=run.tenant)
-    return await hand_to_temporal(own, PendingRun(run.run_id, run.tenant, run.workflow_id, run.workflow_version))
+    return await hand_to_temporal(own, PendingRun.of(run))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from engine import advice
+from engine.contract import SEMANTICS_VERSION
 from engine.errors import Conflict, EngineError, Invalid, Unavailable
 from engine.ids import new_id
 from engine.operations.context import OperationContext
@@ -277,7 +278,9 @@ def _audit_entry(request: LaunchRequest, run: NewRun, details: dict[str, Json]) 
 
 
 async def _hand_over(context: OperationContext, kept: KeptRun) -> StartOutcome:
-    run = PendingRun(kept.run_id, context.tenant, kept.workflow_id, kept.workflow_version)
+    run = PendingRun(
+        kept.run_id, context.tenant, kept.workflow_id, kept.workflow_version, kept.runtime_semantics_version
+    )
     try:
         return await hand_to_temporal(context, run)
     except Unavailable as error:
@@ -290,6 +293,7 @@ def _as_kept(run: NewRun) -> KeptRun:
         run.run_id,
         run.workflow_id,
         run.workflow_version,
+        SEMANTICS_VERSION,
         "RUNNING",
         run.launch_state,
         run.fire_key,

@@ -28,6 +28,7 @@ from engine.operations.context import OperationContext
 from engine.store.database.transactions import writing, writing_at_once
 from engine.store.runs import runs
 from engine.store.runs.run_log import NewLogLine
+from engine.store.runs.runs import Run
 from engine.temporal.connection import RPC_TIMEOUT, is_final, unavailable
 from engine.wording import sentence
 
@@ -43,6 +44,13 @@ class PendingRun:
     tenant: str
     workflow_id: str
     workflow_version: int
+    semantics_version: str | None
+    """As its row names it; None from a build that named none: then the present one."""
+
+    @classmethod
+    def of(cls, run: Run) -> PendingRun:
+        """What the row of a run says."""
+        return cls(run.run_id, run.tenant, run.workflow_id, run.workflow_version, run.runtime_semantics_version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,7 @@ async def _start(client: Client, run: PendingRun) -> str | None:
         tenant=run.tenant,
         workflow_id=run.workflow_id,
         workflow_version=run.workflow_version,
-        semantics_version=SEMANTICS_VERSION,
+        semantics_version=run.semantics_version or SEMANTICS_VERSION,
         checkpoint=None,
         replay_cost=REPLAY_COST,
     )

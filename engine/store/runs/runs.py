@@ -77,6 +77,7 @@ class Run:
     tenant: str
     workflow_id: str
     workflow_version: int
+    runtime_semantics_version: str | None
     status: str
     engine: str | None
     launch_state: str
@@ -116,6 +117,7 @@ class KeptRun:
     run_id: str
     workflow_id: str
     workflow_version: int
+    runtime_semantics_version: str | None
     status: str
     launch_state: str
     fire_key: str | None
@@ -200,6 +202,7 @@ async def runs_holding_keys(
         runs.c.run_id,
         runs.c.workflow_id,
         runs.c.workflow_version,
+        runs.c.runtime_semantics_version,
         runs.c.status,
         runs.c.launch_state,
         runs.c.trigger_fire_key,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.client import Client
 
-from engine.contract import TASK_TIMEOUT, workflow_id_for
+from engine.contract import TASK_TIMEOUT, TEMPORAL_CLOCK_SEMANTICS, workflow_id_for
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
+from engine.operations.reconcile.reconcile import relaunch_pending
 from engine.operations.runs import starting
-from engine.operations.runs.launch import LaunchRequest, launch_published_run
+from engine.operations.runs.hand_over import hand_over_due
+from engine.operations.runs.launch import LaunchRequest, launch_in_transaction, launch_published_run
 from engine.operations.runs.replay import replay_run
 from engine.records import Original
 from engine.temporal.connection import TemporalConnection
@@ -81,7 +84,27 @@ async def test_a_run_that_is_started_twice_is_one(bench: Bench) -> None:
     run = await bench.play([quick("q", value="1")])
     row: dict[str, Any] = await run.row()
     context = OperationContext(bench.store, TemporalConnection.from_client(bench.client), Actor("tester"), bench.tenant)
-    again = starting.PendingRun(run.id, bench.tenant, row["workflow_id"], row["workflow_version"])
+    again = starting.PendingRun(run.id, bench.tenant, row["workflow_id"], row["workflow_version"], None)
     assert (await starting.hand_to_temporal(context, again)).state == "started"
     assert bench.counts.ran["q"] == 1
     assert await executions(run) == 1
+
+
+@pytest.mark.parametrize("by", ["launches", "reconciler"])
+async def test_a_launch_that_an_earlier_build_left_pending_runs_by_the_semantics_its_row_names(
+    bench: Bench, by: str
+) -> None:
+    await bench.publish([quick("q")])
+    context = OperationContext(bench.store, TemporalConnection.from_client(bench.client), Actor("tester"), bench.tenant)
+    async with bench.store.begin() as connection:
+        pending = await launch_in_transaction(context, LaunchRequest("wf.main", {}), connection)
+    await bench.execute("UPDATE workflow_runs SET runtime_semantics_version = :earlier", earlier=TEMPORAL_CLOCK_SEMANTICS)
+    if by == "launches":
+        assert await hand_over_due(context) == 1
+    else:
+        assert (await relaunch_pending(context)).started == 1
+    run = Run(bench, pending.run_id)
+    row = await run.ended()
+    assert row["status"] == "SUCCEEDED"
+    given = json.loads((await started(run)).input.payloads[0].data)
+    assert given["semantics_version"] == row["runtime_semantics_version"] == TEMPORAL_CLOCK_SEMANTICS

@@ -107,7 +107,7 @@ async def test_a_run_canceled_while_it_is_being_started_is_canceled_in_temporal_
     await add_version(store)
     pending = await launch_published_run(replace(context, temporal=unreachable()), LaunchRequest("orders"))
     await cancel_run(context, pending.run_id, "changed my mind")
-    await hand_to_temporal(context, PendingRun(pending.run_id, context.tenant, "orders", 1))
+    await hand_to_temporal(context, PendingRun(pending.run_id, context.tenant, "orders", 1, None))
     events = temporal.get_workflow_handle(workflow_id_for(pending.run_id)).fetch_history_events()
     assert any([event.HasField("workflow_execution_cancel_requested_event_attributes") async for event in events])
     assert (await run_row(query, pending.run_id))["status"] == "CANCELED"
