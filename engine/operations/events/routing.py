@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import structlog
 
+from engine.definition.models import EventTrigger
 from engine.definition.parse import parse_definition
-from engine.definition.triggers import apply_trigger_mapping
+from engine.definition.triggers import MAX_STEPS, apply_trigger_mapping
 from engine.errors import Invalid, StepFailure, Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.duties import require_done
-from engine.store.database.leases import take_turn
+from engine.store.database.leases import keep_turn, take_turn
 from engine.store.database.transactions import Connection, writing
 from engine.store.events.events import StoredEvent
 from engine.store.events.routing import (
@@ -32,6 +33,10 @@ Json = Any
 TASK_EVENT: Final = "HUMAN_TASK_COMPLETED"
 """An event of this name completes the human task its correlation key names."""
 BATCH: Final = 50
+MOST_STEPS: Final = MAX_STEPS
+"""After so many evaluation steps Postgres is shown that this process does not stand still."""
+_HEAD: Final = ("id", "version", "name", "payloadSchemaRef", "trigger")
+"""What routing reads of a definition."""
 
 _LOG: Final = structlog.get_logger("runstudio.routing")
 
@@ -98,13 +103,15 @@ async def _deliver(connection: Connection, events: Sequence[StoredEvent]) -> Non
     ordinary = [event for event in events if event.name != TASK_EVENT]
     waiting = await waiting_targets(connection, ordinary) if ordinary else {}
     triggered = await triggered_workflows(connection, ordinary) if ordinary else {}
+    launching = _Launching(connection)
     routed: list[tuple[StoredEvent, list[Target]]] = []
     for event in events:
         if event.name == TASK_EVENT:
             targets = [Target("task", key, key) for key in event.keys]
         else:
-            launches = (_launch(event, workflow) for workflow in triggered.get((event.tenant, event.name), ()))
-            targets = [*waiting.get((event.tenant, event.event_id), ()), *launches]
+            targets = [*waiting.get((event.tenant, event.event_id), ())]
+            for workflow in triggered.get((event.tenant, event.name), ()):
+                targets.append(await launching.target(event, workflow))
         routed.append((event, targets))
     await write_deliveries(connection, routed)
     for event, targets in routed:
@@ -116,38 +123,73 @@ async def _deliver(connection: Connection, events: Sequence[StoredEvent]) -> Non
             await note_error(connection, event, note)
 
 
-def _launch(event: StoredEvent, workflow: Triggered) -> Target:
-    key = event.keys[0] if event.keys else None
+class _Launching:
+    """Makes the launches of a turn of routing."""
 
-    def target(payload: Json = None, refused: str | None = None) -> Target:
-        return Target(
-            "launch",
-            workflow.workflow_id,
-            key,
-            workflow_id=workflow.workflow_id,
-            workflow_version=workflow.version,
-            payload=payload,
-            refused=refused,
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._steps = 0
+
+    async def target(self, event: StoredEvent, workflow: Triggered) -> Target:
+        """The launch of one workflow. One that cannot be made is refused, and keeps no other target from the event."""
+        if self._steps >= MOST_STEPS:
+            self._steps = 0
+            await keep_turn(self._connection)
+        try:
+            return self._launch(event, workflow)
+        except Exception as unforeseen:  # noqa: BLE001 - whatever one workflow brings out must not stop the others
+            _LOG.exception("trigger cannot be served", workflow_id=workflow.workflow_id, event_id=event.event_id[:200])
+            said = f"{workflow.workflow_id}: {type(unforeseen).__name__}; the worker's log has the rest."
+            return _launch_target(event, workflow, refused=said)
+
+    def _launch(self, event: StoredEvent, workflow: Triggered) -> Target:
+        try:
+            trigger = _trigger(event, workflow)
+            seen = {
+                "name": event.name,
+                "correlationKey": event.keys[0] if event.keys else None,
+                "payload": event.payload,
+                "payloadSchemaRef": event.payload_schema_ref,
+            }
+            payload, mapped = apply_trigger_mapping(trigger, seen, spent=self._count)
+        except (Invalid, StepFailure) as error:
+            return _launch_target(event, workflow, refused=f"{workflow.workflow_id}: {error.message}")
+        return _launch_target(event, workflow, payload=payload if mapped else None)
+
+    def _count(self, steps: int) -> None:
+        self._steps += steps
+
+
+def _launch_target(
+    event: StoredEvent, workflow: Triggered, *, payload: Json = None, refused: str | None = None
+) -> Target:
+    return Target(
+        "launch",
+        workflow.workflow_id,
+        event.keys[0] if event.keys else None,
+        workflow_id=workflow.workflow_id,
+        workflow_version=workflow.version,
+        payload=payload,
+        refused=refused,
+    )
+
+
+def _trigger(event: StoredEvent, workflow: Triggered) -> EventTrigger:
+    """The trigger, which takes the event. Raises ``Invalid`` when it cannot be read, or does not take it.
+
+    The steps are not read: a later release may have published some that only its own workers can do.
+    """
+    source = workflow.definition
+    if isinstance(source, dict):
+        source = {**{name: source[name] for name in _HEAD if name in source}, "steps": []}
+    definition = parse_definition(source)
+    trigger = definition.trigger
+    if not isinstance(trigger, EventTrigger):
+        raise Invalid("TRIGGER_INVALID", "It is not triggered by events.")
+    ref = trigger.source_payload_schema_ref or event.payload_schema_ref
+    if not trigger.payload_mapping and ref is not None and ref != definition.payload_schema_ref:
+        raise Invalid(
+            "TRIGGER_INVALID",
+            f"It takes {definition.payload_schema_ref}, the event is {ref}, and the trigger maps nothing.",
         )
-
-    try:
-        definition = parse_definition(workflow.definition)
-        trigger = definition.trigger
-        if trigger is None or trigger.type != "event":
-            return target(refused=f"{workflow.workflow_id} is not triggered by events.")
-        source = trigger.source_payload_schema_ref or event.payload_schema_ref
-        if not trigger.payload_mapping and source is not None and source != definition.payload_schema_ref:
-            return target(
-                refused=f"{workflow.workflow_id} takes {definition.payload_schema_ref}, the event is {source},"
-                " and the trigger maps nothing."
-            )
-        seen = {
-            "name": event.name,
-            "correlationKey": key,
-            "payload": event.payload,
-            "payloadSchemaRef": event.payload_schema_ref,
-        }
-        payload, mapped = apply_trigger_mapping(trigger, seen)
-    except (Invalid, StepFailure) as error:
-        return target(refused=f"{workflow.workflow_id}: {error.message}")
-    return target(payload=payload if mapped else None)
+    return trigger

@@ -96,6 +96,11 @@ async def take_turn(connection: Connection, name: str, holder: str) -> bool:
     return True
 
 
+async def keep_turn(connection: Connection) -> None:
+    """Show Postgres, in a turn that computes for long, that its process does not stand still."""
+    await connection.execute(_KEEP_TURN)
+
+
 @asynccontextmanager
 async def _held(store: Store, name: str, holder: str) -> AsyncIterator[Lease | None]:
     lease = Lease(name)
@@ -152,6 +157,7 @@ _TURN: Final = text("""
         set_config('idle_in_transaction_session_timeout', :milliseconds, true)
     FROM workflow_leases WHERE name = :name FOR UPDATE SKIP LOCKED
 """)
+_KEEP_TURN: Final = text("SELECT 1")
 _FIRST_TURN: Final = text("""
     INSERT INTO workflow_leases (name, holder, token, expires_at, done_at, done_by)
     VALUES (:name, :holder, CAST(:token AS uuid), now(), now(), :holder)

@@ -58,6 +58,8 @@ def test_mapping() -> None:
         ({"x": {"$secret": "API_KEY"}}, "ValidationError", "TRIGGER_MAPPING_INVALID", "/x"),
         ({"x.__proto__.y": 1}, "ValidationError", "TRIGGER_MAPPING_INVALID", "/x.__proto__.y"),
         ({"x..y": 1}, "ValidationError", "TRIGGER_MAPPING_INVALID", "/x..y"),
+        ({".".join("a" * 201): 1}, "ValidationError", "TRIGGER_MAPPING_TOO_LARGE", f"/{'a.' * 30}"),
+        ({"x": ["x" * 600_000] * 5}, "ValidationError", "TRIGGER_MAPPING_TOO_LARGE", "/"),
     ],
 )
 def test_mappings_that_fail(mapping: Any, category: str, code: str, path: str) -> None:
