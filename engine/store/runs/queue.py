@@ -8,7 +8,7 @@ from sqlalchemy import func, select, tuple_, update
 
 from engine.store.catalog.definitions import Workflow, load_workflow
 from engine.store.database.transactions import Connection
-from engine.store.runs.runs import is_active, is_queued
+from engine.store.runs.runs import holds_slot, is_active, is_queued
 from engine.store.tables import workflow_definitions as definitions
 from engine.store.tables import workflow_runs as runs
 
@@ -19,6 +19,17 @@ class Active:
 
     run_id: str
     cancel_requested: bool
+    place: int | None
+    """Number of the arrival that started it, as ``Queued.place``; None: a person or a time has started it at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A run that waits for its turn."""
+
+    run_id: str
+    place: int
+    """Number of the arrival that started it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +65,42 @@ async def lock_to_release(connection: Connection, tenant: str, workflow_id: str)
     return await load_workflow(connection, tenant, workflow_id)
 
 
-async def queued_runs(connection: Connection, tenant: str, workflow_id: str, limit: int) -> list[str]:
-    """The ids of queued runs, those whose turn comes first in front."""
+async def queued_runs(connection: Connection, tenant: str, workflow_id: str, limit: int) -> list[Queued]:
+    """Queued runs, those whose turn comes first in front."""
     query = (
-        select(runs.c.run_id)
+        select(runs.c.run_id, runs.c.queue_place)
         .where(runs.c.tenant == tenant, runs.c.workflow_id == workflow_id, is_queued(), is_active())
         .order_by(runs.c.queue_place, runs.c.run_id)
         .limit(limit)
     )
-    return [str(run_id) for run_id in (await connection.execute(query)).scalars()]
+    return [Queued(str(run_id), place) for run_id, place in await connection.execute(query)]
+
+
+async def newest_queued(connection: Connection, tenant: str, workflow_id: str) -> Queued | None:
+    """The queued run whose turn comes last; None when there is none."""
+    query = (
+        select(runs.c.run_id, runs.c.queue_place)
+        .where(runs.c.tenant == tenant, runs.c.workflow_id == workflow_id, is_queued(), is_active())
+        .order_by(runs.c.queue_place.desc(), runs.c.run_id.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else Queued(str(row.run_id), row.queue_place)
 
 
 async def active_runs(connection: Connection, tenant: str, workflow_id: str, limit: int) -> list[Active]:
     """Runs that hold a slot, the oldest first."""
     query = (
-        select(runs.c.run_id, runs.c.cancel_requested_at.is_not(None))
-        .where(runs.c.tenant == tenant, runs.c.workflow_id == workflow_id, is_active(), ~is_queued())
+        select(
+            runs.c.run_id,
+            runs.c.cancel_requested_at.is_not(None),
+            func.coalesce(runs.c.queue_place, runs.c.events_after),
+        )
+        .where(runs.c.tenant == tenant, runs.c.workflow_id == workflow_id, holds_slot())
         .order_by(runs.c.started_at, runs.c.run_id)
         .limit(limit)
     )
-    return [Active(str(run_id), asked) for run_id, asked in await connection.execute(query)]
+    return [Active(str(run_id), asked, place) for run_id, asked, place in await connection.execute(query)]
 
 
 async def release(connection: Connection, run_ids: list[str]) -> int:
@@ -91,7 +118,7 @@ async def standing_of(connection: Connection, run_id: str) -> Standing | None:
     own = runs.alias("own")
     of_workflow = (runs.c.tenant == own.c.tenant) & (runs.c.workflow_id == own.c.workflow_id) & is_active()
     ahead = select(func.count()).where(of_workflow, is_queued(), runs.c.queue_place < own.c.queue_place)
-    active = select(func.count()).where(of_workflow, ~is_queued())
+    active = select(func.count()).where(of_workflow, holds_slot())
     query = (
         select(
             ahead.correlate(own).scalar_subquery(),

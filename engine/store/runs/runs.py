@@ -149,6 +149,12 @@ def is_queued() -> ColumnElement[bool]:
     return runs.c.launch_state == literal_column("'queued'")
 
 
+def holds_slot() -> ColumnElement[bool]:
+    """The condition of runs that count for their workflow's limit: RUNNING or WAITING. Those that are queued are not under way,
+    and those that another run has called have to run for that one to go on."""
+    return is_active() & ~is_queued() & runs.c.parent_run_id.is_(None)
+
+
 async def insert_run(connection: Connection, run: NewRun) -> bool:
     """Create a run whose launch is pending, or that is queued. False, and nothing is written: another holds one of its keys."""
     row = {
@@ -214,10 +220,8 @@ async def runs_holding_keys(
 
 
 async def count_active(connection: Connection, tenant: str, workflow_id: str) -> int:
-    """Runs of a workflow, all versions, that are RUNNING or WAITING; those that are queued are not under way."""
-    question = select(func.count()).where(
-        runs.c.tenant == tenant, runs.c.workflow_id == workflow_id, is_active(), ~is_queued()
-    )
+    """Runs of a workflow, all versions, that hold a slot."""
+    question = select(func.count()).where(runs.c.tenant == tenant, runs.c.workflow_id == workflow_id, holds_slot())
     return int((await connection.execute(question)).scalar_one())
 
 

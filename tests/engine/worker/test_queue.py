@@ -10,7 +10,10 @@ from engine.errors import Conflict
 from engine.operations.catalog.publish import limit_concurrency, pause_workflow
 from engine.operations.context import OperationContext
 from engine.operations.diagnosis.diagnose import diagnose_run
+from engine.operations.events.deliveries import make_due_deliveries
 from engine.operations.events.events import EventRequest, submit_event
+from engine.operations.events.routing import route_received
+from engine.operations.runs import queue
 from engine.operations.runs.cancel import cancel_run
 from engine.operations.runs.hand_over import hand_over_due
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
@@ -136,3 +139,61 @@ async def test_f7_a_pause_holds_a_call_and_fails_no_parent(bench: Bench, context
     await pause_workflow(context, "wf.child", paused=False)
     assert (await parent.ended())["status"] == "SUCCEEDED"
     assert await bench.rows("SELECT count(*) AS n FROM workflow_runs WHERE workflow_id = 'wf.child'") == [{"n": 1}]
+
+
+async def test_the_newest_arrival_replaces_whichever_is_delivered_first(
+    bench: Bench, context: OperationContext
+) -> None:
+    await add_version(bench.store, "wf.order", trigger=PLACED, steps=[wait_event("w", "GO")])
+    await limit_concurrency(context, "wf.order", 1, when_busy="replace")
+    for number in (1, 2):
+        await submit_event(context, EventRequest("ORDER_PLACED", {"n": number}, f"k{number}"))
+    await route_received(context)
+    held = "UPDATE workflow_event_deliveries SET next_attempt_at = now() + :wait * interval '1 hour'"
+    await bench.execute(f"{held} WHERE correlation_key = 'k1'", wait=1)
+    await make_due_deliveries(context)
+    second = await run_of(bench, 2)
+    await second.waiting("event")
+    await bench.execute(held, wait=0)
+    await make_due_deliveries(context)
+    await take_turns(context)
+    assert await launched(bench) == [(1, "CANCELED", "pending"), (2, "WAITING", "started")]
+    [replaced] = await bench.rows("SELECT error_json FROM workflow_runs WHERE status = 'CANCELED'")
+    assert replaced["error_json"]["message"] == f"Replaced by the run {second.id}."
+
+
+async def test_the_newest_of_more_than_one_look_at_a_queue_takes_is_the_one_that_starts(
+    bench: Bench, context: OperationContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "AT_ONCE", 2)
+    await add_version(bench.store, "wf.order", trigger=PLACED, steps=[wait_event("w", "GO")])
+    await limit_concurrency(context, "wf.order", 1, when_busy="replace")
+    await pause_workflow(context, "wf.order", paused=True)
+    await place(bench, context, 1, 2, 3, 4, 5)
+    await pause_workflow(context, "wf.order", paused=False)
+    assert await take_turns(context) == 1
+    await (await run_of(bench, 5)).waiting("event")
+    assert await launched(bench) == [(n, "CANCELED", "pending") for n in (1, 2, 3, 4)] + [(5, "WAITING", "started")]
+
+
+async def test_a_called_run_takes_no_slot_and_is_never_replaced(bench: Bench, context: OperationContext) -> None:
+    await add_version(bench.store, "wf.order", trigger=PLACED, steps=[wait_event("w", "GO")])
+    await limit_concurrency(context, "wf.order", 1, when_busy="replace")
+    await bench.publish([call_workflow("c", "wf.order", n="0")], "wf.parent")
+    parent = await bench.start(workflow_id="wf.parent")
+    await parent.waiting("child")
+    called = await bench.until(lambda: bench.rows("SELECT run_id FROM workflow_runs WHERE parent_run_id IS NOT NULL"))
+    child = Run(bench, str(called[0]["run_id"]))
+    await child.waiting("event")
+    await place(bench, context, 1)
+    first = await run_of(bench, 1)
+    await first.waiting("event")
+    await place(bench, context, 2)
+
+    async def first_is_replaced() -> bool:
+        await take_turns(context)
+        return bool((await first.row())["status"] == "CANCELED")
+
+    await bench.until(first_is_replaced)
+    await child.send_event("GO")
+    assert (await parent.ended())["status"] == "SUCCEEDED"

@@ -98,7 +98,9 @@ async def test_a_launch_that_an_earlier_build_left_pending_runs_by_the_semantics
     context = OperationContext(bench.store, TemporalConnection.from_client(bench.client), Actor("tester"), bench.tenant)
     async with bench.store.begin() as connection:
         pending = await launch_in_transaction(context, LaunchRequest("wf.main", {}), connection)
-    await bench.execute("UPDATE workflow_runs SET runtime_semantics_version = :earlier", earlier=TEMPORAL_CLOCK_SEMANTICS)
+    await bench.execute(
+        "UPDATE workflow_runs SET runtime_semantics_version = :earlier", earlier=TEMPORAL_CLOCK_SEMANTICS
+    )
     if by == "launches":
         assert await hand_over_due(context) == 1
     else:
