@@ -80,6 +80,9 @@ def _parameters(progress: Progress, waiting: Waiting, child: NewChild) -> dict[s
         "input": dumps_for_storage(child.payload),
         "input_text": text_in_order(child.payload),
         "parent_step_path": waiting.step.path,
+        "held_iteration": waiting.step.iteration,
+        "held_visit": waiting.step.visit,
+        "held_attempt": waiting.attempt,
         "log_context": dumps_for_storage(log),
     }
 
@@ -94,18 +97,22 @@ _PARENT: Final = text("""
     FROM workflow_runs AS p WHERE p.run_id = CAST(:parent AS uuid)
 """)
 
-# The child counts as started at once: nobody but its parent may start it. And it runs by its parent's semantics.
+# The child counts as started at once: nobody but its parent may start it. And it runs by its parent's semantics. One whose call
+# was held by a pause began with the call, which is on record then: from there it looks back for events.
 _CHILD: Final = """child AS (
         INSERT INTO workflow_runs
             (run_id, tenant, workflow_id, workflow_version, status, node_path, input_json, input_text, trigger_type,
              trigger_metadata_json, engine, temporal_workflow_id, definition_hash, runtime_semantics_version,
-             parent_run_id, root_run_id, depth, launch_state)
+             parent_run_id, root_run_id, depth, launch_state, started_at)
         SELECT CAST(:child AS uuid), p.tenant, :workflow_id, CAST(:workflow_version AS int), 'RUNNING', :first_step,
             CAST(:input AS jsonb), :input_text, 'child',
             jsonb_build_object('parentRunId', p.run_id, 'rootRunId', coalesce(p.root_run_id, p.run_id),
                 'parentStepPath', CAST(:parent_step_path AS text)),
             :engine, :temporal_workflow_id, :definition_hash, p.runtime_semantics_version,
-            p.run_id, coalesce(p.root_run_id, p.run_id), p.depth + 1, 'started'
+            p.run_id, coalesce(p.root_run_id, p.run_id), p.depth + 1, 'started',
+            least(now(), (SELECT w.created_at FROM workflow_run_waits AS w
+                WHERE w.run_id = p.run_id AND w.step_path = :parent_step_path AND w.iteration = :held_iteration
+                    AND w.visit = :held_visit AND w.wait_type = 'child' AND w.attempt = :held_attempt AND w.visit > 0))
         FROM live JOIN workflow_runs AS p ON p.run_id = live.run_id
         ON CONFLICT (run_id) DO NOTHING
         RETURNING run_id, tenant

@@ -197,3 +197,19 @@ async def test_a_called_run_takes_no_slot_and_is_never_replaced(bench: Bench, co
     await bench.until(first_is_replaced)
     await child.send_event("GO")
     assert (await parent.ended())["status"] == "SUCCEEDED"
+
+
+async def test_a_call_that_a_pause_held_looks_back_to_the_call(bench: Bench, context: OperationContext) -> None:
+    await bench.publish([wait_event("w", "GO")], "wf.child")
+    await bench.publish([call_workflow("c", "wf.child")], "wf.parent")
+    await pause_workflow(context, "wf.child", paused=True)
+    await submit_event(context, EventRequest("GO", {"n": "before"}))
+    await settle(context)
+    parent = await bench.start(workflow_id="wf.parent")
+    await parent.waiting("child")
+    await submit_event(context, EventRequest("GO", {"n": "meanwhile"}))
+    await settle(context)
+    await pause_workflow(context, "wf.child", paused=False)
+    assert (await parent.ended())["status"] == "SUCCEEDED"
+    [child] = await bench.rows("SELECT output_json FROM workflow_runs WHERE workflow_id = 'wf.child'")
+    assert child["output_json"]["event"] == {"n": "meanwhile"}
