@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import Conflict
 from engine.operations.events.events import EventRequest, submit_event
-from engine.operations.runs import starting
+from engine.operations.runs import launch
 from engine.operations.runs.cancel import cancel_run
 from engine.records import Canceled, EventReceipt
 from tests.engine.operations.conftest import add_version
@@ -209,7 +209,7 @@ async def test_a_build_that_does_not_know_the_semantics_leaves_the_runs_to_one_t
     bench = installation.bench
     await bench.publish([call("q", "ledger.quick"), call("i", "ledger.inside")])
     runs = await installation.launch(10, lambda _: {})
-    monkeypatch.setattr(starting, "SEMANTICS_VERSION", NEXT_SEMANTICS)
+    monkeypatch.setattr(launch, "SEMANTICS_VERSION", NEXT_SEMANTICS)
     runs += await installation.launch(4, lambda _: {})
     async with installation.worker("old") as old:
 

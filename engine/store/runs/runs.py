@@ -67,6 +67,8 @@ class NewRun:
     """Number of arrival from which its waits look back; None: from its start."""
     committed_later: bool = False
     """The row is part of somebody's transaction: its waits look back to whatever arrives from now on."""
+    semantics_version: str = SEMANTICS_VERSION
+    """By which it runs, whoever starts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +343,7 @@ def _values(run: NewRun) -> dict[str, Any]:
         "workflow_id": run.workflow_id,
         "workflow_version": run.workflow_version,
         "definition_hash": run.definition_hash,
-        "runtime_semantics_version": SEMANTICS_VERSION,
+        "runtime_semantics_version": run.semantics_version,
         "engine": ENGINE,
         "input_json": run.payload,
         "input_text": text_in_order(run.payload),

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from engine.contract import TEMPORAL_CLOCK_SEMANTICS, workflow_id_for
-from engine.operations.runs import starting
-from engine.store.runs import runs
+from engine.operations.runs import launch
 from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.steps import (
     assign,
@@ -60,8 +59,7 @@ async def test_a_child_runs_and_its_outputs_are_mapped(bench: Bench) -> None:
 async def test_a_child_of_an_earlier_run_has_its_semantics_and_says_so(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (starting, runs):
-        monkeypatch.setattr(module, "SEMANTICS_VERSION", TEMPORAL_CLOCK_SEMANTICS)
+    monkeypatch.setattr(launch, "SEMANTICS_VERSION", TEMPORAL_CLOCK_SEMANTICS)
     await bench.publish([assign("a", sum="payload.n + 1"), quick("q")], "wf.child")
     outputs = {"vars.by": "childRun.system.runtimeSemanticsVersion", "vars.sum": "childRun.vars.sum"}
     run = await bench.play([call_workflow("c", "wf.child", outputs=outputs, n="payload.n")], {"n": 2**53})
