@@ -19,6 +19,7 @@ from engine.store.database.transactions import writing
 from engine.store.events.events import NewEvent, Submitter, insert_event, is_same_event
 from engine.store.tenant.audit import AuditEntry
 from engine.store.tenant.settings import load_settings
+from engine.values.event_key import normal_key
 from engine.values.json_policy import clean_json, size_bytes
 from engine.values.request_limits import MAX_KEY_BYTES, MAX_NAME_CHARACTERS, MAX_PAYLOAD_BYTES, utf8_bytes
 
@@ -58,7 +59,7 @@ async def submit_event(
         _check_name("schema's name", request.payload_schema_ref, "SCHEMA_REF_INVALID")
     payload = _payload(request.payload)
     event_id = request.event_id or new_id()
-    digest = _digest(request, payload)
+    digests = _digests(request, payload)
     actor = context.actor
     submitter = Submitter(actor.name, actor.source, actor.known_by, (await context.level()).word)
     transaction = writing(context.store) if connection is None else writing_in(context.store, connection)
@@ -70,7 +71,7 @@ async def submit_event(
         for key in keys:
             _check_key("correlation key in the payload", key, "KEY_TOO_LONG")
         event = NewEvent(
-            context.tenant, event_id, request.name, keys, payload, request.payload_schema_ref, digest, submitter
+            context.tenant, event_id, request.name, keys, payload, request.payload_schema_ref, digests, submitter
         )
         accepted = await insert_event(rows, event, late=connection is not None)
         if accepted:
@@ -100,14 +101,19 @@ def _payload(value: Json) -> dict[str, Json]:
     return clean
 
 
-def _digest(request: EventRequest, payload: dict[str, Json]) -> str:
-    """Of what the producer sent; not of the keys, which depend on the tenant's paths at that time."""
-    key = (request.correlation_key or "").strip()
-    return hashlib.sha256(canonical_json([request.name, key, payload, request.payload_schema_ref])).hexdigest()
+def _digests(request: EventRequest, payload: dict[str, Json]) -> tuple[str, ...]:
+    """Of what the producer sent; not of the keys, which depend on the tenant's paths at that time.
+
+    The last one is as earlier builds made it, of a key that was trimmed only.
+    """
+    key = request.correlation_key or ""
+    forms = dict.fromkeys((normal_key(key), key.strip()))
+    said = [[request.name, form, payload, request.payload_schema_ref] for form in forms]
+    return tuple(hashlib.sha256(canonical_json(one)).hexdigest() for one in said)
 
 
 def _is_blank(key: str) -> bool:
-    return isinstance(key, str) and not key.strip()
+    return isinstance(key, str) and not normal_key(key)
 
 
 def _check_name(what: str, value: str, code: str) -> None:

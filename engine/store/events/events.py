@@ -46,8 +46,8 @@ class NewEvent:
     """All keys that count for routing, the explicit or first one first; empty when it has none."""
     payload: dict[str, Json]
     payload_schema_ref: str | None
-    digest: str
-    """Of what the producer sent: the same id with another one is another event."""
+    digests: tuple[str, ...]
+    """Of what the producer sent, the first one to be kept: the same id with none of them is another event."""
     submitter: Submitter
 
 
@@ -84,7 +84,7 @@ async def insert_event(connection: Connection, event: NewEvent, *, late: bool = 
         correlation_keys=list(event.keys),
         payload=event.payload,
         payload_schema_ref=event.payload_schema_ref,
-        content_digest=event.digest,
+        content_digest=event.digests[0],
         submitted_by=event.submitter.name,
         submitted_from=event.submitter.source,
         submitted_known_by=event.submitter.known_by,
@@ -98,7 +98,7 @@ async def insert_event(connection: Connection, event: NewEvent, *, late: bool = 
 async def is_same_event(connection: Connection, event: NewEvent) -> bool:
     """Whether the stored event of that id says the same. True for one from before digests were kept."""
     same: ColumnElement[bool] = case(
-        (events.c.content_digest.is_(None), True), else_=events.c.content_digest == event.digest
+        (events.c.content_digest.is_(None), True), else_=events.c.content_digest.in_(event.digests)
     )
     query = select(same).where(events.c.tenant == event.tenant, events.c.event_id == event.event_id)
     return (await connection.execute(query)).scalar_one_or_none() is not False

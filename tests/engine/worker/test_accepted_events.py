@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy import event as hooks
 from sqlalchemy import make_url
 from sqlalchemy.exc import DataError
 
+from engine.definition.hash import canonical_json
 from engine.errors import Conflict
 from engine.operations.actor import Actor
 from engine.operations.attention import attention
@@ -226,6 +228,17 @@ async def test_f31_the_same_event_id_with_other_content_is_a_conflict(bench: Ben
     assert row["payload"] == {"n": 1, "m": 2.0}
     await bench.execute("UPDATE workflow_runtime_events SET content_digest = NULL")
     assert not (await submit_event(context, first)).accepted, "stored before digests were kept"
+
+
+async def test_one_key_in_two_forms_is_the_same_event(bench: Bench, context: OperationContext) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    assert (await submit_event(context, EventRequest("PING", {}, composed, event_id="e-1"))).accepted
+    for key in (decomposed, f" {composed}\ufeff"):
+        receipt = await submit_event(context, EventRequest("PING", {}, key, event_id="e-1"))
+        assert (receipt.accepted, receipt.keys) == (False, (composed,))
+    earlier = hashlib.sha256(canonical_json(["PING", decomposed, {}, None])).hexdigest()
+    await bench.execute("UPDATE workflow_runtime_events SET content_digest = :earlier", earlier=earlier)
+    assert not (await submit_event(context, EventRequest("PING", {}, decomposed, event_id="e-1"))).accepted
 
 
 async def test_f40_f14_events_that_a_wait_refuses_are_not_sent_and_found_by_a_wait_that_wants_them(
