@@ -19,6 +19,7 @@ from engine.operations.runs.admission import (
     storable_payload,
     take_slot,
 )
+from engine.operations.runs.launch_keys import check_keys, other_fire_key
 from engine.operations.runs.starting import RETRY_SECONDS, PendingRun, StartOutcome, hand_to_temporal, launch_error
 from engine.records import Level, SchemaIssue, Started
 from engine.store.database.callers_connection import CallersConnection
@@ -29,15 +30,12 @@ from engine.store.runs import runs
 from engine.store.runs.run_log import NewLogLine
 from engine.store.runs.runs import KeptRun, NewRun
 from engine.store.tenant.audit import AuditEntry
-from engine.values.request_limits import MAX_KEY_BYTES, MAX_NAME_CHARACTERS, utf8_bytes
 
 Json = Any
 
 QUEUED: Final = "queued"
 _QUEUED: Final = "Queued: it starts when its turn comes. Its workflow is paused, or has as many active runs as it may."
 _TRIES: Final = 3
-MAX_FIRE_KEY_BYTES: Final = MAX_KEY_BYTES + 4 * MAX_NAME_CHARACTERS + 100
-"""A fire key holds the id of an event and that of a workflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ async def launch_published_run(context: OperationContext, request: LaunchRequest
     ``EngineError`` (LAUNCH_REFUSED, with ``details.runId``) when Temporal said no, ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.OPERATE)
-    _check_keys(request)
+    check_keys(request.fire_key, request.idempotency_key)
     payload = storable_payload(request.payload)
     async with writing(context.store) as connection:
         answer = await _accept(context, connection, request, payload)
@@ -123,7 +121,7 @@ async def launch_in_transaction(
     and as ``writing_in``; the caller's own rows are left as they are.
     """
     await context.require(Level.OPERATE, tells_temporal=False)
-    _check_keys(request)
+    check_keys(request.fire_key, request.idempotency_key)
     payload = storable_payload(request.payload)
     async with writing_in(context.store, connection) as rows:
         answer = await _accept(context, rows, request, payload, launch_seconds=0.0)
@@ -152,6 +150,9 @@ async def _accept(
     may_wait = request.may_wait
     for _ in range(_TRIES):
         kept = await _keeper(connection, tenant, request, payload)
+        if kept is not None and kept.workflow_id != request.workflow_id:
+            request = replace(request, fire_key=other_fire_key(kept.fire_key, request.workflow_id))
+            continue
         if kept is not None:
             return kept, False
         admission = await admit(connection, tenant, request.workflow_id, request.version, may_wait=may_wait)
@@ -210,6 +211,7 @@ async def _new_run(
         trigger_mapping_applied=request.trigger_mapping_applied,
         replay_of=request.replay_of,
         events_after=request.arrival,
+        semantics_version=SEMANTICS_VERSION,
     )
 
 
@@ -293,7 +295,7 @@ def _as_kept(run: NewRun) -> KeptRun:
         run.run_id,
         run.workflow_id,
         run.workflow_version,
-        SEMANTICS_VERSION,
+        run.semantics_version,
         "RUNNING",
         run.launch_state,
         run.fire_key,
@@ -318,23 +320,3 @@ def _rejected(request: LaunchRequest, refused: _Refused) -> Invalid:
 def _first(issues: tuple[SchemaIssue, ...]) -> str:
     more = f" (and {len(issues) - 1} more)" if len(issues) > 1 else ""
     return f"The payload does not fit its schema: {issues[0].pointer or '/'} {issues[0].message}{more}."
-
-
-def _check_keys(request: LaunchRequest) -> None:
-    limits = (
-        ("fire_key", request.fire_key, MAX_FIRE_KEY_BYTES),
-        ("idempotency_key", request.idempotency_key, MAX_KEY_BYTES),
-    )
-    for name, key, most in limits:
-        if key is not None and not (
-            isinstance(key, str) and 0 < utf8_bytes(key) <= most and "\x00" not in key and _is_text(key)
-        ):
-            raise Invalid(
-                "KEY_INVALID",
-                f"The {name} is no text, empty, longer than {most} bytes, or has characters no text can have.",
-                "Use a short text, such as a UUID.",
-            )
-
-
-def _is_text(key: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in key)

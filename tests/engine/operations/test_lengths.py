@@ -12,7 +12,8 @@ from engine.errors import Invalid
 from engine.operations.context import OperationContext
 from engine.operations.events.correlation_paths import set_correlation_paths
 from engine.operations.events.events import EventRequest, submit_event
-from engine.operations.runs.launch import MAX_FIRE_KEY_BYTES, LaunchRequest, launch_published_run
+from engine.operations.runs.launch import LaunchRequest, launch_published_run
+from engine.operations.runs.launch_keys import MAX_FIRE_KEY_BYTES
 from engine.operations.tasks.forms import register_form
 from tests.engine.operations.conftest import add_version
 

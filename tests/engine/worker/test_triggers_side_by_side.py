@@ -105,3 +105,21 @@ async def test_postgres_hears_of_a_router_that_computes_for_long(
     assert await route_received(context) == 2
     between = "".join(word[0] for word in heard).strip("s").split("c")
     assert between == ["", "s", "s", "s", ""]
+
+
+async def test_ids_with_colons_make_an_occurrence_of_no_other_workflow(bench: Bench, context: OperationContext) -> None:
+    for name in ("wf", "b:wf"):
+        await add_version(bench.store, name, trigger=PING)
+    for event_id in ("a", "a:b"):
+        await submit_event(context, EventRequest("PING", {"of": event_id}, "k", event_id=event_id))
+    await settle(context)
+    again = "UPDATE workflow_event_deliveries SET status = 'pending', next_attempt_at = now()"
+    await bench.execute(again)
+    await settle(context)
+    rows = await bench.rows("SELECT workflow_id, input_json ->> 'of' AS event FROM workflow_runs")
+    assert sorted((row["workflow_id"], row["event"]) for row in rows) == [
+        ("b:wf", "a"),
+        ("b:wf", "a:b"),
+        ("wf", "a"),
+        ("wf", "a:b"),
+    ]
