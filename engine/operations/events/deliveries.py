@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 
 import structlog
 
-from engine.errors import Conflict, EngineError, Invalid, NotFound, Unavailable
+from engine.errors import Conflict, EngineError, Forbidden, Invalid, NotFound, Unavailable
 from engine.operations.actor import Actor, KnownBy, Source
 from engine.operations.context import OperationContext
 from engine.operations.events.waits import deliver_to_wait
@@ -92,7 +92,7 @@ async def _attempt(context: OperationContext, delivery: Delivery) -> None:
             await deliver_to_wait(own, delivery)
             return
         served = await _SERVE[delivery.kind](own, delivery)
-    except (Conflict, Invalid, NotFound) as refusal:
+    except (Conflict, Forbidden, Invalid, NotFound) as refusal:
         async with writing(own.store) as connection:
             await settle_delivery(connection, delivery, "skipped", reason=f"{refusal.code}: {refusal.message}")
     except EngineError as error:

@@ -14,16 +14,17 @@ from temporalio.service import RPCError
 
 from engine.contract import SIGNAL_EVENT, workflow_id_for
 from engine.definition.models import Filter
-from engine.errors import Invalid, Unavailable
+from engine.errors import EngineError, Invalid, Unavailable
 from engine.interpreter.events import passes
 from engine.operations.context import OperationContext
 from engine.store.database.transactions import writing
 from engine.store.events import wait_line
 from engine.store.events.deliveries import Delivery, settle_delivery
 from engine.store.events.wait_line import InLine
-from engine.temporal.connection import RPC_TIMEOUT, is_not_found, unavailable
+from engine.temporal.connection import RPC_TIMEOUT, is_final, is_not_found, unavailable
 from engine.temporal.data_converter import speaking_to_runs
 from engine.values.timestamps import iso_milliseconds
+from engine.wording import sentence
 
 Json = Any
 
@@ -36,7 +37,10 @@ RUN_ENDED: Final = "The run has ended."
 
 
 async def deliver_to_wait(context: OperationContext, first: Delivery) -> None:
-    """Settle ``first`` and what stands in line behind it for the same wait. Raises ``Unavailable``."""
+    """Settle ``first`` and what stands in line behind it for the same wait.
+
+    Raises ``Unavailable``, and ``EngineError`` (TEMPORAL_REFUSED) when Temporal will not have the event.
+    """
     async with writing(context.store) as connection:
         wait = await wait_line.open_wait_of(connection, first)
         if wait.used:
@@ -95,6 +99,8 @@ async def _send(context: OperationContext, delivery: Delivery) -> None:
     try:
         await handle.signal(SIGNAL_EVENT, signal, rpc_timeout=RPC_TIMEOUT)
     except RPCError as error:
+        if is_final(error):
+            raise EngineError("TEMPORAL_REFUSED", sentence(f"Temporal refused the event: {error.message}")) from error
         if not is_not_found(error):
             raise unavailable(error, "signal the run") from error
         await context.temporal.confirm()

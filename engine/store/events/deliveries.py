@@ -43,7 +43,7 @@ async def claim_deliveries(connection: Connection, limit: int) -> list[Delivery]
     """Due deliveries, leased to the caller for ``LEASE_SECONDS``; other workers get other ones.
 
     A delivery waits for the earlier ones to the same wait, or of the same name and key to the same other target: they arrive
-    in order.
+    in order. One that was answered, and refused, is tried again beside them, and holds none.
     """
     return [delivery_of(row) for row in (await connection.execute(_claim_of(limit))).all()]
 
@@ -62,6 +62,7 @@ def _due(limit: int) -> Select[Any]:
         earlier.c.target == deliveries.c.target,
         earlier.c.arrival < deliveries.c.arrival,
         earlier.c.status == "pending",
+        earlier.c.refusals == 0,
     )
     same_key = exists().where(
         of_key.c.tenant == deliveries.c.tenant,
@@ -71,6 +72,7 @@ def _due(limit: int) -> Select[Any]:
         of_key.c.target == deliveries.c.target,
         of_key.c.arrival < deliveries.c.arrival,
         of_key.c.status == "pending",
+        of_key.c.refusals == 0,
     )
     return (
         select(deliveries.c.delivery_id)

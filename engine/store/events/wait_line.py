@@ -94,11 +94,12 @@ async def in_line(connection: Connection, first: Delivery, limit: int, *, after:
 
 
 async def keep_for_later(connection: Connection, first: Delivery, reason: str, *, up_to: int | None = None) -> None:
-    """Settle the pending deliveries to the wait of ``first``, up to a number of arrival: the run looks them up when a wait of
-    its own could want them."""
+    """Settle the pending deliveries to the wait of ``first``, or those from it up to a number of arrival: the run looks them up
+    when a wait of its own could want them."""
+    of_the_line = deliveries.c.arrival.between(first.event.arrival, up_to)
     await connection.execute(
         update(deliveries)
-        .where(*_to_the_wait_of(first), true() if up_to is None else deliveries.c.arrival <= up_to)
+        .where(*_to_the_wait_of(first), true() if up_to is None else of_the_line)
         .values(status="done", reason=reason, last_error=None, settled_at=func.now(), updated_at=func.now())
     )
 
