@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Select, cast, func, literal, select, true
+from sqlalchemy import Select, cast, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, distinct_on
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -18,7 +18,7 @@ from engine.store.database.keyset import value_table
 from engine.store.database.question import QUESTIONS, Question, ask, question
 from engine.store.database.reader import Reader, Reading, open_reader
 from engine.store.runs.listing import COUNT_CAP
-from engine.store.runs.runs import is_active
+from engine.store.runs.runs import holds_slot, is_active
 from engine.store.schedules.reading import SCHEDULE_COLUMNS, schedule_view
 from engine.store.schedules.schedules import schedule_id_of
 from engine.store.tables import (
@@ -212,7 +212,13 @@ def _all_workflows() -> Select[Any]:
     )
     some = (
         select(runs.run_id)
-        .where(runs.tenant == definitions.tenant, runs.workflow_id == definitions.workflow_id, is_active())
+        .where(
+            runs.tenant == definitions.tenant,
+            runs.workflow_id == definitions.workflow_id,
+            is_active(),
+            # Beside a limit stands what counts for it.
+            or_(func.coalesce(definitions.concurrency_limit, 0) == 0, holds_slot()),
+        )
         .limit(COUNT_CAP + 1)
         .correlate(workflow_definitions)
         .lateral("some")

@@ -18,6 +18,7 @@ from engine.operations.runs.cancel import cancel_run
 from engine.operations.runs.hand_over import hand_over_due
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.runs.queue import release_queued
+from engine.store.catalog.reading import workflow_of
 from tests.engine.operations.conftest import add_version
 from tests.engine.worker.test_event_stream import bench, context, settle, store
 from tests.engine.workflow.harness import Bench, Run
@@ -185,9 +186,12 @@ async def test_a_called_run_takes_no_slot_and_is_never_replaced(bench: Bench, co
     called = await bench.until(lambda: bench.rows("SELECT run_id FROM workflow_runs WHERE parent_run_id IS NOT NULL"))
     child = Run(bench, str(called[0]["run_id"]))
     await child.waiting("event")
+    assert not (await workflow_of(bench.store, bench.tenant, "wf.order")).full
     await place(bench, context, 1)
     first = await run_of(bench, 1)
     await first.waiting("event")
+    shown = await workflow_of(bench.store, bench.tenant, "wf.order")
+    assert (shown.active.value, shown.full) == (1, True)
     await place(bench, context, 2)
 
     async def first_is_replaced() -> bool:
