@@ -17,11 +17,13 @@ from engine.store.database.leases import keep_turn, take_turn
 from engine.store.database.transactions import Connection, writing
 from engine.store.events.events import StoredEvent
 from engine.store.events.routing import (
+    EventKey,
     Target,
     Triggered,
     note_error,
     number_received,
-    set_aside_oldest,
+    oldest_received,
+    set_aside,
     triggered_workflows,
     waiting_targets,
     write_deliveries,
@@ -69,17 +71,21 @@ async def _route_each(context: OperationContext) -> int:
 
 async def _route_one(context: OperationContext) -> int:
     """Route the oldest event, or set it aside; 0 when there is none, or another worker routes."""
+    async with writing(context.store) as connection:
+        event = await oldest_received(connection)
+    if event is None:
+        return 0
     try:
-        return await _route(context, 1) or 0
+        return await _route(context, 1, event) or 0
     except Unavailable:
         raise
     except Exception as refused:  # noqa: BLE001 - as above
         said = f"ROUTING_FAILED: The event cannot be routed ({type(refused).__name__}); the worker's log has the rest."
         async with writing(context.store) as connection:
-            aside = await set_aside_oldest(connection, said) if await _take_turn(context, connection) else None
-        if aside is None:
+            aside = await _take_turn(context, connection) and await set_aside(connection, event, said)
+        if not aside:
             return 0
-        _LOG.error("event set aside", tenant=aside[0], event_id=aside[1][:200], exc_info=refused)
+        _LOG.error("event set aside", tenant=event.tenant, event_id=event.event_id[:200], exc_info=refused)
         return 1
 
 
@@ -88,12 +94,12 @@ async def _take_turn(context: OperationContext, connection: Connection) -> bool:
     return await take_turn(connection, ROUTING.name, context.actor.name)
 
 
-async def _route(context: OperationContext, most: int) -> int | None:
-    """Route the oldest events; how many, or None when another worker routes."""
+async def _route(context: OperationContext, most: int, only: EventKey | None = None) -> int | None:
+    """Route the oldest events, or only one; how many, or None when another worker routes."""
     async with writing(context.store) as connection:
         if not await _take_turn(context, connection):
             return None
-        events = await number_received(connection, most)
+        events = await number_received(connection, most, only)
         if events:
             await _deliver(connection, events)
         return len(events)

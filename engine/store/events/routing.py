@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Update, and_, bindparam, case, delete, func, or_, select, tuple_, update
+from sqlalchemy import Boolean, Select, Update, and_, bindparam, case, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from engine.ids import derived_id
@@ -24,6 +24,14 @@ from engine.store.tables import workflow_runtime_events as events
 Json = Any
 
 ROUTING_KIND: Final = "routing"
+
+
+@dataclass(frozen=True, slots=True)
+class EventKey:
+    """Which event."""
+
+    tenant: str
+    event_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +62,34 @@ class Triggered:
     definition: Json
 
 
-async def number_received(connection: Connection, limit: int) -> list[StoredEvent]:
+async def oldest_received(connection: Connection) -> EventKey | None:
+    """The event whose turn it is to be routed; None: all are. Its body is not read."""
+    query = select(events.c.tenant, events.c.event_id).where(events.c.state == "received")
+    row = (await connection.execute(query.order_by(events.c.arrival).limit(1))).one_or_none()
+    return None if row is None else EventKey(str(row.tenant), row.event_id)
+
+
+async def number_received(connection: Connection, limit: int, only: EventKey | None = None) -> list[StoredEvent]:
     """The oldest events that are not routed yet, each with the number and the time of its arrival, which is now.
 
-    They count as routed from the commit on. Numbers are given by one transaction after the other, so nothing with a lower
-    number becomes visible after one with a higher. Events of long transactions come last, with the time of their arrival.
+    ``only``: that one, if it is not. They count as routed from the commit on. Numbers are given by one transaction after the
+    other, so nothing with a lower number becomes visible after one with a higher. Events of long transactions come last, with
+    the time of their arrival.
     """
-    rows = (await connection.execute(_numbering(limit).returning(*EVENT_COLUMNS))).all()
+    numbering = _numbering(limit) if only is None else _numbering_of(only)
+    rows = (await connection.execute(numbering.returning(*EVENT_COLUMNS))).all()
     return sorted((stored_event(row) for row in rows), key=lambda event: event.arrival)
 
 
-async def set_aside_oldest(connection: Connection, error: str) -> tuple[str, str] | None:
-    """Count the oldest event that is not routed as routed, with this error; its tenant and id. Its body is not read.
+async def set_aside(connection: Connection, event: EventKey, error: str) -> bool:
+    """Count an event as routed, with this error. Its body is not read. False: it is routed already, or gone.
 
     It stands among the deliveries that failed, as one of the kind ``routing``, until somebody has it routed again.
     """
     columns = (events.c.tenant, events.c.event_id, events.c.arrival, events.c.event_name, events.c.correlation_key)
-    row = (await connection.execute(_numbering(1).values(error_message=error).returning(*columns))).one_or_none()
+    row = (await connection.execute(_numbering_of(event).values(error_message=error).returning(*columns))).one_or_none()
     if row is None:
-        return None
+        return False
     failed = {
         **row._mapping,
         "delivery_id": derived_id(str(row.tenant), row.event_id, ROUTING_KIND, ""),
@@ -84,7 +101,7 @@ async def set_aside_oldest(connection: Connection, error: str) -> tuple[str, str
         "settled_at": func.now(),
     }
     await connection.execute(insert(deliveries).values(failed).on_conflict_do_nothing())
-    return str(row.tenant), row.event_id
+    return True
 
 
 async def route_again(connection: Connection, tenant: str, event_id: str, delivery_id: str) -> bool:
@@ -99,14 +116,18 @@ async def route_again(connection: Connection, tenant: str, event_id: str, delive
 
 @lru_cache(maxsize=8)
 def _numbering(limit: int) -> Update:
-    due = (
-        select(events.c.tenant, events.c.event_id, events.c.arrival)
-        .where(events.c.state == "received")
-        .order_by(events.c.arrival)
-        .limit(limit)
-        .with_for_update()
-        .cte("due")
-    )
+    return _numbered(_RECEIVED.order_by(events.c.arrival).limit(limit))
+
+
+def _numbering_of(event: EventKey) -> Update:
+    return _numbered(_RECEIVED.where(events.c.tenant == event.tenant, events.c.event_id == event.event_id))
+
+
+_RECEIVED: Final = select(events.c.tenant, events.c.event_id, events.c.arrival).where(events.c.state == "received")
+
+
+def _numbered(received: Select[Any]) -> Update:
+    due = received.with_for_update().cte("due")
     in_order = select(due).order_by(due.c.arrival < 0, due.c.arrival).subquery("in_order")
     numbered = select(
         in_order.c.tenant,

@@ -74,6 +74,8 @@ async def test_f37_an_event_committed_after_a_later_one_was_looked_at_is_taken(
     await bench.publish([wait_event("first"), wait_event("between", "GO"), wait_event("then")])
     run = await bench.start()
     await run.waiting("event")
+    # Its look back is over, which would find the K that is only to be copied.
+    await run.at_rest()
     await submit_event(context, EventRequest("PING", {"n": "K"}, event_id="K"))
     # K as it was before its commit: a transaction that has inserted it, with its number, and is still open.
     [row] = await bench.rows("SELECT * FROM workflow_runtime_events")
