@@ -29,7 +29,7 @@ from engine.interpreter.times import iso_of
 from engine.store.database.refusals import DATABASE_ERRORS, as_refusal
 from engine.store.database.transactions import Connection, Store
 from engine.store.trace import attempts, chains
-from engine.store.trace.attempts import KeyHeld, RunClosed
+from engine.store.trace.attempts import Claim, KeyHeld, RunClosed
 from engine.store.trace.chains import OnRecord, Ours, Overtaken, Written
 from engine.store.trace.payloads import Sized, sized
 from engine.store.trace.projection import Progress, Running, write_progress
@@ -132,12 +132,12 @@ class _Running:
             return False
         return not chain.full and not activity.is_worker_shutdown()
 
-    async def _claim(self, chain: Chain, step: RequestedAttempt) -> bool:
+    async def _claim(self, chain: Chain, step: RequestedAttempt, claim: Claim = attempts.claim) -> bool:
         """Whether the step is ours to do. What came of it before is taken, and what came after it is looked up."""
         reach("run_chain.before_claim")
         earlier: attempts.Settled | None
         try:
-            earlier = await attempts.claim(self._store, step.attempt, step.progress)
+            earlier = await claim(self._store, step.attempt, step.progress)
         except DATABASE_ERRORS as error:
             chain.take(await without_claim(self._store, step, error))
             return False
@@ -187,7 +187,9 @@ class _Running:
             failure = error if isinstance(error, StepFailure) else failure_of(error, in_transaction=True)
             if settling:
                 await self._refused_at_the_end(step, failure)
-            return await self._claim(chain, step) and await self._settle(chain, step, _failed(step, failure), None)
+            if not await self._claim(chain, step, attempts.claim_after_rollback):
+                return False
+            return await self._settle(chain, step, _failed(step, failure), None)
         reach("run_chain.after_end" if chain.ended else "run_chain.after_settle")
         return claimed
 
@@ -196,7 +198,7 @@ class _Running:
 
         The first time the claim of the step after it may be what was refused; from then on steps are settled alone.
         """
-        if self._alone and await attempts.claim(self._store, step.attempt, step.progress) is None:
+        if self._alone and await attempts.claim_after_rollback(self._store, step.attempt, step.progress) is None:
             ours = _failed(step, failure)
             await persistently(lambda: chains.settle(self._store, ours))
         self._alone = True

@@ -21,7 +21,7 @@ from engine.fault_points import reach
 from engine.interpreter.times import iso_of
 from engine.store.database.refusals import DATABASE_ERRORS
 from engine.store.trace import attempts
-from engine.store.trace.attempts import RunClosed, Settled
+from engine.store.trace.attempts import Claim, RunClosed, Settled
 from engine.store.trace.payloads import INLINE_BYTES
 from engine.values.json_size import json_size
 from engine.workflow.wire import RUN_STEP, RunStepInput, RunStepOutput
@@ -65,10 +65,10 @@ class RunStep:
         async with beating() as beat:
             return await self._run_and_settle(step, beat)
 
-    async def _claim(self, step: RequestedAttempt) -> Settled | None:
-        """As ``attempts.claim``; an attempt that no row can hold has failed."""
+    async def _claim(self, step: RequestedAttempt, claim: Claim = attempts.claim) -> Settled | None:
+        """As ``claim``; an attempt that no row can hold has failed."""
         try:
-            return await attempts.claim(self._store, step.attempt, step.progress)
+            return await claim(self._store, step.attempt, step.progress)
         except DATABASE_ERRORS as error:
             return await without_claim(self._store, step, error)
 
@@ -103,7 +103,7 @@ class RunStep:
         except (StepFailure, *DATABASE_ERRORS) as error:
             # What the action wrote is rolled back; its failure is recorded as that of any other action.
             failure = error if isinstance(error, StepFailure) else failure_of(error, in_transaction=True)
-            earlier = await self._claim(step)
+            earlier = await self._claim(step, attempts.claim_after_rollback)
             return earlier if earlier is not None else await self._failed(step, failure)
         reach("run_step.after_settle")
         return Settled(output.value, None, at_ms)

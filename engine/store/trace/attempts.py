@@ -6,7 +6,7 @@ or SUCCEEDED, so two attempts with one key never run at once, and the second lea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from engine.store.database.transactions import Connection, Store
 from engine.store.trace import attempt_statements as sql
 from engine.store.trace import payloads
 from engine.store.trace.payloads import Placed, Sized
-from engine.store.trace.projection import Progress, Running, projecting
+from engine.store.trace.projection import Progress, Running, projecting, write_progress
 from engine.values.json_policy import dumps_for_storage, storable_text
 from engine.values.jsonb_order import as_stored
 from engine.values.timestamps import iso_milliseconds
@@ -75,6 +75,10 @@ class Settling:
     """Somebody has asked to cancel the run."""
 
 
+Claim = Callable[[Store, NewAttempt, Progress], Awaitable[Settled | None]]
+"""``claim``, or ``claim_after_rollback``."""
+
+
 async def claim(store: Store, attempt: NewAttempt, progress: Progress) -> Settled | None:
     """Write the trace, the run's position and the claim on the attempt, in one transaction.
 
@@ -109,7 +113,22 @@ async def claim_in(connection: Connection, attempt: NewAttempt) -> Settled | Non
     parameters = claimed_values(attempt, placed)
     if (await connection.execute(sql.CLAIM_ONLY, parameters)).scalar_one():
         return None
+    await connection.execute(sql.RUN_HELD, {"run_id": attempt.run_id})
     return await _resolve(connection, attempt)
+
+
+async def claim_after_rollback(store: Store, attempt: NewAttempt, progress: Progress) -> Settled | None:
+    """As ``claim``, of an attempt whose own transaction has failed.
+
+    Another execution may be in such a transaction, which has inserted the attempt and will write the run's row. So this one
+    inserts it before it locks that row.
+    """
+    async with store.begin() as connection:
+        earlier = await claim_in(connection, attempt)
+        move = Running(attempt.step, attempt.attempt, attempt.seconds)
+        if earlier is None and not await write_progress(connection, progress, move):
+            raise RunClosed(attempt.run_id)
+        return earlier
 
 
 async def succeed(store: Store, attempt: NewAttempt, output: Sized, at_ms: int) -> Settled:

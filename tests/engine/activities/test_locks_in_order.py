@@ -107,3 +107,32 @@ async def test_who_finds_the_key_with_another_run_has_the_row_of_its_own_first(s
     settled = await claiming
     assert settled is not None
     assert (settled.error or {})["code"] == attempts.KEY_CONFLICT
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["new", "taken-over"])
+async def test_an_attempt_is_claimed_after_its_transaction_failed_while_another_is_in_one(
+    known: bool, store: Store, rows: Rows
+) -> None:
+    """The one that failed locked the run's row, and waited for the attempt, whose transaction was to write the run's row."""
+    attempt, progress = await rows.begun(new_id(), {})
+    if known:
+        assert await attempts.claim(store, attempt, progress) is None
+    async with store.begin() as connection:
+        assert await attempts.claim_in(connection, attempt) is None
+        failed = asyncio.create_task(attempts.claim_after_rollback(store, attempt, progress))
+        await rows.are_waiting(1)
+        assert (await attempts.succeed_in(connection, attempt, progress, sized({"n": 1}), AT_MS)).settled
+    settled = await failed
+    assert settled is not None
+    assert settled.output == {"n": 1}
+
+
+async def test_one_fails_while_another_has_taken_the_attempt_over_in_a_transaction(store: Store, rows: Rows) -> None:
+    attempt, progress = await rows.begun(new_id(), {})
+    assert await attempts.claim(store, attempt, progress) is None
+    async with store.begin() as connection:
+        assert await attempts.claim_in(connection, attempt) is None
+        failing = asyncio.create_task(attempts.try_fail(store, attempt, ERROR, AT_MS))
+        await rows.are_waiting(1)
+        assert (await attempts.succeed_in(connection, attempt, progress, sized({"n": 1}), AT_MS)).settled
+    assert not (await failing).settled
