@@ -78,7 +78,8 @@ def read_request(request: RunStepInput, dependencies: ActivityDependencies) -> R
     )
     call = Call(request["action"], request["version"], request["input"], request["secrets"], request["key"])
     progress = Progress(request["run"], decode_trace(request["trace"]), request["seq"], request["steps"])
-    return _requested(call, identity, step, progress, max(worker_ms(), request.get("now", 0)), dependencies)
+    claimed_ms = max(worker_ms(), request.get("now", 0))
+    return _requested(call, identity, step, progress, claimed_ms, request.get("seconds"), dependencies)
 
 
 def attempt_of(
@@ -97,7 +98,8 @@ def attempt_of(
         attempt=effect.attempt,
     )
     call = Call(effect.action_id, effect.action_version, effect.input, effect.secret_paths, effect.idempotency_key)
-    return _requested(call, identity, step, progress, max(worker_ms(), now_ms), dependencies)
+    claimed_ms = max(worker_ms(), now_ms)
+    return _requested(call, identity, step, progress, claimed_ms, effect.traits.timeout_seconds, dependencies)
 
 
 def _requested(  # noqa: PLR0917  # put together in two places, above
@@ -106,8 +108,10 @@ def _requested(  # noqa: PLR0917  # put together in two places, above
     step: StepRef,
     progress: Progress,
     claimed_ms: int,
+    seconds: float | None,
     dependencies: ActivityDependencies,
 ) -> RequestedAttempt:
+    """``seconds``: what the run knows of the action's time; None, of an earlier run: what this worker knows counts."""
     registered = dependencies.actions.find(call.action_id, call.version)
     refusal: StepFailure | None = None
     try:
@@ -128,7 +132,7 @@ def _requested(  # noqa: PLR0917  # put together in two places, above
         worker=dependencies.identity,
         input=action_input,
         claimed_at=iso_of(claimed_ms),
-        seconds=None if registered is None else registered.traits.timeout_seconds,
+        seconds=registered.traits.timeout_seconds if registered is not None and seconds is None else seconds,
     )
     return RequestedAttempt(
         call=call,

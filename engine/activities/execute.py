@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from engine.actions.context import ActionContext
@@ -27,7 +28,7 @@ async def execute(
         raise step.refusal
     call, identity = step.call, step.identity
     # Raises for an action that is not registered, and says what is registered instead.
-    registered = dependencies.actions.get(call.action_id, call.version)
+    registered = _as_published(dependencies.actions.get(call.action_id, call.version), step.attempt.seconds)
     if call.secrets:
         _require_acceptance(registered)
     resolved = await dependencies.secrets.resolve(call.input, call.secrets, identity.tenant, call.action_id)
@@ -47,6 +48,13 @@ async def execute(
     )
     output = await invoke(registered, resolved.value, context, resolved.secrets)
     return checked(output, "output", dependencies.max_value_bytes)
+
+
+def _as_published(registered: RegisteredAction, seconds: float | None) -> RegisteredAction:
+    """The action with the time that the run knows of: this worker may be of a release that gives it another one."""
+    if seconds in {None, registered.traits.timeout_seconds}:
+        return registered
+    return replace(registered, traits=replace(registered.traits, timeout_seconds=seconds))
 
 
 def _require_acceptance(registered: RegisteredAction) -> None:

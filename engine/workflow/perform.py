@@ -90,6 +90,7 @@ class Performer:
             "secrets": list(effect.secret_paths),
             "key": effect.idempotency_key,
             "now": self.position.machine.now_ms,
+            "seconds": effect.traits.timeout_seconds,
         }
 
     async def _flush(self, effect: fx.Flush) -> Answer:

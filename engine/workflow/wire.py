@@ -97,6 +97,8 @@ class RunStepInput(Progress):
     """The author's idempotency key."""
     now: NotRequired[int]
     """The run's time, milliseconds since 1970: no fact is put on record before it. Absent from runs on Temporal's clock."""
+    seconds: NotRequired[float]
+    """How long the action may take, as it was published; absent from earlier runs."""
 
 
 class RunStepOutput(TypedDict, total=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from temporalio.client import Client
@@ -31,6 +32,17 @@ def lacking(bench: Bench, *names: str) -> ActionRegistry:
     for registered in actions_of(bench.counts):
         if registered.id not in names:
             registry.register(registered)
+    return registry
+
+
+def timed(bench: Bench, seconds: float) -> ActionRegistry:
+    """The actions of a release that gives ``test.gated`` and ``test.pause`` so much time."""
+    registry = ActionRegistry()
+    for known in actions_of(bench.counts):
+        traits = (
+            replace(known.traits, timeout_seconds=seconds) if known.id in {"test.gated", "test.pause"} else known.traits
+        )
+        registry.register(replace(known, traits=traits))
     return registry
 
 
@@ -94,3 +106,29 @@ async def test_f9_until_a_worker_has_the_action_the_run_waits_and_why_names_the_
         if event.HasField("activity_task_scheduled_event_attributes")
     ]
     assert set(scheduled) == {"run_chain"}
+
+
+@pytest.mark.parametrize("step", [call("it", "test.gated", label="it"), call("it", "test.pause", seconds=2_000.0)])
+async def test_an_action_has_the_time_it_was_published_with_on_a_worker_that_would_give_it_more(
+    step: dict[str, Any], idle_bench: Bench
+) -> None:
+    bench = idle_bench
+    body = definition("wf.main", steps=[step])
+    del body["version"]
+    await publish_definition(context_of(bench), PublishRequest(body), timed(bench, 0.2))
+    async with build_worker(bench.client, bench.dependencies, sandboxed=False, identity="later"):
+        row = await (await bench.start()).ended()
+    error = row["error_json"]
+    assert (error["code"], error["details"]) == ("ACTION_TIMEOUT", {"timeoutSeconds": 0.2})
+
+
+async def test_an_action_has_the_time_it_was_published_with_on_a_worker_that_would_give_it_less(
+    idle_bench: Bench,
+) -> None:
+    bench = idle_bench
+    body = definition("wf.main", steps=[call("it", "test.pause", seconds=0.5)])
+    del body["version"]
+    await publish_definition(context_of(bench), PublishRequest(body), registry_of(bench.counts))
+    earlier = replace(bench.dependencies, actions=timed(bench, 0.01))
+    async with build_worker(bench.client, earlier, sandboxed=False, identity="earlier"):
+        assert (await (await bench.start()).ended())["status"] == "SUCCEEDED"
