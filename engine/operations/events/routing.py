@@ -29,6 +29,7 @@ from engine.store.events.routing import (
     write_deliveries,
 )
 from engine.store.tenant.duties import ROUTING
+from engine.values.timestamps import iso_milliseconds
 
 Json = Any
 
@@ -157,7 +158,9 @@ class _Launching:
                 "payload": event.payload,
                 "payloadSchemaRef": event.payload_schema_ref,
             }
-            payload, mapped = apply_trigger_mapping(trigger, seen, spent=self._count)
+            payload, mapped = apply_trigger_mapping(
+                trigger, seen, lambda: iso_milliseconds(event.created_at), self._count
+            )
         except (Invalid, StepFailure) as error:
             return _launch_target(event, workflow, refused=f"{workflow.workflow_id}: {error.message}")
         return _launch_target(event, workflow, payload=payload if mapped else None)

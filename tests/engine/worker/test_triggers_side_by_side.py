@@ -11,6 +11,7 @@ from engine.operations.context import OperationContext
 from engine.operations.events import routing
 from engine.operations.events.events import EventRequest, submit_event
 from engine.operations.events.routing import route_received
+from engine.values.timestamps import iso_milliseconds
 from tests.engine.operations.conftest import add_version
 from tests.engine.worker.test_event_stream import PING, bench, context, deliveries, settle, store
 from tests.engine.workflow.harness import Bench
@@ -123,3 +124,10 @@ async def test_ids_with_colons_make_an_occurrence_of_no_other_workflow(bench: Be
         ("wf", "a"),
         ("wf", "a:b"),
     ]
+
+
+async def test_the_time_in_a_mapping_is_that_of_the_event(bench: Bench, context: OperationContext) -> None:
+    await add_version(bench.store, "wf.a", trigger={**PING, "payloadMapping": {"at": expression("nowIso()")}})
+    await submit(context, {})
+    [row] = await bench.rows("SELECT input_json ->> 'at' AS at, created_at FROM workflow_runs, workflow_runtime_events")
+    assert row["at"] == iso_milliseconds(row["created_at"])
