@@ -9,10 +9,12 @@ from typing import Any, Final
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from engine.definition.sites import unknown_types
 from engine.errors import StepFailure
 from engine.store.database.transactions import Store
+from engine.store.runs.loading import LoadedRun
 from engine.store.trace.projection import Progress, has_row, was_written
-from engine.workflow.wire import ACTION_NOT_HERE
+from engine.workflow.wire import ACTION_NOT_HERE, STEPS_NOT_HERE
 
 MAX_ERROR_BYTES: Final = 32 * 1024
 """Largest error that is stored or handed back, as JSON."""
@@ -81,12 +83,25 @@ _MOVES: Final = 30
 def not_here(action_id: str, version: int, worker: str) -> ApplicationError:
     """This worker lacks the action: Temporal gives the attempt to a worker again, for a while at once, then after a pause that
     grows to 15 s."""
+    return _elsewhere(ACTION_NOT_HERE, f"{action_id}@{version} is not on the worker {worker}.")
+
+
+def require_known_steps(run: LoadedRun) -> None:
+    """Raises ApplicationError, as ``not_here``, when a later release has published the run's version, with steps of its own.
+
+    A version from before this engine published may have steps that nobody knows; these fail when they are reached.
+    """
+    unknown = () if run.action_traits is None else unknown_types(run.definition)
+    if unknown:
+        said = (
+            f"version {run.workflow_version} of {run.workflow_id} has steps of another release: {', '.join(unknown)}."
+        )
+        raise _elsewhere(STEPS_NOT_HERE, said)
+
+
+def _elsewhere(kind: str, said: str) -> ApplicationError:
     pause = _MOVE_ON if activity.info().attempt <= _MOVES else None
-    return ApplicationError(
-        f"{ACTION_NOT_HERE}: {action_id}@{version} is not on the worker {worker}.",
-        type=ACTION_NOT_HERE,
-        next_retry_delay=pause,
-    )
+    return ApplicationError(f"{kind}: {said}", type=kind, next_retry_delay=pause)
 
 
 def _size(value: Any) -> int:

@@ -6,6 +6,7 @@ import json
 from collections import OrderedDict
 from typing import Any, Final
 
+from engine.activities.errors import require_known_steps
 from engine.definition.hash import definition_hash
 from engine.definition.plan import Plan
 from engine.store.database.transactions import Store
@@ -29,11 +30,15 @@ def remember(digest: str, plan: Plan) -> None:
 
 
 async def plan_by_hash(store: Store, run_id: str, digest: str) -> Plan:
-    """The plan of a run's definition. Raises ``LookupError`` when the run has no such definition any more."""
+    """The plan of a run's definition.
+
+    Raises ``LookupError`` when the run has no such definition any more, and as ``require_known_steps``.
+    """
     if digest not in _KNOWN:
         run = await load_run(store, run_id)
         if run is None or run.definition is None or definition_hash(run.definition) != digest:
             raise LookupError(f"The definition of run {run_id}, {digest}, is not in this database.")
+        require_known_steps(run)
         remember(digest, plan_of(text_of(run.definition)))
     _KNOWN.move_to_end(digest)
     return _KNOWN[digest]

@@ -8,6 +8,7 @@ from typing import Any
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
+from engine.activities.errors import require_known_steps
 from engine.activities.known_plans import remember, text_of
 from engine.definition.hash import definition_hash
 from engine.definition.plan import Plan
@@ -59,6 +60,7 @@ class LoadRun:
         version = f"Version {run.workflow_version} of workflow {run.workflow_id}"
         if run.definition is None:
             return _refused("DEFINITION_NOT_FOUND", f"{version} does not exist.")
+        require_known_steps(run)
         try:
             found = definition_hash(run.definition)
             if run.definition_hash not in (None, found):
@@ -68,7 +70,9 @@ class LoadRun:
             remember(found, plan)
         except EngineError as problem:
             return _refused("DEFINITION_INVALID", f"{version} cannot be read: {problem.message}", problem.details)
+        published: LoadRunOutput = {} if run.action_traits is None else {"published": True}
         return {
+            **published,
             "definition": text,
             "hash": found,
             "workflow": run.workflow_id,

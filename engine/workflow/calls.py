@@ -21,7 +21,7 @@ from temporalio.workflow import ActivityCancellationType
 
 with workflow.unsafe.imports_passed_through():
     from engine.workflow.cancellation import stop_if_canceled
-    from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD, RUN_CHAIN
+    from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD, RUN_CHAIN, STEPS_NOT_HERE
 
 OUTCOME_BESIDE_CANCEL: Final = "outcome-beside-cancel"
 """Patch: an outcome that comes together with a cancel is taken in."""
@@ -32,7 +32,7 @@ _FEW_TIMES: Final = RetryPolicy(
     backoff_coefficient=3.0,
     maximum_attempts=3,
     # The same worker would say the same.
-    non_retryable_error_types=[ACTION_NOT_HERE, CALL_HELD],
+    non_retryable_error_types=[ACTION_NOT_HERE, CALL_HELD, STEPS_NOT_HERE],
 )
 _FOR_EVER: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=500), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=15)

@@ -9,6 +9,7 @@ from typing import Final
 from engine.definition.compile import compile_definition
 from engine.definition.parse import parse_definition
 from engine.definition.plan import Plan
+from engine.definition.sites import unknown_types
 
 PLANS_KEPT: Final = 256
 
@@ -21,3 +22,8 @@ def plan_of(definition: str) -> Plan:
     it is reached. Raises ``Invalid`` (``INVALID_WORKFLOW_DEFINITION``) when the whole cannot be read.
     """
     return compile_definition(parse_definition(json.loads(definition), lenient=True))
+
+
+def unknown_types_of(definition: str) -> tuple[str, ...]:
+    """The types of steps of a definition, given as JSON text, that this build does not know."""
+    return unknown_types(json.loads(definition))

@@ -39,7 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from engine.workflow.earlier import EarlierHost, EarlierPerformer, EarlierPosition, temporal_ms
     from engine.workflow.inbox import Inbox
     from engine.workflow.perform import Performer
-    from engine.workflow.plans import plan_of
+    from engine.workflow.plans import plan_of, unknown_types_of
     from engine.workflow.position import Position
 
 RUN_CLOSED: Final = "RunClosed"
@@ -181,6 +181,10 @@ class RunWorkflow:
             semantics_version=self._input["semantics_version"],
             root_run_id=loaded["root"],
         )
+        unknown = unknown_types_of(loaded["definition"]) if loaded.get("published") else ()
+        if unknown:
+            # Another build can: this workflow task is not ours to do.
+            raise RuntimeError(f"This build does not know the steps {', '.join(unknown)} of {facts.workflow_id}.")
         plan = plan_of(loaded["definition"])
         traits = {name: ActionTraits(**value) for name, value in loaded["traits"].items()}
         earlier = self._earlier

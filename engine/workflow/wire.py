@@ -16,6 +16,8 @@ from engine.interpreter.effects import EventArrived, LogRecord, PureCall, Record
 LOAD_RUN: Final = "load_run"
 ACTION_NOT_HERE: Final = "ACTION_NOT_REGISTERED"
 """What the failure of an attempt begins with whose worker lacks the action: another worker is asked, with back-off."""
+STEPS_NOT_HERE: Final = "STEP_TYPE_UNKNOWN"
+"""What the failure of an activity begins with whose worker is of a release that does not know all steps of the run."""
 RUN_STEP: Final = "run_step"
 RUN_CHAIN: Final = "run_chain"
 OPEN_WAIT: Final = "open_wait"
@@ -77,6 +79,8 @@ class LoadRunOutput(TypedDict, total=False):
     child: bool
     limited: bool
     traits: dict[str, dict[str, Any]]
+    published: bool
+    """Only steps were published that are known; absent where that was not asked, from before this engine published."""
     payload: Any
     meta: dict[str, Any]
 

@@ -10,6 +10,7 @@ import pytest
 from temporalio.client import Client
 
 from engine.actions.registry import ActionRegistry
+from engine.definition import sites
 from engine.operations.actor import Actor
 from engine.operations.catalog.publish import PublishRequest, publish_definition
 from engine.operations.context import OperationContext
@@ -18,9 +19,10 @@ from engine.store.database.transactions import writing
 from engine.store.tenant.workers import WorkerProcess, record_heartbeat
 from engine.temporal.connection import TemporalConnection
 from engine.worker.temporal_worker import build_worker
+from engine.workflow.wire import STEPS_NOT_HERE
 from tests.engine.operations.conftest import definition
 from tests.engine.workflow.actions import actions_of, registry_of
-from tests.engine.workflow.harness import Bench
+from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.steps import call, quick, wait_event
 
 RUNS = 6
@@ -132,3 +134,56 @@ async def test_an_action_has_the_time_it_was_published_with_on_a_worker_that_wou
     earlier = replace(bench.dependencies, actions=timed(bench, 0.01))
     async with build_worker(bench.client, earlier, sandboxed=False, identity="earlier"):
         assert (await (await bench.start()).ended())["status"] == "SUCCEEDED"
+
+
+async def later_release(bench: Bench, *before: dict[str, Any]) -> Run:
+    """A run of a version that a later release has published, which has a step of its own."""
+    await bench.publish([*before, {"id": "s", "type": "later.step", "config": {}}])
+    await bench.execute("UPDATE workflow_definition_versions SET action_traits = '{}'")
+    return await bench.start()
+
+
+async def test_a_run_with_a_step_of_a_later_release_is_left_to_its_workers(
+    idle_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = idle_bench
+
+    async def step_back(run: Run) -> bool:
+        pending = (await run.handle.describe()).raw_description.pending_activities
+        return any(one.last_failure.message.startswith(STEPS_NOT_HERE) for one in pending)
+
+    run = await later_release(bench)
+    async with bench.worker():
+        await bench.until(lambda: step_back(run))
+        assert (await run.row())["status"] == "RUNNING"
+    monkeypatch.setattr(sites, "KNOWN_TYPES", sites.KNOWN_TYPES | {"later.step"})
+    async with build_worker(bench.client, bench.dependencies, sandboxed=False, identity="later"):
+        # Here the later release is this one too, so it reaches the step, and has nothing to do it with.
+        assert (await run.ended())["error_json"]["code"] == "UNKNOWN_NODE_TYPE"
+
+
+async def test_a_task_of_a_run_with_a_step_of_a_later_release_is_left_to_its_workers(
+    idle_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = idle_bench
+    with monkeypatch.context() as later:
+        later.setattr(sites, "KNOWN_TYPES", sites.KNOWN_TYPES | {"later.step"})
+        async with build_worker(bench.client, bench.dependencies, sandboxed=False, identity="later"):
+            run = await later_release(bench, wait_event("w"))
+            await run.waiting("event")
+            await run.at_rest()
+    await run.send_event("PING")
+
+    async def refused() -> bool:
+        return (await run.events())["WORKFLOW_TASK_FAILED"] > 0
+
+    async with build_worker(bench.client, bench.dependencies, sandboxed=False, identity="earlier"):
+        await bench.until(refused)
+        assert (await run.row())["status"] == "WAITING"
+
+
+async def test_a_step_that_nobody_knows_fails_when_it_is_reached(bench: Bench) -> None:
+    """In a version from before this engine published."""
+    run = await bench.play([quick("q"), {"id": "s", "type": "later.step", "config": {}}])
+    assert (await run.row())["error_json"]["code"] == "UNKNOWN_NODE_TYPE"
+    assert bench.counts.ran["q"] == 1
