@@ -223,6 +223,8 @@ def _run_ctes(kind: str, first: str) -> str:
     behind = " AND (CAST(:known AS int) IS NULL OR r.seq <= :known)" if kind == "ended" else ""
     canceling = "r.cancel_requested_at IS NOT NULL AS canceling, " if first else ""
     held = f", {first}, live AS (SELECT held.* FROM held, settled WHERE NOT canceling)" if first else ""
+    # What settles an attempt finds it claimed, so its row has all before it.
+    gap = "" if first else f" lost_records = {lost_records(':before')},"
     ctes = f"""{"held" if first else "live"} AS MATERIALIZED (
         SELECT r.run_id, r.tenant, r.quota_leased, {canceling}r.seq <= :seq AS forward,
             greatest(0, :started - r.step_count) AS started,
@@ -232,8 +234,7 @@ def _run_ctes(kind: str, first: str) -> str:
         FOR NO KEY UPDATE
     ){held}, run AS (
         UPDATE workflow_runs r SET
-            {_SETS[kind]},
-            lost_records = {lost_records(":before")},
+            {_SETS[kind]},{gap}
             seq = greatest(r.seq, :seq), step_count = r.step_count + live.started, updated_at = now(),
             quota_leased = CASE WHEN live.started > r.quota_leased THEN {ahead} ELSE {left} END,
             quota_period_start = CASE WHEN live.started > r.quota_leased THEN {PERIOD_START}

@@ -14,6 +14,8 @@ from engine.devstack.temporal_server import TemporalServer
 from tests.faults.installation import Installation
 
 _FOUND_SECONDS: Final = 600.0
+_AWAY_SECONDS: Final = 5.0
+"""A Temporal that is restored is away for longer than its workers need to notice, on busy cores too."""
 
 
 async def restore_postgres(installation: Installation, seconds: float) -> None:
@@ -34,6 +36,7 @@ async def restore_temporal(installation: Installation, seconds: float) -> None:
     await installation.start_temporal()
     await asyncio.sleep(seconds)
     await asyncio.to_thread(temporal.kill)
+    await asyncio.sleep(_AWAY_SECONDS)
     await asyncio.to_thread(_put_back_histories, temporal, copy)
     await installation.start_temporal()
 
