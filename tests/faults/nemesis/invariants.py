@@ -216,7 +216,7 @@ AFTER_A_RESTORE: Final = {
     "restore_postgres": ("ended", "executions"),
     "restore_temporal": tuple(name for name in INVARIANTS if name != "in_agreement"),
 }
-"""What holds when a store is an earlier one than it was. With Postgres is lost what was accepted meanwhile; with Temporal nothing."""
+"""What holds when a store is an earlier one than it was: what was accepted meanwhile is lost with Postgres, not with Temporal."""
 
 
 def violations(evidence: Evidence) -> list[Violation]:
