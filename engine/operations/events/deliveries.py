@@ -30,6 +30,7 @@ from engine.store.events.deliveries import (
     settle_delivery,
 )
 from engine.store.events.events import StoredEvent
+from engine.values.json_policy import storable_text
 
 Json = Any
 
@@ -55,7 +56,11 @@ class Served:
 async def make_due_deliveries(context: OperationContext) -> int:
     """Make the deliveries that are due, of every tenant; how many were attempted. Raises ``Unavailable`` (Postgres)."""
     claimed = await _claimed(context)
-    await asyncio.gather(*(_attempt(context, delivery) for delivery in claimed))
+    # Each is let come to its end: what becomes of one must not keep the outcomes of the others from being written.
+    ended = await asyncio.gather(*(_attempt(context, delivery) for delivery in claimed), return_exceptions=True)
+    for outcome in ended:
+        if isinstance(outcome, BaseException):
+            raise outcome
     return len(claimed)
 
 
@@ -94,7 +99,7 @@ async def _attempt(context: OperationContext, delivery: Delivery) -> None:
         served = await _SERVE[delivery.kind](own, delivery)
     except (Conflict, Forbidden, Invalid, NotFound) as refusal:
         async with writing(own.store) as connection:
-            await settle_delivery(connection, delivery, "skipped", reason=f"{refusal.code}: {refusal.message}")
+            await settle_delivery(connection, delivery, "skipped", reason=_said(refusal))
     except EngineError as error:
         await _failed(own, delivery, error)
     except Exception as bug:  # noqa: BLE001 - a bug one target brings out must not keep the others from being served
@@ -107,7 +112,7 @@ async def _attempt(context: OperationContext, delivery: Delivery) -> None:
 
 
 async def _failed(context: OperationContext, delivery: Delivery, error: EngineError) -> None:
-    said = f"{error.code}: {error.message}"
+    said = _said(error)
     refused = not isinstance(error, Unavailable)
     async with writing(context.store) as connection:
         if refused and delivery.refusals + 1 >= MAX_REFUSALS:
@@ -117,6 +122,11 @@ async def _failed(context: OperationContext, delivery: Delivery, error: EngineEr
             # Beyond some twenty tries the exponent is beside the point, and in time too large for a number.
             pause = min(_FIRST_PAUSE_SECONDS * 2 ** min(delivery.attempts - 1, 20), longest)
             await postpone_delivery(connection, delivery, said, pause, refused=refused)
+
+
+def _said(error: EngineError) -> str:
+    """The code and the message, as a row can hold them."""
+    return storable_text(f"{error.code}: {error.message}")
 
 
 def _acting(context: OperationContext, event: StoredEvent) -> OperationContext:

@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from engine.errors import EngineError
+from engine.errors import EngineError, Invalid
 from engine.operations.context import OperationContext
 from engine.operations.events import deliveries as making
 from engine.operations.events.deliveries import MAX_REFUSALS, make_due_deliveries
@@ -109,3 +109,17 @@ async def test_what_the_submitter_may_not_do_is_skipped_at_once(bench: Bench, co
     [row] = await bench.rows("SELECT status, reason FROM workflow_event_deliveries")
     assert row["status"] == "skipped"
     assert row["reason"].startswith("LEVEL_TOO_LOW: This needs the level operate")
+
+
+async def test_a_reason_that_no_row_can_hold_is_written_all_the_same(
+    bench: Bench, context: OperationContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refusing(_acting: OperationContext, request: LaunchRequest) -> Started:
+        raise Invalid("ODD", f"a\x00b of {request.workflow_id}")
+
+    monkeypatch.setattr(making, "launch_published_run", refusing)
+    await add_version(bench.store, "wf.a", trigger=PING)
+    await submit(context, {"n": 1})
+    await settle(context)
+    [row] = await bench.rows("SELECT status, reason FROM workflow_event_deliveries")
+    assert row == {"status": "skipped", "reason": "ODD: a\ufffdb of wf.a"}
