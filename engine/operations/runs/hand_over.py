@@ -6,6 +6,9 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
+import structlog
+
+from engine.errors import Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.runs.starting import RETRY_SECONDS, PendingRun, StartOutcome, hand_to_temporal
 from engine.store.database.transactions import writing
@@ -14,6 +17,8 @@ from engine.store.runs.runs import Run
 
 AT_ONCE: Final = 16
 """Calls to Temporal in flight."""
+
+_LOG: Final = structlog.get_logger("runstudio.launches")
 
 
 async def hand_over_due(context: OperationContext) -> int:
@@ -34,4 +39,10 @@ async def hand_over_due(context: OperationContext) -> int:
 
 async def _start(context: OperationContext, run: Run) -> StartOutcome:
     own = replace(context, tenant=run.tenant)
-    return await hand_to_temporal(own, PendingRun.of(run))
+    try:
+        return await hand_to_temporal(own, PendingRun.of(run))
+    except Unavailable:
+        raise
+    except Exception as bug:  # noqa: BLE001 - whatever is wrong with one run stops no other, nor those that are queued
+        _LOG.exception("run cannot be started", run_id=run.run_id)
+        return StartOutcome("pending", f"{type(bug).__name__}; the worker's log has the rest.")

@@ -19,8 +19,10 @@ from temporalio.client import Client
 from engine.contract import workflow_id_for
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.reconcile import Relaunched, relaunch_pending
+from engine.operations.runs import hand_over
 from engine.operations.runs.hand_over import AT_ONCE, hand_over_due
 from engine.operations.runs.launch import LaunchRequest, launch_in_transaction, launch_published_run
+from engine.operations.runs.starting import PendingRun, StartOutcome
 from engine.store.database.transactions import Store
 from engine.worker import launches
 from engine.worker.launches import Launches
@@ -240,3 +242,24 @@ async def test_many_launches_inside_transactions_while_a_worker_runs(
         described = await temporal.get_workflow_handle(workflow_id_for(run_id)).describe()
         [row] = await query("SELECT temporal_run_id FROM workflow_runs WHERE run_id = :run", run=run_id)
         assert described.run_id == row["temporal_run_id"]
+
+
+async def test_a_run_that_cannot_be_started_stops_no_other(
+    context: OperationContext, database_url: str, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with callers_connection(database_url) as connection:
+        ids = [
+            (await launch_in_transaction(context, LaunchRequest("orders", {"n": n}), connection)).run_id for n in (1, 2)
+        ]
+        await connection.commit()
+    start = hand_over.hand_to_temporal
+
+    async def odd(own: OperationContext, run: PendingRun) -> StartOutcome:
+        if run.run_id == ids[0]:
+            raise ZeroDivisionError
+        return await start(own, run)
+
+    monkeypatch.setattr(hand_over, "hand_to_temporal", odd)
+    assert await hand_over_due(context) == 1
+    rows = await query("SELECT run_id, launch_state FROM workflow_runs ORDER BY run_id")
+    assert {row["run_id"]: row["launch_state"] for row in rows} == {ids[0]: "pending", ids[1]: "started"}
