@@ -16,6 +16,7 @@ import structlog
 from engine.errors import EngineError, Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.runs.cancel import cancel_run
+from engine.store.database.engine import LOCKED
 from engine.store.database.transactions import Connection, writing
 from engine.store.runs import queue
 from engine.store.runs.queue import Active, Queued
@@ -60,16 +61,25 @@ async def _release_of(context: OperationContext, workflow_id: str) -> int:
         while turn.more:
             turn = await _turn(context, workflow_id)
         if turn.to_cancel is not None:
-            await cancel_run(context, turn.to_cancel, "Replaced by a newer run", settle_seconds=0.0)
-    except Unavailable:
-        raise
+            await _cancel(context, turn.to_cancel)
     except EngineError as error:
+        if isinstance(error, Unavailable) and error.code != LOCKED:
+            raise
+        # A run whose row somebody holds is that of one workflow.
         _LOG.warning("queued runs wait on", workflow_id=workflow_id, error=f"{error.code}: {error.message}")
         return 0
     except Exception:  # noqa: BLE001 - what one workflow brings out must not hold the others
         _LOG.exception("queued runs could not be released", workflow_id=workflow_id)
         return 0
     return turn.released
+
+
+async def _cancel(context: OperationContext, run_id: str) -> None:
+    """Ask for the run's end. While that cannot be done, the newer one waits, and those of other workflows go on."""
+    try:
+        await cancel_run(context, run_id, "Replaced by a newer run", settle_seconds=0.0)
+    except Unavailable as error:
+        _LOG.warning("active run cannot be replaced", run_id=run_id, error=f"{error.code}: {error.message}")
 
 
 async def _turn(context: OperationContext, workflow_id: str) -> _Turn:

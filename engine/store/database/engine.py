@@ -21,6 +21,8 @@ from engine.values.json_policy import dumps_for_storage
 READ_TIMEOUT_SECONDS: Final = 2.0
 """Longest one statement of a reader may run."""
 LOCK_TIMEOUT_SECONDS: Final = 10
+LOCKED: Final = "POSTGRES_LOCKED"
+"""Code of ``Unavailable`` where Postgres answers, and somebody holds the very row."""
 """Longest one statement of an operation waits for locks. Programs launch in transactions of their own, which may stay open."""
 
 
@@ -114,7 +116,7 @@ def as_unavailable(error: BaseException) -> Unavailable | None:
         )
     if isinstance(cause, postgres_errors.LockNotAvailable | postgres_errors.DeadlockDetected):
         return Unavailable(
-            "POSTGRES_LOCKED",
+            LOCKED,
             f"Another transaction holds what this needs: {_first_line(cause)}.",
             "Try again; if it stays, look for long transactions (pg_stat_activity shows them).",
         )

@@ -127,7 +127,8 @@ _RECEIVED: Final = select(events.c.tenant, events.c.event_id, events.c.arrival).
 
 
 def _numbered(received: Select[Any]) -> Update:
-    due = received.with_for_update().cte("due")
+    # An event whose row somebody holds stops no other: it arrives when it is let go of.
+    due = received.with_for_update(skip_locked=True).cte("due")
     in_order = select(due).order_by(due.c.arrival < 0, due.c.arrival).subquery("in_order")
     numbered = select(
         in_order.c.tenant,

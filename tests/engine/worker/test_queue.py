@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from engine.errors import Conflict
 from engine.operations.catalog.publish import limit_concurrency, pause_workflow
@@ -217,3 +218,19 @@ async def test_a_call_that_a_pause_held_looks_back_to_the_call(bench: Bench, con
     assert (await parent.ended())["status"] == "SUCCEEDED"
     [child] = await bench.rows("SELECT output_json FROM workflow_runs WHERE workflow_id = 'wf.child'")
     assert child["output_json"]["event"] == {"n": "meanwhile"}
+
+
+async def test_a_queue_whose_rows_somebody_holds_stops_no_other(bench: Bench, context: OperationContext) -> None:
+    for name in ("wf.a", "wf.b"):
+        await add_version(bench.store, name, trigger=PLACED, steps=[set_state("s")])
+        await limit_concurrency(context, name, 0, when_busy="replace")
+        await pause_workflow(context, name, paused=True)
+    await place(bench, context, 1, 2)
+    for name in ("wf.a", "wf.b"):
+        await pause_workflow(context, name, paused=False)
+    async with bench.store.begin() as theirs:
+        await theirs.execute(text("SELECT 1 FROM workflow_runs WHERE workflow_id = 'wf.a' FOR UPDATE"))
+        assert await take_turns(context) == 1
+    assert await take_turns(context) == 1
+    rows = await bench.rows("SELECT workflow_id, status FROM workflow_runs WHERE input_json ->> 'n' = '1'")
+    assert sorted((row["workflow_id"], row["status"]) for row in rows) == [("wf.a", "CANCELED"), ("wf.b", "CANCELED")]

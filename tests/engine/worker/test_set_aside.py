@@ -1,10 +1,11 @@
-"""Which event is set aside when one cannot be routed, while others come."""
+"""Which events are routed, and which is set aside, while one cannot be routed and others come."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import pytest
+from sqlalchemy import text
 
 from engine.operations.context import OperationContext
 from engine.operations.events import routing
@@ -46,3 +47,18 @@ async def test_an_event_that_comes_meanwhile_and_stands_before_it_is_not_set_asi
         ("launch", "wf.a", "done"),
         ("routing", "", "failed"),
     ]
+
+
+async def test_an_event_whose_row_somebody_holds_is_routed_when_it_is_let_go_of(
+    bench: Bench, context: OperationContext
+) -> None:
+    await add_version(bench.store, "wf.a", trigger=PING)
+    for event_id in ("held", "free"):
+        await submit_event(context, EventRequest("PING", {}, event_id=event_id))
+    async with bench.store.begin() as theirs:
+        held = "SELECT 1 FROM workflow_runtime_events WHERE event_id = 'held' FOR UPDATE"
+        assert (await theirs.execute(text(held))).rowcount == 1
+        assert await route_received(context) == 1
+    assert await route_received(context) == 1
+    rows = await bench.rows("SELECT event_id FROM workflow_runtime_events WHERE state = 'routed' ORDER BY arrival")
+    assert [row["event_id"] for row in rows] == ["free", "held"]
