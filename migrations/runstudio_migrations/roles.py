@@ -30,6 +30,8 @@ TENANT: Final = "nullif(current_setting('runstudio.tenant', true), '')::uuid"
 POLICY: Final = "runstudio_tenant"
 RULE: Final = f"tenant = coalesce({TENANT}, tenant)"
 """Rows of the tenant that the transaction names. One that names none is a worker's, which serves them all."""
+WITNESS: Final = "workflow_audit_witness()"
+"""The function that writes ``WITNESSED``."""
 
 
 def secure(connection: Connection) -> None:
@@ -40,6 +42,8 @@ def secure(connection: Connection) -> None:
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     for table in _unbound(connection):
         patiently(lambda table=table: _bind(connection, table), table)  # type: ignore[misc] # the table of this turn
+    # Or whoever adds an entry would choose, by a search_path and functions of their own, what the witness says.
+    connection.exec_driver_sql(f"ALTER FUNCTION {WITNESS} SET search_path = pg_catalog, pg_temp")
     for role in (SERVICE, READER):
         if _ensure(connection, role):
             for grant in (f"USAGE ON SCHEMA {_schema(connection)}", *_grants(role)):

@@ -89,6 +89,18 @@ def test_an_audit_entry_is_witnessed_by_the_database_and_stays(database_url: str
                 sql.execute(statement)
 
 
+def test_a_login_with_functions_of_its_own_does_not_choose_what_the_witness_says(database_url: str) -> None:
+    """A producer that has a schema in the same database, where ``host`` and ``inet_client_addr`` are what it likes."""
+    with _connect(database_url) as sql:
+        sql.execute("CREATE SCHEMA theirs; GRANT ALL ON SCHEMA theirs TO runstudio_service")
+        sql.execute("SET ROLE runstudio_service")
+        sql.execute("CREATE FUNCTION theirs.host(inet) RETURNS text LANGUAGE sql AS $$ SELECT 'elsewhere' $$")
+        sql.execute("CREATE FUNCTION theirs.inet_client_addr() RETURNS inet LANGUAGE sql AS $$ SELECT '6.6.6.6'::inet $$")
+        sql.execute("SET search_path = theirs, pg_catalog, public")
+        sql.execute(AUDIT)
+        assert sql.execute("SELECT DISTINCT database_client FROM workflow_audit_log").fetchall() == [(None,)]
+
+
 def test_every_table_of_a_tenant_is_bound(database_url: str) -> None:
     with _connect(database_url) as sql:
         bound = sql.execute("SELECT relname FROM pg_class WHERE relrowsecurity ORDER BY 1").fetchall()
