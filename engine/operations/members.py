@@ -71,8 +71,7 @@ async def remove_member(context: OperationContext, kind: MemberKind, name: str, 
 async def _member_and_others(
     connection: Connection, tenant: str, kind: MemberKind, name: str
 ) -> tuple[Member | None, list[Member]]:
-    await members.lock_members(connection, tenant)
-    everybody = await members.load_members(connection, tenant)
+    everybody = await members.lock_members(connection, tenant)
     mine = [member for member in everybody if (member.kind, member.name) == (kind, name)]
     return (mine[0] if mine else None), [member for member in everybody if member not in mine]
 
