@@ -1,0 +1,56 @@
+"""Where the database is: on which server, and by what name. A copy has everything of the original but this.
+
+Each place at which it was taken into use has a row in ``workflow_leases``: where else it is found, nobody has said that it is
+the one that Temporal executes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from engine.ids import new_id
+from engine.store.database.transactions import Connection
+from engine.store.tables import workflow_leases as leases
+
+_PREFIX: Final = "place: "
+UNTOLD: Final = "that does not tell its identity"
+_HERE: Final = text(
+    "SELECT current_database() AS database, has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS tells"
+)
+_SERVER: Final = text("SELECT system_identifier FROM pg_catalog.pg_control_system()")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the database is, and where it was taken into use, the first place first."""
+
+    here: str
+    known: tuple[str, ...]
+
+    @property
+    def is_copy(self) -> bool:
+        """It was taken into use somewhere else, and never here."""
+        return bool(self.known) and self.here not in self.known
+
+
+async def load_places(connection: Connection) -> Places:
+    """As the server tells it; one that does not tell its identity (a managed one may not) is known by the database's name alone."""
+    row = (await connection.execute(_HERE)).one()
+    server = (await connection.execute(_SERVER)).scalar_one() if row.tells else UNTOLD
+    known = select(leases.c.name).where(leases.c.name.startswith(_PREFIX)).order_by(leases.c.first_at, leases.c.name)
+    names = (await connection.execute(known)).scalars()
+    return Places(
+        f"database {row.database} of server {server}", tuple(name.removeprefix(_PREFIX) for name in names)
+    )
+
+
+async def remember_place(connection: Connection, here: str, by: str) -> None:
+    """Take the database into use where it is. Harmless to repeat."""
+    row = insert(leases).values(
+        name=_PREFIX + here, holder=by, token=new_id(), expires_at=func.now(), done_at=func.now(), done_by=by
+    )
+    await connection.execute(row.on_conflict_do_nothing())
