@@ -10,6 +10,7 @@ import os
 import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -45,8 +46,7 @@ class Actor:
         The account is asked of the system, not of ``$USER``; ``$SUDO_USER``, which anybody can set as well, counts only below a
         sudo that runs as root.
         """
-        connection = environment.get("SSH_CONNECTION", "").split()
-        address = connection[0] if connection else None
+        address = _address(environment.get("SSH_CONNECTION", ""))
         caller = _called_sudo(environment)
         if caller is not None:
             return cls(caller, address, source, "sudo", remark)
@@ -61,6 +61,15 @@ class Actor:
         except (KeyError, ValueError):
             return ()
         return tuple(_group_names(os.getgrouplist(entry.pw_name, entry.pw_gid)))
+
+
+def _address(connection: str) -> str | None:
+    """The client's address in sshd's ``client port server port``; None for a variable that sshd has not written."""
+    words = connection.split()
+    try:
+        return str(ip_address(words[0])) if words else None
+    except ValueError:
+        return None
 
 
 def _group_names(numbers: list[int]) -> list[str]:

@@ -36,8 +36,8 @@ async def set_member(
     ``Conflict`` (LAST_ADMIN), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN)
-    named, why = _checked_name(name), None if reason is None else checked_reason(reason)
-    if level is Level.NONE:
+    named, why = _checked_name(kind, name), None if reason is None else checked_reason(reason)
+    if not isinstance(level, Level) or level is Level.NONE:
         raise Invalid("MEMBER_INVALID", "A member has a level.", "Use read, operate or admin, or remove the member.")
     async with writing(context.store) as connection:
         known, others = await _member_and_others(connection, context.tenant, kind, named)
@@ -64,7 +64,7 @@ async def remove_member(context: OperationContext, kind: MemberKind, name: str, 
     (LAST_ADMIN), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN)
-    named, why = _checked_name(name), None if reason is None else checked_reason(reason)
+    named, why = _checked_name(kind, name), None if reason is None else checked_reason(reason)
     async with writing(context.store) as connection:
         known, others = await _member_and_others(connection, context.tenant, kind, named)
         if known is None:
@@ -115,8 +115,10 @@ def _require_another_admin(member: Member | None, others: list[Member]) -> None:
     )
 
 
-def _checked_name(name: str) -> str:
+def _checked_name(kind: MemberKind, name: str) -> str:
     """``name`` as the system spells it. Raises ``Invalid`` (MEMBER_INVALID)."""
+    if not isinstance(kind, MemberKind) or not isinstance(name, str):
+        raise Invalid("MEMBER_INVALID", "A member is a person or a group, by a name.", "Use MemberKind and a text.")
     named = name.strip()
     if not named or not named.isprintable() or len(named.encode("utf-8", "replace")) > MAX_NAME_BYTES:
         told = f"{name[:60]!r} is no name of an account or a group."

@@ -42,6 +42,10 @@ def test_the_actor_is_the_account_and_the_address_of_the_ssh_client() -> None:
     here = Actor.of_this_process("cli", {"USER": "root-of-all", "SSH_CONNECTION": "203.0.113.9 50000 10.0.0.1 22"})
     assert here == Actor(ME, "203.0.113.9", "cli", "account")
     assert Actor.of_this_process("ui", {}).address is None
+    scoped = {"SSH_CONNECTION": "fe80::1%eth0 50000 fe80::2 22"}
+    assert Actor.of_this_process("ui", scoped).address == "fe80::1%eth0"
+    for set_by_hand in ("worker", "the reconciler 1 2 3", "UNKNOWN 65535 UNKNOWN 65535", "\udcff 1 2 3", "x" * 9_999, " "):
+        assert Actor.of_this_process("ui", {"SSH_CONNECTION": set_by_hand}).address is None
 
 
 def test_who_called_sudo_acts_where_sudo_runs_the_process(parents: Any) -> None:

@@ -7,12 +7,13 @@ import grp
 import os
 import pwd
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from engine.errors import Conflict
+from engine.errors import Conflict, Invalid
 from engine.ids import new_id
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
@@ -23,6 +24,31 @@ from tests.engine.operations.conftest import AsUser, Execute, Query
 from tests.engine.operations.jobs.test_jobs import FAILED, WHY, ended_runs, work
 
 PERSON = MemberKind.PERSON
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "level"),
+    [
+        (PERSON, "", Level.READ),
+        (PERSON, " \t ", Level.READ),
+        (PERSON, "a\u00adda", Level.READ),
+        (PERSON, "\u202eada", Level.READ),
+        (PERSON, "ada\0", Level.READ),
+        (PERSON, "\ud800", Level.READ),
+        (PERSON, "é" * 129, Level.READ),
+        (PERSON, None, Level.READ),
+        (PERSON, b"ada", Level.READ),
+        (MemberKind.GROUP, 5, Level.READ),
+        ("person", "ada", Level.READ),
+        (PERSON, "ada", "admin"),
+        (PERSON, "ada", 3),
+        (PERSON, "ada", Level.NONE),
+    ],
+)
+async def test_what_is_no_member_is_refused(context: OperationContext, kind: Any, name: Any, level: Any) -> None:
+    with pytest.raises(Invalid, match="MEMBER_INVALID"):
+        await set_member(context, kind, name, level)
+    assert await list_members(context) == ()
 
 
 async def test_two_admins_who_remove_each_other_at_once_leave_one(context: OperationContext) -> None:
