@@ -32,8 +32,9 @@ async def set_member(
 ) -> Member:
     """Give an account or a Unix group a level, instead of the one it has. Needs the level admin.
 
-    Where that takes the level admin away, jobs are held up as by ``remove_member``. Setting what is set already writes nothing. Raises ``Invalid`` (MEMBER_INVALID, REASON_TOO_SHORT, REASON_TOO_LONG),
-    ``Conflict`` (LAST_ADMIN), ``Forbidden``, ``Unavailable``.
+    Where that takes the level admin away, jobs are held up as by ``remove_member``. Setting what is set already writes nothing.
+    Raises ``Invalid`` (MEMBER_INVALID, REASON_TOO_SHORT, REASON_TOO_LONG), ``Conflict`` (LAST_ADMIN), ``Forbidden``,
+    ``Unavailable``.
     """
     await context.require(Level.ADMIN)
     named, why = _checked_name(kind, name), None if reason is None else checked_reason(reason)

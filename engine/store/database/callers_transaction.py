@@ -29,8 +29,8 @@ from engine.store.database.transactions import Connection, Store, writing_at_onc
 from engine.store.tables import metadata
 
 _PLACE: Final = text(
-    f"""
-    WITH before AS MATERIALIZED (SELECT coalesce(current_setting('{SETTING}', true), '') AS tenant)
+    """
+    WITH before AS MATERIALIZED (SELECT coalesce(current_setting(:setting, true), '') AS tenant)
     SELECT (SELECT system_identifier FROM pg_control_system()) AS server,
         (SELECT oid FROM pg_database WHERE datname = current_database()) AS database,
         ARRAY(
@@ -38,13 +38,13 @@ _PLACE: Final = text(
             ORDER BY place
         ) AS tables,
         current_setting('transaction_read_only') = 'on' AS read_only,
-        before.tenant AS tenant_before, set_config('{SETTING}', coalesce(:tenant, before.tenant), true)
+        before.tenant AS tenant_before, set_config(:setting, coalesce(:tenant, before.tenant), true)
     FROM before
     """
 )
 """Names the tenant too, in the round trip that is needed anyway."""
-_BACK: Final = text(f"SELECT set_config('{SETTING}', :tenant, true)")
-_NAMES: Final = {"names": sorted(metadata.tables), "tenant": None}
+_BACK: Final = text("SELECT set_config(:setting, :tenant, true)")
+_NAMES: Final = {"names": sorted(metadata.tables), "tenant": None, "setting": SETTING}
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ async def writing_in(store: Store, connection: CallersConnection, tenant: str) -
                 before = await _require_same_place(store, known, ours, tenant)
                 yield ours
                 # When the block has raised, the savepoint has taken this back too.
-                await ours.execute(_BACK, {"tenant": before})
+                await ours.execute(_BACK, {"setting": SETTING, "tenant": before})
         except DBAPIError as error:
             if isinstance(error.orig, postgres_errors.InsufficientPrivilege):
                 raise Forbidden(

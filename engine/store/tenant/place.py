@@ -38,14 +38,12 @@ class Places:
 
 
 async def load_places(connection: Connection) -> Places:
-    """As the server tells it; one that does not tell its identity (a managed one may not) is known by the database's name alone."""
+    """As the server tells it; one that does not tell its identity, as a managed one may, leaves the database's name alone."""
     row = (await connection.execute(_HERE)).one()
     server = (await connection.execute(_SERVER)).scalar_one() if row.tells else UNTOLD
     known = select(leases.c.name).where(leases.c.name.startswith(_PREFIX)).order_by(leases.c.first_at, leases.c.name)
     names = (await connection.execute(known)).scalars()
-    return Places(
-        f"database {row.database} of server {server}", tuple(name.removeprefix(_PREFIX) for name in names)
-    )
+    return Places(f"database {row.database} of server {server}", tuple(name.removeprefix(_PREFIX) for name in names))
 
 
 async def remember_place(connection: Connection, here: str, by: str) -> None:

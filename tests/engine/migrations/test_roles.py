@@ -95,7 +95,9 @@ def test_a_login_with_functions_of_its_own_does_not_choose_what_the_witness_says
         sql.execute("CREATE SCHEMA theirs; GRANT ALL ON SCHEMA theirs TO runstudio_service")
         sql.execute("SET ROLE runstudio_service")
         sql.execute("CREATE FUNCTION theirs.host(inet) RETURNS text LANGUAGE sql AS $$ SELECT 'elsewhere' $$")
-        sql.execute("CREATE FUNCTION theirs.inet_client_addr() RETURNS inet LANGUAGE sql AS $$ SELECT '6.6.6.6'::inet $$")
+        sql.execute(
+            "CREATE FUNCTION theirs.inet_client_addr() RETURNS inet LANGUAGE sql AS $$ SELECT '6.6.6.6'::inet $$"
+        )
         sql.execute("SET search_path = theirs, pg_catalog, public")
         sql.execute(AUDIT)
         assert sql.execute("SELECT DISTINCT database_client FROM workflow_audit_log").fetchall() == [(None,)]

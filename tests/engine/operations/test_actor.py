@@ -45,7 +45,14 @@ def test_the_actor_is_the_account_and_the_address_of_the_ssh_client() -> None:
     assert Actor.of_this_process("ui", {}).address is None
     scoped = {"SSH_CONNECTION": "fe80::1%eth0 50000 fe80::2 22"}
     assert Actor.of_this_process("ui", scoped).address == "fe80::1%eth0"
-    for set_by_hand in ("worker", "the reconciler 1 2 3", "UNKNOWN 65535 UNKNOWN 65535", "\udcff 1 2 3", "x" * 9_999, " "):
+    for set_by_hand in (
+        "worker",
+        "the reconciler 1 2 3",
+        "UNKNOWN 65535 UNKNOWN 65535",
+        "\udcff 1 2 3",
+        "x" * 9_999,
+        " ",
+    ):
         assert Actor.of_this_process("ui", {"SSH_CONNECTION": set_by_hand}).address is None
 
 

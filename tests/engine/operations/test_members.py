@@ -75,9 +75,7 @@ async def test_a_login_for_reports_cannot_keep_members_from_being_changed(
     url = make_url(database_url).set(drivername="postgresql", username=login).render_as_string(False)
     try:
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as theirs:
-            await theirs.execute(
-                "SELECT pg_advisory_lock(hashtextextended(%s, 0))", (f"members:{context.tenant}",)
-            )
+            await theirs.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (f"members:{context.tenant}",))
             assert (await set_member(context, PERSON, "ada", Level.ADMIN)).level is Level.ADMIN
             with pytest.raises(Conflict, match="LAST_ADMIN"):
                 await remove_member(context, PERSON, "ada")

@@ -110,7 +110,9 @@ async def test_a_server_that_does_not_tell_its_identity_is_known_by_the_database
             await connection.execute(text("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC"))
             await connection.execute(text("SET LOCAL ROLE untold"))
             places = await load_places(connection)
-            assert places.here == f"database {make_url(database_url).database} of server that does not tell its identity"
+            assert (
+                places.here == f"database {make_url(database_url).database} of server that does not tell its identity"
+            )
             await connection.rollback()
     finally:
         async with store.begin() as connection:
