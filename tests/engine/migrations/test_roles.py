@@ -31,6 +31,7 @@ CHANGE_AUDIT = "UPDATE workflow_audit_log SET actor = 'somebody else'"
 FORGET_AUDIT = "DELETE FROM workflow_audit_log"
 EMPTY_AUDIT = "TRUNCATE workflow_audit_log"
 FORGE_HISTORY = "DELETE FROM workflow_run_snapshots"
+NUMBER = "SELECT nextval('workflow_change_seq')"
 RUNS = "SELECT count(*) FROM workflow_runs"
 
 MAY = {
@@ -65,6 +66,35 @@ def test_a_role_may_do_what_it_is_for_and_nothing_else(database_url: str, role: 
         for statement in MAY_NOT[role]:
             with pytest.raises(errors.InsufficientPrivilege):
                 sql.execute(statement)
+
+
+@pytest.mark.parametrize("way", ["by hand", "by default"])
+def test_what_was_given_beyond_that_is_taken_back_by_the_next_migration(
+    empty_database_url: str, upgrade_to: Callable[..., None], way: str
+) -> None:
+    """As an administrator gives a report what it lacks, and forgets it."""
+    with _connect(empty_database_url) as sql:
+        if way == "by default":
+            for role in ("PUBLIC", "runstudio_reader", "runstudio_service"):
+                for what in ("TABLES", "SEQUENCES"):
+                    sql.execute(f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON {what} TO {role}")
+        else:
+            migrate(empty_database_url)
+            for role in ("PUBLIC", "runstudio_reader", "runstudio_service"):
+                for what in ("TABLES", "SEQUENCES"):
+                    sql.execute(f"GRANT ALL ON ALL {what} IN SCHEMA public TO {role}")
+                sql.execute(f"GRANT UPDATE (actor), INSERT (database_user) ON workflow_audit_log TO {role}")
+        migrate(empty_database_url)
+        sql.execute(f"CREATE ROLE anybody_{way[3:]}")
+        for role, refused in {**MAY_NOT, f"anybody_{way[3:]}": [*MAY_NOT["runstudio_reader"], NUMBER]}.items():
+            sql.execute(f"SET ROLE {role}")
+            for statement in MAY.get(role, []):
+                sql.execute(statement)
+            for statement in refused:
+                with pytest.raises(errors.InsufficientPrivilege):
+                    sql.execute(statement)
+            sql.execute("RESET ROLE")
+        sql.execute(f"DROP ROLE anybody_{way[3:]}")
 
 
 def test_no_view_shows_a_body(database_url: str) -> None:
