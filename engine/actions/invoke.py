@@ -17,7 +17,7 @@ from engine.actions.context import ActionContext
 from engine.actions.declaration import RegisteredAction
 from engine.actions.own_time import within_own_time
 from engine.actions.schema import output_json, parse_input
-from engine.actions.secrets import scrub, scrub_failure
+from engine.actions.scrubbing import scrub, scrub_failure
 from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, VALIDATION, EngineError, StepFailure, Unavailable
 from engine.store.database.engine import as_unavailable
 from engine.store.database.refusals import OUT_OF_RANGE, TOO_LARGE, as_refusal, sqlstate_of
