@@ -12,6 +12,8 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -33,6 +35,24 @@ _DECODINGS: Final = 3
 _ESCAPED: Final = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
 _NO_LETTERS: Final = re.compile(r"[\W_]+")
 _BYTE_SIGNS: Final = re.compile(r"0x|\\x")
+
+
+_IN_USE: Final[ContextVar[tuple[str, ...]]] = ContextVar("secrets in use", default=())
+
+
+@contextmanager
+def using(secrets: tuple[str, ...]) -> Iterator[None]:
+    """What is logged in this block, and in what it calls and starts, can be rid of ``secrets`` with ``scrubbed_of_used``."""
+    token = _IN_USE.set(secrets)
+    try:
+        yield
+    finally:
+        _IN_USE.reset(token)
+
+
+def scrubbed_of_used(value: Any) -> Any:
+    """``value`` scrubbed of the secrets of the action that is running here; itself where none is."""
+    return scrub(value, _IN_USE.get())
 
 
 def scrub(value: Any, secrets: Sequence[str]) -> Any:

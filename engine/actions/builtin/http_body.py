@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 import httpx
 
 from engine.errors import ACTION, StepFailure
+from engine.values.json_size import is_deeper
 from engine.values.request_limits import MAX_INTEGER_DIGITS, MAX_JSON_DEPTH
 
 MAX_RESPONSE_BYTES: Final = 1024 * 1024
@@ -172,19 +173,9 @@ def _json_or_text(place: str, response: httpx.Response, text: str) -> dict[str, 
         raise too_deep from None
     except ValueError:
         return {"text": text}
-    if _is_too_deep(value):
+    if is_deeper(value, MAX_JSON_DEPTH):
         raise too_deep
     return {"json": value}
-
-
-def _is_too_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_JSON_DEPTH + 1):
-        containers = (item for item in level if isinstance(item, dict | list))
-        level = [inner for item in containers for inner in (item.values() if isinstance(item, dict) else item)]
-        if not level:
-            return False
-    return any(isinstance(item, dict | list) for item in level)
 
 
 def _not_text(place: str, media_type: str, details: dict[str, Any]) -> StepFailure:
