@@ -21,8 +21,8 @@ _PRINTED: Final = re.compile(r"4 4 4 4(?: [123])?|4 6 [45]|4 4 5|4 4 4 1")
 """How the digits of a card are grouped on it."""
 _PLAIN: Final = frozenset({" ", "-"})
 """Between these digits may be grouped in any way."""
-MAY_BE: Final = re.compile(r"\d(?:[^\dA-Za-z]{0,3}\d){12}")
-"""Found in any text with a number of a card."""
+MAY_BE: Final = r"\pN(?:[^\pNA-Za-z]{0,3}\pN){12}"
+"""Of RE2; found in any text with a number of a card."""
 
 
 def is_card_number(digits: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from engine.values.placeholder import PLACEHOLDER
@@ -68,6 +69,7 @@ def are_headers(value: Sequence[str], is_secret: IsSecret) -> bool:
     )
 
 
+@lru_cache(maxsize=8192)
 def _last_word(key: str) -> str:
     words = _WORD.findall(key[:60])
     return words[-1].lower() if words else ""
