@@ -17,12 +17,25 @@ _NAMING: Final = frozenset({
     "attr", "attribute", "field", "header", "id", "k", "key", "label", "n", "name", "option", "param", "parameter", "prop",
     "property", "setting", "var", "variable",
 })  # fmt: skip
-"""A key whose last word is one of these may hold the name of what stands beside it."""
+"""A key whose last word is one of these may hold the name of what stands beside it, when its other words are of this kind too."""
+_KINDS: Final = _NAMING | {
+    "arg",
+    "argument",
+    "column",
+    "cookie",
+    "data",
+    "env",
+    "environment",
+    "form",
+    "http",
+    "input",
+    "item",
+}
 _ASKING: Final = frozenset({"question", "title"})
 """So may these, where the other is called a value or an answer."""
 _ANSWERED: Final = frozenset({"answer", "val", "value"})
 _VALUED: Final = frozenset({
-    "answer", "content", "contents", "data", "default", "plain", "raw", "response", "text", "v", "val", "value", "values",
+    "answer", "content", "contents", "default", "plain", "raw", "text", "v", "val", "value", "values",
 })  # fmt: skip
 _HEADER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)+|[Aa]uthorization|[Cc]ookie", re.ASCII)
 _ANY_HEADER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*", re.ASCII)
@@ -35,7 +48,9 @@ def paired(value: Mapping[str, Json], is_secret: IsSecret) -> frozenset[str]:
     if not valued:
         return valued
     named = {
-        words[key] for key, name in value.items() if key not in valued and isinstance(name, str) and is_secret(name)
+        words[key]
+        for key, name in value.items()
+        if key not in valued and isinstance(name, str) and _is_naming(key) and is_secret(name)
     }
     if named & _NAMING or value.get("type") == "password":
         return valued
@@ -67,6 +82,13 @@ def are_headers(value: Sequence[str], is_secret: IsSecret) -> bool:
         _HEADER_NAME.fullmatch(name) and is_secret(name) and value[2 * index + 1] != PLACEHOLDER
         for index, name in enumerate(names)
     )
+
+
+@lru_cache(maxsize=8192)
+def _is_naming(key: str) -> bool:
+    """``name`` and ``fieldName``, and not ``customer_id`` or ``api_key``."""
+    words = [word.lower() for word in _WORD.findall(key[:60])]
+    return bool(words) and (words[-1] in _ASKING or all(word in _KINDS for word in words))
 
 
 @lru_cache(maxsize=8192)

@@ -147,11 +147,18 @@ def test_a_value_beside_its_name_is_hidden(case: str) -> None:
         "550e8400-e29b-41d4-a716-446655440000", "100% sure, 20%25", "<name>Ada</name>", "mailto:ada@example.com",
         {"name": "max_tokens", "value": 5}, {"title": "Reset your password", "text": "Press the link."},
         {"type": "token", "value": "+"}, {"required": ["password", "email"]}, [["user", "ada"], ["pin_count", 4]],
-        {"key": "status", "content": "ok"}, [4111, 1111, 1111, 1112], "token sort, pin the note",
+        {"key": "status", "content": "ok"},
+        {"customer_id": "pin-17", "value": 3}, {"user_name": "secret-agent", "text": "hello"},
+        {"name": "token-service", "data": {"up": True}}, [4111, 1111, 1111, 1112], "token sort, pin the note",
     ],
 )  # fmt: skip
 def test_what_is_no_secret_is_shown(value: Any) -> None:
     assert redact(value, BUILT_IN) == (value, frozenset())
+
+
+def test_a_secret_beside_a_text_is_no_name_of_it() -> None:
+    value = {"api_key": "secret-1", "text": "hello"}
+    assert redact(value, BUILT_IN) == ({"api_key": PLACEHOLDER, "text": "hello"}, frozenset({"/api_key"}))
 
 
 @pytest.mark.parametrize(
