@@ -15,6 +15,7 @@ import re2
 
 from engine.values.card_numbers import is_card_in_pieces, is_card_number
 from engine.values.javascript import number_text
+from engine.values.json_in_text import MAX_INNER_CHARACTERS, json_in
 from engine.values.json_pointer import segment
 from engine.values.name_value_pairs import are_headers, is_header_pair, paired, paired_items
 from engine.values.placeholder import PLACEHOLDER
@@ -28,8 +29,6 @@ Json = Any
 MAX_PATTERN_CHARACTERS: Final = 200
 MATCHED_KEY_CHARACTERS: Final = 200
 """How much of a key name the patterns look at. Bounds what a hostile key can cost."""
-MAX_INNER_CHARACTERS: Final = 1024 * 1024
-"""A longer text is not looked into as JSON, only for shapes."""
 _MAX_INNER: Final = 20
 """So many places of a text are looked at for JSON that begins there."""
 _BEGINNING: Final = re.compile(r"[{\[](?=\s*[\"{\[])|\"(?=[{\[\\])")
@@ -160,7 +159,11 @@ class _Masking:
             }
         if self._is_secret_list(value):
             return self._mask(where)
-        pairs = paired_items(value, self._is_secret_name)
+        pairs = {
+            index
+            for index in paired_items(value, self._is_secret_name)
+            if not (self.references and _is_reference(value[index][1]))
+        }
         return [
             self._mask(f"{where}/{index}") if index in pairs else self._child(str(index), item, pointers, where, depth)
             for index, item in enumerate(value)
@@ -191,8 +194,10 @@ class _Masking:
 
     def _is_secret_list(self, value: list[Json] | tuple[Json, ...]) -> bool:
         """A pair of a name and its value, a header for one; or the pieces of a value that was split."""
-        if is_card_in_pieces(value) or is_header_pair(value, self._is_secret_name):
+        if is_card_in_pieces(value):
             return True
+        if is_header_pair(value, self._is_secret_name):
+            return not (self.references and _is_reference(value[1]))
         if len(value) < 2 or not all(isinstance(item, str) for item in value):
             return False
         if are_headers(value, self._is_secret_name):
@@ -209,17 +214,6 @@ class _Masking:
 
 def _is_reference(value: Json) -> bool:
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("$secret", value.get("$expr")), str)
-
-
-def json_in(text: str) -> Json:
-    """The object or list that a text is the JSON of, or the text that it is the JSON of; None when it is neither."""
-    if len(text) > MAX_INNER_CHARACTERS or not text.lstrip().startswith(("{", "[", '"')):
-        return None
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict | list | str) else None
 
 
 def _with_json_hidden(text: str, policy: RedactionPolicy) -> str:

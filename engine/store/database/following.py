@@ -17,9 +17,10 @@ from sqlalchemy import Engine, TextClause
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.store.database import hidden_documents as sql
+from engine.values.json_in_text import json_in
 from engine.values.json_pointer import names_of
 from engine.values.placeholder import PLACEHOLDER
-from engine.values.redaction import RedactionPolicy, json_in, redact, redact_text
+from engine.values.redaction import RedactionPolicy, redact, redact_text
 from engine.values.secret_values import SecretValues, TooMuchToFollow, secret_values
 
 Json = Any

@@ -236,6 +236,9 @@ def test_references_of_a_definition_are_shown_and_values_written_out_are_not() -
     definition = {
         "headers": {"authorization": {"$secret": "API_KEY"}, "token": {"$expr": "vars.token"}, "password": "canary"},
         "url": {"$expr": "'https://' & payload.host"},
+        "pairs": [["Authorization", {"$secret": "API_KEY"}], ["token", {"$expr": "vars.token"}]],
+        "header": ["X-Api-Key", {"$secret": "API_KEY"}],
+        "named": {"name": "Authorization", "value": {"$secret": "API_KEY"}},
     }
     shown = redact(definition, BUILT_IN.for_definitions())
     assert shown == (
