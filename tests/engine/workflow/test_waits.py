@@ -211,6 +211,18 @@ async def test_signals_that_are_none_are_dropped(bench: Bench) -> None:
     assert row["output_json"]["event"] == {"n": 1}
 
 
+async def test_a_signal_with_what_no_row_can_hold_is_taken_as_it_can_be_kept(bench: Bench) -> None:
+    """Nobody who submits an event can have such an id; whoever can signal may, and the run must not stand still for it."""
+    await bench.publish([wait_event("w", key="'o-1'")])
+    run = await bench.start()
+    await run.waiting("event")
+    await run.send_event("PING", {"text": "a\0b"}, key="o-1", event_id="e\0\ud800")
+    row = await run.ended()
+    assert (row["status"], row["output_json"]["event"]) == ("SUCCEEDED", {"text": "a\ufffdb"})
+    [wait] = await run.waits()
+    assert wait["matched_event_id"] == "e\ufffd\ufffd"
+
+
 async def test_an_event_that_comes_while_the_run_is_busy_is_kept(bench: Bench) -> None:
     await bench.publish([
         {"id": "g", "type": "action.call", "config": {"actionId": "test.gated", "version": 1, "inputMapping": {"label": "g"}}},
