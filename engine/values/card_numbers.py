@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Any, Final
 
@@ -42,11 +42,14 @@ def card_numbers(text: str) -> Iterator[tuple[int, int]]:
 
 
 def is_card_in_pieces(pieces: Sequence[Any]) -> bool:
-    """Whether a list holds the digits of a card, group by group, as texts or as numbers."""
+    """Whether a list holds the digits of a card: as texts of any length, or as numbers, grouped as on a card."""
     if not 2 <= len(pieces) <= _LONGEST or any(isinstance(piece, bool) for piece in pieces):
         return False
     spelled = [str(piece).strip() if isinstance(piece, int | str) else "" for piece in pieces]
-    return all(_DIGITS.fullmatch(piece) for piece in spelled) and is_card_number("".join(spelled))
+    if not all(_DIGITS.fullmatch(piece) for piece in spelled) or not is_card_number("".join(spelled)):
+        return False
+    # Numbers of one digit, such as those people rate with, are many a list.
+    return all(isinstance(piece, str) for piece in pieces) or _is_printed(map(len, spelled))
 
 
 def _digit(sign: str) -> str:
@@ -73,4 +76,8 @@ def _is_card(text: str, groups: list[re.Match[str]]) -> bool:
     if not is_card_number("".join(group[0] for group in groups)):
         return False
     between = {text[left.end() : right.start()] for left, right in pairwise(groups)}
-    return between <= _PLAIN or _PRINTED.fullmatch(" ".join(str(len(group[0])) for group in groups)) is not None
+    return between <= _PLAIN or _is_printed(len(group[0]) for group in groups)
+
+
+def _is_printed(sizes: Iterable[int]) -> bool:
+    return _PRINTED.fullmatch(" ".join(map(str, sizes))) is not None

@@ -150,6 +150,7 @@ def test_a_value_beside_its_name_is_hidden(case: str) -> None:
         {"key": "status", "content": "ok"},
         {"customer_id": "pin-17", "value": 3}, {"user_name": "secret-agent", "text": "hello"},
         {"name": "token-service", "data": {"up": True}}, [4111, 1111, 1111, 1112], "token sort, pin the note",
+        [4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
     ],
 )  # fmt: skip
 def test_what_is_no_secret_is_shown(value: Any) -> None:
