@@ -28,6 +28,8 @@ _TELLTALES: Final = (
     "dsn", "string", "session", "sig", "sid", "iban", "card", "cvv", "cvc", "ssn", "pan", "eyj", "code", "conn", "account",
 )  # fmt: skip
 """A text without any of these, and without ``_LONG_NUMBER``, has none of the shapes: most are let through by this look."""
+_SIGNS: Final = (":", "=", "eyj", "-----begin", "bearer ", "basic ")
+"""Nor has one without any of these: a name that says ``code`` or ``key`` is not yet a value of it."""
 _LONG_NUMBER: Final = re.compile(r"[0-9][0-9 -]{11}")
 _PRIVATE_KEY: Final = _compiled(
     r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)"
@@ -52,8 +54,12 @@ def hide_shapes(text: str) -> str:
     if not may_hold_secret(text):
         return text
     text = text.encode("utf-8", "replace").decode()
-    for pattern, replacement in _RULES:
-        text = pattern.sub(replacement, text)
+    folded = text.casefold()
+    for signs, pattern, replacement in _RULES:
+        if any(sign in folded for sign in signs):
+            text = pattern.sub(replacement, text)
+    if _LONG_NUMBER.search(text):
+        text = _CARD.sub(_card, text)
     return _hide_assigned(text)
 
 
@@ -61,8 +67,9 @@ def may_hold_secret(text: str) -> bool:
     """Whether a text is worth a close look."""
     if len(text) < _SHORTEST:
         return False
-    folded = text.lower()
-    return any(telltale in folded for telltale in _TELLTALES) or _LONG_NUMBER.search(text) is not None
+    folded = text.casefold()
+    signed = any(sign in folded for sign in _SIGNS)
+    return (signed and any(telltale in folded for telltale in _TELLTALES)) or _LONG_NUMBER.search(text) is not None
 
 
 def is_card_number(digits: str) -> bool:
@@ -107,12 +114,12 @@ def _hide_assigned(text: str) -> str:
     return "".join([*pieces, text[done:]])
 
 
-_RULES: Final[tuple[tuple[re2.Regexp, str | Callable[[re2.Match], str]], ...]] = (
-    (_PRIVATE_KEY, PLACEHOLDER),
-    (_HEADER, rf"\1\2{PLACEHOLDER}"),
-    (_CREDENTIALS, _credentials),
-    (_USER, rf"\1{PLACEHOLDER}@"),
-    (_WEB_TOKEN, PLACEHOLDER),
-    (_PARAMETER, _parameter),
-    (_CARD, _card),
+_RULES: Final[tuple[tuple[tuple[str, ...], re2.Regexp, str | Callable[[re2.Match], str]], ...]] = (
+    (("-----begin",), _PRIVATE_KEY, PLACEHOLDER),
+    (("authorization", "cookie"), _HEADER, rf"\1\2{PLACEHOLDER}"),
+    (("bearer ", "basic "), _CREDENTIALS, _credentials),
+    (("://",), _USER, rf"\1{PLACEHOLDER}@"),
+    (("eyj",), _WEB_TOKEN, PLACEHOLDER),
+    (("=",), _PARAMETER, _parameter),
 )
+"""Each with what is in every text, folded, that has the shape."""
