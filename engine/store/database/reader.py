@@ -21,7 +21,7 @@ from engine.store.database.following import NOTHING_FOLLOWED, Followed, Memory, 
 from engine.store.database.hidden_documents import SCHEMAS, SENSITIVE_SCHEMAS
 from engine.store.database.tenant_binding import SETTING
 from engine.store.tables import workflow_settings as settings
-from engine.values.redaction import BUILT_IN, EVERYTHING, RedactionPolicy, policy_of, redact, redact_text
+from engine.values.redaction import BUILT_IN, EVERYTHING, RedactionPolicy, policy_of, redact, redact_named, redact_text
 
 Json = Any
 
@@ -65,11 +65,16 @@ class Reading:
         scopes += [("event", event_id)] if event_id is not None else []
         if not scopes:
             return self
-        return replace(self, policy=self.followed.policy_of(self.policy, scopes) or EVERYTHING)
+        policy = self.followed.policy_of(self.policy, scopes) or EVERYTHING
+        return self if policy is self.policy else replace(self, policy=policy)
 
     def hide(self, value: Json) -> Json:
         """A JSON value as it may be shown."""
         return redact(value, self.policy)[0]
+
+    def hide_named(self, name: str, value: Json) -> Json:
+        """A value that a record has under this name, as it may be shown."""
+        return None if value is None else redact_named(name, value, self.policy)
 
     def hide_text(self, text: str | None) -> str | None:
         """A text as it may be shown."""

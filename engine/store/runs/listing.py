@@ -31,7 +31,7 @@ from engine.errors import Invalid
 from engine.ids import uuid_text
 from engine.records import Count, Page, RunCounts, RunFilter, RunRow, RunStatus
 from engine.store.database.keyset import Stretch, decode_cursor, fingerprint, page_of, value_table
-from engine.store.database.question import QUESTIONS, Question, ask, follow, question
+from engine.store.database.question import QUESTIONS, Telling, ask_telling, question
 from engine.store.database.reader import Reader, open_reader
 from engine.store.runs.run_filter import (
     MAX_WORKFLOWS,
@@ -49,7 +49,7 @@ from engine.store.runs.run_filter import (
     times_of,
     without_status,
 )
-from engine.store.runs.run_rows import listed, run_view, telling
+from engine.store.runs.run_rows import listed, run_view, telling, telling_of
 from engine.store.tables import RUN_STATUSES
 from engine.wording import counted
 
@@ -83,8 +83,8 @@ async def runs_page(
     query, keyset = fingerprint(tenant, wanted), keyset_of(wanted.order)
     position = decode_cursor(query, cursor, (datetime, UUID))
     asked = _page_question(tenant, timeless(wanted), limit + 1, continued=cursor is not None, backwards=backwards)
-    reading, [rows] = await ask(engine, tenant, asked, parameters={**times_of(wanted), **keyset.parameters(position)})
-    reading = await follow(engine, reading, runs=telling(rows))
+    given = {**times_of(wanted), **keyset.parameters(position)}
+    reading, [rows] = await ask_telling(engine, tenant, asked, parameters=given)
     found = [run_view(reading, row) for row in rows]
 
     def position_of(row: RunRow) -> Position:
@@ -128,7 +128,7 @@ async def count_runs(engine: AsyncEngine, tenant: str, wanted: RunFilter) -> Run
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _page_question(tenant: str, wanted: RunFilter, limit: int, *, continued: bool, backwards: bool) -> Question:
+def _page_question(tenant: str, wanted: RunFilter, limit: int, *, continued: bool, backwards: bool) -> Telling:
     """The statement of one page: a range of one index, or a merge of several ranges.
 
     ``continued``: it begins beyond a position, given by ``Keyset.parameters``.
@@ -148,7 +148,7 @@ def _page_question(tenant: str, wanted: RunFilter, limit: int, *, continued: boo
     else:
         picked = _by_status_and_workflow(page, tenant, wanted, stretch)
     rows = picked.subquery("page")
-    return question(listed(rows).order_by(*keyset.on(rows).order(reverse=backwards)))
+    return telling_of(question(listed(rows).order_by(*keyset.on(rows).order(reverse=backwards))))
 
 
 def _by_status_and_workflow(page: Select[Any], tenant: str, wanted: RunFilter, stretch: Stretch) -> Select[Any]:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from engine.errors import NotFound
 from engine.records import Fire, Page, Schedule, ScheduleDetail
 from engine.store.database.keyset import Keyset, Stretch, decode_cursor, fingerprint, page_of
-from engine.store.database.question import QUESTIONS, Question, ask, follow, question
+from engine.store.database.question import QUESTIONS, Question, Telling, ask, ask_telling, question, telling
 from engine.store.database.reader import Reading
 from engine.store.runs.listing import check_limit
 from engine.store.schedules.schedules import MISSED, schedule_id_of
@@ -101,9 +101,8 @@ async def fires_page(
     ids = _ids_of(tenant, schedule_id)
     asked = _fires(tenant, ids[0], limit + 1, continued=cursor is not None, backwards=backwards)
     parameters = _NEWEST.parameters(position)
-    reading, [named, rows] = await ask(engine, tenant, _named(tenant, ids), asked, parameters=parameters)
+    reading, [rows, named] = await ask_telling(engine, tenant, asked, _named(tenant, ids), parameters=parameters)
     _first_of(ids, named, schedule_id)
-    reading = await follow(engine, reading, runs=(row.run_id for row in rows if row.reason is not None))
     page = page_of(
         rows,
         limit,
@@ -135,7 +134,7 @@ def _troubled(tenant: str, most: int) -> Question:
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _fires(tenant: str, schedule_id: str, limit: int, *, continued: bool, backwards: bool) -> Question:
+def _fires(tenant: str, schedule_id: str, limit: int, *, continued: bool, backwards: bool) -> Telling:
     outcome = case((fires.reason == MISSED, "missed"), else_=fires.status).label("outcome")
     where = [fires.schedule_id == schedule_id, fires.tenant == tenant]
     if continued:
@@ -146,7 +145,7 @@ def _fires(tenant: str, schedule_id: str, limit: int, *, continued: bool, backwa
         .outerjoin_from(workflow_schedule_fires, workflow_runs, runs.run_id == fires.run_id)
         .where(*where)
     )
-    return question(Stretch(_NEWEST, backwards, limit).of(rows))
+    return telling(question(Stretch(_NEWEST, backwards, limit).of(rows)), ("reason",), run="run_id")
 
 
 @lru_cache(maxsize=QUESTIONS)
