@@ -67,12 +67,12 @@ _FOUND: Final = """
             LEFT JOIN workflow_definition_versions AS v
                 ON v.tenant = CAST(:tenant AS uuid) AND v.workflow_id = l.workflow_id AND v.version = l.workflow_version
             UNION ALL
-            SELECT 'event', CAST(t.root AS text), t.event_id, coalesce(CAST(s.updated_at AS text), ''), NULL, false
+            SELECT 'event', CAST(t.root AS text), t.event_id, concat(e.created_at, ' ', s.updated_at), NULL, false
             FROM taken AS t
             JOIN workflow_runtime_events AS e ON e.tenant = CAST(:tenant AS uuid) AND e.event_id = t.event_id
             LEFT JOIN workflow_payload_schemas AS s ON s.tenant = e.tenant AND s.ref = e.payload_schema_ref
             UNION ALL
-            SELECT 'event', '', e.event_id, coalesce(CAST(s.updated_at AS text), ''), NULL, false
+            SELECT 'event', '', e.event_id, concat(e.created_at, ' ', s.updated_at), NULL, false
             FROM workflow_runtime_events AS e
             LEFT JOIN workflow_payload_schemas AS s ON s.tenant = e.tenant AND s.ref = e.payload_schema_ref
             WHERE e.tenant = CAST(:tenant AS uuid) AND e.event_id = ANY(<events>)

@@ -6,16 +6,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import literal, select, text, update
+from sqlalchemy import delete, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.ids import new_id
-from engine.records import RunFilter, RunRow
+from engine.records import EventFilter, RunFilter, RunRow
 from engine.store.database import question as asking
 from engine.store.database.engine import create_store_engine
 from engine.store.database.following import document_limits
 from engine.store.database.hidden_documents import CONTENTS, LISTED
 from engine.store.database.question import Telling, ask, ask_telling, question, telling
+from engine.store.events.reading import events_page
 from engine.store.runs.listing import runs_page
 from engine.store.tables import (
     workflow_action_invocations,
@@ -112,6 +113,21 @@ async def test_what_appears_later_is_hidden_on_the_next_page(engine: AsyncEngine
 async def _listed(engine: AsyncEngine, run_id: str) -> RunRow:
     [row] = [row for row in (await runs_page(engine, TENANT, RunFilter())).rows if row.run_id == run_id]
     return row
+
+
+async def test_an_event_that_has_the_id_of_one_that_was_deleted_is_another(engine: AsyncEngine) -> None:
+    event = {"event_id": "paid-1", "event_name": "paid", "state": "routed", "correlation_key": SECRET}
+
+    async def key() -> str | None:
+        [row] = (await events_page(engine, TENANT, EventFilter())).rows
+        return row.key
+
+    await insert(engine, workflow_runtime_events, {**event, "payload": {"n": 1}})
+    assert await key() == SECRET
+    async with engine.begin() as connection:
+        await connection.execute(delete(workflow_runtime_events))
+    await insert(engine, workflow_runtime_events, {**event, "payload": {"password": SECRET}})
+    assert await key() == PLACEHOLDER
 
 
 async def test_a_page_brings_as_little_for_many_documents_as_for_one(engine: AsyncEngine) -> None:
