@@ -85,6 +85,17 @@ async def test_a_page(front_door: Engine, round_trips: RoundTrips, name: str) ->
         assert round_trips.count == 1
 
 
+async def test_a_page_that_tells_something_sends_one_statement_more(
+    front_door: Engine, round_trips: RoundTrips
+) -> None:
+    """Beside the beginning, clock and policy, the page and the end: the digests."""
+    for wanted in (RunFilter(), RunFilter(statuses=frozenset({RunStatus.FAILED}))):
+        for _ in range(1 + UNTIL_PREPARED):
+            round_trips.start()
+            await front_door.runs.list(wanted, limit=50)
+        assert (round_trips.count, round_trips.statements) == (1, 5)
+
+
 async def test_workflows_with_their_schedules(front_door: Engine, round_trips: RoundTrips) -> None:
     round_trips.start()
     found = await front_door.workflows.list()

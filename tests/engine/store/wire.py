@@ -26,7 +26,7 @@ def statements_sent(monkeypatch: pytest.MonkeyPatch, reading: str) -> list[tuple
 
 
 class RoundTrips:
-    """Counts how often this process waited for Postgres, on all connections it opens from now on.
+    """Counts how often this process waited for Postgres, what it sent and was sent, on all connections it opens from now on.
 
     libpq writes down every message. A client waits after a Sync (what was sent before it is answered together), and after a
     Query, which is one statement of the simple protocol.
@@ -34,7 +34,7 @@ class RoundTrips:
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._directory = directory
-        self._before = 0
+        self._before: list[list[str]] = []
         connect = psycopg.AsyncConnection.connect
 
         async def traced(*arguments: Any, **named: Any) -> Any:
@@ -48,15 +48,28 @@ class RoundTrips:
         monkeypatch.setattr(psycopg.AsyncConnection, "connect", traced)
 
     def start(self) -> None:
-        """Count from here."""
+        """Count from here. One connection at a time, or what is counted is not of it alone."""
         self._before = self._all()
 
     @property
     def count(self) -> int:
         """Round trips since ``start``."""
-        return self._all() - self._before
+        return sum(message[0] == "F" and message[2] in {"Sync", "Query"} for message in self._new())
 
-    def _all(self) -> int:
+    @property
+    def statements(self) -> int:
+        """Statements sent since ``start``, the beginnings and ends of transactions among them."""
+        return sum(message[0] == "F" and message[2] in {"Execute", "Query"} for message in self._new())
+
+    @property
+    def received(self) -> int:
+        """Bytes received since ``start``."""
+        return sum(int(message[1]) for message in self._new() if message[0] == "B")
+
+    def _new(self) -> list[list[str]]:
+        return self._all()[len(self._before) :]
+
+    def _all(self) -> list[list[str]]:
         for connection, _ in self._traced:
             if not connection.closed:
                 # What it has written so far is in the file when it stops.
@@ -65,7 +78,7 @@ class RoundTrips:
         for connection, file in self._traced:
             if not connection.closed:
                 _trace(connection, file)
-        return sum(message[0] == "F" and message[2] in {"Sync", "Query"} for message in messages)
+        return messages
 
 
 def _trace(connection: psycopg.AsyncConnection[Any], file: BinaryIO) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from engine.store.tables import (
 from engine.values.placeholder import PLACEHOLDER
 from tests.engine.store.conftest import TENANT
 from tests.engine.store.rows import START, insert, insert_run
+from tests.engine.store.wire import RoundTrips
 
 SECRET = "Kanarie-4711-geheim"
 MARKED = {"properties": {"badge": {"x-sensitive": True}}}
@@ -141,6 +143,33 @@ async def test_a_page_brings_as_little_for_many_documents_as_for_one(engine: Asy
     _, [rows] = await ask(engine, TENANT, asked.digests, parameters=document_limits(TENANT))
     assert sorted((row.kind, row.documents) for row in rows) == [*[("output", 7)] * 3, *[("run", 1)] * 3]
     assert {row.of for row in rows} == run_ids
+
+
+async def test_what_a_page_receives_does_not_grow_with_its_documents(
+    engine: AsyncEngine, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = {"status": "FAILED", "error_json": {"message": "it is down"}}
+    run_id = await insert_run(engine, input_json={"password": SECRET}, **failed)
+    round_trips = RoundTrips(tmp_path, monkeypatch)
+    traced = create_store_engine(database_url)
+
+    async def received() -> int:
+        for _ in range(8):
+            round_trips.start()
+            await runs_page(traced, TENANT, RunFilter())
+        assert (round_trips.count, round_trips.statements) == (1, 5)
+        return round_trips.received
+
+    try:
+        await insert(engine, workflow_action_invocations, _attempt(run_id, output_json={"n": 0}))
+        one = await received()
+        await insert(
+            engine, workflow_action_invocations, *(_attempt(run_id, output_json={"n": number}) for number in range(100))
+        )
+        # A number has more digits, and the time as many as it needs; a hundred ids alone would be 3,600 bytes.
+        assert abs(await received() - one) < 30
+    finally:
+        await traced.dispose()
 
 
 async def test_only_what_was_never_seen_is_looked_up(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
