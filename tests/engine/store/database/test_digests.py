@@ -19,6 +19,7 @@ from engine.store.database.hidden_documents import CONTENTS, LISTED
 from engine.store.database.question import Telling, ask, ask_telling, question, telling
 from engine.store.events.reading import events_page
 from engine.store.runs.listing import runs_page
+from engine.store.runs.reading import run_summary
 from engine.store.tables import (
     workflow_action_invocations,
     workflow_definition_versions,
@@ -235,11 +236,15 @@ async def test_a_page_is_told_what_it_hides_where_the_policy_may_not_be_read(
 
 async def test_a_secret_that_is_called_like_a_field_hides_no_field(engine: AsyncEngine) -> None:
     """The names in a row are ours; what stands under them is a copy or not."""
-    values = {"password": "message", "token": "code"}
-    failed = {"status": "FAILED", "error_json": {"message": "it is down", "code": "DOWN"}}
+    values = {"password": "message", "token": "code", "pin": "category"}
+    told = {"message": "it is down", "code": "DOWN", "category": "ActionError"}
+    failed = {"status": "FAILED", "error_json": told}
     run_id = await insert_run(engine, input_json=values, **failed)
     row = await _listed(engine, run_id)
     assert (row.error_code, row.error_message) == ("DOWN", "it is down")
+    error = (await run_summary(engine, TENANT, run_id)).error
+    assert error is not None
+    assert (error.category, error.code, error.message) == ("ActionError", "DOWN", "it is down")
 
 
 def _of_runs() -> Telling:
