@@ -205,6 +205,31 @@ async def test_f41_a_wait_that_ends_before_anybody_has_looked(idle_bench: Bench)
     assert await close_what_lost_records_left(reconciling.context) == 0
 
 
+async def test_f41_an_event_gets_a_number_that_the_run_has_looked_up_to_before(idle_bench: Bench) -> None:
+    bench, waiting_again = idle_bench, wait_event("d", "B")
+    async with bench.worker():
+        await bench.publish([wait_event("a", "A"), wait_event("b", "B"), wait_time("t", 1_000), waiting_again])
+        run = await bench.start()
+        await run.waiting("event")
+        await run.at_rest()
+        reconciling = Reconciling(bench)
+        await reconciling.submit("OTHER")
+        await keep(bench)
+        await reconciling.submit("B", {"which": "first"})
+        await reconciling.submit("A")
+
+        async def taken() -> bool:
+            return bool((await run.row())["waiting_on"] == "time")
+
+        await bench.until(taken)
+        await run.at_rest()
+        await put_back(bench)
+    await reconciling.submit("B", {"which": "second"})
+    async with bench.worker():
+        row = await run.ended()
+    assert (row["status"], row["output_json"]["event"]) == ("SUCCEEDED", {"which": "second"})
+
+
 async def test_f41_a_run_that_goes_on_from_an_attempt_that_is_open_in_its_rows(bench: Bench) -> None:
     await bench.publish([call("g", "test.gated", label="g"), wait_event("b", "B"), quick("after")])
     run = await bench.start()
