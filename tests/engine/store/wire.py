@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import psycopg
 import pytest
@@ -25,6 +25,14 @@ def statements_sent(monkeypatch: pytest.MonkeyPatch, reading: str) -> list[tuple
     return sent
 
 
+class _Sums(NamedTuple):
+    """Of all connections, from their beginning."""
+
+    trips: int = 0
+    statements: int = 0
+    received: int = 0
+
+
 class RoundTrips:
     """Counts how often this process waited for Postgres, what it sent and was sent, on all connections it opens from now on.
 
@@ -34,7 +42,7 @@ class RoundTrips:
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._directory = directory
-        self._before: list[list[str]] = []
+        self._before = _Sums()
         connect = psycopg.AsyncConnection.connect
 
         async def traced(*arguments: Any, **named: Any) -> Any:
@@ -48,28 +56,25 @@ class RoundTrips:
         monkeypatch.setattr(psycopg.AsyncConnection, "connect", traced)
 
     def start(self) -> None:
-        """Count from here. One connection at a time, or what is counted is not of it alone."""
-        self._before = self._all()
+        """Count from here."""
+        self._before = self._sums()
 
     @property
     def count(self) -> int:
         """Round trips since ``start``."""
-        return sum(message[0] == "F" and message[2] in {"Sync", "Query"} for message in self._new())
+        return self._sums().trips - self._before.trips
 
     @property
     def statements(self) -> int:
         """Statements sent since ``start``, the beginnings and ends of transactions among them."""
-        return sum(message[0] == "F" and message[2] in {"Execute", "Query"} for message in self._new())
+        return self._sums().statements - self._before.statements
 
     @property
     def received(self) -> int:
         """Bytes received since ``start``."""
-        return sum(int(message[1]) for message in self._new() if message[0] == "B")
+        return self._sums().received - self._before.received
 
-    def _new(self) -> list[list[str]]:
-        return self._all()[len(self._before) :]
-
-    def _all(self) -> list[list[str]]:
+    def _sums(self) -> _Sums:
         for connection, _ in self._traced:
             if not connection.closed:
                 # What it has written so far is in the file when it stops.
@@ -78,7 +83,12 @@ class RoundTrips:
         for connection, file in self._traced:
             if not connection.closed:
                 _trace(connection, file)
-        return messages
+        sent = [message[2] for message in messages if message[0] == "F"]
+        return _Sums(
+            trips=sum(name in {"Sync", "Query"} for name in sent),
+            statements=sum(name in {"Execute", "Query"} for name in sent),
+            received=sum(int(message[1]) for message in messages if message[0] == "B"),
+        )
 
 
 def _trace(connection: psycopg.AsyncConnection[Any], file: BinaryIO) -> None:
