@@ -237,10 +237,10 @@ OVERTAKEN = Conflict("LAUNCH_RACED", "Another one was first.")
 
 
 async def _answers(
-    installation: Installation, request: Callable[[], Awaitable[str]], *, restored: bool = False
+    installation: Installation, request: Callable[[], Awaitable[str]], *, rows_lost: bool = False
 ) -> list[str]:
     """Names of what is found of one request."""
-    journal = Journal(restored=restored)
+    journal = Journal(rows_lost=rows_lost)
     await Operators(installation.context, installation.url, journal).accepted("cancel", request, "a run")
     return [violation.invariant for violation in journal.found]
 
@@ -250,7 +250,7 @@ async def test_an_answer_in_other_words_than_the_engines_is_found(
 ) -> None:
     for request in (_raising(), _raising(AWAY, AWAY, OVERTAKEN), _raising(AWAY, REFUSED)):
         assert await _answers(installation, request) == []
-    assert await _answers(installation, _raising(UNKNOWN), restored=True) == []
+    assert await _answers(installation, _raising(UNKNOWN), rows_lost=True) == []
     planted = (_raising(UNKNOWN), _raising(AWAY, RuntimeError("a driver's own words")), _raising(ValueError("a bug")))
     for request in planted:
         assert await _answers(installation, request) == ["answers"]
