@@ -5,20 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from engine.errors import NotFound
+import structlog
+
+from engine.errors import EngineError, NotFound, Unavailable
 from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.operations.runs.run_access import checked_reason
 from engine.records import Alert, AlertMessage, Level, MessageState, StoredAlert
 from engine.store.alerts import outbox, rules
 from engine.store.alerts.finding import Group, groups_of
+from engine.store.database.engine import AWAY
 from engine.store.database.reader import open_reader
 from engine.store.database.transactions import writing
 from engine.store.runs.listing import check_limit
 from engine.store.tenant.audit import AuditEntry
 from engine.values.json_policy import storable_text
+from engine.wording import counted
 
 MAX_LISTED: Final = 200
+
+_LOG: Final = structlog.get_logger("runstudio.alerts")
 
 
 async def list_alerts(context: OperationContext) -> tuple[StoredAlert, ...]:
@@ -81,22 +87,43 @@ async def alert_messages(
 async def find_and_put(context: OperationContext) -> int:
     """Put a message in the outbox for each group that a rule of any tenant is about, once an hour; how many.
 
-    ``context``: a worker's. Raises ``Unavailable``.
+    ``context``: a worker's. A rule that breaks leaves the others alone. Raises ``Unavailable``, and ``EngineError``
+    (ALERTS_BROKEN), when the others are done.
     """
-    put = 0
+    put, broken = 0, list[str]()
     async with writing(context.store) as connection:
         known = await rules.load_all_alerts(connection)
-    for tenant, stored in known:
-        async with writing(context.store) as connection:
-            groups = await groups_of(connection, tenant, stored.alert)
-        shown = await _shown(context, tenant, groups)
-        async with writing(context.store) as connection:
-            for group in shown:
-                message_id = new_id()
-                body = body_of(message_id, tenant, stored.alert, group)
-                put += await outbox.put_message(
-                    connection, tenant, stored.alert_id, message_id=message_id, group=group.key, body=body
-                )
+    for tenant, name, stored in known:
+        if stored is None:
+            _LOG.error("this release does not understand the alert", tenant=tenant, alert=name)
+            broken.append(name)
+            continue
+        try:
+            put += await _put_groups(context, tenant, stored)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one rule stops no other
+            if isinstance(error, Unavailable) and error.code in AWAY:
+                raise
+            _LOG.exception("alert cannot be looked at", tenant=tenant, alert=name)
+            broken.append(name)
+    if broken:
+        told = f"{counted(len(broken), 'alert')} cannot be looked at, {broken[0]} first."
+        hint = "Look for the reason in this worker's log, and set the alert again: `runstudio alerts set`."
+        raise EngineError("ALERTS_BROKEN", told, hint)
+    return put
+
+
+async def _put_groups(context: OperationContext, tenant: str, stored: StoredAlert) -> int:
+    async with writing(context.store) as connection:
+        groups = await groups_of(connection, tenant, stored.alert)
+    shown = await _shown(context, tenant, groups)
+    put = 0
+    async with writing(context.store) as connection:
+        for group in shown:
+            message_id = new_id()
+            body = body_of(message_id, tenant, stored.alert, group)
+            put += await outbox.put_message(
+                connection, tenant, stored.alert_id, message_id=message_id, group=group.key, body=body
+            )
     return put
 
 

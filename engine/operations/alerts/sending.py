@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import structlog
 
 from engine.actions.builtin.http_exchange import Network, exchanged
 from engine.actions.secrets import SecretResolver
@@ -30,6 +31,8 @@ SIGNING_KEY: Final = "ALERT_SIGNING_KEY"
 """The secret that messages are signed with."""
 SIGNATURE: Final = "runstudio-signature"
 VARIABLE: Final = "RUNSTUDIO_ALERT_COMMANDS"
+
+_LOG: Final = structlog.get_logger("runstudio.alerts")
 
 
 class NotSent(Exception):
@@ -69,11 +72,17 @@ async def send_due(context: OperationContext, sender: Sender, keep_on: Callable[
 
 
 async def _send_one(context: OperationContext, sender: Sender, message: DueMessage) -> bool:
+    why: str | None = None
     try:
         await _WAYS[message.target_kind](sender, message)
     except NotSent as error:
+        why = str(error)
+    except Exception as error:  # noqa: BLE001 - whatever one message meets stops no other, and is told like the rest
+        _LOG.exception("alert cannot be sent", message=message.message_id)
+        why = f"Sending it broke with {type(error).__name__}; the log of {context.actor.name} says where."
+    if why is not None:
         async with writing(context.store) as connection:
-            await outbox.mark_not_sent(connection, message.message_id, str(error))
+            await outbox.mark_not_sent(connection, message.message_id, why)
         return False
     async with writing(context.store) as connection:
         await outbox.mark_sent(connection, message.message_id)

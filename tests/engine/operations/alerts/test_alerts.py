@@ -17,7 +17,7 @@ import pytest
 from engine.actions.builtin.http_exchange import Network
 from engine.actions.builtin.http_hosts import AllowedHosts
 from engine.actions.secrets import EnvironmentSecrets, SecretResolver
-from engine.errors import Invalid, NotFound
+from engine.errors import EngineError, Invalid, NotFound
 from engine.ids import new_id
 from engine.operations.alerts import alerts
 from engine.operations.alerts.sending import Sender, Sent, send_due
@@ -199,10 +199,60 @@ async def test_what_cannot_be_an_alert_is_refused(context: OperationContext) -> 
         {"kind": AlertKind.STUCK, "code": "X"},
         {"kind": AlertKind.DELIVERY, "workflow": "orders"},
         {"workflow": "\0"},
+        {"minutes": True},
+        {"minutes": 1.5},
+        {"more_than": True},
+        {"more_than": "1"},
+        {"workflow": 5},
+        {"code": "c" * 301},
+        {"name": 5},
+        {"target": 5},
+        {"kind": "never"},
+        {"target_kind": "command", "target": "../tell"},
     ):
         with pytest.raises(Invalid) as refused:
             Alert(**{**good, **wrong})
         assert refused.value.code == "ALERT_INVALID"
+    assert Alert(**{**good, "kind": "failed"}).kind is AlertKind.FAILED
     for asked in (alerts.try_alert(context, "nothing"), alerts.remove_alert(context, "nothing", WHY)):
         with pytest.raises(NotFound):
             await asked
+
+
+async def test_a_rule_that_breaks_leaves_the_others_alone(
+    context: OperationContext, execute: Execute, query: Query
+) -> None:
+    for name in ("another-release", "broken", "good"):
+        await alerts.set_alert(context, Alert(name, AlertKind.FAILED, AlertTarget.COMMAND, "tell"), WHY)
+    await execute(
+        "UPDATE workflow_alerts SET conditions_json = conditions_json || '{\"of_tomorrow\": 1}' WHERE name = 'another-release'"
+    )
+    await execute(
+        "UPDATE workflow_alerts SET conditions_json = conditions_json || '{\"more_than\": true}' WHERE name = 'broken'"
+    )
+    await fail(execute, "TIMEOUT")
+    with pytest.raises(EngineError, match=r"ALERTS_BROKEN: 2 alerts cannot be looked at, another-release first"):
+        await alerts.find_and_put(context)
+    assert [message.alert for message in await alerts.alert_messages(context)] == ["good"]
+
+
+async def test_a_message_that_breaks_leaves_the_others_alone_and_is_given_up(
+    context: OperationContext, execute: Execute
+) -> None:
+    async with receiving(200) as receiver:
+        for name, url in (("broken", "http://xn--a/"), ("good", f"http://127.0.0.1:{receiver.port}/")):
+            await alerts.set_alert(context, Alert(name, AlertKind.FAILED, AlertTarget.WEBHOOK, url), WHY)
+            await alerts.try_alert(context, name)
+        sender = Sender(Network(AllowedHosts(["*", "127.0.0.1"])), SECRETS, None)
+        assert await send_due(context, sender) == Sent(1, 1)
+    [message] = await alerts.alert_messages(context, state=MessageState.PENDING)
+    assert (message.alert, message.attempts) == ("broken", 1)
+    assert (message.last_error or "").startswith("Sending it broke with ")
+    # A worker that ends with the message tells nothing of it; that has an end, too.
+    await execute(
+        "UPDATE workflow_alert_outbox SET attempts = :most, last_error = NULL, next_attempt_at = now() WHERE state = 'pending'",
+        most=outbox.MAX_ATTEMPTS,
+    )
+    assert await send_due(context, sender) == Sent(0, 0)
+    [given_up] = await alerts.alert_messages(context, state=MessageState.FAILED)
+    assert given_up.last_error == "The worker that tried it told nothing of it."
