@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -162,12 +163,29 @@ async def test_the_rules_say_what_goes_and_a_workflow_has_its_own(
     assert await rows_of(query, old) == 0
     [entry] = await query("SELECT * FROM workflow_audit_log WHERE operation = 'retention_delete'")
     assert entry["details_json"] == {"succeeded": 1, "failed": 0, "bodies": 0}
-    with pytest.raises(Invalid):
-        Keep(bodies=0)
+    for days in (0, -1, True, 1.5, "30", 36_501, 2**31, 10**5000):
+        with pytest.raises(Invalid):
+            Keep(bodies=days)  # type: ignore[arg-type] # as a program may call it
     await remove_retention(context, WHY, workflow_id="audited")
     assert (await apply_retention(context)).runs == 1
     with pytest.raises(NotFound):
         await remove_retention(context, WHY, workflow_id="audited")
+
+
+async def test_a_rule_that_breaks_leaves_the_others_alone(
+    context: OperationContext, store: Store, query: Query, execute: Execute
+) -> None:
+    """A rule of another release: its workflow still has a rule of its own, which is not the tenant's."""
+    kept, old = await add_run(store, days=400, workflow_id="audited"), await add_run(store, days=400)
+    foreign = await add_run(store, days=400, tenant=OTHER)
+    await set_retention(context, Keep(succeeded=30), WHY)
+    await set_retention(context, Keep(), WHY, workflow_id="audited")
+    await set_retention(replace(context, tenant=OTHER), Keep(succeeded=30), WHY)
+    await execute("UPDATE workflow_retention SET succeeded_days = 2147483647 WHERE workflow_id = 'audited'")
+    done = await apply_retention(context)
+    assert (done.runs, done.broken) == (2, (f"{context.tenant} audited",))
+    left = [row["run_id"] for row in await query("SELECT run_id FROM workflow_runs")]
+    assert (left, {old, foreign} & {*left}) == ([kept], set())
 
 
 async def test_a_body_that_was_deleted_says_so_and_when(context: OperationContext, store: Store, query: Query) -> None:
