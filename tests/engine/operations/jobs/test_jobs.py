@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -179,15 +180,99 @@ async def test_deliveries_that_failed_are_made_again(
     assert [tuple(row.values()) for row in rows] == [("a", "pending"), ("b", "pending"), ("c", "done")]
 
 
+@pytest.mark.parametrize("hold", ["cancel", "pause"])
+async def test_a_job_that_is_held_up_while_its_targets_are_collected_does_nothing_more(
+    context: OperationContext,
+    worker: OperationContext,
+    execute: Execute,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+    hold: str,
+) -> None:
+    await ended_runs(execute, 4)
+    job_id = (await jobs.submit_job(context, JobKind.DELETE, FAILED, WHY)).job.job_id
+    monkeypatch.setattr(settling, "FILL_PAGE", 1)
+    pages = 0
+
+    async def a_page(*arguments: Any, **more: Any) -> Any:
+        nonlocal pages
+        pages += 1
+        if pages == 2:
+            await (jobs.cancel_job if hold == "cancel" else jobs.pause_job)(context, job_id)
+        return await runs_page(*arguments, **more)
+
+    runs_page = settling.listing.runs_page
+    monkeypatch.setattr(settling.listing, "runs_page", a_page)
+    await work(worker)
+    job = await jobs.get_job(context, job_id)
+    assert (job.state.ended or job.state is JobState.PAUSED, job.total, job.done, job.trouble) == (True, 1, 0, "")
+    assert (pages, len(await query("SELECT 1 FROM workflow_runs"))) == (2, 4)
+
+
+async def test_a_job_that_is_held_up_before_its_first_target_does_nothing(
+    context: OperationContext, worker: OperationContext, execute: Execute, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ended_runs(execute, 2)
+    job_id = (await jobs.submit_job(context, JobKind.DELETE, FAILED, WHY)).job.job_id
+    add_targets = settling.items.add_targets
+
+    async def added(*arguments: Any) -> bool:
+        ours = await add_targets(*arguments)
+        await arguments[0].commit()
+        await jobs.cancel_job(context, job_id)
+        return ours
+
+    monkeypatch.setattr(settling.items, "add_targets", added)
+    await work(worker)
+    job = await jobs.get_job(context, job_id)
+    assert (job.state, job.total, job.left) == (JobState.CANCELED, 2, 2)
+    assert len(await query("SELECT 1 FROM workflow_runs")) == 2
+
+
+async def test_a_long_collection_leaves_other_jobs_their_turns(
+    context: OperationContext, worker: OperationContext, execute: Execute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ended_runs(execute, 5)
+    long = (await jobs.submit_job(context, JobKind.DELETE, FAILED, WHY)).job.job_id
+    short = (await jobs.submit_job(context, JobKind.CANCEL, RunFilter(workflow="none"), WHY)).job.job_id
+    monkeypatch.setattr(settling, "FILL_PAGE", 1)
+    monkeypatch.setattr(settling, "FILL_PAGES", 2)
+    await settling.take_turn(worker)
+    assert ((await jobs.get_job(context, long)).total, (await jobs.get_job(context, long)).filled) == (2, False)
+    await settling.take_turn(worker)
+    assert (await jobs.get_job(context, short)).filled
+    await work(worker)
+    assert (await jobs.get_job(context, long)).done == 5
+
+
+def of_orders(day: int) -> RunFilter:
+    return RunFilter(workflow="orders", started_from=datetime(2026, 1, day, tzinfo=UTC))
+
+
+async def test_a_job_of_a_kind_of_another_release_is_left_to_its_workers(
+    context: OperationContext, worker: OperationContext, execute: Execute, query: Query
+) -> None:
+    of_tomorrow = (await jobs.submit_job(context, JobKind.CANCEL, FAILED, WHY)).job.job_id
+    await execute("ALTER TABLE workflow_jobs DROP CONSTRAINT workflow_jobs_kind_check")
+    await execute("UPDATE workflow_jobs SET kind = 'of_tomorrow'")
+    job_id = (await jobs.submit_job(context, JobKind.CANCEL, FAILED, WHY)).job.job_id
+    await work(worker)
+    assert (await jobs.get_job(context, job_id)).state is JobState.DONE
+    assert await query("SELECT state FROM workflow_jobs WHERE job_id = :job", job=of_tomorrow) == [{"state": "queued"}]
+
+
 async def test_what_is_refused_and_what_is_repeated(context: OperationContext, as_user: AsUser, query: Query) -> None:
     for kind, wanted, reason, code in (
         (JobKind.CANCEL, FAILED, "x", "REASON_TOO_SHORT"),
         (JobKind.CANCEL, "failed", WHY, "FILTER_INVALID"),
         (JobKind.REDELIVER, FAILED, WHY, "FILTER_INVALID"),
         (JobKind.REDELIVER, "done", WHY, "FILTER_INVALID"),
+        (JobKind.REDELIVER, None, WHY, "FILTER_INVALID"),
+        ("redeliver", FAILED, WHY, "FILTER_INVALID"),
+        ("destroy", FAILED, WHY, "JOB_KIND_INVALID"),
     ):
         with pytest.raises(Invalid) as refused:
-            await jobs.submit_job(context, kind, wanted, reason)
+            await jobs.submit_job(context, kind, wanted, reason)  # type: ignore[arg-type] # as a program may call it
         assert refused.value.code == code
     async with as_user(Level.OPERATE) as operator:
         with pytest.raises(Forbidden):
@@ -198,6 +283,12 @@ async def test_what_is_refused_and_what_is_repeated(context: OperationContext, a
     assert (again.created, again.job.job_id) == (False, first.job.job_id)
     with pytest.raises(Conflict, match="another one"):
         await jobs.submit_job(context, JobKind.DELETE, FAILED, WHY, idempotency_key="k")
+    # The same words can stand for other runs, but for the moment at which `since:24h` was read.
+    await jobs.submit_job(context, JobKind.CANCEL, of_orders(1), WHY, filter_text="mine", idempotency_key="words")
+    later = await jobs.submit_job(context, JobKind.CANCEL, of_orders(2), WHY, filter_text="mine", idempotency_key="words")
+    assert not later.created
+    with pytest.raises(Conflict, match="another one"):
+        await jobs.submit_job(context, JobKind.CANCEL, FAILED, WHY, filter_text="mine", idempotency_key="words")
     async with as_user(Level.READ) as reader:
         assert (await jobs.get_job(reader, first.job.job_id)).filter_text == "statuses:['FAILED']"
 
