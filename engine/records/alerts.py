@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -96,6 +97,13 @@ class Alert:
             raise _invalid("its command", "name a program of the directory, without its path")
         if self.target_kind is AlertTarget.WEBHOOK:
             _check_url(self.target)
+
+
+    def shown(self, target: str) -> Alert:
+        """The same with its target as it may be shown, which need be none that can be set."""
+        other = copy(self)
+        object.__setattr__(other, "target", target)
+        return other
 
 
 @dataclass(frozen=True, slots=True)

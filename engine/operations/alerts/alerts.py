@@ -20,6 +20,7 @@ from engine.store.database.transactions import writing
 from engine.store.runs.listing import check_limit
 from engine.store.tenant.audit import AuditEntry
 from engine.values.json_policy import storable_text
+from engine.values.redaction import BUILT_IN, redact_text
 from engine.wording import counted
 
 MAX_LISTED: Final = 200
@@ -28,9 +29,12 @@ _LOG: Final = structlog.get_logger("runstudio.alerts")
 
 
 async def list_alerts(context: OperationContext) -> tuple[StoredAlert, ...]:
-    """The rules, by name. Needs the level read."""
-    async with writing(await context.readable()) as connection:
-        return await rules.load_alerts(connection, context.tenant)
+    """The rules, by name; what a target holds of a secret, such as a token in its URL, is hidden. Needs the level read."""
+    async with open_reader(await context.readable(), context.tenant) as reader:
+        found = await rules.load_alerts(reader.connection, context.tenant)
+        return tuple(
+            replace(stored, alert=stored.alert.shown(reader.hide_text(stored.alert.target) or "")) for stored in found
+        )
 
 
 async def set_alert(context: OperationContext, alert: Alert, reason: str) -> StoredAlert:
@@ -42,7 +46,8 @@ async def set_alert(context: OperationContext, alert: Alert, reason: str) -> Sto
     said = checked_reason(reason)
     async with writing(context.store) as connection:
         await rules.save_alert(connection, context.tenant, new_id(), alert, context.actor.name)
-        details = {"kind": alert.kind.value, "targetKind": alert.target_kind.value, "target": alert.target}
+        target = redact_text(alert.target, BUILT_IN)
+        details = {"kind": alert.kind.value, "targetKind": alert.target_kind.value, "target": target}
         await context.audit(connection, _entry("alert_set", alert.name, said, details))
         return await _require(context, connection, alert.name)
 

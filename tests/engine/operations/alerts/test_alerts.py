@@ -22,9 +22,9 @@ from engine.ids import new_id
 from engine.operations.alerts import alerts
 from engine.operations.alerts.sending import Sender, Sent, send_due
 from engine.operations.context import OperationContext
-from engine.records import Alert, AlertKind, AlertTarget, MessageState
+from engine.records import Alert, AlertKind, AlertTarget, Level, MessageState
 from engine.store.alerts import outbox
-from tests.engine.operations.conftest import Execute, Query
+from tests.engine.operations.conftest import AsUser, Execute, Query
 
 WHY = "somebody should know"
 KEY = "signing-key-canary"
@@ -217,6 +217,20 @@ async def test_what_cannot_be_an_alert_is_refused(context: OperationContext) -> 
     for asked in (alerts.try_alert(context, "nothing"), alerts.remove_alert(context, "nothing", WHY)):
         with pytest.raises(NotFound):
             await asked
+
+
+async def test_a_token_in_the_url_of_a_target_is_not_shown(
+    context: OperationContext, as_user: AsUser, query: Query
+) -> None:
+    url = "https://x.example/in?access_token=canary-8f3k&room=7"
+    await alerts.set_alert(context, Alert("a", AlertKind.FAILED, AlertTarget.WEBHOOK, url), WHY)
+    async with as_user(Level.READ) as reader:
+        [stored] = await alerts.list_alerts(reader)
+    assert stored.alert.target == "https://x.example/in?access_token=[REDACTED]&room=7"
+    assert stored.alert.kind is AlertKind.FAILED
+    # The audit log is kept for ever.
+    [entry] = await query("SELECT details_json FROM workflow_audit_log WHERE operation = 'alert_set'")
+    assert entry["details_json"]["target"] == stored.alert.target
 
 
 async def test_a_rule_that_breaks_leaves_the_others_alone(
