@@ -6,8 +6,11 @@ import asyncio
 import hashlib
 import hmac
 import json
+import os
+import signal
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -124,7 +127,11 @@ async def _to_command(sender: Sender, message: DueMessage) -> None:
         raise NotSent(f"There is no program {message.target} in {where}.")
     try:
         process = await asyncio.create_subprocess_exec(
-            program, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+            program,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
         )
     except OSError as error:
         raise NotSent(f"The program {message.target} cannot be run: {error.strerror or error}.") from error
@@ -132,9 +139,13 @@ async def _to_command(sender: Sender, message: DueMessage) -> None:
         async with asyncio.timeout(SECONDS):
             await process.communicate(_text_of(message))
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise NotSent(f"The program {message.target} did not end within {SECONDS:g} s.") from None
+    finally:
+        if process.returncode is None:
+            # With what it has started: a shell does its work by other programs.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
     if process.returncode != 0:
         raise NotSent(f"The program {message.target} ended with {process.returncode}.")
 

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from engine.operations.alerts.sending import Sender, Sent, send_due
 from engine.operations.context import OperationContext
 from engine.records import Alert, AlertKind, AlertTarget, Level, MessageState
 from engine.store.alerts import outbox
-from tests.engine.operations.conftest import AsUser, Execute, Query
+from tests.engine.operations.conftest import AsUser, Execute, Query, until
 
 WHY = "somebody should know"
 KEY = "signing-key-canary"
@@ -217,6 +217,27 @@ async def test_what_cannot_be_an_alert_is_refused(context: OperationContext) -> 
     for asked in (alerts.try_alert(context, "nothing"), alerts.remove_alert(context, "nothing", WHY)):
         with pytest.raises(NotFound):
             await asked
+
+
+async def test_a_command_that_is_ended_takes_what_it_started_with_it(context: OperationContext, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    (tmp_path / "tell").write_text(f"#!/bin/sh\nsleep 1000 &\necho $! > {started}.new\nmv {started}.new {started}\nwait\n")
+    (tmp_path / "tell").chmod(0o755)
+    await alerts.set_alert(context, Alert("a", AlertKind.FAILED, AlertTarget.COMMAND, "tell"), WHY)
+    await alerts.try_alert(context, "a")
+    sending = asyncio.create_task(send_due(context, Sender(Network(AllowedHosts([])), SECRETS, tmp_path)))
+
+    async def is_started() -> bool:
+        return started.exists()
+
+    async def is_gone() -> bool:
+        with suppress(FileNotFoundError):
+            return "(zombie)" in Path(f"/proc/{started.read_text().strip()}/status").read_text()
+        return True
+
+    await until(is_started)
+    sending.cancel()
+    await until(is_gone)
 
 
 async def test_a_token_in_the_url_of_a_target_is_not_shown(
