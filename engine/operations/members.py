@@ -6,6 +6,7 @@ from typing import Final
 
 from engine.errors import Conflict, Invalid, NotFound
 from engine.operations.context import OperationContext
+from engine.operations.jobs.jobs import hold_jobs_of
 from engine.operations.runs.run_access import checked_reason
 from engine.records import Level, Member, MemberKind
 from engine.store.database.transactions import Connection, writing
@@ -40,6 +41,7 @@ async def set_member(
         if level is not Level.ADMIN:
             _require_another_admin(known, others)
         await members.save_member(connection, context.tenant, kind, named, level, set_by=context.actor.name)
+        await _hold_jobs(context, connection, known, level)
         details = {"kind": kind.value, "level": level.word, "before": None if known is None else known.level.word}
         await context.audit(connection, AuditEntry("member_set", "member", named, reason=why, details=details))
         return next(
@@ -64,6 +66,7 @@ async def remove_member(context: OperationContext, kind: MemberKind, name: str, 
             raise NotFound("MEMBER_NOT_FOUND", told, "They are listed by: runstudio members list.")
         _require_another_admin(known, others)
         await members.delete_member(connection, context.tenant, kind, named)
+        await _hold_jobs(context, connection, known, Level.NONE)
         details = {"kind": kind.value, "before": known.level.word}
         await context.audit(connection, AuditEntry("member_remove", "member", named, reason=why, details=details))
 
@@ -75,6 +78,17 @@ async def _member_and_others(
     everybody = await members.load_members(connection, tenant)
     mine = [member for member in everybody if (member.kind, member.name) == (kind, name)]
     return (mine[0] if mine else None), [member for member in everybody if member not in mine]
+
+
+async def _hold_jobs(context: OperationContext, connection: Connection, known: Member | None, level: Level) -> None:
+    """Who may not submit a job any more does not go on with one either. (Who is in a group is not known here.)"""
+    if (
+        known is not None
+        and known.kind is MemberKind.PERSON
+        and known.level is Level.ADMIN
+        and level is not Level.ADMIN
+    ):
+        await hold_jobs_of(context, connection, known.name)
 
 
 def _require_another_admin(member: Member | None, others: list[Member]) -> None:

@@ -98,7 +98,6 @@ class Alert:
         if self.target_kind is AlertTarget.WEBHOOK:
             _check_url(self.target)
 
-
     def shown(self, target: str) -> Alert:
         """The same with its target as it may be shown, which need be none that can be set."""
         other = copy(self)

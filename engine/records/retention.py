@@ -33,7 +33,9 @@ class Keep:
             if days is not None and not (type(days) is int and 1 <= days <= MAX_DAYS):
                 told = f"{name} is set to no number of days."
                 raise Invalid(
-                    "RETENTION_INVALID", told, f"Use a whole number, 1 to {MAX_DAYS}, or leave it out to keep it for ever."
+                    "RETENTION_INVALID",
+                    told,
+                    f"Use a whole number, 1 to {MAX_DAYS}, or leave it out to keep it for ever.",
                 )
 
 

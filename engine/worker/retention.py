@@ -13,9 +13,9 @@ from engine.operations.duties import require_done
 from engine.operations.keeping.retention import apply_retention
 from engine.store.database.leases import leased
 from engine.store.tenant.duties import RETENTION
+from engine.wording import counted
 from engine.worker.metrics import REGISTRY
 from engine.worker.parts import PartReport
-from engine.wording import counted
 
 SECONDS: Final = 600.0
 FRESH_SECONDS: Final = 2 * SECONDS
@@ -44,8 +44,12 @@ class Retention:
                     _DELETED.inc(done.runs)
                     _LOG.info("old runs deleted", runs=done.runs, bodies=done.bodies, events=done.events)
                 if done.broken:
-                    told = f"{counted(len(done.broken), 'rule')} of retention cannot be applied, {done.broken[0]} first."
-                    hint = "Look for the reason in this worker's log, and set the rule again: `runstudio retention set`."
+                    told = (
+                        f"{counted(len(done.broken), 'rule')} of retention cannot be applied, {done.broken[0]} first."
+                    )
+                    hint = (
+                        "Look for the reason in this worker's log, and set the rule again: `runstudio retention set`."
+                    )
                     raise EngineError("RETENTION_BROKEN", told, hint)
 
         await report.repeat(SECONDS, once)

@@ -45,7 +45,9 @@ def run(words: Sequence[str]) -> NoReturn:
     except OSError as error:
         write_no_more()
         told = f"The answer cannot be written to standard output: {error.strerror}."
-        code = print_refusal(EngineError("OUTPUT_NOT_WRITTEN", told, "Make room, or send it elsewhere."), as_json=as_json)
+        code = print_refusal(
+            EngineError("OUTPUT_NOT_WRITTEN", told, "Make room, or send it elsewhere."), as_json=as_json
+        )
     raise SystemExit(code)
 
 

@@ -102,9 +102,7 @@ def _encodable(text: str) -> str:
     try:
         text.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
-        return "".join(
-            sign if sign.encode(sys.stdout.encoding, "ignore") else "?" * width(sign) for sign in text
-        )
+        return "".join(sign if sign.encode(sys.stdout.encoding, "ignore") else "?" * width(sign) for sign in text)
     return text
 
 

@@ -66,12 +66,17 @@ def test_f32_another_encoding_replaces_and_an_unknown_tz_is_said(runstudio: Stac
     assert NAME in names
 
 
+def in_a_shell(words: str) -> subprocess.CompletedProcess[bytes]:
+    """A command without any server, with what a shell does to its streams."""
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONPATH": str(ROOT)}
+    command = ["/bin/sh", "-c", f"exec {sys.executable} -m runstudio_tui {words}"]
+    return subprocess.run(command, env=environment, capture_output=True, check=False, timeout=PATIENCE_SECONDS)
+
+
 @pytest.mark.parametrize("words", ["--version", "jobs list --json"])
 @pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_is_no_failure(words: str, closed: str) -> None:
-    command = f"{sys.executable} -m runstudio_tui {words} {closed}"
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, shell=True, env=environment, capture_output=True, check=False, timeout=PATIENCE_SECONDS)
+    done = in_a_shell(f"{words} {closed}")
     # Without a database a command is refused, and says so where it still can.
     assert done.returncode == (2 if words.startswith("jobs") else 0), done
     assert b"Traceback" not in done.stderr
@@ -80,9 +85,7 @@ def test_a_closed_stream_is_no_failure(words: str, closed: str) -> None:
 
 @pytest.mark.parametrize("words", ["--version", "start --help"])
 def test_a_full_disk_is_told_in_a_sentence(words: str) -> None:
-    command = f"{sys.executable} -m runstudio_tui {words} > /dev/full"
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, shell=True, env=environment, capture_output=True, check=False, timeout=PATIENCE_SECONDS)
+    done = in_a_shell(f"{words} > /dev/full")
     assert done.returncode == 1
     assert done.stderr.decode().rstrip().endswith(("No space left on device.", "Make room, or send it elsewhere."))
     assert b"Traceback" not in done.stderr

@@ -105,7 +105,7 @@ async def find_and_put(context: OperationContext) -> int:
             continue
         try:
             put += await _put_groups(context, tenant, stored)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one rule stops no other
+        except Exception as error:
             if isinstance(error, Unavailable) and error.code in AWAY:
                 raise
             _LOG.exception("alert cannot be looked at", tenant=tenant, alert=name)

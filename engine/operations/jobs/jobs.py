@@ -12,7 +12,7 @@ from engine.operations.jobs.frozen_filter import frozen, timeless
 from engine.operations.runs.run_access import checked_reason, is_run_id
 from engine.records import Count, ItemState, Job, JobItem, JobKind, JobState, JobSubmitted, Level, RunFilter
 from engine.store.database.reader import open_reader
-from engine.store.database.transactions import writing
+from engine.store.database.transactions import Connection, writing
 from engine.store.events.reading import deliveries_page
 from engine.store.jobs import jobs
 from engine.store.runs import listing
@@ -126,6 +126,13 @@ async def resume_job(context: OperationContext, job_id: str) -> Job:
 async def cancel_job(context: OperationContext, job_id: str) -> Job:
     """End a job; what is done stays done. Needs the level admin. Harmless to repeat. Raises as ``pause_job``."""
     return await _change(context, job_id, "job_cancel", JobState.CANCELED, lambda _: True)
+
+
+async def hold_jobs_of(context: OperationContext, connection: Connection, actor: str) -> None:
+    """Hold up the jobs of a person who is no admin any more, in the transaction that says so; another admin decides."""
+    told = f"{actor}, who submitted it, is no admin any more: let it go on, or end it."
+    for job_id in await jobs.pause_jobs_of(connection, context.tenant, actor, told):
+        await context.audit(connection, _entry("job_pause", job_id, None, {"becauseOf": actor}))
 
 
 async def _change(

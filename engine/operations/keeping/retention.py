@@ -134,7 +134,7 @@ async def _tried(  # noqa: PLR0917 - a rule, and what it is applied with
         return broken
     try:
         return await _apply(context, tenant, rule, others, going_on)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with one rule stops no other
+    except Exception as error:
         if isinstance(error, Unavailable) and error.code in AWAY:
             raise
         _LOG.exception("retention rule cannot be applied", tenant=tenant, workflow=workflow_id)

@@ -127,6 +127,20 @@ async def set_state(connection: Connection, job_id: str, state: JobState) -> Non
     await connection.execute(update(workflow_jobs).where(jobs.job_id == job_id).values(**values))
 
 
+async def pause_jobs_of(connection: Connection, tenant: str, actor: str, trouble: str) -> list[str]:
+    """Hold up what a person has submitted and what has not ended, saying why; the ids."""
+    mine = (jobs.tenant == tenant, jobs.actor == actor, jobs.state.in_((JobState.QUEUED.value, JobState.RUNNING.value)))
+    values: dict[str, Any] = {
+        "state": JobState.PAUSED.value,
+        "updated_at": func.now(),
+        "claimed_until": func.now(),
+        "claimed_by": None,
+        "trouble": trouble,
+    }
+    held = await connection.execute(update(workflow_jobs).where(*mine).values(**values).returning(jobs.job_id))
+    return list(held.scalars())
+
+
 async def claim_job(connection: Connection, worker: str) -> ClaimedJob | None:
     """Take up the job that has waited longest, for ``CLAIM_SECONDS``; None when none is free. One of a kind that this release
     does not know is left to the workers of another.

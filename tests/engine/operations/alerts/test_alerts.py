@@ -221,7 +221,9 @@ async def test_what_cannot_be_an_alert_is_refused(context: OperationContext) -> 
 
 async def test_a_command_that_is_ended_takes_what_it_started_with_it(context: OperationContext, tmp_path: Path) -> None:
     started = tmp_path / "started"
-    (tmp_path / "tell").write_text(f"#!/bin/sh\nsleep 1000 &\necho $! > {started}.new\nmv {started}.new {started}\nwait\n")
+    (tmp_path / "tell").write_text(
+        f"#!/bin/sh\nsleep 1000 &\necho $! > {started}.new\nmv {started}.new {started}\nwait\n"
+    )
     (tmp_path / "tell").chmod(0o755)
     await alerts.set_alert(context, Alert("a", AlertKind.FAILED, AlertTarget.COMMAND, "tell"), WHY)
     await alerts.try_alert(context, "a")
@@ -231,13 +233,18 @@ async def test_a_command_that_is_ended_takes_what_it_started_with_it(context: Op
         return started.exists()
 
     async def is_gone() -> bool:
-        with suppress(FileNotFoundError):
-            return "(zombie)" in Path(f"/proc/{started.read_text().strip()}/status").read_text()
-        return True
+        return not is_at_work(started.read_text().strip())
 
     await until(is_started)
     sending.cancel()
     await until(is_gone)
+
+
+def is_at_work(pid: str) -> bool:
+    """Whether there is such a process, and its end is not only waiting to be asked for."""
+    with suppress(FileNotFoundError):
+        return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
+    return False
 
 
 async def test_a_token_in_the_url_of_a_target_is_not_shown(

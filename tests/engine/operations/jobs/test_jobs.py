@@ -15,10 +15,11 @@ from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
 from engine.operations.jobs import exporting, jobs, settling
 from engine.operations.keeping.retention import apply_retention, set_retention
+from engine.operations.members import remove_member, set_member
 from engine.operations.runs.delete import delete_run
 from engine.operations.runs.export import export_run
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
-from engine.records import ItemState, JobKind, JobState, Keep, Level, RunFilter, RunStatus
+from engine.records import ItemState, JobKind, JobState, Keep, Level, MemberKind, RunFilter, RunStatus
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import AsUser, Execute, Query, add_version
 
@@ -245,6 +246,30 @@ async def test_a_long_collection_leaves_other_jobs_their_turns(
     assert (await jobs.get_job(context, long)).done == 5
 
 
+@pytest.mark.parametrize("level", [Level.OPERATE, Level.NONE])
+async def test_who_is_no_admin_any_more_does_not_go_on_with_a_job(
+    context: OperationContext, worker: OperationContext, as_user: AsUser, execute: Execute, query: Query, level: Level
+) -> None:
+    await ended_runs(execute, 3)
+    async with as_user(Level.ADMIN, "ada") as ada, as_user(Level.ADMIN, "bob") as bob:
+        hers = (await jobs.submit_job(ada, JobKind.DELETE, FAILED, WHY)).job.job_id
+        his = (await jobs.submit_job(bob, JobKind.CANCEL, RunFilter(workflow="none"), WHY)).job.job_id
+        if level is Level.NONE:
+            await remove_member(context, MemberKind.PERSON, "ada")
+        else:
+            await set_member(context, MemberKind.PERSON, "ada", level)
+        await work(worker)
+        held = await jobs.get_job(bob, hers)
+        assert (held.state, held.done) == (JobState.PAUSED, 0)
+        assert held.trouble == "ada, who submitted it, is no admin any more: let it go on, or end it."
+        assert (await jobs.get_job(bob, his)).state is JobState.DONE
+        assert len(await query("SELECT 1 FROM workflow_runs")) == 3
+        # Another admin decides.
+        await jobs.resume_job(bob, hers)
+        await work(worker)
+        assert (await jobs.get_job(bob, hers)).done == 3
+
+
 def of_orders(day: int) -> RunFilter:
     return RunFilter(workflow="orders", started_from=datetime(2026, 1, day, tzinfo=UTC))
 
@@ -285,7 +310,9 @@ async def test_what_is_refused_and_what_is_repeated(context: OperationContext, a
         await jobs.submit_job(context, JobKind.DELETE, FAILED, WHY, idempotency_key="k")
     # The same words can stand for other runs, but for the moment at which `since:24h` was read.
     await jobs.submit_job(context, JobKind.CANCEL, of_orders(1), WHY, filter_text="mine", idempotency_key="words")
-    later = await jobs.submit_job(context, JobKind.CANCEL, of_orders(2), WHY, filter_text="mine", idempotency_key="words")
+    later = await jobs.submit_job(
+        context, JobKind.CANCEL, of_orders(2), WHY, filter_text="mine", idempotency_key="words"
+    )
     assert not later.created
     with pytest.raises(Conflict, match="another one"):
         await jobs.submit_job(context, JobKind.CANCEL, FAILED, WHY, filter_text="mine", idempotency_key="words")
