@@ -15,6 +15,7 @@ from engine.operations.context import OperationContext
 from engine.operations.keeping import retention as retention_pass
 from engine.operations.keeping.retention import apply_retention, remove_retention, set_retention
 from engine.operations.keeping.tenant import delete_tenant
+from engine.operations.runs import delete as deleting_one
 from engine.operations.runs.delete import delete_run
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.runs.replay import replay_base
@@ -143,6 +144,23 @@ async def test_a_run_is_deleted_with_everything_and_never_a_live_one(
     assert [await rows_of(query, run_id) for run_id in (ended, *refused)] == [0, 9, 9, 9, 9]
     [entry] = await query("SELECT * FROM workflow_audit_log WHERE operation = 'workflow_run_delete'")
     assert (entry["actor"], entry["target_id"], entry["reason"]) == ("ada", ended, WHY)
+
+
+async def test_of_two_who_delete_a_run_one_is_told_that_it_is_gone(
+    context: OperationContext, store: Store, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = await add_run(store, days=40)
+
+    async def after_another(connection: Any, tenant: str, run: str) -> bool:
+        async with store.begin() as another:
+            assert await delete_run_rows(another, tenant, run)
+        return await delete_run_rows(connection, tenant, run)
+
+    delete_run_rows = deleting_one.delete_run_rows
+    monkeypatch.setattr(deleting_one, "delete_run_rows", after_another)
+    with pytest.raises(NotFound, match="RUN_NOT_FOUND"):
+        await delete_run(context, run_id, WHY)
+    assert await query("SELECT 1 FROM workflow_audit_log") == []
 
 
 async def test_the_rules_say_what_goes_and_a_workflow_has_its_own(
