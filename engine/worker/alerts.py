@@ -9,7 +9,6 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
-from engine.errors import EngineError
 from engine.operations.alerts.alerts import find_and_put
 from engine.operations.alerts.sending import Sender, send_due
 from engine.operations.context import OperationContext
@@ -38,38 +37,30 @@ class Alerts:
         self._context = context
         self._sender = sender
         self._turns = 0
-        self._broken: EngineError | None = None
-        """What the last finding met."""
 
     async def run(self, report: PartReport) -> None:
         """Find and tell until the process stops."""
 
         async def once() -> None:
             if self._turns % int(SECONDS / SENDING_SECONDS) == 0:
-                self._broken = await self._find()
+                await self._find(report)
             self._turns += 1
-            # What is due is sent whatever the finding met.
             done = await send_due(self._context, self._sender, lambda: not report.stopping.is_set())
             if done.sent or done.failed:
                 _SENT.inc(done.sent)
                 _NOT_SENT.inc(done.failed)
                 _LOG.info("alerts", sent=done.sent, not_sent=done.failed)
-            if self._broken is not None:
-                raise self._broken
 
         await report.repeat(SENDING_SECONDS, once)
 
-    async def _find(self) -> EngineError | None:
-        """What it met."""
+    async def _find(self, report: PartReport) -> None:
         store = self._context.store
-        try:
-            async with leased(store, ALERTS.name, self._context.actor.name) as lease:
-                if lease is None:
-                    await require_done(store, ALERTS)
-                    return None
-                async with writing(store) as connection:
-                    await delete_settled(connection, _DELETED_AT_ONCE)
-                await find_and_put(self._context)
-        except EngineError as error:
-            return error
-        return None
+        async with leased(store, ALERTS.name, self._context.actor.name) as lease:
+            if lease is None:
+                await require_done(store, ALERTS)
+                return
+            found = await find_and_put(self._context)
+            # A rule that breaks is no reason to take a worker out of service.
+            report.facts["broken"] = list(found.broken)
+            async with writing(store) as connection:
+                await delete_settled(connection, _DELETED_AT_ONCE)

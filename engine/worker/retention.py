@@ -7,13 +7,11 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
-from engine.errors import EngineError
 from engine.operations.context import OperationContext
 from engine.operations.duties import require_done
 from engine.operations.keeping.retention import apply_retention
 from engine.store.database.leases import leased
 from engine.store.tenant.duties import RETENTION
-from engine.wording import counted
 from engine.worker.metrics import REGISTRY
 from engine.worker.parts import PartReport
 
@@ -40,16 +38,10 @@ class Retention:
                     await require_done(store, RETENTION)
                     return
                 done = await apply_retention(self._context, keep_on=lambda: lease.held and not report.stopping.is_set())
-                if done.runs or done.bodies or done.events:
-                    _DELETED.inc(done.runs)
-                    _LOG.info("old runs deleted", runs=done.runs, bodies=done.bodies, events=done.events)
-                if done.broken:
-                    told = (
-                        f"{counted(len(done.broken), 'rule')} of retention cannot be applied, {done.broken[0]} first."
-                    )
-                    hint = (
-                        "Look for the reason in this worker's log, and set the rule again: `runstudio retention set`."
-                    )
-                    raise EngineError("RETENTION_BROKEN", told, hint)
+            # A rule that breaks is no reason to take a worker out of service.
+            report.facts["broken"] = list(done.broken)
+            if done.runs or done.bodies or done.events:
+                _DELETED.inc(done.runs)
+                _LOG.info("old runs deleted", runs=done.runs, bodies=done.bodies, events=done.events)
 
         await report.repeat(SECONDS, once)

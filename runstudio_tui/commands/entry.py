@@ -13,9 +13,9 @@ from typing import Final, NoReturn
 import typer
 
 from engine.errors import EngineError, Invalid
-from runstudio_tui.cli import write_no_more
 from runstudio_tui.commands.output import Exit, print_refusal
 from runstudio_tui.commands.root import app
+from runstudio_tui.streams import write_no_more
 from runstudio_tui.text import safe_block
 
 _COMMAND: Final = typer.main.get_command(app)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
 
-from engine.errors import EngineError, NotFound, Unavailable
+from engine.errors import NotFound, Unavailable
 from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.operations.runs.run_access import checked_reason
@@ -21,11 +21,20 @@ from engine.store.runs.listing import check_limit
 from engine.store.tenant.audit import AuditEntry
 from engine.values.json_policy import storable_text
 from engine.values.redaction import BUILT_IN, redact_text
-from engine.wording import counted
 
 MAX_LISTED: Final = 200
 
 _LOG: Final = structlog.get_logger("runstudio.alerts")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look at all rules came to."""
+
+    put: int
+    """Messages put in the outbox."""
+    broken: tuple[str, ...] = ()
+    """Rules that could not be looked at: tenant and name."""
 
 
 async def list_alerts(context: OperationContext) -> tuple[StoredAlert, ...]:
@@ -89,11 +98,10 @@ async def alert_messages(
         return await outbox.list_messages(reader, message_id=message_id, state=state, limit=limit)
 
 
-async def find_and_put(context: OperationContext) -> int:
-    """Put a message in the outbox for each group that a rule of any tenant is about, once an hour; how many.
+async def find_and_put(context: OperationContext) -> Found:
+    """Put a message in the outbox for each group that a rule of any tenant is about, once an hour.
 
-    ``context``: a worker's. A rule that breaks leaves the others alone. Raises ``Unavailable``, and ``EngineError``
-    (ALERTS_BROKEN), when the others are done.
+    ``context``: a worker's. A rule that breaks leaves the others alone, and is told in the log. Raises ``Unavailable``.
     """
     put, broken = 0, list[str]()
     async with writing(context.store) as connection:
@@ -101,7 +109,7 @@ async def find_and_put(context: OperationContext) -> int:
     for tenant, name, stored in known:
         if stored is None:
             _LOG.error("this release does not understand the alert", tenant=tenant, alert=name)
-            broken.append(name)
+            broken.append(f"{tenant} {name}")
             continue
         try:
             put += await _put_groups(context, tenant, stored)
@@ -109,12 +117,8 @@ async def find_and_put(context: OperationContext) -> int:
             if isinstance(error, Unavailable) and error.code in AWAY:
                 raise
             _LOG.exception("alert cannot be looked at", tenant=tenant, alert=name)
-            broken.append(name)
-    if broken:
-        told = f"{counted(len(broken), 'alert')} cannot be looked at, {broken[0]} first."
-        hint = "Look for the reason in this worker's log, and set the alert again: `runstudio alerts set`."
-        raise EngineError("ALERTS_BROKEN", told, hint)
-    return put
+            broken.append(f"{tenant} {name}")
+    return Found(put, tuple(broken))
 
 
 async def _put_groups(context: OperationContext, tenant: str, stored: StoredAlert) -> int:

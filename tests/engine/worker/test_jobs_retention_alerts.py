@@ -62,10 +62,11 @@ async def test_what_breaks_in_the_finding_of_alerts_keeps_no_message_back(
     await execute("UPDATE workflow_alerts SET conditions_json = '{\"of_tomorrow\": 1}' WHERE name = 'of-tomorrow'")
     await alerts.try_alert(context, "good")
     async with running(settings(database_url, temporal_address, alert_commands_dir=commands)) as host:
+        await ready(host)
 
         async def said() -> bool:
             part = (await get(host, "/health")).json()["workers"]["alerts"]
-            return told.exists() and "1 alert cannot be looked at, of-tomorrow first" in part.get("detail", "")
+            return told.exists() and part.get("broken") == [f"{context.tenant} of-tomorrow"]
 
         await until(said)
     assert json.loads(told.read_text())["alert"] == "good"
