@@ -35,11 +35,7 @@ def connect_config(settings: Settings) -> dict[str, Any]:
         config: dict[str, Any] = dict(profile.to_client_connect_config())
     # The SDK's own error class is not exported; it is a RuntimeError. OSError: a certificate file that cannot be read.
     except (RuntimeError, OSError, ValueError) as error:
-        raise Invalid(
-            "TEMPORAL_CONFIG_INVALID",
-            f"The Temporal client configuration cannot be used: {error}.",
-            "Correct the TEMPORAL_* variables or the file that TEMPORAL_CONFIG_FILE names.",
-        ) from error
+        raise _unusable(error) from error
     if settings.temporal_address is not None:
         config["target_host"] = settings.temporal_address
     config["namespace"] = settings.temporal_namespace or config.get("namespace") or DEFAULT_NAMESPACE
@@ -87,9 +83,20 @@ async def connect_temporal(
             retry_config=retry,
             connect_timeout=CONNECT_TIMEOUT,
         )
+    except ValueError as error:
+        # What only the SDK looks at: an address that is none, a certificate without its key.
+        raise _unusable(error) from error
     except RuntimeError as error:
         raise Unavailable(
             "TEMPORAL_UNAVAILABLE",
             f"Temporal at {config['target_host']} (namespace {config['namespace']}) does not answer: {error}.",
             "Check TEMPORAL_ADDRESS, TLS and the API key, and that the server is up.",
         ) from error
+
+
+def _unusable(error: Exception) -> Invalid:
+    return Invalid(
+        "TEMPORAL_CONFIG_INVALID",
+        f"The Temporal client configuration cannot be used: {error}.",
+        "Correct the TEMPORAL_* variables or the file that TEMPORAL_CONFIG_FILE names.",
+    )

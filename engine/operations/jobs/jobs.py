@@ -128,11 +128,13 @@ async def cancel_job(context: OperationContext, job_id: str) -> Job:
     return await _change(context, job_id, "job_cancel", JobState.CANCELED, lambda _: True)
 
 
-async def hold_jobs_of(context: OperationContext, connection: Connection, actor: str) -> None:
-    """Hold up the jobs of a person who is no admin any more, in the transaction that says so; another admin decides."""
-    told = f"{actor}, who submitted it, is no admin any more: let it go on, or end it."
-    for job_id in await jobs.pause_jobs_of(connection, context.tenant, actor, told):
-        await context.audit(connection, _entry("job_pause", job_id, None, {"becauseOf": actor}))
+async def hold_up_jobs(
+    context: OperationContext, connection: Connection, submitted_by: Callable[[str], bool], reason: str | None
+) -> None:
+    """Pause what such people have submitted, in the caller's transaction: another admin lets it go on, or ends it."""
+    for job in await jobs.lock_jobs_at_work(connection, context.tenant):
+        if submitted_by(job.actor):
+            await _set(context, connection, job, "job_pause", JobState.PAUSED, reason)
 
 
 async def _change(
@@ -149,9 +151,7 @@ async def _change(
             told = f"The job {job_id} has ended: {found.state.value}."
             raise Conflict("JOB_ENDED", told, "Submit another one for what is left.", {"state": found.state.value})
         if wanted(found.state):
-            await jobs.set_state(connection, found.job_id, to)
-            details = {"kind": found.kind.value, "left": found.left, "before": found.state.value}
-            await context.audit(connection, _entry(operation, found.job_id, None, details))
+            await _set(context, connection, found, operation, to, None)
         changed = await jobs.load_job(connection, context.tenant, found.job_id)
     return changed or found
 
@@ -162,6 +162,14 @@ def _checked_kind(kind: JobKind | str) -> JobKind:
     except ValueError:
         told = f"{str(kind)[:40]!r} is none of {', '.join(JobKind)}."
         raise Invalid("JOB_KIND_INVALID", told, "Name one of them.") from None
+
+
+async def _set(  # noqa: PLR0917 # a change, and what is said of it
+    context: OperationContext, connection: Connection, job: Job, operation: str, to: JobState, reason: str | None
+) -> None:
+    await jobs.set_state(connection, job.job_id, to)
+    details = {"kind": job.kind.value, "left": job.left, "before": job.state.value}
+    await context.audit(connection, _entry(operation, job.job_id, reason, details))
 
 
 def _stored_filter(kind: JobKind, wanted: RunFilter | str) -> dict[str, Any]:

@@ -19,10 +19,12 @@ CONNECT_TIMEOUT_SECONDS: Final = 5
 _SESSION: Final = b"""
     SELECT told.direct, set_config('TimeZone', 'UTC', false),
         CASE WHEN told.direct THEN set_config('jit', 'off', false) END,
-        CASE WHEN told.direct THEN set_config('lock_timeout', %(lock_timeout)s, false) END
+        CASE WHEN told.direct THEN set_config('lock_timeout', %(lock_timeout)s, false) END,
+        CASE WHEN told.direct THEN set_config('runstudio.tenant', '', false) END
     FROM (SELECT pg_backend_pid() = %(pid)s AS direct) AS told
 """
-"""Compiling (jit) costs more than our statements run. A pooler keeps the time zone, and would give the rest to somebody else."""
+"""Compiling (jit) costs more than our statements run; and a session serves all tenants, whatever its login or database was
+given, until a transaction names one (``tenant_binding``). A pooler keeps the time zone, and would give the rest to others."""
 
 
 def connect_arguments(application_name: str) -> dict[str, Any]:

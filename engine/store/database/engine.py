@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from psycopg import errors as postgres_errors
@@ -15,13 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
 from engine.store.database.connecting import CONNECT_TIMEOUT_SECONDS, connect, is_pooled
-from engine.store.database.tenant_binding import bind_to_tenant
+from engine.store.database.tenant_binding import SETTING, bind_to_tenant
 from engine.values.json_policy import dumps_for_storage
 
 READ_TIMEOUT_SECONDS: Final = 2.0
 """Longest one statement of a reader may run."""
 LOCK_TIMEOUT_SECONDS: Final = 10
 """Longest one statement of an operation waits for locks. Programs launch in transactions of their own, which may stay open."""
+_BEGIN_POOLED: Final = text("SELECT set_config('lock_timeout', :timeout, true), set_config(:setting, :tenant, true)")
 
 
 def create_store_engine(
@@ -61,7 +63,7 @@ def create_store_engine(
     if tenant is not None:
         # First: it is what begins the transaction.
         bind_to_tenant(engine, tenant)
-    event.listen(engine.sync_engine, "begin", _limit_waiting_over_a_pooler)
+    event.listen(engine.sync_engine, "begin", partial(_begin_over_a_pooler, tenant or ""))
     return engine
 
 
@@ -78,11 +80,13 @@ def _leave_a_former_primary(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def _limit_waiting_over_a_pooler(connection: Connection) -> None:
-    """A setting of a session would stay with the pooler's; a direct connection has it from its beginning."""
+def _begin_over_a_pooler(tenant: str, connection: Connection) -> None:
+    """What we set for a session would stay with the pooler's, and what another program has set for its own is still there. A
+    direct connection has both from its beginning. ``tenant``: empty for all of them.
+    """
     pooled = is_pooled(connection.connection.driver_connection)
     if pooled and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+        connection.execute(_BEGIN_POOLED, {"timeout": f"{LOCK_TIMEOUT_SECONDS}s", "setting": SETTING, "tenant": tenant})
 
 
 async def is_read_only(connection: AsyncConnection) -> bool:

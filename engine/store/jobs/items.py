@@ -123,7 +123,7 @@ _SETTLE: Final = text("""
         done = done + (SELECT count(*) FROM settled WHERE state = 'done'),
         skipped = skipped + (SELECT count(*) FROM settled WHERE state = 'skipped'),
         failed = failed + (SELECT count(*) FROM settled WHERE state = 'failed'),
-        trouble = CASE WHEN claimed_by = :worker AND state = 'running' THEN NULL ELSE trouble END, updated_at = now(),
+        trouble = NULL, updated_at = now(),
         claimed_until = CASE WHEN claimed_by = :worker AND state = 'running'
             THEN now() + :seconds * interval '1 second' ELSE claimed_until END
     WHERE job_id = CAST(:job AS uuid)

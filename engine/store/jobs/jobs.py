@@ -77,6 +77,13 @@ async def load_job(connection: Connection, tenant: str, job_id: str, *, lock: bo
     return None if row is None else job_of(row)
 
 
+async def lock_jobs_at_work(connection: Connection, tenant: str) -> list[Job]:
+    """Jobs of the tenant that are queued or running; nobody else changes them until the transaction ends."""
+    at_work = jobs.state.in_([JobState.QUEUED.value, JobState.RUNNING.value])
+    question = select(workflow_jobs).where(jobs.tenant == tenant, at_work).order_by(jobs.job_id).with_for_update()
+    return [job_of(row) for row in await connection.execute(question)]
+
+
 async def list_jobs(reader: Reader, states: Collection[JobState], limit: int) -> tuple[Job, ...]:
     """Jobs of any of the states, newest first."""
     question = select(workflow_jobs).where(jobs.tenant == reader.tenant)
@@ -125,20 +132,6 @@ async def set_state(connection: Connection, job_id: str, state: JobState) -> Non
     if state.ended:
         values |= {"completed_at": func.now(), "claimed_by": None, "trouble": None}
     await connection.execute(update(workflow_jobs).where(jobs.job_id == job_id).values(**values))
-
-
-async def pause_jobs_of(connection: Connection, tenant: str, actor: str, trouble: str) -> list[str]:
-    """Hold up what a person has submitted and what has not ended, saying why; the ids."""
-    mine = (jobs.tenant == tenant, jobs.actor == actor, jobs.state.in_((JobState.QUEUED.value, JobState.RUNNING.value)))
-    values: dict[str, Any] = {
-        "state": JobState.PAUSED.value,
-        "updated_at": func.now(),
-        "claimed_until": func.now(),
-        "claimed_by": None,
-        "trouble": trouble,
-    }
-    held = await connection.execute(update(workflow_jobs).where(*mine).values(**values).returning(jobs.job_id))
-    return list(held.scalars())
 
 
 async def claim_job(connection: Connection, worker: str) -> ClaimedJob | None:

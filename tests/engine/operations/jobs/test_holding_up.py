@@ -8,9 +8,8 @@ import pytest
 
 from engine.operations.context import OperationContext
 from engine.operations.jobs import jobs, settling
-from engine.operations.members import remove_member, set_member
-from engine.records import JobKind, JobState, Level, MemberKind, RunFilter
-from tests.engine.operations.conftest import AsUser, Execute, Query
+from engine.records import JobKind, JobState, RunFilter
+from tests.engine.operations.conftest import Execute, Query
 from tests.engine.operations.jobs.test_jobs import FAILED, WHY, ended_runs, work
 
 
@@ -77,30 +76,6 @@ async def test_a_long_collection_leaves_other_jobs_their_turns(
     assert (await jobs.get_job(context, short)).filled
     await work(worker)
     assert (await jobs.get_job(context, long)).done == 5
-
-
-@pytest.mark.parametrize("level", [Level.OPERATE, Level.NONE])
-async def test_who_is_no_admin_any_more_does_not_go_on_with_a_job(
-    context: OperationContext, worker: OperationContext, as_user: AsUser, execute: Execute, query: Query, level: Level
-) -> None:
-    await ended_runs(execute, 3)
-    async with as_user(Level.ADMIN, "ada") as ada, as_user(Level.ADMIN, "bob") as bob:
-        hers = (await jobs.submit_job(ada, JobKind.DELETE, FAILED, WHY)).job.job_id
-        his = (await jobs.submit_job(bob, JobKind.CANCEL, RunFilter(workflow="none"), WHY)).job.job_id
-        if level is Level.NONE:
-            await remove_member(context, MemberKind.PERSON, "ada")
-        else:
-            await set_member(context, MemberKind.PERSON, "ada", level)
-        await work(worker)
-        held = await jobs.get_job(bob, hers)
-        assert (held.state, held.done) == (JobState.PAUSED, 0)
-        assert held.trouble == "ada, who submitted it, is no admin any more: let it go on, or end it."
-        assert (await jobs.get_job(bob, his)).state is JobState.DONE
-        assert len(await query("SELECT 1 FROM workflow_runs")) == 3
-        # Another admin decides.
-        await jobs.resume_job(bob, hers)
-        await work(worker)
-        assert (await jobs.get_job(bob, hers)).done == 3
 
 
 async def test_a_job_of_a_kind_of_another_release_is_left_to_its_workers(
