@@ -20,7 +20,7 @@ from engine.store.database.transactions import writing
 from engine.store.runs.listing import check_limit
 from engine.store.tenant.audit import AuditEntry
 from engine.values.json_policy import storable_text
-from engine.values.redaction import BUILT_IN, redact_text
+from engine.values.secret_address import shown_address
 
 MAX_LISTED: Final = 200
 
@@ -38,12 +38,10 @@ class Found:
 
 
 async def list_alerts(context: OperationContext) -> tuple[StoredAlert, ...]:
-    """The rules, by name; what a target holds of a secret, such as a token in its URL, is hidden. Needs the level read."""
-    async with open_reader(await context.readable(), context.tenant) as reader:
-        found = await rules.load_alerts(reader.connection, context.tenant)
-        return tuple(
-            replace(stored, alert=stored.alert.shown(reader.hide_text(stored.alert.target) or "")) for stored in found
-        )
+    """The rules, by name. Needs the level read. Whoever has the URL of a webhook may use it: of that the host is shown."""
+    async with writing(await context.readable()) as connection:
+        found = await rules.load_alerts(connection, context.tenant)
+    return tuple(replace(one, alert=one.alert.shown(shown_address(one.alert.target))) for one in found)
 
 
 async def set_alert(context: OperationContext, alert: Alert, reason: str) -> StoredAlert:
@@ -55,8 +53,11 @@ async def set_alert(context: OperationContext, alert: Alert, reason: str) -> Sto
     said = checked_reason(reason)
     async with writing(context.store) as connection:
         await rules.save_alert(connection, context.tenant, new_id(), alert, context.actor.name)
-        target = redact_text(alert.target, BUILT_IN)
-        details = {"kind": alert.kind.value, "targetKind": alert.target_kind.value, "target": target}
+        details = {
+            "kind": alert.kind.value,
+            "targetKind": alert.target_kind.value,
+            "target": shown_address(alert.target),
+        }
         await context.audit(connection, _entry("alert_set", alert.name, said, details))
         return await _require(context, connection, alert.name)
 

@@ -17,10 +17,10 @@ from sqlalchemy import Engine, TextClause
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.store.database import hidden_documents as sql
+from engine.values.json_in_text import json_in
 from engine.values.json_pointer import names_of
 from engine.values.placeholder import PLACEHOLDER
-from engine.values.redaction import RedactionPolicy, json_in, redact
-from engine.values.secret_shapes import hide_shapes
+from engine.values.redaction import RedactionPolicy, redact, redact_text
 from engine.values.secret_values import SecretValues, TooMuchToFollow, secret_values
 
 Json = Any
@@ -238,7 +238,7 @@ def _blank(value: Json) -> Json:
 
 def _secrets_of(text: str, policy: RedactionPolicy) -> Iterator[Json]:
     """What is secret in a text that was masked for what it says."""
-    inner, shown = json_in(text), hide_shapes(text)
+    inner, shown = json_in(text), redact_text(text, replace(policy, pointers=()))
     within = [] if inner is None else list(hidden_in(inner, None, replace(policy, pointers=())))
     if within:
         yield from within

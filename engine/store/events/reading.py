@@ -71,7 +71,7 @@ async def events_page(
     reading = await follow(
         engine, reading, events=(row.event_id for row in told), runs=(row.matched_run_id for row in told)
     )
-    return page_of(
+    page = page_of(
         [_event(reading, row) for row in rows],
         limit,
         query,
@@ -80,6 +80,13 @@ async def events_page(
         backwards=backwards,
         now=reading.server_now,
     )
+    return page if wanted.key is None else _without_hidden_keys(page, normal_key(wanted.key))
+
+
+def _without_hidden_keys(page: Page[Event], key: str) -> Page[Event]:
+    """The page without the events whose key is hidden: a filter is no way to a hidden value."""
+    rows = tuple(row for row in page.rows if key in (row.key, *row.keys))
+    return replace(page, rows=rows) if rows else replace(page, rows=(), next=None, previous=None)
 
 
 async def event_detail(engine: AsyncEngine, tenant: str, event_id: str) -> EventDetail:

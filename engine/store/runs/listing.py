@@ -33,6 +33,7 @@ from engine.records import Count, Page, RunCounts, RunFilter, RunRow, RunStatus
 from engine.store.database.keyset import Stretch, decode_cursor, fingerprint, page_of, value_table
 from engine.store.database.question import QUESTIONS, Question, ask, follow, question
 from engine.store.database.reader import Reader, open_reader
+from engine.store.runs.guesses import guesses, of_told, without_hidden
 from engine.store.runs.run_filter import (
     MAX_WORKFLOWS,
     Workflows,
@@ -77,6 +78,7 @@ async def runs_page(
     """The rows of a filter in its order that follow ``cursor``, or with ``backwards`` the nearest ones before it.
 
     Without a cursor: the first page, or with ``backwards`` the last. ``limit`` is 1..500. Rows are always in the filter's order.
+    A run in which a value of the filter is hidden does not match, so a page may have fewer rows than there is room for.
     Raises ``Invalid`` (CURSOR_INVALID, LIMIT_INVALID) and ``Unavailable``.
     """
     check_limit(limit, MAX_PAGE)
@@ -84,13 +86,15 @@ async def runs_page(
     position = decode_cursor(query, cursor, (datetime, UUID))
     asked = _page_question(tenant, timeless(wanted), limit + 1, continued=cursor is not None, backwards=backwards)
     reading, [rows] = await ask(engine, tenant, asked, parameters={**times_of(wanted), **keyset.parameters(position)})
-    reading = await follow(engine, reading, runs=telling(rows))
+    said = guesses(wanted)
+    reading = await follow(engine, reading, runs=(row.run_id for row in rows) if said else telling(rows))
     found = [run_view(reading, row) for row in rows]
 
     def position_of(row: RunRow) -> Position:
         return (row.started_at if wanted.order.by_start else row.updated_at, row.run_id)
 
-    return page_of(found, limit, query, position_of, cursor, backwards=backwards, now=reading.server_now)
+    page = page_of(found, limit, query, position_of, cursor, backwards=backwards, now=reading.server_now)
+    return without_hidden(page, reading, said) if said else page
 
 
 async def matching_runs(
@@ -101,7 +105,8 @@ async def matching_runs(
     async with open_reader(engine, tenant) as reader:
         workflows = await find_workflows(reader, wanted)
         where = [*conditions(tenant, wanted), *collected_ids(tenant, wanted), *_of_workflows(workflows)]
-        return await _reply(reader, [*where, *_of_statuses(wanted.statuses), runs.run_id.in_(ids)])
+        where += [*_of_statuses(wanted.statuses), runs.run_id.in_(ids)]
+        return await _reply(reader, [*where, *await of_told(reader, where, guesses(wanted))])
 
 
 async def runs_by_id(engine: AsyncEngine, tenant: str, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
@@ -119,6 +124,7 @@ async def count_runs(engine: AsyncEngine, tenant: str, wanted: RunFilter) -> Run
         if workflows.none_match:
             return RunCounts(reader.server_now, {status: Count(0) for status in RunStatus})
         where = [*conditions(tenant, every), *collected_ids(tenant, every), *_of_workflows(workflows)]
+        where += await of_told(reader, where, guesses(every))
         of_version = every.version is not None and every.order.by_start and len(workflows.ids or ()) == 1
         together = has_own_index(every) or of_version or is_collected(every) or bool(every.waiting_on)
         order = keyset_of(every.order).order()

@@ -22,9 +22,9 @@ from engine.ids import new_id
 from engine.operations.alerts import alerts
 from engine.operations.alerts.sending import Sender, Sent, send_due
 from engine.operations.context import OperationContext
-from engine.records import Alert, AlertKind, AlertTarget, Level, MessageState
+from engine.records import Alert, AlertKind, AlertTarget, MessageState
 from engine.store.alerts import outbox
-from tests.engine.operations.conftest import AsUser, Execute, Query, until
+from tests.engine.operations.conftest import Execute, Query, until
 
 WHY = "somebody should know"
 KEY = "signing-key-canary"
@@ -74,6 +74,30 @@ async def fail(execute: Execute, *codes: str, minutes: int = 5) -> list[str]:
             m=minutes,
         )
     return ids
+
+
+async def test_the_url_of_a_webhook_is_shown_to_nobody(context: OperationContext, query: Query) -> None:
+    """Whoever has it may post there."""
+    urls = {
+        "path": "https://chat.example/services/T00ab/zK9qLm27xWvT",
+        "query": "https://chat.example/hook?code=zK9qLm27xWvT#zK9qLm27xWvT",
+        "plain": "https://on-call.example:8443/our-alerts/night",
+    }
+    for name, url in urls.items():
+        await alerts.set_alert(context, Alert(name, AlertKind.FAILED, AlertTarget.WEBHOOK, url), WHY)
+    await alerts.set_alert(context, Alert("run", AlertKind.FAILED, AlertTarget.COMMAND, "page-us-2"), WHY)
+    listed = {one.alert.name: one.alert.target for one in await alerts.list_alerts(context)}
+    assert listed == {
+        "path": "https://chat.example/services/T00ab/[REDACTED]",
+        "query": "https://chat.example/hook?[REDACTED]",
+        "plain": urls["plain"],
+        "run": "page-us-2",
+    }
+    assert await query("SELECT 1 FROM workflow_audit_log WHERE details_json::text LIKE '%zK9q%'") == []
+    assert await alerts.try_alert(context, "path")
+    sender = Sender(Network(AllowedHosts([])), SECRETS, None)
+    assert await send_due(context, sender) == Sent(0, 1)
+    assert "zK9q" not in repr(await alerts.alert_messages(context))
 
 
 async def test_a_group_is_told_once_an_hour_by_a_signed_message(
@@ -247,18 +271,11 @@ def is_at_work(pid: str) -> bool:
     return False
 
 
-async def test_a_token_in_the_url_of_a_target_is_not_shown(
-    context: OperationContext, as_user: AsUser, query: Query
-) -> None:
-    url = "https://x.example/in?access_token=canary-8f3k&room=7"
+async def test_a_url_that_is_longer_as_it_is_shown_breaks_no_list(context: OperationContext) -> None:
+    url = "https://x.example" + "/1234567" * 220
     await alerts.set_alert(context, Alert("a", AlertKind.FAILED, AlertTarget.WEBHOOK, url), WHY)
-    async with as_user(Level.READ) as reader:
-        [stored] = await alerts.list_alerts(reader)
-    assert stored.alert.target == "https://x.example/in?access_token=[REDACTED]&room=7"
-    assert stored.alert.kind is AlertKind.FAILED
-    # The audit log is kept for ever.
-    [entry] = await query("SELECT details_json FROM workflow_audit_log WHERE operation = 'alert_set'")
-    assert entry["details_json"]["target"] == stored.alert.target
+    [stored] = await alerts.list_alerts(context)
+    assert stored.alert.target.startswith("https://x.example/")
 
 
 async def test_a_rule_that_breaks_leaves_the_others_alone(

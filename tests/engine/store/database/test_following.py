@@ -24,6 +24,8 @@ from tests.engine.store.rows import insert, insert_run
 ROOT = Path(__file__).parents[4]
 SECRET = "Kanarie-4711-geheim"
 DOOR = {"engine/store/database/reader.py", "engine/store/database/following.py"}
+LOG = {"engine/worker/log_lines.py"}
+"""The log of a process, which is of no run: there names and shapes are hidden."""
 
 
 def test_only_the_door_redacts() -> None:
@@ -35,7 +37,7 @@ def test_only_the_door_redacts() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Name) and node.id in {"redact", "redact_text"} and "values/redaction" not in str(path)
     }
-    assert using == DOOR
+    assert using == DOOR | LOG
 
 
 async def test_what_was_not_looked_up_is_not_shown(engine: AsyncEngine) -> None:
