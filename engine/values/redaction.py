@@ -108,6 +108,16 @@ def redact(value: Json, policy: RedactionPolicy) -> tuple[Json, frozenset[str]]:
     return masking.walk(value, policy.pointers, "", 0), frozenset(masking.masked)
 
 
+def redact_named(name: str, value: Json, policy: RedactionPolicy) -> Json:
+    """A value that stands under a ``name`` of ours in a record, as it may be shown: as ``redact`` of ``{name: value}``, but for
+    the name itself, which is no copy of anything.
+    """
+    if policy.everything or () in policy.pointers or (name,) in policy.pointers or _is_secret(name, policy.keys):
+        return PLACEHOLDER
+    deeper = tuple(pointer[1:] for pointer in policy.pointers if pointer[0] == name)
+    return _Masking(policy).walk(value, deeper, "", 0)
+
+
 def redact_text(text: str, policy: RedactionPolicy) -> str:
     """A text of a run (a message, a title, a key, a log line): the secrets in it are hidden, by the same rules as in JSON.
 
@@ -133,7 +143,7 @@ class _Masking:
         self.keys = policy.keys
         self.values = policy.values
         self.references = policy.references
-        self.texts = replace(policy, pointers=())
+        self.texts = replace(policy, pointers=()) if policy.pointers else policy
         self.masked: set[str] = set()
         self.known_keys: dict[str, bool] = {}
 

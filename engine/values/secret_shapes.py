@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -65,14 +66,23 @@ def hide_shapes(text: str) -> str:
     if not may_hold_secret(text):
         return text
     text = text.encode("utf-8", "replace").decode()
+    return _hide_in_short(text) if len(text) <= _SHORT else _hide(text)
+
+
+def _hide(text: str) -> str:
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return hide_assigned(_hide_cards(_LINK_WORD.sub(_encoded, _hide_parameters(text))))
 
 
+_SHORT: Final = 200
+_hide_in_short: Final = lru_cache(maxsize=4096)(_hide)
+"""A list shows the same keys, titles and messages again and again."""
+
+
 def may_hold_secret(text: str) -> bool:
     """Whether a text is worth a close look."""
-    if len(text) < _SHORTEST:
+    if len(text) < _SHORTEST or _CODE.fullmatch(text):
         return False
     try:
         if _WORTH_A_LOOK.search(text) is not None:
@@ -84,6 +94,8 @@ def may_hold_secret(text: str) -> bool:
 
 
 _SHORTEST: Final = 5
+_CODE: Final = re.compile(r"(?:[A-Z]{1,15}_)*[A-Z]{1,15}", re.ASCII)
+"""A code of an error names things, and has nothing of them."""
 
 
 def _hide_cards(text: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from engine.values import assigned_secrets
 from engine.values.placeholder import PLACEHOLDER
 from engine.values.redaction import BUILT_IN, redact, redact_text
+from engine.values.secret_shapes import may_hold_secret
 
 CANARY = "zK9qLm27xWvT"
 QUOTED = json.dumps({"password": CANARY})
@@ -155,6 +156,11 @@ def test_a_value_beside_its_name_is_hidden(case: str) -> None:
 )  # fmt: skip
 def test_what_is_no_secret_is_shown(value: Any) -> None:
     assert redact(value, BUILT_IN) == (value, frozenset())
+
+
+@pytest.mark.parametrize("code", ["CODE", "PAYMENT_CODE_MISSING", "TOKEN_EXPIRED", "AUTH"])
+def test_a_code_of_an_error_is_no_close_look_worth(code: str) -> None:
+    assert not may_hold_secret(code)
 
 
 def test_a_secret_beside_a_text_is_no_name_of_it() -> None:
