@@ -20,7 +20,7 @@ from engine.actions.schema import output_json, parse_input
 from engine.actions.secrets import scrub, scrub_failure
 from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, VALIDATION, EngineError, StepFailure, Unavailable
 from engine.store.database.engine import as_unavailable
-from engine.store.database.refusals import OUT_OF_RANGE, TOO_LARGE, as_refusal, sqlstate_of
+from engine.store.database.refusals import NO_TEXT, OUT_OF_RANGE, TOO_LARGE, as_refusal, sqlstate_of
 
 INTERNAL_ERROR: Final = "INTERNAL_ERROR"
 ACTION_TIMEOUT: Final = "ACTION_TIMEOUT"
@@ -103,7 +103,7 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
             if outage := _outage(error):
                 raise outage from error
             refusal = as_refusal(error)
-            if refusal is not None and refusal.code in {TOO_LARGE, OUT_OF_RANGE}:
+            if refusal is not None and refusal.code in {NO_TEXT, TOO_LARGE, OUT_OF_RANGE}:
                 raise StepFailure(VALIDATION, refusal.sentences, code=refusal.code, details=refusal.details) from None
         ctx.logger.warning("action.failed", action=registered.label, error=type(error).__name__)
         raise StepFailure(ACTION, _said(error), code=INTERNAL_ERROR, details={"name": type(error).__name__}) from None

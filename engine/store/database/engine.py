@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
-from engine.store.database.connecting import CONNECT_TIMEOUT_SECONDS, connect, is_pooled
+from engine.store.database.connecting import CONNECT_TIMEOUT_SECONDS, UNENDED, connect, is_pooled
 from engine.store.database.tenant_binding import bind_to_tenant
 from engine.values.json_policy import dumps_for_storage
 
@@ -22,6 +22,11 @@ READ_TIMEOUT_SECONDS: Final = 2.0
 """Longest one statement of a reader may run."""
 LOCK_TIMEOUT_SECONDS: Final = 10
 """Longest one statement of an operation waits for locks. Programs launch in transactions of their own, which may stay open."""
+_OF_TRANSACTION: Final = ", ".join(
+    f"CASE WHEN current_setting('{name}', true) IS NOT NULL THEN set_config('{name}', '{value}', true) END"
+    for name, value in {**UNENDED, "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s"}.items()
+)
+"""What a transaction over a pooler says of itself, which the session of a direct connection has from its beginning."""
 
 
 def create_store_engine(
@@ -79,15 +84,23 @@ def _leave_a_former_primary(context: ExceptionContext) -> None:
 
 
 def _limit_waiting_over_a_pooler(connection: Connection) -> None:
-    """A setting of a session would stay with the pooler's; a direct connection has it from its beginning."""
+    """A setting of a session would stay with the pooler's."""
     pooled = is_pooled(connection.connection.driver_connection)
     if pooled and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+        connection.exec_driver_sql(f"SELECT {_OF_TRANSACTION}")
+
+
+_STOPPED: Final = frozenset({"57014", "25P03", "25P04"})
+"""SQLSTATEs of a statement, and of a transaction, that a limit of the database or somebody has ended."""
+_IN_THE_WAY: Final = frozenset({"55P03", "40001", "40P01"})
+"""SQLSTATEs of a lock that was not to be had, a serialization failure and a deadlock."""
+_FAILING: Final = frozenset({"53100", "53200", "53400", "58000", "58030"})
+"""SQLSTATEs of a full disk, no memory, a limit of the configuration, and of faults of the system below."""
 
 
 async def is_read_only(connection: AsyncConnection) -> bool:
     """Whether Postgres takes no writes: it is a standby, or told to."""
-    # Not transaction_read_only: a connection that a reader has used begins its transactions as READ WRITE.
+    # Not transaction_read_only: a reader's transaction is read-only anyway.
     asked = text("SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'")
     return bool((await connection.execute(asked)).scalar_one())
 
@@ -97,8 +110,11 @@ def url_without_password(url: str) -> str:
     return make_url(url).render_as_string()
 
 
-def as_unavailable(error: BaseException) -> Unavailable | None:
-    """``error`` as the refusal an operation answers with, when it says that Postgres cannot be asked now; else None."""
+def as_unavailable(error: BaseException, *, question: bool = False) -> Unavailable | None:
+    """``error`` as the refusal an operation answers with, when it says that Postgres cannot be asked now; else None.
+
+    ``question``: of somebody who wanted to read, within ``READ_TIMEOUT_SECONDS``.
+    """
     if isinstance(error, PoolTimeout):
         return Unavailable(
             "POSTGRES_BUSY",
@@ -106,17 +122,30 @@ def as_unavailable(error: BaseException) -> Unavailable | None:
             "Try again; if it stays, look for long transactions.",
         )
     cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, postgres_errors.QueryCanceled):
+    state = getattr(cause, "sqlstate", None) or ""
+    if isinstance(cause, postgres_errors.QueryCanceled) and question:
         return Unavailable(
             "QUERY_TOO_SLOW",
             f"Postgres needed more than {READ_TIMEOUT_SECONDS:g} s for this question.",
             "Narrow the filter: a time range, a workflow or a status.",
         )
-    if isinstance(cause, postgres_errors.LockNotAvailable | postgres_errors.DeadlockDetected):
+    if state in _STOPPED:
+        return Unavailable(
+            "POSTGRES_STOPPED_IT",
+            f"Postgres stopped what was under way, and nothing of it was written: {_first_line(cause)}.",
+            "Try again; if it stays, look at the time-outs of the database and of its login (`\\drds` in psql shows them).",
+        )
+    if state in _IN_THE_WAY:
         return Unavailable(
             "POSTGRES_LOCKED",
-            f"Another transaction holds what this needs: {_first_line(cause)}.",
+            f"Another transaction is in the way of this one: {_first_line(cause)}.",
             "Try again; if it stays, look for long transactions (pg_stat_activity shows them).",
+        )
+    if state in _FAILING:
+        return Unavailable(
+            "POSTGRES_FAILING",
+            f"Postgres cannot do its work now: {_first_line(cause)}.",
+            "Look at its server: disk, memory and the log of Postgres. Nothing was written; try again when it is mended.",
         )
     if isinstance(cause, postgres_errors.ReadOnlySqlTransaction):
         return Unavailable(
@@ -126,9 +155,8 @@ def as_unavailable(error: BaseException) -> Unavailable | None:
         )
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     refused = isinstance(cause, postgres_errors.OperationalError) and cause.sqlstate is None
-    # Class 57P is a server going down or coming up, class 08 a broken connection, class 53 one out of resources.
-    state = getattr(cause, "sqlstate", None) or ""
-    if lost or refused or state.startswith(("57P", "08", "53")) or isinstance(cause, OSError):
+    # Class 57P is a server going down or coming up, class 08 a broken connection, 53300 one that has no room for it.
+    if lost or refused or state.startswith(("57P", "08", "53300")) or isinstance(cause, OSError):
         return Unavailable(
             "POSTGRES_UNREACHABLE",
             f"Postgres cannot be reached: {_first_line(cause)}.",

@@ -23,8 +23,9 @@ Connection: TypeAlias = AsyncConnection
 async def writing(store: Store) -> AsyncIterator[Connection]:
     """A transaction that is committed when the block ends, and rolled back when it raises.
 
-    Raises ``Unavailable`` (POSTGRES_UNREACHABLE, POSTGRES_BUSY) when Postgres cannot be asked. Nothing but statements belongs
-    in the block: while it lasts, rows are locked.
+    Raises ``Unavailable`` (POSTGRES_UNREACHABLE, POSTGRES_BUSY, ...; see ``as_unavailable``) when Postgres cannot be asked, and
+    ``Invalid`` (see ``as_refusal``) for a value that it cannot hold. Nothing but statements belongs in the block: while it
+    lasts, rows are locked.
     """
     with _saying_when_unavailable():
         async with store.begin() as connection:
@@ -48,7 +49,7 @@ async def goes_through_a_pooler(connection: Connection) -> bool:
 def _saying_when_unavailable() -> Iterator[None]:
     try:
         yield
-    except (DBAPIError, PoolTimeout, OSError) as error:
+    except (DBAPIError, PoolTimeout, OSError, UnicodeEncodeError) as error:
         refusal = as_unavailable(error) or as_refusal(error)
         if refusal is None:
             raise
