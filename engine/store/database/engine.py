@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from psycopg import errors as postgres_errors
 from psycopg.abc import AdaptContext
@@ -27,6 +27,10 @@ _OF_TRANSACTION: Final = ", ".join(
     for name, value in {**UNENDED, "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s"}.items()
 )
 """What a transaction over a pooler says of itself, which the session of a direct connection has from its beginning."""
+
+
+_BACKEND: Final = "runstudio_backend"
+"""Under which a connection through a pooler keeps which session its transaction was given."""
 
 
 def create_store_engine(
@@ -87,7 +91,9 @@ def _limit_waiting_over_a_pooler(connection: Connection) -> None:
     """A setting of a session would stay with the pooler's."""
     pooled = is_pooled(connection.connection.driver_connection)
     if pooled and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql(f"SELECT {_OF_TRANSACTION}")
+        connection.info[_BACKEND] = connection.exec_driver_sql(
+            f"SELECT pg_backend_pid(), {_OF_TRANSACTION}"
+        ).scalar_one()
 
 
 _STOPPED: Final = frozenset({"57014", "25P03", "25P04"})
@@ -96,6 +102,16 @@ _IN_THE_WAY: Final = frozenset({"55P03", "40001", "40P01"})
 """SQLSTATEs of a lock that was not to be had, a serialization failure and a deadlock."""
 _FAILING: Final = frozenset({"53100", "53200", "53400", "58000", "58030"})
 """SQLSTATEs of a full disk, no memory, a limit of the configuration, and of faults of the system below."""
+
+
+def backend_of(connection: AsyncConnection) -> int | None:
+    """Process id of the server session in which the connection's transaction is; None when that is not known."""
+    sync = connection.sync_connection
+    if sync is None:
+        return None
+    driver: Any = sync.connection.driver_connection
+    known: int | None = sync.info.get(_BACKEND) if is_pooled(driver) else driver.info.backend_pid
+    return known
 
 
 async def is_read_only(connection: AsyncConnection) -> bool:

@@ -25,7 +25,9 @@ from engine.store.database.transactions import Store
 
 CONNECTIONS: Final = 12
 """Most connections of a process that work on single statements, beside those of the engine's pool."""
-_NOTHING: Final = text("SELECT 1")
+_WAITS_FOR_A_LOCK: Final = text("""
+    SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = CAST(:backend AS int) AND wait_event_type = 'Lock') AS waits
+""")
 _PAUSE_SECONDS: Final = 0.1
 _PARAMETER: Final = re.compile(r"(?<![:\w]):(\w+)")
 
@@ -56,16 +58,20 @@ async def execute_alone(store: Store, statement: TextClause, parameters: Mapping
     return row
 
 
-async def until_it_answers(store: Store) -> None:
-    """Return as soon as Postgres has answered a statement that does nothing, however long it is away or silent."""
+async def until_it_goes_on(store: Store, backend: int | None) -> None:
+    """Return as soon as Postgres answers, and says that this session of it waits for no lock, however long that takes.
+
+    ``backend``: its process id; None: it is not known, and only an answer is waited for.
+    """
     while True:
         try:
-            await execute_alone(store, _NOTHING, {})
+            row = await execute_alone(store, _WAITS_FOR_A_LOCK, {"backend": backend})
         except Exception as error:
             if as_unavailable(error) is None:
                 raise
         else:
-            return
+            if not row.waits:
+                return
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
