@@ -38,6 +38,7 @@ _OF_SESSION: Final[Mapping[str, str]] = {
     **UNENDED,
     "idle_session_timeout": "0",
     "default_transaction_isolation": "read committed",
+    "row_security": "on",
     # Compiling costs more than our statements run.
     "jit": "off",
 }

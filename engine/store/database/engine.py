@@ -181,6 +181,33 @@ def as_unavailable(error: BaseException, *, question: bool = False) -> Unavailab
     return None
 
 
+class Denied(Unavailable):
+    """Something has to be put right for the login first."""
+
+    retryable = False
+
+
+def as_denied(error: BaseException) -> Denied | None:
+    """``error`` as what has to be put right for the login first, rights or where it looks for tables; else None.
+
+    Not for statements of actions, whose own mistake it can be.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, postgres_errors.InsufficientPrivilege):
+        return Denied(
+            "POSTGRES_DENIED",
+            f"This database login may not do that: {_first_line(cause)}.",
+            "GRANT runstudio_service to it; `runstudio migrate` grants that role its rights.",
+        )
+    if isinstance(cause, postgres_errors.UndefinedTable | postgres_errors.InvalidSchemaName):
+        return Denied(
+            "POSTGRES_TABLE_MISSING",
+            f"A table is not where this database login looks for it: {_first_line(cause)}.",
+            "Check DATABASE_URL and the login's search_path, then `runstudio migrate`.",
+        )
+    return None
+
+
 def _first_line(cause: BaseException | None) -> str:
     lines = str(cause).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(cause).__name__

@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from engine.store.database.connecting import is_pooled
-from engine.store.database.engine import as_unavailable
+from engine.store.database.engine import as_denied, as_unavailable
 from engine.store.database.refusals import as_refusal
 
 Store: TypeAlias = AsyncEngine
@@ -50,7 +50,7 @@ def _saying_when_unavailable() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout, OSError, UnicodeEncodeError) as error:
-        refusal = as_unavailable(error) or as_refusal(error)
+        refusal = as_unavailable(error) or as_denied(error) or as_refusal(error)
         if refusal is None:
             raise
         raise refusal from error

@@ -92,6 +92,39 @@ async def test_what_keeps_postgres_from_writing_is_said_in_one_sentence(
     assert "4711" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("statement", "code", "said"),
+    [
+        ("SELECT count(*) FROM workflow_runs", "POSTGRES_DENIED", "permission denied for table workflow_runs"),
+        (
+            "SELECT count(*) FROM workflow_nothing",
+            "POSTGRES_TABLE_MISSING",
+            'relation "workflow_nothing" does not exist',
+        ),
+    ],
+)
+async def test_what_the_login_may_not_do_or_does_not_find_is_said(
+    engine: AsyncEngine, database_url: str, statement: str, code: str, said: str
+) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE ROLE stranger LOGIN"))
+    stranger = create_store_engine(database_url.replace("postgres@", "stranger@"))
+    try:
+        with pytest.raises(Unavailable, match=said) as told:
+            async with writing(stranger) as connection:
+                await connection.execute(text(statement))
+        assert told.value.code == code
+        with pytest.raises(Unavailable, match=said):
+            async with open_reader(stranger, TENANT) as reader:
+                await reader.rows(text(statement))
+        with pytest.raises(Unavailable, match=said):
+            await ask(stranger, TENANT, question(text(statement)))
+    finally:
+        await stranger.dispose()
+        async with engine.begin() as connection:
+            await connection.execute(text("DROP ROLE stranger"))
+
+
 @pytest.mark.parametrize("bad", ["a\0b", "\ud800", "b\udfff"])
 async def test_a_text_that_postgres_cannot_hold_is_refused_at_every_door(engine: AsyncEngine, bad: str) -> None:
     asked = text("SELECT CAST(:bad AS text)")

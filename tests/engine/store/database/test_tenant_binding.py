@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from sqlalchemy import delete, func, insert, make_url, select, text, update
-from sqlalchemy.exc import DBAPIError
 
+from engine.errors import Unavailable
 from engine.ids import new_id
 from engine.settings import DEFAULT_TENANT
 from engine.store.database.engine import create_store_engine
@@ -76,7 +76,7 @@ async def test_a_row_of_another_tenant_cannot_be_written(bound: Store) -> None:
         insert(workflow_runs).values(row_of(workflow_runs, DEFAULT_TENANT)),
         update(workflow_runs).values(tenant=DEFAULT_TENANT),
     ):
-        with pytest.raises(DBAPIError, match="row-level security"):
+        with pytest.raises(Unavailable, match="row-level security"):
             async with writing(bound) as connection:
                 await connection.execute(statement)
 
