@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
 from engine.store.database.connecting import CONNECT_TIMEOUT_SECONDS, UNENDED, connect, is_pooled
+from engine.store.database.proving import prove_before_use
 from engine.store.database.tenant_binding import bind_to_tenant
 from engine.values.json_policy import dumps_for_storage
 
@@ -44,8 +45,8 @@ def create_store_engine(
     """An async engine on psycopg 3 whose json parameters go through the JSON policy. Nothing is connected yet.
 
     ``url`` may name any Postgres dialect (``postgresql://...``), and a pooler. ``tenant``: the only one whose rows its
-    transactions see; None: all of them, for a worker. Call ``dispose()`` at the end. A connection that broke is
-    found out by its next use, which fails: callers repeat (activities are), instead of paying a ping per transaction.
+    transactions see; None: all of them, for a worker. Call ``dispose()`` at the end. A connection that the server has ended is
+    not given out; one that breaks in its use fails that, and callers repeat (activities are).
     """
     location = make_url(url).set(drivername=DATABASE_DRIVER)
     engine: AsyncEngine = create_async_engine(
@@ -66,6 +67,7 @@ def create_store_engine(
         ),
         isolation_level=None if tenant is None else "AUTOCOMMIT",
     )
+    prove_before_use(engine)
     event.listen(engine.sync_engine, "handle_error", _leave_a_former_primary)
     if tenant is not None:
         # First: it is what begins the transaction.

@@ -21,6 +21,7 @@ from sqlalchemy import TextClause, event, text
 
 from engine.store.database.connecting import connect
 from engine.store.database.engine import adapters_of, as_unavailable
+from engine.store.database.proving import is_stale
 from engine.store.database.transactions import Store
 
 CONNECTIONS: Final = 12
@@ -41,9 +42,7 @@ async def execute_alone(store: Store, statement: TextClause, parameters: Mapping
     """
     kept = _kept_of(store)
     async with kept.room:
-        driver = (
-            kept.idle.pop() if kept.idle else await connect(store.url, "runstudio-steps", adapters=adapters_of(store))
-        )
+        driver = kept.take() or await connect(store.url, "runstudio-steps", adapters=adapters_of(store))
         try:
             cursor = driver.cursor(row_factory=namedtuple_row)
             await cursor.execute(for_driver(statement.text), parameters)
@@ -81,6 +80,12 @@ class _Kept:
     def __init__(self) -> None:
         self.room = asyncio.Semaphore(CONNECTIONS)
         self.idle: list[Driver] = []
+
+    def take(self) -> Driver | None:
+        """An idle one that can be used; when one of them has been ended, none is."""
+        if self.idle and is_stale(self.idle[-1]):
+            self.close_idle()
+        return self.idle.pop() if self.idle else None
 
     def close_idle(self) -> None:
         """Close them without waiting for anything."""
