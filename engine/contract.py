@@ -98,5 +98,7 @@ class RunInput(TypedDict):
     """Interpreter state carried over continue-as-new; None at the first start."""
     history_events: NotRequired[int]
     """How many events of history make the run go on in a new execution, of runs that were started before ``replay_cost`` was."""
+    place: NotRequired[str]
+    """Mark of the database that has its row (``engine.store.tenant.place``), of runs that were started since there is one."""
     replay_cost: NotRequired[ReplayCost]
     """What makes the run go on in a new execution. It is decided once, at the start, so that every replay agrees."""

@@ -61,6 +61,11 @@ async def closed_or_lost(store: Store, run_id: str) -> ApplicationError:
     """
     if await has_row(store, run_id):
         return run_closed()
+    return row_lost(run_id)
+
+
+def row_lost(run_id: str) -> ApplicationError:
+    """What Temporal repeats, here or at another worker: the row may be there later, or in another database."""
     return ApplicationError(f"{ROW_LOST}: the run {run_id} has no row in this database.", type=ROW_LOST)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
+from engine.activities.errors import closed_or_lost
 from engine.fault_points import reach
-from engine.store.runs.closing import finish_run
+from engine.store.runs.closing import NoRow, finish_run
 from engine.store.trace.projection import Progress
 from engine.workflow.wire import FINISH_RUN, Behind, EarlierEnd, FinishRunInput, decode_trace
 
@@ -21,15 +22,18 @@ class FinishRun:
     async def finish_run(self, request: FinishRunInput) -> EarlierEnd | Behind | None:
         """None, or how the run had been closed before in another way: then that stands. Or that it is behind its rows."""
         reach("finish_run.before")
-        earlier = await finish_run(
-            self._store,
-            Progress(request["run"], decode_trace(request["trace"]), request["seq"], request["steps"]),
-            request["status"],
-            request["error"],
-            request["scopes"],
-            keep_scopes=request["keep_scopes"],
-            known=request.get("known"),
-        )
+        try:
+            earlier = await finish_run(
+                self._store,
+                Progress(request["run"], decode_trace(request["trace"]), request["seq"], request["steps"]),
+                request["status"],
+                request["error"],
+                request["scopes"],
+                keep_scopes=request["keep_scopes"],
+                known=request.get("known"),
+            )
+        except NoRow as gone:
+            raise await closed_or_lost(self._store, request["run"]) from gone
         reach("finish_run.after")
         if earlier is None:
             return None

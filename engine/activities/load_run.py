@@ -8,15 +8,18 @@ from typing import Any
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
+from engine.activities.errors import row_lost
 from engine.activities.known_plans import remember, text_of
 from engine.definition.hash import definition_hash
 from engine.definition.plan import Plan
 from engine.errors import CORRUPTION, EngineError, Invalid
 from engine.fault_points import reach
 from engine.interpreter.effects import ActionTraits
+from engine.store.database.transactions import writing
 from engine.store.runs.child_runs import record_execution
 from engine.store.runs.closing import earlier_end
 from engine.store.runs.loading import LoadedRun, load_run
+from engine.store.tenant.place import is_of_another_database
 from engine.workflow.plans import plan_of
 from engine.workflow.wire import LOAD_RUN, LoadRunInput, LoadRunOutput
 
@@ -36,6 +39,8 @@ class LoadRun:
             run = await load_run(self._store, request["run"])
         except Invalid as problem:
             return _refused(problem.code, problem.message)
+        if run is None:
+            await self._leave_to_another_database(request)
         if run is not None and run.status not in ("RUNNING", "WAITING"):
             return await self._closed(request["run"])
         answer = self._refusal_or_definition(run)
@@ -46,6 +51,13 @@ class LoadRun:
                 await record_execution(self._store, request["run"], activity.info().workflow_run_id or "")
         reach("load_run.after")
         return answer
+
+    async def _leave_to_another_database(self, request: LoadRunInput) -> None:
+        """Raises what Temporal repeats, until a worker of the database that has the row asks."""
+        async with writing(self._store) as connection:
+            theirs = await is_of_another_database(connection, request.get("place"))
+        if theirs:
+            raise row_lost(request["run"])
 
     async def _closed(self, run_id: str) -> LoadRunOutput:
         end = await earlier_end(self._store, run_id)

@@ -83,10 +83,12 @@ class System:
     async def changes(self) -> AsyncIterator[Change]:
         """Endless notices of runs that changed, by LISTEN/NOTIFY. Needs the level read.
 
-        Raises ``Unavailable`` when the connection is lost.
+        Raises ``Unavailable`` when the connection is lost, ``Forbidden`` also later, when the level is taken away.
         """
         await self._context.require(Level.READ)
         async for notice in notices(self._listen_url, (RUNS,), application_name="runstudio changes"):
             tenant, _, run_id = notice.payload.partition(":")
             if tenant == self._context.tenant:
+                # Whoever may read no more is told no more.
+                await self._context.require(Level.READ)
                 yield Change(ChangeKind.RUN, run_id)

@@ -10,6 +10,7 @@ import os
 import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -43,10 +44,9 @@ class Actor:
         """The account that called sudo, where sudo runs this process, else the account it runs as.
 
         The account is asked of the system, not of ``$USER``; ``$SUDO_USER``, which anybody can set as well, counts only below a
-        sudo that runs as root.
+        sudo that runs as root and was started by that account.
         """
-        connection = environment.get("SSH_CONNECTION", "").split()
-        address = connection[0] if connection else None
+        address = _address(environment.get("SSH_CONNECTION", ""))
         caller = _called_sudo(environment)
         if caller is not None:
             return cls(caller, address, source, "sudo", remark)
@@ -61,6 +61,15 @@ class Actor:
         except (KeyError, ValueError):
             return ()
         return tuple(_group_names(os.getgrouplist(entry.pw_name, entry.pw_gid)))
+
+
+def _address(connection: str) -> str | None:
+    """The client's address in sshd's ``client port server port``; None for a variable that sshd has not written."""
+    words = connection.split()
+    try:
+        return str(ip_address(words[0])) if words else None
+    except ValueError:
+        return None
 
 
 def _group_names(numbers: list[int]) -> list[str]:
@@ -82,25 +91,31 @@ def _account(uid: int) -> str:
 
 
 def _called_sudo(environment: Mapping[str, str]) -> str | None:
-    """The account that sudo says has called it; None without one, and where no sudo is above this process."""
+    """The account that sudo says has called it; None without one, and where it has not started the sudo above this process."""
     name, uid = environment.get("SUDO_USER"), environment.get("SUDO_UID")
     if not name or not uid or not uid.isascii() or not uid.isdigit() or len(uid) > 10 or _account(int(uid)) != name:
         return None
-    return name if _is_below_sudo(os.getppid()) else None
+    return name if _sudo_was_started_by(int(uid), os.getppid()) else None
 
 
-def _is_below_sudo(pid: int) -> bool:
+def _sudo_was_started_by(uid: int, pid: int) -> bool:
+    """Whether ``uid`` runs what is above the nearest sudo, from ``pid`` on: below it anybody can change its variables."""
+    below = False
     for _ in range(_DEEPEST):
         try:
             lines = (_PROCESSES / str(pid) / "status").read_text("utf-8", "replace").splitlines()
         except OSError:
             return False
         facts = dict(line.split(":", 1) for line in lines if ":" in line)
-        # The effective user: sudo is started by the person, and runs as root.
-        if facts.get("Name", "").strip() == "sudo" and facts.get("Uid", "").split()[1:2] == ["0"]:
-            return True
+        # The real user, and the effective one: sudo is started by the person, and runs as root.
+        users = facts.get("Uid", "").split()[:2]
+        is_sudo = facts.get("Name", "").strip() == "sudo" and users[1:] == ["0"]
+        # It can be two processes, of which one watches the terminal.
+        if below and not is_sudo:
+            return str(uid) in users
+        below = below or is_sudo
         parent = facts.get("PPid", "0").strip()
-        if not parent.isdigit() or int(parent) <= 1:
+        if not parent.isdigit() or int(parent) < 1:
             return False
         pid = int(parent)
     return False

@@ -8,6 +8,7 @@ from engine.records import BoundTemporal, Level
 from engine.store.database.transactions import writing
 from engine.store.tenant.audit import AuditEntry
 from engine.store.tenant.installation import Recorded, load_installation, replace_installation
+from engine.store.tenant.place import load_places, remember_place
 from engine.temporal.installation import identity_of
 
 
@@ -20,7 +21,8 @@ async def bound_temporal(context: OperationContext) -> BoundTemporal | None:
 
 
 async def move_installation(context: OperationContext, reason: str) -> BoundTemporal:
-    """Bind the database to the Temporal of this context's configuration, whatever it belonged to. Needs the level admin; audited.
+    """Bind the database to the Temporal of this context's configuration, whatever it belonged to, and take it into use where it
+    is, be it a copy. Needs the level admin; audited.
 
     Open runs that this Temporal does not know are then closed by the reconciler. Workers that ask the former one do nothing any
     more. Raises ``Invalid`` (REASON_TOO_SHORT), ``Forbidden``, ``Unavailable`` when Temporal does not say which it is.
@@ -30,8 +32,14 @@ async def move_installation(context: OperationContext, reason: str) -> BoundTemp
     found = await identity_of(await context.temporal.any_client())
     async with writing(context.store) as connection:
         before = await load_installation(connection)
+        places = await load_places(connection)
         await replace_installation(connection, found, context.actor.name)
-        details = {"before": None if before is None else str(before.temporal), "after": str(found)}
+        await remember_place(connection, places.here, context.actor.name)
+        details = {
+            "before": None if before is None else str(before.temporal),
+            "after": str(found),
+            "database": places.here,
+        }
         await context.audit(
             connection, AuditEntry("installation_move", "settings", "temporal", reason=said, details=details)
         )

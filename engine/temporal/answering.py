@@ -32,7 +32,7 @@ async def is_silent(target: str, *, tls: bool, server_name: str | None = None, s
                 writer.transport.abort()
     except TimeoutError:
         return True
-    except (OSError, ValueError):
+    except (OSError, ValueError, OverflowError):
         return False
     return False
 

@@ -36,11 +36,7 @@ def connect_config(settings: Settings) -> dict[str, Any]:
         config: dict[str, Any] = dict(profile.to_client_connect_config())
     # The SDK's own error class is not exported; it is a RuntimeError. OSError: a certificate file that cannot be read.
     except (RuntimeError, OSError, ValueError) as error:
-        raise Invalid(
-            "TEMPORAL_CONFIG_INVALID",
-            f"The Temporal client configuration cannot be used: {error}.",
-            "Correct the TEMPORAL_* variables or the file that TEMPORAL_CONFIG_FILE names.",
-        ) from error
+        raise _unusable(error) from error
     if settings.temporal_address is not None:
         config["target_host"] = settings.temporal_address
     config["namespace"] = settings.temporal_namespace or config.get("namespace") or DEFAULT_NAMESPACE
@@ -75,8 +71,7 @@ async def connect_temporal(
 
     ``lazy`` connects on the first call instead, for programs that must start while Temporal is away. ``retry`` says how long
     a call is repeated before it fails; the SDK's default is about ten seconds.
-    Raises ``Invalid`` for a configuration that cannot work (also ``TEMPORAL_ADDRESS_INVALID``), ``Unavailable``
-    (``TEMPORAL_UNAVAILABLE``) when nobody answers.
+    Raises ``Invalid`` for a configuration that cannot work, ``Unavailable`` (``TEMPORAL_UNAVAILABLE``) when nobody answers.
     """
     config = connect_config(settings)
     if not lazy and await _is_silent(config):
@@ -96,11 +91,8 @@ async def connect_temporal(
             connect_timeout=CONNECT_TIMEOUT,
         )
     except ValueError as error:
-        raise Invalid(
-            "TEMPORAL_ADDRESS_INVALID",
-            f"{config['target_host']!r} is no address of a Temporal server: {error}.",
-            "Set TEMPORAL_ADDRESS to host:port.",
-        ) from error
+        # What only the SDK looks at: an address that is none, a certificate without its key.
+        raise _unusable(error) from error
     except RuntimeError as error:
         raise Unavailable(
             "TEMPORAL_UNAVAILABLE",
@@ -116,4 +108,12 @@ async def _is_silent(config: dict[str, Any]) -> bool:
         tls=bool(tls) or (tls is None and bool(config.get("api_key"))),
         server_name=getattr(tls, "domain", None),
         seconds=CONNECT_TIMEOUT.total_seconds(),
+    )
+
+
+def _unusable(error: Exception) -> Invalid:
+    return Invalid(
+        "TEMPORAL_CONFIG_INVALID",
+        f"The Temporal client configuration cannot be used: {error}.",
+        "Correct the TEMPORAL_* variables or the file that TEMPORAL_CONFIG_FILE names.",
     )

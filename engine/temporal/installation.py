@@ -1,4 +1,5 @@
-"""Whether a Temporal is the one that the database belongs to, by the ids of its cluster and namespace."""
+"""Whether a Temporal is the one that the database belongs to, by the ids of its cluster and namespace; and whether the database
+is the one that Temporal executes, and not a copy of it."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from engine.store.tenant.installation import (
     remember_installation,
     runs_to_prove_by,
 )
+from engine.store.tenant.place import Places, load_places, remember_place
 from engine.temporal.connection import RPC_TIMEOUT, Check, WrongTemporal, is_not_found, unavailable
 
 _NOT_TOLD: Final = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED})
@@ -41,20 +43,22 @@ async def identity_of(client: Client) -> TemporalIdentity:
 def same_installation(store: Store) -> Check:
     """A check that a client speaks to the Temporal that the database remembers; passed when it remembers none yet.
 
-    It raises ``WrongTemporal`` (INSTALLATION_OTHER), and ``Unavailable`` when one of the two cannot be asked.
+    It raises ``WrongTemporal`` (INSTALLATION_OTHER, DATABASE_COPIED), and ``Unavailable`` when one of the two cannot be asked.
     """
 
     async def check(client: Client) -> None:
         async with writing(store) as connection:
             recorded = await load_installation(connection)
+            places = await load_places(connection)
         if recorded is not None:
             _require_same(recorded, await identity_of(client))
+            _require_original(recorded, places)
 
     return check
 
 
 def remembered_installation(store: Store, by: str) -> Check:
-    """As ``same_installation``; the first client is remembered, on record as ``by``.
+    """As ``same_installation``; the first client is remembered, and where the database is, on record as ``by``.
 
     Where runs are open, it must know one of them: it raises ``WrongTemporal`` (INSTALLATION_UNPROVEN) too.
     """
@@ -64,6 +68,7 @@ def remembered_installation(store: Store, by: str) -> Check:
         async with writing(store) as connection:
             recorded = await load_installation(connection)
             open_runs = [] if recorded is not None else await runs_to_prove_by(connection)
+            places = await load_places(connection)
         if recorded is None:
             await _require_one_known(client, found, open_runs)
             async with writing(store) as connection:
@@ -71,6 +76,10 @@ def remembered_installation(store: Store, by: str) -> Check:
                 recorded = await load_installation(connection)
         if recorded is not None:
             _require_same(recorded, found)
+            _require_original(recorded, places)
+        if not places.known:
+            async with writing(store) as connection:
+                await remember_place(connection, places.here, by)
 
     return check
 
@@ -84,6 +93,16 @@ def require_same_name(recorded: Recorded | None, namespace: str) -> None:
 def _require_same(recorded: Recorded, found: TemporalIdentity) -> None:
     if not recorded.temporal.is_same(found):
         raise _other(recorded, str(found))
+
+
+def _require_original(recorded: Recorded, places: Places) -> None:
+    if places.is_copy:
+        raise WrongTemporal(
+            "DATABASE_COPIED",
+            f"This is {places.here}, a copy: Temporal's {recorded.temporal} executes the runs of {places.known[-1]}.",
+            "Give a copy a Temporal of its own. If the database is here now, and nothing uses the other one any more:"
+            " `runstudio installation move --reason TEXT`, which either needs.",
+        )
 
 
 def _other(recorded: Recorded, found: str) -> WrongTemporal:

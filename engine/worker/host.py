@@ -138,7 +138,7 @@ class WorkerHost:
 
         A Temporal that is away is waited for in the background, and the parts start when it answers; see ``refusal``. Returns
         early when ``stop`` is set. Raises ``SchemaOutdated``, ``WrongTemporal`` (INSTALLATION_OTHER,
-        INSTALLATION_UNPROVEN), and ``Conflict`` (HEALTH_ADDRESS_TAKEN).
+        INSTALLATION_UNPROVEN, DATABASE_COPIED), and ``Conflict`` (HEALTH_ADDRESS_TAKEN).
         """
         try:
             await self.health.start()
@@ -276,7 +276,7 @@ async def run_worker(settings: Settings, action_modules: Sequence[str] = ()) -> 
     """Run a worker until SIGTERM or SIGINT, drain it, and return the exit code 0. A second signal ends the process at once.
 
     Raises ``EngineError`` when it cannot start: SCHEMA_OLD, DATABASE_URL_MISSING, ACTION_MODULE_UNAVAILABLE,
-    TEMPORAL_ADDRESS_MISSING, HEALTH_ADDRESS_TAKEN, INSTALLATION_OTHER, INSTALLATION_UNPROVEN.
+    TEMPORAL_ADDRESS_MISSING, HEALTH_ADDRESS_TAKEN, INSTALLATION_OTHER, INSTALLATION_UNPROVEN, DATABASE_COPIED.
     An unreachable Postgres or Temporal is waited for.
     """
     log_as_json(settings.log_level)

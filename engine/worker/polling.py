@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, Final
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
-from temporalio.worker import Worker
 
 from engine.activities.dependencies import ActivityDependencies
 from engine.contract import TASK_QUEUE
 from engine.errors import Unavailable
 from engine.temporal.connection import RPC_TIMEOUT, TemporalConnection, unavailable
+from engine.worker.forgetting import RunsInMemory, forget_after_outages
 from engine.worker.parts import PartReport
 from engine.worker.run_cache import RunCache
 from engine.worker.temporal_worker import build_worker
@@ -42,18 +44,27 @@ class Polling:
         client = await self._connected(report)
         if client is None:
             return
-        identity = self._dependencies.identity
+        in_memory = RunsInMemory()
         worker = build_worker(
-            client, self._dependencies, sandboxed=self._sandboxed, identity=identity, cache=self._cache
+            client,
+            self._dependencies,
+            sandboxed=self._sandboxed,
+            identity=self._dependencies.identity,
+            cache=self._cache,
+            in_memory=in_memory,
         )
         polling = asyncio.create_task(worker.run())
         stopping = asyncio.create_task(report.stopping.wait())
+        forgetting = asyncio.create_task(forget_after_outages(client, worker, in_memory))
         try:
-            await self._watch(client, worker, report, until=(polling, stopping))
+            await self._watch(client, report, until=(polling, stopping, forgetting))
         finally:
             stopping.cancel()
+            forgetting.cancel()
             await worker.shutdown()
             await polling
+            with suppress(asyncio.CancelledError):
+                await forgetting
 
     async def _connected(self, report: PartReport) -> Client | None:
         """None: told to stop before Temporal answered."""
@@ -67,9 +78,7 @@ class Polling:
             pause = min(pause * 2, LONGEST_CONNECT_PAUSE_SECONDS)
         return None
 
-    async def _watch(
-        self, client: Client, worker: Worker, report: PartReport, until: tuple[asyncio.Task[None], asyncio.Task[bool]]
-    ) -> None:
+    async def _watch(self, client: Client, report: PartReport, until: Iterable[asyncio.Task[Any]]) -> None:
         pause = _SOONEST_CHECK_SECONDS
         while True:
             try:

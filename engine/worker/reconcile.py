@@ -12,6 +12,7 @@ from engine.operations.context import OperationContext
 from engine.operations.duties import require_done
 from engine.operations.reconcile.executions import compare_executions
 from engine.operations.reconcile.looks import Looks
+from engine.operations.reconcile.lost_records import close_what_lost_records_left
 from engine.operations.reconcile.mending import Rewrite
 from engine.operations.reconcile.positions import compare_positions
 from engine.operations.reconcile.reconcile import (
@@ -82,7 +83,7 @@ class Reconciler:
             refusals.append(error)
         for duty in (
             self._relaunch, self._answers, self._recent, self._walk, self._schedules, self._leftovers,
-            self._compare_positions, self._compare_executions,
+            self._lost_records, self._compare_positions, self._compare_executions,
         ):  # fmt: skip
             if not lease.held:
                 raise EngineError(
@@ -143,6 +144,9 @@ class Reconciler:
             self._tell("wait closed", done.waits)
             self._tell("task closed", done.tasks)
             self._tell("delivery repeated", await send_unheard_again(self._context))
+
+    async def _lost_records(self) -> None:
+        self._tell("run with lost records", await close_what_lost_records_left(self._context))
 
     async def _compare_positions(self) -> None:
         if self._passes % PASSES_PER_COMPARISON == 0:

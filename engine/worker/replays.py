@@ -25,6 +25,8 @@ from temporalio.worker import (
 )
 from temporalio.workflow import Info
 
+from engine.worker.forgetting import RunsInMemory
+
 
 class WorkflowTaskSlots(CustomSlotSupplier):
     """At most ``most`` tasks at once, and ``replays`` of runs that may have to be replayed. Called from any thread."""
@@ -108,9 +110,10 @@ class WorkflowTaskSlots(CustomSlotSupplier):
 class WatchedRunner(WorkflowRunner):
     """Another runner, and a word when an execution that came to this worker has caught up with its history."""
 
-    def __init__(self, runner: WorkflowRunner, caught_up: Callable[[], None]) -> None:
+    def __init__(self, runner: WorkflowRunner, caught_up: Callable[[], None], in_memory: RunsInMemory) -> None:
         self._runner = runner
         self._caught_up = caught_up
+        self._in_memory = in_memory
 
     def prepare_workflow(self, defn: Any) -> None:
         """As the other."""
@@ -118,7 +121,8 @@ class WatchedRunner(WorkflowRunner):
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """That of the other, watched."""
-        return _Watched(self._runner.create_instance(det), self._caught_up)
+        self._in_memory.add(det.info.run_id)
+        return _Watched(self._runner.create_instance(det), self._caught_up, self._in_memory)
 
     def set_worker_level_failure_exception_types(self, types: Any) -> None:
         """As the other."""
@@ -126,18 +130,25 @@ class WatchedRunner(WorkflowRunner):
 
 
 class _Watched(WorkflowInstance):
-    __slots__ = ("_behind", "_caught_up", "_instance")
+    __slots__ = ("_behind", "_caught_up", "_in_memory", "_instance")
 
-    def __init__(self, instance: WorkflowInstance, caught_up: Callable[[], None]) -> None:
+    def __init__(self, instance: WorkflowInstance, caught_up: Callable[[], None], in_memory: RunsInMemory) -> None:
         self._instance = instance
         self._caught_up = caught_up
+        self._in_memory = in_memory
         self._behind = True
 
     def activate(self, act: Any) -> Any:
-        if self._behind and not act.is_replaying and not any(job.HasField("remove_from_cache") for job in act.jobs):
+        leaving = any(job.HasField("remove_from_cache") for job in act.jobs)
+        if self._behind and not act.is_replaying and not leaving:
             self._behind = False
             self._caught_up()
-        return self._instance.activate(act)
+        if leaving:
+            self._in_memory.remove(act.run_id)
+        completion = self._instance.activate(act)
+        if not leaving:
+            self._in_memory.count(act.run_id, _local_activities(act, completion))
+        return completion
 
     def get_serialization_context(self, command_info: Any) -> Any:
         return self._instance.get_serialization_context(command_info)
@@ -150,3 +161,10 @@ class _Watched(WorkflowInstance):
 
     def get_thread_id(self) -> int | None:
         return self._instance.get_thread_id()
+
+
+def _local_activities(act: Any, completion: Any) -> int:
+    """How many more there are after this step of an execution."""
+    begun = [command for command in completion.successful.commands if command.HasField("schedule_local_activity")]
+    ended = [job for job in act.jobs if job.HasField("resolve_activity") and job.resolve_activity.is_local]
+    return len(begun) - len(ended)

@@ -15,6 +15,7 @@ from engine.activities.fire_schedule import FireSchedule
 from engine.contract import TASK_QUEUE
 from engine.temporal.data_converter import speaking_to_runs
 from engine.worker.failures import ShortFailures
+from engine.worker.forgetting import RunsInMemory
 from engine.worker.replays import WatchedRunner, WorkflowTaskSlots
 from engine.worker.run_cache import USUAL, RunCache
 from engine.workflow.launcher import ScheduleLauncher
@@ -43,10 +44,11 @@ def build_worker(
     sandboxed: bool,
     identity: str,
     cache: RunCache = USUAL,
+    in_memory: RunsInMemory | None = None,
 ) -> Worker:
     """A worker that polls from ``run()`` on. ``client`` may have any data converter; the worker brings its own.
 
-    ``sandboxed`` re-imports and guards workflow code, at twice the CPU: for tests and replays.
+    ``sandboxed`` re-imports and guards workflow code, at twice the CPU: for tests and replays. ``in_memory`` is told of its runs.
     """
     slots = WorkflowTaskSlots(CONCURRENT_WORKFLOW_TASKS, CONCURRENT_REPLAYS)
     activities = FixedSizeSlotSupplier(CONCURRENT_ACTIVITIES)
@@ -59,6 +61,7 @@ def build_worker(
         workflow_runner=WatchedRunner(
             SandboxedWorkflowRunner(restrictions=restrictions) if sandboxed else UnsandboxedWorkflowRunner(),
             slots.caught_up,
+            in_memory or RunsInMemory(),
         ),
         interceptors=[ShortFailures()],
         identity=identity,

@@ -13,6 +13,8 @@ from engine.store.database.notifications import ListenPooled, notices
 from engine.worker.parts import PartReport
 
 _LISTEN_AGAIN_SECONDS: Final = 5.0
+GAP_SECONDS: Final = 0.01
+"""At least so long from one wakeup to the next: every login of the database can notify, one for reports too."""
 
 
 class Wakeup:
@@ -23,6 +25,8 @@ class Wakeup:
         self._channel = channel
         self._name = application_name
         self._woken = asyncio.Event()
+        self._rested_at = 0.0
+        """When the last rest ended, by the event loop's clock."""
 
     @asynccontextmanager
     async def listening(self, report: PartReport) -> AsyncIterator[None]:
@@ -40,7 +44,11 @@ class Wakeup:
         self._woken.clear()
 
     async def rest(self, report: PartReport, seconds: float) -> None:
-        """Wait until something is told, the process stops, or so many seconds have passed."""
+        """Wait until something is told, the process stops, or so many seconds have passed; ``GAP_SECONDS`` at least."""
+        loop = asyncio.get_running_loop()
+        early = self._rested_at + GAP_SECONDS - loop.time()
+        if early > 0:
+            await report.pause(early)
         stopping = asyncio.create_task(report.stopping.wait())
         woken = asyncio.create_task(self._woken.wait())
         try:
@@ -48,6 +56,7 @@ class Wakeup:
         finally:
             stopping.cancel()
             woken.cancel()
+            self._rested_at = loop.time()
 
     async def _listen(self, report: PartReport) -> None:
         while not report.stopping.is_set():

@@ -42,6 +42,8 @@ async def run_child(effect: StartChild, parent: RunInput) -> ChildSucceeded | St
     }
     if "history_events" in parent:
         child["history_events"] = parent["history_events"]
+    if "place" in parent:
+        child["place"] = parent["place"]
     if "replay_cost" in parent:
         child["replay_cost"] = parent["replay_cost"]
     try:

@@ -166,7 +166,11 @@ class RunWorkflow:
     async def _load(self) -> Performer | Finish:
         """Prepare the machine. A Finish when the run can never run."""
         checkpoint = self._input["checkpoint"]
-        request: wire.LoadRunInput = {"run": self._input["run_id"], "resumed": checkpoint is not None}
+        request: wire.LoadRunInput = {
+            "run": self._input["run_id"],
+            "resumed": checkpoint is not None,
+            "place": self._input.get("place"),
+        }
         loaded: wire.LoadRunOutput = await project(wire.LOAD_RUN, request)
         if "closed" in loaded:
             raise EndedEarlier(loaded["closed"])

@@ -50,6 +50,8 @@ class LoadRunInput(TypedDict):
 
     run: str
     resumed: bool
+    place: NotRequired[str | None]
+    """Mark of the database that has its row."""
 
 
 @final

@@ -2,13 +2,14 @@
 
 ``runstudio_service`` is for the logins of workers, consoles and producers, ``runstudio_reader`` for those of reports. Applied
 at the end of every migration run, so that roles an administrator created later, and tables of a later migration, get theirs
-from the next one.
+from the next one. What these two, or everybody, were given beyond that, by hand or by default privileges, is taken back.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, cast
 
+import psycopg
 from psycopg import errors as postgres_errors
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -21,6 +22,7 @@ SERVICE: Final = "runstudio_service"
 READER: Final = "runstudio_reader"
 
 SEQUENCES: Final = "workflow_change_seq, workflow_event_arrival_seq"
+ALEMBIC: Final = "alembic_version"
 AUDIT: Final = workflow_audit_log.name
 HISTORY: Final = "workflow_run_snapshots"
 WITNESSED: Final = frozenset({"database_user", "database_client", "created_at"})
@@ -30,6 +32,8 @@ TENANT: Final = "nullif(current_setting('runstudio.tenant', true), '')::uuid"
 POLICY: Final = "runstudio_tenant"
 RULE: Final = f"tenant = coalesce({TENANT}, tenant)"
 """Rows of the tenant that the transaction names. One that names none is a worker's, which serves them all."""
+WITNESS: Final = "workflow_audit_witness()"
+"""The function that writes ``WITNESSED``."""
 
 
 def secure(connection: Connection) -> None:
@@ -40,21 +44,37 @@ def secure(connection: Connection) -> None:
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     for table in _unbound(connection):
         patiently(lambda table=table: _bind(connection, table), table)  # type: ignore[misc] # the table of this turn
+    # Or whoever adds an entry would choose, by a search_path and functions of their own, what the witness says.
+    connection.exec_driver_sql(f"ALTER FUNCTION {WITNESS} SET search_path = pg_catalog, pg_temp")
+    _grant(connection, "PUBLIC", ())
     for role in (SERVICE, READER):
         if _ensure(connection, role):
-            for grant in (f"USAGE ON SCHEMA {_schema(connection)}", *_grants(role)):
-                connection.exec_driver_sql(f"GRANT {grant} TO {role}")
+            _grant(connection, role, (f"USAGE ON SCHEMA {_schema(connection)}", *_grants(role)))
     connection.execute(text("RESET lock_timeout"))
+
+
+def _grant(connection: Connection, role: str, grants: tuple[str, ...]) -> None:
+    """What is ours gives ``role`` these rights and no other, from one moment to the next: the role is at work."""
+    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    with driver.transaction():
+        for what in (f"TABLE {', '.join([*_tables(), ALEMBIC, *VIEWS])}", f"SEQUENCE {SEQUENCES}"):
+            connection.exec_driver_sql(f"REVOKE ALL ON {what} FROM {role}")
+        for grant in grants:
+            connection.exec_driver_sql(f"GRANT {grant} TO {role}")
+
+
+def _tables() -> list[str]:
+    return sorted(metadata.tables)
 
 
 def _grants(role: str) -> tuple[str, ...]:
     if role == READER:
         return (f"SELECT ON {', '.join(VIEWS)}",)
-    tables = sorted(metadata.tables)
+    tables = _tables()
     changeable = ", ".join(table for table in tables if table not in (AUDIT, HISTORY))
     told = ", ".join(column.name for column in workflow_audit_log.c if column.name not in WITNESSED)
     return (
-        f"SELECT ON {', '.join([*tables, 'alembic_version'])}",
+        f"SELECT ON {', '.join([*tables, ALEMBIC])}",
         f"INSERT, UPDATE, DELETE ON {changeable}",
         f"INSERT ({told}) ON {AUDIT}",
         f"USAGE ON SEQUENCE {SEQUENCES}",

@@ -61,7 +61,9 @@ async def submit_event(
     digest = _digest(request, payload)
     actor = context.actor
     submitter = Submitter(actor.name, actor.source, actor.known_by, (await context.level()).word)
-    transaction = writing(context.store) if connection is None else writing_in(context.store, connection)
+    transaction = (
+        writing(context.store) if connection is None else writing_in(context.store, connection, context.tenant)
+    )
     async with transaction as rows:
         settings = await load_settings(rows, context.tenant)
         keys = tuple(

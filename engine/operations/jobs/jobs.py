@@ -12,7 +12,7 @@ from engine.operations.jobs.frozen_filter import frozen
 from engine.operations.runs.run_access import checked_reason, is_run_id
 from engine.records import Count, ItemState, Job, JobItem, JobKind, JobState, JobSubmitted, Level, RunFilter
 from engine.store.database.reader import open_reader
-from engine.store.database.transactions import writing
+from engine.store.database.transactions import Connection, writing
 from engine.store.events.reading import deliveries_page
 from engine.store.jobs import jobs
 from engine.store.runs import listing
@@ -127,6 +127,15 @@ async def cancel_job(context: OperationContext, job_id: str) -> Job:
     return await _change(context, job_id, "job_cancel", JobState.CANCELED, lambda _: True)
 
 
+async def hold_up_jobs(
+    context: OperationContext, connection: Connection, submitted_by: Callable[[str], bool], reason: str | None
+) -> None:
+    """Pause what such people have submitted, in the caller's transaction: another admin lets it go on, or ends it."""
+    for job in await jobs.lock_jobs_at_work(connection, context.tenant):
+        if submitted_by(job.actor):
+            await _set(context, connection, job, "job_pause", JobState.PAUSED, reason)
+
+
 async def _change(
     context: OperationContext, job_id: str, operation: str, to: JobState, wanted: Callable[[JobState], bool]
 ) -> Job:
@@ -141,11 +150,17 @@ async def _change(
             told = f"The job {job_id} has ended: {found.state.value}."
             raise Conflict("JOB_ENDED", told, "Submit another one for what is left.", {"state": found.state.value})
         if wanted(found.state):
-            await jobs.set_state(connection, found.job_id, to)
-            details = {"kind": found.kind.value, "left": found.left, "before": found.state.value}
-            await context.audit(connection, _entry(operation, found.job_id, None, details))
+            await _set(context, connection, found, operation, to, None)
         changed = await jobs.load_job(connection, context.tenant, found.job_id)
     return changed or found
+
+
+async def _set(  # noqa: PLR0917 # a change, and what is said of it
+    context: OperationContext, connection: Connection, job: Job, operation: str, to: JobState, reason: str | None
+) -> None:
+    await jobs.set_state(connection, job.job_id, to)
+    details = {"kind": job.kind.value, "left": job.left, "before": job.state.value}
+    await context.audit(connection, _entry(operation, job.job_id, reason, details))
 
 
 def _stored_filter(kind: JobKind, wanted: RunFilter | str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Open executions compared with rows: one without a row, or whose row has ended, is ended too, where one can see it.
 
 A row is always committed before its execution is started, and Temporal lists what has been started. So an execution without
-a row is one that the database has lost in a restore. Nothing is done at the first look, nor with a Temporal that is not the
-database's.
+a row is one that the database has lost in a restore; or it is of another database, as its mark says, and is left alone. Nothing
+is done at the first look, nor with a Temporal that is not the database's.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from engine.store.runs import agreeing
 from engine.store.runs.agreeing import RowState
 from engine.store.runs.run_log import NewLogLine
 from engine.store.tenant.disagreements import was_deleted
+from engine.store.tenant.place import is_of_another_database
 from engine.temporal.connection import RPC_TIMEOUT, is_final, unavailable
 from engine.values.json_policy import dumps_for_storage
 
@@ -75,6 +76,8 @@ async def _compare(client: Client, context: OperationContext, looks: Looks, foun
         rows = await agreeing.rows_of(connection, [execution.run_id for execution in found])
     ended = 0
     for execution in found:
+        if execution.run_id in looks.foreign:
+            continue
         row = rows.get(execution.run_id)
         if row is None:
             standing: tuple[Any, ...] = ("without a row", execution.temporal_run_id)
@@ -91,7 +94,9 @@ async def _compare(client: Client, context: OperationContext, looks: Looks, foun
             if row is not None:
                 ended += await _outlived(client, context, execution, row, suspect.acts)
             elif suspect.acts >= LOOKS_FOR_A_PARENT or not await _has_a_parent(client, execution):
-                ended += await _without_row(client, context, execution)
+                ended += await _without_row(client, context, looks, execution)
+                if execution.run_id in looks.foreign:
+                    continue
         except (RPCError, EngineError):
             raise
         except Exception:  # noqa: BLE001 - whatever is wrong with one execution stops no other
@@ -125,12 +130,20 @@ async def _outlived(
     return 1
 
 
-async def _without_row(client: Client, context: OperationContext, execution: OpenExecution) -> int:
-    """No row: the execution is terminated, and a row is written that says so, with what its history has of its beginning."""
+async def _without_row(client: Client, context: OperationContext, looks: Looks, execution: OpenExecution) -> int:
+    """No row, and not of another database: the execution is terminated, and a row is written that says so, with what its
+    history has of its beginning.
+    """
     beginning = await beginning_of(client, context.store, execution)
     async with writing(context.store) as connection:
         # Asked last, on the primary: a row that is there by now is somebody's.
         if await agreeing.rows_of(connection, [execution.run_id]):
+            return 0
+        if beginning is not None and await is_of_another_database(connection, beginning.given.get("place")):
+            _LOG.warning(
+                "an execution is of another database: give each a namespace of its own", run_id=execution.run_id
+            )
+            looks.is_foreign(execution.run_id)
             return 0
         deleted = await was_deleted(connection, execution.run_id)
         published = beginning is not None and await _is_published(connection, beginning)

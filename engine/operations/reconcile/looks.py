@@ -37,6 +37,9 @@ class Looks:
     silent: dict[str, float] = field(default_factory=dict)
     """Runs that were asked and did not answer, and until when they are not asked again: ``time.monotonic()``."""
 
+    foreign: set[str] = field(default_factory=set)
+    """Runs of another database that speaks to the same Temporal."""
+
     def agree(self, run_id: str, seen: Seen) -> None:
         """Nothing is wrong with this run."""
         self.suspects.pop(run_id, None)
@@ -51,6 +54,13 @@ class Looks:
             self.suspects[run_id] = Suspect(standing, time.monotonic())
             return None
         return known if time.monotonic() - known.since >= seconds else None
+
+    def is_foreign(self, run_id: str) -> None:
+        """It is not ours to look at."""
+        self.suspects.pop(run_id, None)
+        if len(self.foreign) >= MOST_REMEMBERED:
+            self.foreign.clear()
+        self.foreign.add(run_id)
 
     def did_not_answer(self, run_id: str) -> None:
         """Leave it to the others for a while."""

@@ -14,8 +14,9 @@ from engine.interpreter.effects import EventArrived
 from engine.interpreter.events import passes
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.asking import last_event
-from engine.operations.reconcile.disagreements import RESTORED, end_both, error_of, tell
+from engine.operations.reconcile.disagreements import RESTORED, end_both, tell
 from engine.operations.reconcile.looks import Suspect
+from engine.operations.reconcile.lost_records import close_of_run
 from engine.operations.reconcile.pair import Pair, seen
 from engine.store.database.transactions import writing
 from engine.store.runs import agreeing
@@ -24,7 +25,6 @@ from engine.store.trace.ending_waits import OpenWait, ended_wait
 from engine.store.trace.waiting import events_since
 from engine.temporal.connection import RPC_TIMEOUT
 from engine.temporal.data_converter import speaking_to_runs
-from engine.values.json_policy import dumps_for_storage
 from engine.values.timestamps import iso_milliseconds
 from engine.wording import counted
 from engine.workflow.wire import OPEN_CHILD, OPEN_WAIT, RESERVE_QUOTA, decode_step
@@ -66,15 +66,10 @@ async def rewrite_wait(client: Client, context: OperationContext, pair: Pair, re
         except ApplicationError:
             # The run was closed meanwhile, or may not be written at this moment.
             return "suspected"
-    step = decode_step(request["step"])
-    sentence = (
-        f"{RESTORED} {pair.found}. The execution goes on, and what it waits for was written again. Records {row.seq + 1} to"
-        f" {pair.asked} are lost as far as they are not shown, and so is what the steps in between wrote to this database."
-    )
-    lost = error_of("How this step ended was lost in a restore of Postgres; the run has gone on.", {})
+    sentence = f"{RESTORED} {pair.found}. The execution goes on, and what it waits for was written again."
     async with writing(context.store) as connection:
-        await agreeing.close_overtaken(connection, row.run_id, step, pair.asked, dumps_for_storage(lost))
-        await tell(context, connection, row, sentence, pair.facts)
+        lost = await close_of_run(connection, row.run_id)
+        await tell(context, connection, row, f"{sentence} {lost}" if lost else sentence, pair.facts)
     await _send_missed(client, context, row, request)
     return "mended"
 

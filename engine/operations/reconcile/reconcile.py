@@ -118,7 +118,7 @@ async def close_recently_ended(context: OperationContext, within: timedelta) -> 
 
 
 async def close_leftovers(context: OperationContext) -> Leftovers:
-    """Close the open waits and tasks of runs that have ended."""
+    """Close the open waits and tasks of runs that have ended, and tasks whose step has."""
     async with writing(context.store) as connection:
         return await reconciling.close_leftovers(connection, LEFTOVERS_PER_PASS)
 

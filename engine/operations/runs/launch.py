@@ -124,7 +124,7 @@ async def launch_in_transaction(
     await context.require(Level.OPERATE, tells_temporal=False)
     _check_keys(request)
     payload = storable_payload(request.payload)
-    async with writing_in(context.store, connection) as rows:
+    async with writing_in(context.store, connection, context.tenant) as rows:
         answer = await _accept(context, rows, request, payload, launch_seconds=0.0)
         if not isinstance(answer, _Refused) and answer[1]:
             await notify(rows, LAUNCHES, f"{context.tenant}:{answer[0].run_id}")

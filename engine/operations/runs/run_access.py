@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from typing import Final
 
@@ -14,6 +15,8 @@ from engine.values.json_policy import storable_text
 
 MIN_REASON: Final = 3
 MAX_REASON: Final = 1000
+_BLANKS: Final = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0") | {chr(code) for code in range(0xFE00, 0xFE10)}
+"""Signs by their category, of which nothing is seen: fillers, joiners, selectors and an empty cell of Braille."""
 
 
 async def require_run(connection: Connection, tenant: str, run_id: str) -> Run:
@@ -48,7 +51,7 @@ def refuse_historical(run: Run) -> None:
 def checked_reason(reason: str) -> str:
     """``reason`` without surrounding space. Raises ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG)."""
     text = storable_text(reason).strip()
-    if len(text) < MIN_REASON:
+    if len(_seen(text)) < MIN_REASON:
         raise Invalid(
             "REASON_TOO_SHORT", f"The reason needs at least {MIN_REASON} characters.", "Say why; it is audited."
         )
@@ -57,3 +60,8 @@ def checked_reason(reason: str) -> str:
             "REASON_TOO_LONG", f"The reason has {len(text)} characters; {MAX_REASON} are allowed.", "Shorten it."
         )
     return text
+
+
+def _seen(text: str) -> str:
+    """What is seen of a text: without control characters, zero widths and the like, and without space at its ends."""
+    return "".join(sign for sign in text if sign not in _BLANKS and unicodedata.category(sign)[0] != "C").strip()

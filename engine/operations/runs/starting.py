@@ -28,6 +28,7 @@ from engine.operations.context import OperationContext
 from engine.store.database.transactions import writing, writing_at_once
 from engine.store.runs import runs
 from engine.store.runs.run_log import NewLogLine
+from engine.store.tenant.place import place_mark
 from engine.temporal.connection import RPC_TIMEOUT, is_final, unavailable
 from engine.wording import sentence
 
@@ -64,7 +65,7 @@ async def hand_to_temporal(context: OperationContext, run: PendingRun) -> StartO
     try:
         client = await context.temporal.client()
         reach("launch.before_start")
-        temporal_run_id = await _start(client, run)
+        temporal_run_id = await _start(client, run, await place_mark(context.store))
         reach("launch.after_start")
     except RPCError as error:
         if is_final(error):
@@ -79,7 +80,7 @@ async def hand_to_temporal(context: OperationContext, run: PendingRun) -> StartO
     return StartOutcome("started")
 
 
-async def _start(client: Client, run: PendingRun) -> str | None:
+async def _start(client: Client, run: PendingRun, place: str | None) -> str | None:
     start = RunInput(
         run_id=run.run_id,
         tenant=run.tenant,
@@ -89,6 +90,8 @@ async def _start(client: Client, run: PendingRun) -> str | None:
         checkpoint=None,
         replay_cost=REPLAY_COST,
     )
+    if place is not None:
+        start["place"] = place
     try:
         handle = await client.start_workflow(
             WORKFLOW_TYPE,

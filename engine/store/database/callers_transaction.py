@@ -24,21 +24,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from engine.errors import Forbidden, Invalid
 from engine.store.database.callers_connection import CallersConnection, Lent, OfThread, lent
 from engine.store.database.schema_version import require_current_schema
+from engine.store.database.tenant_binding import SETTING
 from engine.store.database.transactions import Connection, Store, writing_at_once
 from engine.store.tables import metadata
 
 _PLACE: Final = text(
     """
+    WITH before AS MATERIALIZED (SELECT coalesce(current_setting(:setting, true), '') AS tenant)
     SELECT (SELECT system_identifier FROM pg_control_system()) AS server,
         (SELECT oid FROM pg_database WHERE datname = current_database()) AS database,
         ARRAY(
             SELECT to_regclass(name)::oid FROM unnest(CAST(:names AS text[])) WITH ORDINALITY AS known (name, place)
             ORDER BY place
         ) AS tables,
-        current_setting('transaction_read_only') = 'on' AS read_only
+        current_setting('transaction_read_only') = 'on' AS read_only,
+        before.tenant AS tenant_before, set_config(:setting, coalesce(:tenant, before.tenant), true)
+    FROM before
     """
 )
-_NAMES: Final = {"names": sorted(metadata.tables)}
+"""Names the tenant too, in the round trip that is needed anyway."""
+_BACK: Final = text("SELECT set_config(:setting, :tenant, true)")
+_NAMES: Final = {"names": sorted(metadata.tables), "tenant": None, "setting": SETTING}
 
 
 @dataclass(slots=True)
@@ -55,8 +61,9 @@ _KNOWN: Final[WeakKeyDictionary[Any, _Known]] = WeakKeyDictionary()
 
 
 @asynccontextmanager
-async def writing_in(store: Store, connection: CallersConnection) -> AsyncIterator[Connection]:
-    """Statements in the caller's transaction, which must be in the database of ``store``.
+async def writing_in(store: Store, connection: CallersConnection, tenant: str) -> AsyncIterator[Connection]:
+    """Statements in the caller's transaction, which must be in the database of ``store``, and for which it names ``tenant``,
+    whatever tenant it named before and names again afterwards.
 
     When the block raises, what it has written is taken back, and the caller's transaction goes on. Raises, with nothing written:
     ``Invalid`` (CONNECTION_UNSUPPORTED, CONNECTION_CLOSED, CONNECTION_AUTOCOMMIT, CONNECTION_ELSEWHERE, CONNECTION_ENCODING,
@@ -71,8 +78,10 @@ async def writing_in(store: Store, connection: CallersConnection) -> AsyncIterat
         try:
             await theirs.begin()
             async with theirs.savepoint(), _statements(store, theirs) as ours:
-                await _require_same_place(store, known, ours)
+                before = await _require_same_place(store, known, ours, tenant)
                 yield ours
+                # When the block has raised, the savepoint has taken this back too.
+                await ours.execute(_BACK, {"setting": SETTING, "tenant": before})
         except DBAPIError as error:
             if isinstance(error.orig, postgres_errors.InsufficientPrivilege):
                 raise Forbidden(
@@ -97,8 +106,9 @@ async def _statements(store: Store, theirs: Lent) -> AsyncIterator[Connection]:
         await connection.close()
 
 
-async def _require_same_place(store: Store, known: _Known, connection: Connection) -> None:
-    row = (await connection.execute(_PLACE, _NAMES)).one()
+async def _require_same_place(store: Store, known: _Known, connection: Connection, tenant: str) -> str:
+    """Names the tenant; the one that was named before, or an empty text."""
+    row = (await connection.execute(_PLACE, {**_NAMES, "tenant": tenant})).one()
     # Asked again before it is believed to be another one: ours may have been restored from a copy meanwhile.
     if known.place is None or _place_in(row) != known.place:
         known.place = await _own_place(store)
@@ -111,6 +121,8 @@ async def _require_same_place(store: Store, known: _Known, connection: Connectio
         )
     if row.read_only:
         raise Invalid("TRANSACTION_READ_ONLY", "The connection's transaction is read-only.", "Give one that may write.")
+    before: str = row.tenant_before
+    return before
 
 
 async def _own_place(store: Store) -> tuple[Any, ...]:

@@ -39,6 +39,8 @@ _OF_SESSION: Final[Mapping[str, str]] = {
     "idle_session_timeout": "0",
     "default_transaction_isolation": "read committed",
     "row_security": "on",
+    # A session serves all tenants until a transaction names one (``tenant_binding``).
+    "runstudio.tenant": "",
     # Compiling costs more than our statements run.
     "jit": "off",
 }

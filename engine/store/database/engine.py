@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from psycopg import errors as postgres_errors
@@ -16,20 +17,21 @@ from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
 from engine.store.database.connecting import CONNECT_TIMEOUT_SECONDS, UNENDED, connect, is_pooled
 from engine.store.database.proving import prove_before_use
-from engine.store.database.tenant_binding import bind_to_tenant
+from engine.store.database.tenant_binding import SETTING, bind_to_tenant
 from engine.values.json_policy import dumps_for_storage
 
 READ_TIMEOUT_SECONDS: Final = 2.0
 """Longest one statement of a reader may run."""
 LOCK_TIMEOUT_SECONDS: Final = 10
 """Longest one statement of an operation waits for locks. Programs launch in transactions of their own, which may stay open."""
-_OF_TRANSACTION: Final = ", ".join(
+_UNENDED: Final = ", ".join(
     f"CASE WHEN current_setting('{name}', true) IS NOT NULL THEN set_config('{name}', '{value}', true) END"
-    for name, value in {**UNENDED, "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s"}.items()
+    for name, value in UNENDED.items()
 )
-"""What a transaction over a pooler says of itself, which the session of a direct connection has from its beginning."""
-
-
+_BEGIN_POOLED: Final = text(
+    "SELECT pg_backend_pid(), set_config('lock_timeout', :timeout, true), set_config(:setting, :tenant, true),"
+    f" {_UNENDED}"
+)
 _BACKEND: Final = "runstudio_backend"
 """Under which a connection through a pooler keeps which session its transaction was given."""
 
@@ -72,7 +74,7 @@ def create_store_engine(
     if tenant is not None:
         # First: it is what begins the transaction.
         bind_to_tenant(engine, tenant)
-    event.listen(engine.sync_engine, "begin", _limit_waiting_over_a_pooler)
+    event.listen(engine.sync_engine, "begin", partial(_begin_over_a_pooler, tenant or ""))
     return engine
 
 
@@ -89,13 +91,14 @@ def _leave_a_former_primary(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def _limit_waiting_over_a_pooler(connection: Connection) -> None:
-    """A setting of a session would stay with the pooler's."""
+def _begin_over_a_pooler(tenant: str, connection: Connection) -> None:
+    """What we set for a session would stay with the pooler's, and what another program has set for its own is still there. A
+    direct connection has both from its beginning. ``tenant``: empty for all of them.
+    """
     pooled = is_pooled(connection.connection.driver_connection)
     if pooled and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.info[_BACKEND] = connection.exec_driver_sql(
-            f"SELECT pg_backend_pid(), {_OF_TRANSACTION}"
-        ).scalar_one()
+        given = {"timeout": f"{LOCK_TIMEOUT_SECONDS}s", "setting": SETTING, "tenant": tenant}
+        connection.info[_BACKEND] = connection.execute(_BEGIN_POOLED, given).scalar_one()
 
 
 _STOPPED: Final = frozenset({"57014", "25P03", "25P04"})

@@ -23,7 +23,7 @@ def bind_to_tenant(engine: AsyncEngine, tenant: str) -> None:
 
     The engine's driver is in autocommit, so that the BEGIN is ours. A connection that was given an isolation level is left alone:
     a reader names its tenant in its first statement, and a single statement in autocommit names its rows. So is one that a
-    program lends us, whose transaction is its own.
+    program lends us, whose transaction is its own: ``callers_transaction`` names the tenant there.
     """
 
     async def begin(driver: psycopg.AsyncConnection[Any]) -> None:

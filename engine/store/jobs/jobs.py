@@ -77,6 +77,13 @@ async def load_job(connection: Connection, tenant: str, job_id: str, *, lock: bo
     return None if row is None else job_of(row)
 
 
+async def lock_jobs_at_work(connection: Connection, tenant: str) -> list[Job]:
+    """Jobs of the tenant that are queued or running; nobody else changes them until the transaction ends."""
+    at_work = jobs.state.in_([JobState.QUEUED.value, JobState.RUNNING.value])
+    question = select(workflow_jobs).where(jobs.tenant == tenant, at_work).order_by(jobs.job_id).with_for_update()
+    return [job_of(row) for row in await connection.execute(question)]
+
+
 async def list_jobs(reader: Reader, states: Collection[JobState], limit: int) -> tuple[Job, ...]:
     """Jobs of any of the states, newest first."""
     question = select(workflow_jobs).where(jobs.tenant == reader.tenant)

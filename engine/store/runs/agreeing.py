@@ -9,10 +9,8 @@ from typing import Any, Final
 
 from sqlalchemy import text
 
-from engine.definition.step_ref import StepRef
 from engine.store.database.transactions import Connection
 from engine.store.runs.reconciling import Position
-from engine.store.trace.trace_rows import duration_ms
 
 UNHEARD_SECONDS: Final = 120.0
 _MOST_NUMBERS: Final = 1_000_000
@@ -65,23 +63,6 @@ async def rows_of(connection: Connection, run_ids: list[str]) -> dict[str, RowSt
     return {row.run_id: RowState(*row) for row in await connection.execute(_OF, {"ids": run_ids})}
 
 
-async def close_overtaken(connection: Connection, run_id: str, step: StepRef, seq: int, error: str) -> None:
-    """Close what is open of a run before record ``seq``, at which it waits for ``step``: a run does one step after the other.
-
-    How that ended is not known any more. ``error``: JSON text that says so.
-    """
-    values = {
-        "run_id": run_id,
-        "path": step.path,
-        "iteration": step.iteration,
-        "visit": step.visit,
-        "seq": seq,
-        "error": error,
-    }
-    for statement in _CLOSE_OVERTAKEN:
-        await connection.execute(statement, values)
-
-
 async def answer_again(connection: Connection, task_id: str) -> bool:
     """Have the answer to a task delivered once more. False: none is kept."""
     return (await connection.execute(_ANSWER_AGAIN, {"task_id": task_id})).rowcount > 0
@@ -123,30 +104,6 @@ _OPEN_AFTER: Final = text(f"""{_STATE} WHERE {_IS_OPEN}
     ORDER BY r.updated_at, r.run_id LIMIT :limit""")
 _OF: Final = text(f"{_STATE} WHERE r.run_id = ANY(CAST(:ids AS uuid[]))")
 
-_OVERTAKEN_STEP: Final = """SELECT FROM workflow_run_steps AS s WHERE s.run_id = CAST(:run_id AS uuid) AND s.seq < :seq
-        AND (s.step_path, s.iteration, s.visit) <> (:path, :iteration, CAST(:visit AS int))"""
-_CLOSE_OVERTAKEN: Final = (
-    text("""
-        UPDATE workflow_run_waits AS w SET status = 'CANCELED', resolved_at = now()
-        WHERE w.run_id = CAST(:run_id AS uuid) AND w.status = 'WAITING' AND w.seq < :seq
-    """),
-    text(f"""
-        UPDATE workflow_human_tasks AS t SET status = 'canceled', updated_at = now()
-        WHERE t.run_id = CAST(:run_id AS uuid) AND t.status IN ('pending', 'claimed') AND EXISTS ({_OVERTAKEN_STEP}
-            AND (s.step_path, s.iteration, s.visit) = (t.step_path, t.iteration, t.visit))
-    """),
-    text(f"""
-        UPDATE workflow_action_invocations AS i SET status = 'ABANDONED', completed_at = now()
-        WHERE i.run_id = CAST(:run_id AS uuid) AND i.status = 'STARTED' AND EXISTS ({_OVERTAKEN_STEP}
-            AND (s.step_path, s.iteration, s.visit) = (i.step_path, i.iteration, i.visit))
-    """),
-    text(f"""
-        UPDATE workflow_run_steps AS s
-        SET status = 'CANCELED', completed_at = now(), error_json = CAST(:error AS jsonb), duration_ms = {duration_ms("now()")}
-        WHERE s.run_id = CAST(:run_id AS uuid) AND s.status IN ('STARTED', 'RETRY_SCHEDULED') AND s.seq < :seq
-            AND (s.step_path, s.iteration, s.visit) <> (:path, :iteration, CAST(:visit AS int))
-    """),
-)
 _ANSWER_AGAIN: Final = text("""
     UPDATE workflow_event_deliveries SET status = 'pending', next_attempt_at = now(), settled_at = NULL, updated_at = now()
     WHERE target_kind = 'task' AND target = :task_id AND event_id IS NULL AND status IN ('pending', 'done')

@@ -25,6 +25,10 @@ class EarlierEnd:
     """All final scopes when they were kept, else the final vars."""
 
 
+class NoRow(Exception):
+    """The run has no row: the database was restored to a moment before it, or the run was deleted."""
+
+
 async def finish_run(
     store: Store,
     progress: Progress,
@@ -35,7 +39,7 @@ async def finish_run(
     keep_scopes: bool,
     known: int | None = None,
 ) -> EarlierEnd | int | None:
-    """Close the run as ``status``. None: it is closed as that now, or its row is gone. Else: it was closed before, otherwise.
+    """Close the run as ``status``. None: it is closed as that now. Else: it was closed before, otherwise. Raises ``NoRow``.
 
     ``known``: the last record of its trace that the run knows of. When its rows have a later one, that is returned, and the
     run is open as it was.
@@ -59,11 +63,15 @@ async def finish_run(
                 await payloads.put(connection, progress.run_id, payloads.final_scopes_id(progress.run_id), everything)
             if written and status != "SUCCEEDED":
                 await close_what_is_open(connection, progress.run_id)
-    earlier = None if written else await earlier_end(store, progress.run_id)
-    if not written and earlier is None and known is not None:
-        row = await execute_alone(store, _REACHED, {"run_id": progress.run_id})
-        return None if row is None else int(row.seq)
-    return None if earlier is None or earlier.status == status else earlier
+    if written:
+        return None
+    earlier = await earlier_end(store, progress.run_id)
+    if earlier is not None:
+        return None if earlier.status == status else earlier
+    row = await execute_alone(store, _REACHED, {"run_id": progress.run_id})
+    if row is None:
+        raise NoRow
+    return int(row.seq)
 
 
 async def earlier_end(store: Store, run_id: str) -> EarlierEnd | None:

@@ -31,7 +31,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """What was still open although its run had ended, and was closed."""
+    """What was still open although its run or its step had ended, and was closed."""
 
     waits: int
     tasks: int
@@ -129,7 +129,7 @@ async def close_run(
 
 
 async def close_leftovers(connection: Connection, limit: int) -> Leftovers:
-    """Close open waits and tasks of runs that have ended, at most ``limit`` of each."""
+    """Close open waits and tasks of runs that have ended, and tasks whose step has, at most ``limit`` of each."""
     waits = (await connection.execute(_CLOSE_WAITS, {"limit": limit})).rowcount
     tasks = (await connection.execute(_CLOSE_TASKS, {"limit": limit})).rowcount
     return Leftovers(waits, tasks)
@@ -166,9 +166,14 @@ _OPEN_WAITS: Final = """
     SELECT w.wait_id FROM workflow_run_waits AS w JOIN workflow_runs AS r USING (run_id)
     WHERE w.status = 'WAITING' AND r.status IN ('SUCCEEDED', 'FAILED', 'CANCELED') AND r.engine = 'temporal'
 """
+# The step of an open task has ended only where a restore of Postgres has taken the answer.
 _OPEN_TASKS: Final = """
     SELECT t.task_id FROM workflow_human_tasks AS t JOIN workflow_runs AS r USING (run_id)
-    WHERE t.status IN ('pending', 'claimed') AND r.status IN ('SUCCEEDED', 'FAILED', 'CANCELED') AND r.engine = 'temporal'
+    WHERE t.status IN ('pending', 'claimed') AND r.engine = 'temporal'
+        AND (r.status IN ('SUCCEEDED', 'FAILED', 'CANCELED') OR EXISTS (
+            SELECT FROM workflow_run_steps AS s
+            WHERE s.run_id = t.run_id AND (s.step_path, s.iteration, s.visit) = (t.step_path, t.iteration, t.visit)
+                AND s.visit > 0 AND s.status NOT IN ('STARTED', 'RETRY_SCHEDULED')))
 """
 _CLOSE_WAITS: Final = text(f"""
     UPDATE workflow_run_waits SET status = 'CANCELED', resolved_at = now()

@@ -1,4 +1,4 @@
-"""What belongs to the installation and to no tenant: leases, and which Temporal it is."""
+"""What belongs to the installation and to no tenant: leases, among them where the database is, and which Temporal it is."""
 
 from __future__ import annotations
 

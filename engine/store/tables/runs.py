@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, PrimaryKeyConstraint, Table, text
+from sqlalchemy.dialects.postgresql import INT4RANGE
 
 from engine.store.tables.base import (
     LAUNCH_STATES,
@@ -71,6 +72,11 @@ workflow_runs = Table(
     Column("quota_leased", Integer, nullable=False, server_default=text("0"), doc="Units leased beyond step_count."),
     time_column("quota_period_start", doc="Period the leased units were taken from."),
     Column("seq", Integer, nullable=False, server_default=text("0"), doc="Sequence of the last trace record written."),
+    Column(
+        "lost_records",
+        INT4RANGE,
+        doc="Records that a restore of Postgres has taken, until the reconciler has closed what they left open.",
+    ),
     # 'started' by default, because a writer that knows no launch states starts Temporal itself.
     text_column("launch_state", nullable=False, server_default="started"),
     Column("launch_attempts", Integer, nullable=False, server_default=text("0")),
@@ -196,6 +202,7 @@ workflow_runs = Table(
     ),
     # The reconciler's two questions, across tenants.
     Index("workflow_runs_launch_pending", "next_launch_at", "run_id", **_partial("launch_state = 'pending'")),
+    Index("workflow_runs_lost_records", "run_id", **_partial("lost_records IS NOT NULL")),
     Index("workflow_runs_queued", "tenant", "workflow_id", "queue_place", **_partial("launch_state = 'queued'")),
     Index("workflow_runs_active", "updated_at", "run_id", **_partial("status IN ('RUNNING', 'WAITING')")),
     # Room on the page for the next version of the row.

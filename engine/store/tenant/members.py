@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import delete, func, literal, select, text
+from sqlalchemy import Select, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from engine.records import Level, Member, MemberKind
@@ -36,14 +36,15 @@ async def level_of(connection: Connection, tenant: str, name: str, groups: Seque
 
 async def load_members(connection: Connection, tenant: str) -> tuple[Member, ...]:
     """Everybody with a level in the tenant: persons first, by name."""
-    query = select(workflow_members).where(members.tenant == tenant).order_by(members.kind.desc(), members.name)
-    rows = (await connection.execute(query)).all()
-    return tuple(Member(MemberKind(row.kind), row.name, _LEVELS[row.level], row.set_by, row.set_at) for row in rows)
+    return await _members(connection, _of(tenant))
 
 
-async def lock_members(connection: Connection, tenant: str) -> None:
-    """Let nobody else change the members of the tenant until the transaction ends."""
-    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"members:{tenant}", literal(0)))))
+async def lock_members(connection: Connection, tenant: str) -> tuple[Member, ...]:
+    """As ``load_members``; nobody else changes or removes one of them until the transaction ends.
+
+    By their rows and not by an advisory lock, which every login of the database can hold.
+    """
+    return await _members(connection, _of(tenant).with_for_update())
 
 
 async def save_member(
@@ -59,3 +60,12 @@ async def delete_member(connection: Connection, tenant: str, kind: MemberKind, n
     """Take the level away."""
     mine = (members.tenant == tenant, members.kind == kind.value, members.name == name)
     await connection.execute(delete(workflow_members).where(*mine))
+
+
+def _of(tenant: str) -> Select[Any]:
+    return select(workflow_members).where(members.tenant == tenant).order_by(members.kind.desc(), members.name)
+
+
+async def _members(connection: Connection, query: Select[Any]) -> tuple[Member, ...]:
+    rows = (await connection.execute(query)).all()
+    return tuple(Member(MemberKind(row.kind), row.name, _LEVELS[row.level], row.set_by, row.set_at) for row in rows)

@@ -13,6 +13,7 @@ from engine.interpreter.effects import EventArrived
 from engine.interpreter.times import iso_of, milliseconds_of
 from engine.store.database.single_statement import execute_alone
 from engine.store.database.transactions import Store
+from engine.store.trace.projection import lost_records
 from engine.values.json_policy import dumps_for_storage, storable_text
 
 
@@ -120,7 +121,7 @@ _END: Final = text(f"""
     )
     SELECT resolved_at FROM ended
 """)
-_END_LOST: Final = text("""
+_END_LOST: Final = text(f"""
     WITH live AS (
         SELECT r.run_id, r.tenant FROM workflow_runs AS r
         WHERE r.run_id = CAST(:run_id AS uuid) AND r.status IN ('RUNNING', 'WAITING')
@@ -135,7 +136,8 @@ _END_LOST: Final = text("""
         ON CONFLICT DO NOTHING
         RETURNING run_id
     ), run AS (
-        UPDATE workflow_runs AS r SET seq = greatest(r.seq, :seq), updated_at = now()
+        UPDATE workflow_runs AS r
+        SET lost_records = {lost_records("(CAST(:seq AS int) - 1)")}, seq = greatest(r.seq, :seq), updated_at = now()
         FROM ended WHERE r.run_id = ended.run_id
     )
     SELECT 1 FROM ended

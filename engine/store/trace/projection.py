@@ -110,11 +110,21 @@ def projecting(
     return statement, {**rows, **_move_parameters(progress, move)}
 
 
+def lost_records(before: str) -> str:
+    """What the row ``r`` has to tell of lost records when the next that is written comes after record ``before``, in SQL.
+
+    A run's records have no gap between them: where the row has not the one before, a restore of Postgres has taken it.
+    """
+    lost = f"range_merge(int4range(r.seq + 1, {before}, '[]'), coalesce(r.lost_records, 'empty'))"
+    return f"CASE WHEN r.seq < {before} THEN {lost} ELSE r.lost_records END"
+
+
 def _move_parameters(progress: Progress, move: Move) -> dict[str, Any]:
     """Values of the parameters that the run's part of a projection names."""
     parameters: dict[str, Any] = {
         "run_id": progress.run_id,
         "seq": progress.seq,
+        "before": (progress.trace[0].seq if progress.trace else progress.seq + 1) - 1,
         "started": progress.steps_started,
     }
     match move:
@@ -213,6 +223,8 @@ def _run_ctes(kind: str, first: str) -> str:
     behind = " AND (CAST(:known AS int) IS NULL OR r.seq <= :known)" if kind == "ended" else ""
     canceling = "r.cancel_requested_at IS NOT NULL AS canceling, " if first else ""
     held = f", {first}, live AS (SELECT held.* FROM held, settled WHERE NOT canceling)" if first else ""
+    # What settles an attempt finds it claimed, so its row has all before it.
+    gap = "" if first else f" lost_records = {lost_records(':before')},"
     ctes = f"""{"held" if first else "live"} AS MATERIALIZED (
         SELECT r.run_id, r.tenant, r.quota_leased, {canceling}r.seq <= :seq AS forward,
             greatest(0, :started - r.step_count) AS started,
@@ -222,7 +234,7 @@ def _run_ctes(kind: str, first: str) -> str:
         FOR NO KEY UPDATE
     ){held}, run AS (
         UPDATE workflow_runs r SET
-            {_SETS[kind]},
+            {_SETS[kind]},{gap}
             seq = greatest(r.seq, :seq), step_count = r.step_count + live.started, updated_at = now(),
             quota_leased = CASE WHEN live.started > r.quota_leased THEN {ahead} ELSE {left} END,
             quota_period_start = CASE WHEN live.started > r.quota_leased THEN {PERIOD_START}

@@ -67,6 +67,9 @@ async def early_events(
     that launch, any other to its start. ``unrouted`` adds those that are committed and have no number yet, first of all. At
     most ``EVENTS_PER_PAGE``.
 
+    After a restore of Postgres, numbers up to ``after`` are given again: a run that has lost records first looks back to its
+    beginning.
+
     What the run has used already is not left out: only its own state knows that for certain, because rows
     may tell of a workflow task that is being repeated. To be asked after the wait was committed: whatever is routed by a later
     transaction finds it, and what is being routed meanwhile is among the first ``EVENTS_PER_PAGE`` without a number.
@@ -127,16 +130,18 @@ _OF_THE_WAIT: Final = """e.tenant = run.tenant AND e.event_name = :name
 # that of their routing. Bodies are read of the page alone.
 _EARLY: Final = text(f"""
     WITH run AS (
-        SELECT r.tenant, r.started_at, r.events_after FROM workflow_runs AS r WHERE r.run_id = CAST(:run_id AS uuid)
+        SELECT r.tenant, r.started_at, r.events_after,
+            CASE WHEN CAST(:unrouted AS boolean) AND r.lost_records IS NOT NULL THEN 0 ELSE CAST(:after AS bigint) END AS after
+        FROM workflow_runs AS r WHERE r.run_id = CAST(:run_id AS uuid)
     ), by_number AS MATERIALIZED (
         SELECT e.tenant, e.event_id, e.arrival, e.arrival AS number
         FROM run JOIN workflow_runtime_events AS e ON {_OF_THE_WAIT}
-        WHERE run.events_after IS NOT NULL AND e.state = 'routed' AND e.arrival > greatest(:after, run.events_after)
+        WHERE run.events_after IS NOT NULL AND e.state = 'routed' AND e.arrival > greatest(run.after, run.events_after)
         ORDER BY e.arrival LIMIT :limit
     ), by_time AS MATERIALIZED (
         SELECT e.tenant, e.event_id, e.arrival, e.arrival AS number
         FROM run JOIN workflow_runtime_events AS e ON {_OF_THE_WAIT}
-        WHERE run.events_after IS NULL AND e.state = 'routed' AND e.created_at >= run.started_at AND e.arrival > :after
+        WHERE run.events_after IS NULL AND e.state = 'routed' AND e.created_at >= run.started_at AND e.arrival > run.after
     ), not_routed AS MATERIALIZED (
         SELECT e.tenant, e.event_id, e.arrival, CAST(NULL AS bigint) AS number
         FROM run JOIN workflow_runtime_events AS e ON {_OF_THE_WAIT}

@@ -5,6 +5,7 @@ Nothing named here exists in the tenant that is asked, and Temporal does not ans
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ from engine import (
     RunFilter,
 )
 from engine.ids import new_id
+from engine.operations import context
 from engine.settings import DEFAULT_TENANT
 from engine.store.database.engine import create_store_engine
 from engine.store.database.transactions import Store
@@ -40,6 +42,7 @@ from engine.store.tables import workflow_members
 from tests.engine.client.front_door import methods_of, unopened
 from tests.engine.client.test_service_login import ME
 from tests.engine.devstack.ports import silent_port
+from tests.engine.operations.conftest import until
 from tests.engine.store.tenants import OF_TENANTS, OTHER, fill
 
 RUN: Final = "00000000-0000-7000-8000-0000000000a1"
@@ -237,6 +240,36 @@ async def test_an_admin_of_one_tenant_is_nobody_in_another(installation: Install
     async with await _engine(installation, ADMIN, OTHER) as engine:
         tried = {name: await _outcome(engine, ask) for name, (needed, ask) in OPERATIONS.items() if needed is not NONE}
     assert tried == dict.fromkeys(tried, "refused")
+
+
+async def test_who_may_read_no_more_is_told_of_no_more_changes(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _ = installation
+    run = "INSERT INTO workflow_runs (workflow_id, workflow_version, status, engine) VALUES ('w', 1, 'RUNNING', 'temporal')"
+    listens = (
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        " AND application_name = 'runstudio changes'"
+    )
+
+    async def execute(sql: str) -> int:
+        async with store.begin() as connection:
+            return (await connection.execute(text(sql))).rowcount
+
+    async def listening() -> bool:
+        return await execute(listens) > 0
+
+    async with await _engine(installation, READ) as engine:
+        changes = engine.system.changes()
+        first = asyncio.create_task(anext(changes))
+        await until(listening)
+        await execute(run)
+        assert (await first).run_id is not None
+        monkeypatch.setattr(context, "LEVEL_SECONDS", -1.0)
+        await execute("DELETE FROM workflow_members")
+        await execute(run)
+        with pytest.raises(Forbidden, match="LEVEL_TOO_LOW"):
+            await anext(changes)
 
 
 async def test_what_belongs_to_another_tenant_is_neither_shown_nor_changed(installation: Installation) -> None:

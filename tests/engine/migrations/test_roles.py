@@ -31,6 +31,7 @@ CHANGE_AUDIT = "UPDATE workflow_audit_log SET actor = 'somebody else'"
 FORGET_AUDIT = "DELETE FROM workflow_audit_log"
 EMPTY_AUDIT = "TRUNCATE workflow_audit_log"
 FORGE_HISTORY = "DELETE FROM workflow_run_snapshots"
+NUMBER = "SELECT nextval('workflow_change_seq')"
 RUNS = "SELECT count(*) FROM workflow_runs"
 
 MAY = {
@@ -67,6 +68,35 @@ def test_a_role_may_do_what_it_is_for_and_nothing_else(database_url: str, role: 
                 sql.execute(statement)
 
 
+@pytest.mark.parametrize("way", ["by hand", "by default"])
+def test_what_was_given_beyond_that_is_taken_back_by_the_next_migration(
+    empty_database_url: str, upgrade_to: Callable[..., None], way: str
+) -> None:
+    """As an administrator gives a report what it lacks, and forgets it."""
+    with _connect(empty_database_url) as sql:
+        if way == "by default":
+            for role in ("PUBLIC", "runstudio_reader", "runstudio_service"):
+                for what in ("TABLES", "SEQUENCES"):
+                    sql.execute(f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON {what} TO {role}")
+        else:
+            migrate(empty_database_url)
+            for role in ("PUBLIC", "runstudio_reader", "runstudio_service"):
+                for what in ("TABLES", "SEQUENCES"):
+                    sql.execute(f"GRANT ALL ON ALL {what} IN SCHEMA public TO {role}")
+                sql.execute(f"GRANT UPDATE (actor), INSERT (database_user) ON workflow_audit_log TO {role}")
+        migrate(empty_database_url)
+        sql.execute(f"CREATE ROLE anybody_{way[3:]}")
+        for role, refused in {**MAY_NOT, f"anybody_{way[3:]}": [*MAY_NOT["runstudio_reader"], NUMBER]}.items():
+            sql.execute(f"SET ROLE {role}")
+            for statement in MAY.get(role, []):
+                sql.execute(statement)
+            for statement in refused:
+                with pytest.raises(errors.InsufficientPrivilege):
+                    sql.execute(statement)
+            sql.execute("RESET ROLE")
+        sql.execute(f"DROP ROLE anybody_{way[3:]}")
+
+
 def test_no_view_shows_a_body(database_url: str) -> None:
     with _connect(database_url) as sql:
         bodies = sql.execute(
@@ -87,6 +117,20 @@ def test_an_audit_entry_is_witnessed_by_the_database_and_stays(database_url: str
         for statement in (CHANGE_AUDIT, FORGET_AUDIT, EMPTY_AUDIT):
             with pytest.raises(errors.InsufficientPrivilege, match="append-only"):
                 sql.execute(statement)
+
+
+def test_a_login_with_functions_of_its_own_does_not_choose_what_the_witness_says(database_url: str) -> None:
+    """A producer that has a schema in the same database, where ``host`` and ``inet_client_addr`` are what it likes."""
+    with _connect(database_url) as sql:
+        sql.execute("CREATE SCHEMA theirs; GRANT ALL ON SCHEMA theirs TO runstudio_service")
+        sql.execute("SET ROLE runstudio_service")
+        sql.execute("CREATE FUNCTION theirs.host(inet) RETURNS text LANGUAGE sql AS $$ SELECT 'elsewhere' $$")
+        sql.execute(
+            "CREATE FUNCTION theirs.inet_client_addr() RETURNS inet LANGUAGE sql AS $$ SELECT '6.6.6.6'::inet $$"
+        )
+        sql.execute("SET search_path = theirs, pg_catalog, public")
+        sql.execute(AUDIT)
+        assert sql.execute("SELECT DISTINCT database_client FROM workflow_audit_log").fetchall() == [(None,)]
 
 
 def test_every_table_of_a_tenant_is_bound(database_url: str) -> None:

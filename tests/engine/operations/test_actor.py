@@ -25,13 +25,14 @@ SUDO = {"SUDO_USER": ME, "SUDO_UID": str(os.getuid()), "SSH_CONNECTION": "203.0.
 
 @pytest.fixture
 def parents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Makes up what stands above this process: names and effective users, the nearest first."""
+    """Makes up what stands above this process: names and users, the nearest first. A sudo is started by this account."""
 
     def make(*above: tuple[str, int]) -> None:
         pids = [os.getppid(), *range(100_001, 100_000 + len(above)), 1]
         for (name, user), pid, parent in zip(above, pids, pids[1:], strict=False):
             (tmp_path / str(pid)).mkdir()
-            text = f"Name:\t{name}\nPPid:\t{parent}\nUid:\t1000\t{user}\t{user}\t{user}\n"
+            real = os.getuid() if name == "sudo" else user
+            text = f"Name:\t{name}\nPPid:\t{parent}\nUid:\t{real}\t{user}\t{user}\t{user}\n"
             (tmp_path / str(pid) / "status").write_text(text)
         monkeypatch.setattr(acting, "_PROCESSES", tmp_path)
 
@@ -42,24 +43,53 @@ def test_the_actor_is_the_account_and_the_address_of_the_ssh_client() -> None:
     here = Actor.of_this_process("cli", {"USER": "root-of-all", "SSH_CONNECTION": "203.0.113.9 50000 10.0.0.1 22"})
     assert here == Actor(ME, "203.0.113.9", "cli", "account")
     assert Actor.of_this_process("ui", {}).address is None
+    scoped = {"SSH_CONNECTION": "fe80::1%eth0 50000 fe80::2 22"}
+    assert Actor.of_this_process("ui", scoped).address == "fe80::1%eth0"
+    for set_by_hand in (
+        "worker",
+        "the reconciler 1 2 3",
+        "UNKNOWN 65535 UNKNOWN 65535",
+        "\udcff 1 2 3",
+        "x" * 9_999,
+        " ",
+    ):
+        assert Actor.of_this_process("ui", {"SSH_CONNECTION": set_by_hand}).address is None
 
 
-def test_who_called_sudo_acts_where_sudo_runs_the_process(parents: Any) -> None:
-    parents(("sh", 1000), ("sudo", 0), ("sshd", 0))
+UID = os.getuid()
+ELSE = UID + 4_242
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        [("sh", ELSE), ("sudo", 0), ("sshd", UID), ("sshd", 0)],
+        # It watches the terminal in a process of its own.
+        [("sudo", 0), ("sudo", 0), ("bash", UID)],
+        # This account became another one, and that one this one again: the nearest counts.
+        [("sudo", 0), ("bash", UID), ("sudo", 0), ("bash", ELSE)],
+    ],
+)
+def test_who_called_sudo_acts_where_sudo_runs_the_process(parents: Any, above: list[tuple[str, int]]) -> None:
+    parents(*above)
     assert Actor.of_this_process("ui", SUDO) == Actor(ME, "203.0.113.9", "ui", "sudo")
 
 
 @pytest.mark.parametrize(
     ("above", "claimed"),
     [
-        ([("bash", 1000), ("sshd", 0)], {}),
+        ([("bash", UID), ("sshd", 0)], {}),
         # Called sudo, but it does not run as root.
-        ([("sudo", 1000), ("sshd", 0)], {}),
+        ([("sudo", ELSE), ("sshd", UID)], {}),
         # Set by hand: the number is another account's, or none.
-        ([("sudo", 0)], {"SUDO_USER": "carol-who-is-nobody"}),
-        ([("sudo", 0)], {"SUDO_UID": "99999999999999999999"}),
-        ([("sudo", 0)], {"SUDO_UID": "-1"}),
-        ([("sudo", 0)], {"SUDO_UID": ""}),
+        ([("sudo", 0), ("bash", UID)], {"SUDO_USER": "carol-who-is-nobody"}),
+        ([("sudo", 0), ("bash", UID)], {"SUDO_UID": "99999999999999999999"}),
+        ([("sudo", 0), ("bash", UID)], {"SUDO_UID": "-1"}),
+        ([("sudo", 0), ("bash", UID)], {"SUDO_UID": ""}),
+        # Set by hand in a shell below a sudo that somebody else has called.
+        ([("bash", ELSE), ("sudo", 0), ("bash", ELSE), ("sshd", UID)], {}),
+        ([("bash", ELSE), ("sudo", 0), ("sudo", 0), ("bash", ELSE)], {}),
+        ([("bash", ELSE), ("sudo", 0)], {}),
         ([], {}),
     ],
 )

@@ -1,11 +1,21 @@
-"""``doctor`` says what is wrong: a failed schedule, dead deliveries, a Postgres that takes no writes."""
+"""``doctor`` says what is wrong: a failed schedule, dead deliveries, a Postgres that takes no writes, a certificate."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from engine.operations.attention import attention
 from engine.operations.context import OperationContext
 from engine.operations.health import system_health
+from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.records import AttentionKind, HealthPart
+from engine.settings import Settings
+from engine.store.database.transactions import Store
+from engine.temporal.connection import TemporalConnection
+from engine.temporal.installation import same_installation
 from tests.engine.operations.conftest import Execute, add_version
 
 
@@ -46,3 +56,19 @@ async def test_f34_a_postgres_that_takes_no_writes_is_not_ok(context: OperationC
         "degraded",
         "it answers, but takes no writes: nothing is started, and no run goes on",
     )
+
+
+async def test_a_certificate_without_its_key_leaves_launches_pending_and_doctor_says_so(
+    context: OperationContext, store: Store, temporal_address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    await add_version(store)
+    (tmp_path / "temporal.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    monkeypatch.setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", str(tmp_path / "temporal.pem"))
+    given = Settings.load(temporal_address=temporal_address)
+    broken = replace(context, temporal=TemporalConnection.from_settings(given, same_installation(store)))
+    launched = await launch_published_run(broken, LaunchRequest("orders"))
+    assert launched.pending
+    assert "private key" in launched.message
+    temporal = await part(broken, "temporal")
+    assert temporal.state == "down"
+    assert "private key" in temporal.detail

@@ -78,13 +78,17 @@ async def test_without_level_or_reason_nothing_is_shown(
     async with as_user(Level.OPERATE) as operator:
         with pytest.raises(Forbidden, match="LEVEL_TOO_LOW"):
             await reveal(operator, Revealable.PAYLOAD, RUN, "a customer asked")
-    for reason in ("", "  x ", "y" * 1001):
+    nothing_to_see = ("\u200b" * 9, "a\u200b\u2060\ufeff", "\u2800" * 9, "\u3164 \u3164 \u3164", "\x01\x02\x03\x04")
+    for reason in ("", "  x ", "y" * 1001, *nothing_to_see):
         with pytest.raises(Invalid, match="REASON_TOO"):
             await reveal(context, Revealable.PAYLOAD, RUN, reason)
     async with as_user(Level.ADMIN, tenant="00000000-0000-0000-0000-0000000000ff") as elsewhere:
         for kind, target, _ in CASES.values():
             with pytest.raises(NotFound, match="DOCUMENT_NOT_FOUND"):
                 await reveal(elsewhere, kind, target, "a customer asked")
+    for reason in ("हाँ", "고객 요청", "a\u200db\u200dc"):
+        with pytest.raises(NotFound, match="DOCUMENT_NOT_FOUND"):
+            await reveal(context, Revealable.PAYLOAD, new_id(), reason)
     for target in ("no id", "", "\0", new_id()):
         for kind in Revealable:
             with pytest.raises(NotFound, match="DOCUMENT_NOT_FOUND"):

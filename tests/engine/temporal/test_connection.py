@@ -83,6 +83,12 @@ async def test_a_configuration_that_cannot_work_is_no_outage() -> None:
         await TemporalConnection.from_settings(Settings.load()).client()
 
 
+@pytest.mark.parametrize("address", ["a b:7233", "127.0.0.1:99999", "[::1:7233"])
+async def test_an_address_that_is_none_is_told_as_the_other_variables_are(address: str) -> None:
+    with pytest.raises(Invalid, match="TEMPORAL_CONFIG_INVALID"):
+        await TemporalConnection.from_settings(Settings.load(temporal_address=address)).client()
+
+
 async def test_an_unknown_namespace_is_not_an_unknown_run(temporal_address: str) -> None:
     elsewhere = await Client.connect(temporal_address, namespace="nowhere")
     with pytest.raises(RPCError) as caught:

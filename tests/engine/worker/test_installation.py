@@ -31,6 +31,11 @@ Everything = Callable[[], Awaitable[dict[str, Any]]]
 @pytest.fixture
 def everything(query: Query) -> Everything:
     """All rows of all tables."""
+    return everything_of(query)
+
+
+def everything_of(query: Query) -> Everything:
+    """All rows of all tables of the database that is asked."""
 
     async def read() -> dict[str, Any]:
         tables = await query("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")

@@ -14,6 +14,7 @@ from temporalio.worker import SlotPermit
 
 from engine.interpreter.machine import Machine
 from engine.worker import replays, temporal_worker
+from engine.worker.forgetting import RunsInMemory
 from engine.worker.replays import WatchedRunner, WorkflowTaskSlots
 from tests.engine.workflow.conftest import idle_bench
 from tests.engine.workflow.harness import Bench
@@ -163,7 +164,7 @@ async def test_after_a_restart_two_runs_are_replayed_at_once_and_all_of_them_go_
 def test_the_runner_is_watched_whatever_it_is() -> None:
     prepared: list[Any] = []
     runner = SimpleNamespace(prepare_workflow=prepared.append, set_worker_level_failure_exception_types=prepared.append)
-    watched = WatchedRunner(runner, lambda: None)  # type: ignore[arg-type] # what it calls
+    watched = WatchedRunner(runner, lambda: None, RunsInMemory())  # type: ignore[arg-type] # what it calls
     watched.prepare_workflow("w")
     watched.set_worker_level_failure_exception_types(["t"])
     assert prepared == ["w", ["t"]]

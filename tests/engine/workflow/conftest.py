@@ -31,6 +31,11 @@ async def idle_bench(store: Store, temporal: Client) -> AsyncIterator[Bench]:
     """A world without a worker."""
     bench = Bench(store, temporal)
     yield bench
+    lost = await bench.rows(
+        "SELECT run_id, lost_records::text FROM workflow_runs WHERE lost_records IS NOT NULL"
+        " AND to_regclass('kept_workflow_runs') IS NULL"
+    )
+    assert lost == [], "no database was restored"
     # The server is shared: a worker of another test must not find this test's runs on the queue.
     for row in await bench.rows("SELECT run_id FROM workflow_runs"):
         with suppress(RPCError):

@@ -25,6 +25,7 @@ from engine.settings import DEFAULT_TENANT
 from engine.store.database.transactions import Store
 from engine.temporal.connection import TemporalConnection
 from engine.temporal.data_converter import data_converter
+from engine.worker.forgetting import RunsInMemory
 from engine.worker.temporal_worker import build_worker
 from tests.engine.operations.conftest import add_version
 from tests.engine.workflow.actions import Counts, registry_of
@@ -74,9 +75,12 @@ class Bench:
         )
 
     @asynccontextmanager
-    async def worker(self) -> AsyncIterator[Worker]:
+    async def worker(self, in_memory: RunsInMemory | None = None) -> AsyncIterator[Worker]:
         """A sandboxed worker, for as long as the block lasts."""
-        async with build_worker(self.client, self.dependencies, sandboxed=True, identity=self.identity) as worker:
+        worker = build_worker(
+            self.client, self.dependencies, sandboxed=True, identity=self.identity, in_memory=in_memory
+        )
+        async with worker:
             yield worker
 
     async def publish(self, steps: Steps, workflow_id: str = "wf.main", *, payload_schema: Any = None) -> int:

@@ -11,9 +11,11 @@ from engine.operations.attention import attention
 from engine.operations.diagnosis.diagnose import diagnose_run
 from engine.operations.health import system_health
 from engine.operations.reconcile import executions, positions
-from engine.operations.reconcile.reconcile import close_stranded
+from engine.operations.reconcile.lost_records import close_what_lost_records_left
+from engine.operations.reconcile.reconcile import close_leftovers, close_stranded
 from engine.operations.tasks.tasks import complete_task
 from engine.records import AttentionKind
+from engine.store.runs.reconciling import Leftovers
 from engine.worker import reconcile
 from engine.worker.parts import PartReport
 from engine.worker.reconcile import Reconciler
@@ -178,6 +180,7 @@ async def test_f41_a_task_that_was_done_after_the_moment_is_open_no_longer(bench
     await put_back(bench)
     await reconciling.look()
     assert (await reconciling.look()).mended == 1
+    assert await close_leftovers(reconciling.context) == Leftovers(waits=0, tasks=1)
     assert await bench.rows("SELECT status FROM workflow_human_tasks") == [{"status": "canceled"}]
 
 
@@ -188,8 +191,64 @@ async def test_f41_a_wait_that_ends_before_anybody_has_looked(idle_bench: Bench)
     async with bench.worker():
         assert (await run.ended())["status"] == "SUCCEEDED"
     ended = {wait["step_path"]: wait["status"] for wait in await run.waits()}
-    assert ended["root.steps[2]"] == "RESOLVED"
+    assert ended == {"root.steps[0]": "WAITING", "root.steps[2]": "RESOLVED"}
     assert bench.counts.ran["after"] == 1
+    reconciling = Reconciling(bench)
+    assert await close_what_lost_records_left(reconciling.context) == 1
+    assert {wait["step_path"]: wait["status"] for wait in await run.waits()}["root.steps[0]"] == "CANCELED"
+    [lost] = [step for step in await run.steps() if step["definition_step_id"] == "a"]
+    assert (lost["status"], lost["error_json"]["code"]) == ("CANCELED", "STORES_DISAGREE")
+    [told] = await reconciling.told()
+    assert told["run_id"] == run.id
+    assert "it went on. Records 3 to 8 are lost as far as they are not shown" in told["reason"]
+    assert "What they had left open was closed: 2 rows." in told["reason"]
+    assert await close_what_lost_records_left(reconciling.context) == 0
+
+
+async def test_f41_an_event_gets_a_number_that_the_run_has_looked_up_to_before(idle_bench: Bench) -> None:
+    bench, waiting_again = idle_bench, wait_event("d", "B")
+    async with bench.worker():
+        await bench.publish([wait_event("a", "A"), wait_event("b", "B"), wait_time("t", 1_000), waiting_again])
+        run = await bench.start()
+        await run.waiting("event")
+        await run.at_rest()
+        reconciling = Reconciling(bench)
+        await reconciling.submit("OTHER")
+        await keep(bench)
+        await reconciling.submit("B", {"which": "first"})
+        await reconciling.submit("A")
+
+        async def taken() -> bool:
+            return bool((await run.row())["waiting_on"] == "time")
+
+        await bench.until(taken)
+        await run.at_rest()
+        await put_back(bench)
+    await reconciling.submit("B", {"which": "second"})
+    async with bench.worker():
+        row = await run.ended()
+    assert (row["status"], row["output_json"]["event"]) == ("SUCCEEDED", {"which": "second"})
+
+
+async def test_f41_a_run_that_goes_on_from_an_attempt_that_is_open_in_its_rows(bench: Bench) -> None:
+    await bench.publish([call("g", "test.gated", label="g"), wait_event("b", "B"), quick("after")])
+    run = await bench.start()
+    await asyncio.wait_for(bench.counts.begun("g").wait(), PATIENCE_SECONDS)
+    await keep(bench)
+    bench.counts.gate("g").set()
+    await run.waiting("event")
+    await run.at_rest()
+    await put_back(bench)
+    await run.send_event("B")
+    row = await run.ended()
+    assert row["status"] == "SUCCEEDED"
+    left = [attempt["status"] for attempt in await run.tries()]
+    assert left == ["STARTED", "SUCCEEDED"]
+    await close_what_lost_records_left(Reconciling(bench).context)
+    assert [attempt["status"] for attempt in await run.tries()] == ["ABANDONED", "SUCCEEDED"]
+    assert [(step["definition_step_id"], step["status"]) for step in await run.steps()] == [
+        ("g", "CANCELED"), ("b", "SUCCEEDED"), ("after", "SUCCEEDED"),
+    ]  # fmt: skip
 
 
 async def test_f41_an_action_that_was_under_way_keeps_its_outcome(bench: Bench) -> None:

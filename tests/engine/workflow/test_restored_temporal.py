@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,15 +11,19 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from engine.devstack.temporal_server import TemporalServer
 from engine.operations.events.deliveries import make_due_deliveries
 from engine.operations.reconcile import executions, positions
+from engine.operations.reconcile.asking import last_event
 from engine.operations.reconcile.reconcile import close_stranded, send_unheard_again
 from engine.operations.runs.cancel import cancel_run
 from engine.operations.tasks.task_answers import tell_due
 from engine.operations.tasks.tasks import complete_task
 from engine.store.database.transactions import Store
+from engine.worker import forgetting
+from engine.worker.forgetting import RunsInMemory, forget_after_outages
 from tests.engine.operations.conftest import age
 from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.restored import Reconciling
@@ -43,7 +48,15 @@ class Restorable:
 
     def put_back(self) -> None:
         """Restore its data."""
+        self.stop()
+        self.start_restored()
+
+    def stop(self) -> None:
+        """It answers no more."""
         self._server.stop()
+
+    def start_restored(self) -> None:
+        """Restore its data while it is down, and start it."""
         for file in self._files():
             file.unlink()
         for file in self._kept.iterdir():
@@ -206,3 +219,46 @@ async def waits_at(run: Run, step_id: str) -> bool:
     told = await run.handle.query("workflowRuntimeV2CurrentStep")
     steps = {step["step_path"]: step["definition_step_id"] for step in await run.steps()}
     return steps.get(told["currentStepPath"]) == step_id
+
+
+async def test_f41_a_worker_that_lives_on_forgets_what_temporal_has_forgotten(
+    store: Store, restorable: Restorable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has in memory is further than the history that was restored: it would answer the server's tasks with nothing."""
+    monkeypatch.setattr(forgetting, "CHECK_SECONDS", 0.05)
+    bench = Bench(store, await restorable.client())
+    async with working(bench, restorable):
+        run = await waiting(bench, wait_event("a", "A"), quick("between"), wait_event("b", "B"), quick("after"))
+    restorable.keep()
+    bench.client, in_memory = await restorable.client(), RunsInMemory()
+    reconciling = Reconciling(bench)
+    async with bench.worker(in_memory) as worker:
+        watching = asyncio.create_task(forget_after_outages(bench.client, worker, in_memory))
+        await reconciling.submit("A")
+        await at(run, "b")
+        await run.at_rest()
+        assert len(in_memory.resting) == 1
+        restorable.stop()
+
+        async def forgotten() -> bool:
+            return not in_memory.resting
+
+        await bench.until(forgotten)
+        restorable.start_restored()
+
+        async def answers() -> bool:
+            try:
+                return await last_event(bench.client, run.id) is not None
+            except RPCError:
+                return False
+
+        await bench.until(answers)
+        await reconciling.submit("B")
+
+        async def told_again() -> bool:
+            return (await reconciling.look()).mended > 0
+
+        await bench.until(told_again)
+        assert (await run.ended())["status"] == "SUCCEEDED"
+        watching.cancel()
+    assert (bench.counts.ran["between"], bench.counts.ran["after"]) == (1, 1)

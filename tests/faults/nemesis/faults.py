@@ -104,13 +104,12 @@ async def kill_temporal_for_long(target: Target, _fault: Fault) -> None:
 
 async def to_an_earlier_postgres(target: Target, fault: Fault) -> None:
     """Restored from a copy that was made so many seconds before."""
-    target.journal.restored = True
+    target.journal.rows_lost = True
     await restore_postgres(target.installation, fault.seconds)
 
 
 async def to_an_earlier_temporal(target: Target, fault: Fault) -> None:
     """The same of Temporal."""
-    target.journal.restored = True
     await restore_temporal(target.installation, fault.seconds)
 
 

@@ -42,8 +42,8 @@ class Journal:
     """Ids of tasks whose answer was accepted."""
     found: list[Violation] = field(default_factory=list)
     """What was seen at once."""
-    restored: bool = False
-    """Whether a store is an earlier one than it was: then what was accepted since is not to be found."""
+    rows_lost: bool = False
+    """Whether Postgres is an earlier one than it was: then what was accepted since is not to be found."""
     began: float = field(default_factory=time.monotonic)
 
     def note(self, word: str, about: str = "") -> None:

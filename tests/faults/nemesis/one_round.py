@@ -19,7 +19,7 @@ from tests.faults.nemesis.invariants import violations
 from tests.faults.nemesis.journal import Journal, Violation
 from tests.faults.nemesis.operations import Operators
 from tests.faults.nemesis.plan import Fault, Plan
-from tests.faults.nemesis.restores import every_open_execution_has_an_open_row
+from tests.faults.nemesis.restores import all_is_brought_together
 from tests.faults.nemesis.settling import Settling
 from tests.faults.nemesis.workforce import Workforce
 
@@ -84,7 +84,7 @@ class Round:
             chance = Random(f"{self._plan.seed} settling")
             await Settling(self._installation, self._operators, self.journal, chance).end_everything()
             if self.journal.counts["restore_postgres"] or self.journal.counts["restore_temporal"]:
-                await every_open_execution_has_an_open_row(self._installation)
+                await all_is_brought_together(self._installation)
             self.journal.tell("everything has ended")
             evidence = await gather(self._installation, self.journal)
         found = [*self.journal.found, *violations(evidence)]

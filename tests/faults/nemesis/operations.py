@@ -200,7 +200,7 @@ class Operators:
             self.journal.found.append(Violation("answers", f"{word} {about} was not answered in {ACCEPTED_SECONDS} s"))
         except NotFound as unknown:
             # After a restore there may be no such run or task any more.
-            if not self.journal.restored:
+            if not self.journal.rows_lost:
                 self.journal.found.append(Violation("answers", f"{word} {about}: {unknown}"))
         except Exception as error:  # noqa: BLE001 - a program is told of everything in the engine's own words
             self.journal.found.append(Violation("answers", f"{word} {about}: {type(error).__name__}: {error}"[:2000]))

@@ -83,7 +83,7 @@ SERVER_FAULTS = ("kill_backends", "stall_postgres", "read_only", "kill_temporal"
 LASTING_OUTAGE = "kill_temporal_for_long"
 """Longer than anything that is tried a limited number of times; in every second round of the long form."""
 RESTORES = ("restore_postgres", "restore_temporal")
-"""Only where they are asked for by name."""
+"""Each in every third round of the long form."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pytest
 from engine.contract import QUERY_CURRENT_WAIT, WORKFLOW_TYPE, workflow_id_for
 from engine.ids import new_id
 from engine.operations.actor import Actor
+from engine.store.tenant.disagreements import DISAGREED, STORES
 from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.steps import ask, call, wait_event, when
 from tests.faults.installation import Installation
@@ -134,6 +135,10 @@ PLANTS = [
     rows("launches", "a launch that was left", f"UPDATE workflow_runs SET launch_state = 'pending' WHERE {OF_ORDER}"),
     promise("audited", "a cancel without an entry", lambda journal: journal.canceled.add("no run")),
     promise("audited", "a pause without an entry", lambda journal: journal.paused.update(["wf.main"])),
+    rows("in_agreement", "a disagreement that was told of",
+         "INSERT INTO workflow_audit_log (audit_id, tenant, actor, operation, target_kind, target_id, run_id)"
+         " SELECT gen_random_uuid(), tenant, 'reconciler',"
+         f" '{DISAGREED}', '{STORES}', run_id::text, run_id FROM workflow_runs WHERE {OF_ORDER}"),
     rows("ended", "a wait that was left", f"UPDATE workflow_run_waits SET status = 'WAITING' WHERE {OF_ORDER}"),
     rows("executions", "another end", f"UPDATE workflow_runs SET status = 'FAILED' WHERE {OF_ORDER}"),
     rows("ended", "a run that was left", f"UPDATE workflow_runs SET status = 'RUNNING' WHERE {OF_ORDER}"),

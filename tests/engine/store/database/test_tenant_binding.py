@@ -12,13 +12,15 @@ from sqlalchemy import delete, func, insert, make_url, select, text, update
 from engine.errors import Unavailable
 from engine.ids import new_id
 from engine.settings import DEFAULT_TENANT
+from engine.store.database import proving
 from engine.store.database.engine import create_store_engine
 from engine.store.database.question import ask, question
 from engine.store.database.reader import open_reader
-from engine.store.database.transactions import Store, writing
+from engine.store.database.transactions import Store, writing, writing_at_once
 from engine.store.tables import workflow_runs
 from tests.engine.store.tenants import OF_TENANTS, OTHER, fill, row_of
 from tests.engine.store.wire import RoundTrips
+from tests.pooler import Pooled
 
 WRITE_ONCE = ("workflow_audit_log", "workflow_run_snapshots")
 
@@ -106,7 +108,11 @@ async def test_naming_the_tenant_costs_no_round_trip(
     assert counted == [3, 3]
 
 
-async def test_a_connection_that_was_lost_is_told_as_ever(both: Store, bound: Store) -> None:
+async def test_a_connection_that_was_lost_is_told_as_ever(
+    both: Store, bound: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In the moment between the look at it and the transaction.
+    monkeypatch.setattr(proving, "is_stale", lambda _driver: False)
     async with writing(bound) as connection:
         pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
     async with both.begin() as connection:
@@ -116,3 +122,31 @@ async def test_a_connection_that_was_lost_is_told_as_ever(both: Store, bound: St
             await connection.execute(text("SELECT 1"))
     async with writing(bound) as connection:
         assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+
+
+@pytest.mark.parametrize("way", ["direct", "pooled"])
+async def test_a_worker_serves_all_tenants_whatever_its_login_is_set_to(
+    both: Store, database_url: str, pooled: Pooled, way: str
+) -> None:
+    """As behind a pooler, where somebody's SET stays in the session that a worker gets next."""
+    login = f"login_{new_id().replace('-', '')}"
+    async with both.begin() as connection:
+        await connection.execute(text(f"CREATE ROLE {login} LOGIN IN ROLE runstudio_service"))
+        await connection.execute(text(f"ALTER ROLE {login} SET runstudio.tenant = '{OTHER}'"))
+    url = make_url(database_url).set(username=login).render_as_string(False)
+    worker = create_store_engine(pooled(url) if way == "pooled" else url)
+    tenants = select(workflow_runs.c.tenant).order_by(workflow_runs.c.tenant)
+    async with writing(worker) as connection:
+        assert list((await connection.execute(tenants)).scalars()) == [DEFAULT_TENANT, OTHER]
+    if way == "direct":
+        async with writing_at_once(worker) as connection:
+            assert list((await connection.execute(tenants)).scalars()) == [DEFAULT_TENANT, OTHER]
+    await worker.dispose()
+    # A process of one tenant reaches that one, over a pooler too.
+    process = create_store_engine(pooled(url) if way == "pooled" else url, tenant=DEFAULT_TENANT)
+    async with writing(process) as connection:
+        assert list((await connection.execute(tenants)).scalars()) == [DEFAULT_TENANT]
+    await process.dispose()
+    if way == "direct":
+        async with both.begin() as connection:
+            await connection.execute(text(f"DROP ROLE {login}"))
