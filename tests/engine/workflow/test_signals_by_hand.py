@@ -83,3 +83,12 @@ async def test_an_event_whose_id_no_row_can_hold_is_taken_without_it(bench: Benc
     assert (row["status"], row["output_json"]["q"]) == ("SUCCEEDED", {"value": 1})
     [wait] = await run.waits()
     assert (wait["status"], wait["matched_event_id"]) == ("RESOLVED", None)
+
+
+async def test_a_reason_of_a_cancel_is_cut(bench: Bench) -> None:
+    await bench.publish([wait_event("w", "GO")])
+    run = await bench.start()
+    await run.waiting("event")
+    await run.handle.cancel(reason="\U0001f600" * 200_000)
+    row = await run.ended()
+    assert (row["status"], row["error_json"]["message"]) == ("CANCELED", "\U0001f600" * 1000)
