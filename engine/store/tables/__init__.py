@@ -31,7 +31,7 @@ from engine.store.tables.events import (
     workflow_event_deliveries,
     workflow_runtime_events,
 )
-from engine.store.tables.installation import workflow_installation, workflow_leases
+from engine.store.tables.installation import workflow_installation, workflow_leases, workflow_places
 from engine.store.tables.jobs import workflow_job_files, workflow_job_items, workflow_jobs
 from engine.store.tables.keeping import workflow_retention
 from engine.store.tables.members import workflow_members
@@ -87,6 +87,7 @@ __all__ = [
     "workflow_members",
     "workflow_payload_schemas",
     "workflow_payloads",
+    "workflow_places",
     "workflow_retention",
     "workflow_run_logs",
     "workflow_run_snapshots",

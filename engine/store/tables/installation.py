@@ -1,4 +1,4 @@
-"""What belongs to the installation and to no tenant: leases, among them where the database is, and which Temporal it is."""
+"""What belongs to the installation and to no tenant: leases, which Temporal it is, and where the database is."""
 
 from __future__ import annotations
 
@@ -32,4 +32,16 @@ workflow_installation = Table(
     text_column("recorded_by", nullable=False),
     PrimaryKeyConstraint("single", name="workflow_installation_pkey"),
     CheckConstraint(text("single"), name="workflow_installation_single_check"),
+)
+
+workflow_places = Table(
+    "workflow_places",
+    metadata,
+    text_column(
+        "place", nullable=False, doc="Server and database at which it was taken into use; a copy is somewhere else."
+    ),
+    id_column("mark", nullable=False, doc="What the executions carry that were started from there."),
+    time_column("recorded_at", defaults_to_now=True),
+    text_column("recorded_by", nullable=False),
+    PrimaryKeyConstraint("place", name="workflow_places_pkey"),
 )

@@ -1,7 +1,7 @@
 """Where the database is: on which server, and by what name. A copy has everything of the original but this.
 
-Each place at which it was taken into use has a row in ``workflow_leases``: where else it is found, nobody has said that it is
-the one that Temporal executes. The row's token marks the executions that were started from there, by which they are told from
+Each place at which it was taken into use has a row in ``workflow_places``: where else it is found, nobody has said that it is
+the one that Temporal executes. The row's mark is on the executions that were started from there, by which they are told from
 those of another database that speaks to the same Temporal.
 """
 
@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from engine.ids import new_id
 from engine.store.database.transactions import Connection, Store, writing_at_once
-from engine.store.tables import workflow_leases as leases
+from engine.store.tables import workflow_places as places
 
-_PREFIX: Final = "place: "
 UNTOLD: Final = "that does not tell its identity"
 _HERE: Final = text(
     "SELECT current_database() AS database, has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS tells"
@@ -43,16 +42,13 @@ async def load_places(connection: Connection) -> Places:
     """As the server tells it; one that does not tell its identity, as a managed one may, leaves the database's name alone."""
     row = (await connection.execute(_HERE)).one()
     server = (await connection.execute(_SERVER)).scalar_one() if row.tells else UNTOLD
-    known = select(leases.c.name).where(leases.c.name.startswith(_PREFIX)).order_by(leases.c.first_at, leases.c.name)
-    names = (await connection.execute(known)).scalars()
-    return Places(f"database {row.database} of server {server}", tuple(name.removeprefix(_PREFIX) for name in names))
+    known = (await connection.execute(select(places.c.place).order_by(places.c.recorded_at, places.c.place))).scalars()
+    return Places(f"database {row.database} of server {server}", tuple(known))
 
 
 async def remember_place(connection: Connection, here: str, by: str) -> None:
     """Take the database into use where it is. Harmless to repeat."""
-    row = insert(leases).values(
-        name=_PREFIX + here, holder=by, token=new_id(), expires_at=func.now(), done_at=func.now(), done_by=by
-    )
+    row = insert(places).values(place=here, mark=new_id(), recorded_by=by)
     await connection.execute(row.on_conflict_do_nothing())
 
 
@@ -61,9 +57,8 @@ async def place_mark(store: Store) -> str | None:
     engine = store.sync_engine
     if engine not in _MARKS:
         async with writing_at_once(store) as connection:
-            mark = (
-                await connection.execute(_OF_PLACES.order_by(leases.c.first_at.desc()).limit(1))
-            ).scalar_one_or_none()
+            newest = select(places.c.mark).order_by(places.c.recorded_at.desc()).limit(1)
+            mark = (await connection.execute(newest)).scalar_one_or_none()
         if mark is None:
             return None
         _MARKS[engine] = str(mark)
@@ -74,8 +69,7 @@ async def is_of_another_database(connection: Connection, mark: str | None) -> bo
     """Whether an execution with that mark was started from a database that this one never was; False where it has none."""
     if mark is None:
         return False
-    return mark not in {str(known) for known in (await connection.execute(_OF_PLACES)).scalars()}
+    return mark not in {str(known) for known in (await connection.execute(select(places.c.mark))).scalars()}
 
 
-_OF_PLACES: Final = select(leases.c.token).where(leases.c.name.startswith(_PREFIX))
 _MARKS: Final[WeakKeyDictionary[Any, str]] = WeakKeyDictionary()

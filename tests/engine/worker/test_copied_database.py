@@ -106,7 +106,7 @@ async def test_a_server_that_does_not_tell_its_identity_is_known_by_the_database
         await connection.execute(text("CREATE ROLE untold"))
     try:
         async with store.begin() as connection:
-            await connection.execute(text("GRANT SELECT ON workflow_leases TO untold"))
+            await connection.execute(text("GRANT SELECT ON workflow_places TO untold"))
             await connection.execute(text("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC"))
             await connection.execute(text("SET LOCAL ROLE untold"))
             places = await load_places(connection)
