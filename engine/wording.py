@@ -27,3 +27,14 @@ def sentence(text: str) -> str:
 def sentences(*parts: str) -> str:
     """Texts as sentences, one after the other; empty ones are left out."""
     return " ".join(made for part in parts if (made := sentence(part)))
+
+
+def span(seconds: float) -> str:
+    """A duration as people say it: ``45 s``, ``2 min 5 s``, ``3 h 20 min``, ``4 d 2 h``."""
+    whole = max(0, int(seconds))
+    units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+    for index, (size, name) in enumerate(units):
+        if whole >= size:
+            rest = whole % size // units[index + 1][0] if index + 1 < len(units) else 0
+            return f"{whole // size} {name}" + (f" {rest} {units[index + 1][1]}" if rest else "")
+    return "0 s"

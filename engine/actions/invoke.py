@@ -17,7 +17,7 @@ from engine.actions.context import ActionContext
 from engine.actions.declaration import RegisteredAction
 from engine.actions.own_time import within_own_time
 from engine.actions.schema import output_json, parse_input
-from engine.actions.secrets import scrub, scrub_failure
+from engine.actions.scrubbing import scrub, scrub_failure, using
 from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, VALIDATION, EngineError, StepFailure, Unavailable
 from engine.store.database.engine import as_unavailable
 from engine.store.database.refusals import NO_TEXT, OUT_OF_RANGE, TOO_LARGE, as_refusal, sqlstate_of
@@ -56,7 +56,8 @@ async def invoke(
         ctx = replace(ctx, heartbeat=_discreet(ctx.heartbeat, secrets))
     try:
         parsed = parse_input(registered.label, registered.input_model, raw_input)
-        output = await _run(registered, parsed, ctx)
+        with using(secrets):
+            output = await _run(registered, parsed, ctx)
         output = output_json(registered.label, registered.output_model, output)
     except StepFailure as failure:
         # Without a cause: it may quote a secret, and tracebacks end up in logs.

@@ -55,6 +55,13 @@ def parse_input(label: str, model: type[Model], value: Any) -> Model:
             ACTION, f"The input of {label} is not valid: {_sentence(issues)}", code=INPUT_INVALID,
             details={"issues": issues},
         ) from None  # fmt: skip
+    except RecursionError:
+        raise StepFailure(
+            ACTION,
+            f"The input of {label} is not valid: it is nested too deeply.",
+            code=INPUT_INVALID,
+            details={"issues": []},
+        ) from None
 
 
 def output_json(label: str, model: type[BaseModel], value: Any) -> Any:
@@ -68,14 +75,23 @@ def output_json(label: str, model: type[BaseModel], value: Any) -> Any:
         output = model.model_validate(fields)
         # Written as JSON, pydantic turns some of these numbers to null without a word.
         issues = list(_not_finite(output.model_dump(by_alias=True), ()))[:_ISSUES_SHOWN]
+        written = None if issues else output.model_dump(mode="json", by_alias=True)
     except ValidationError as error:
-        issues = issues_of(error)
+        issues, written = issues_of(error), None
+    except (ValueError, TypeError, RecursionError) as error:
+        # What pydantic says of it may quote the value.
+        issues, written = [_unwritable(error)], None
     if issues:
         raise StepFailure(
             ACTION, f"The output of {label} is not valid: {_sentence(issues)}", code=OUTPUT_INVALID,
             details={"issues": issues},
         )  # fmt: skip
-    return output.model_dump(mode="json", by_alias=True)
+    return written
+
+
+def _unwritable(error: Exception) -> dict[str, str]:
+    message = "it holds something that is no JSON, or is nested too deeply"
+    return {"path": "", "message": message, "kind": type(error).__name__}
 
 
 def _not_finite(value: Any, location: tuple[int | str, ...]) -> Iterator[dict[str, str]]:

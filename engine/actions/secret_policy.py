@@ -110,9 +110,7 @@ def _allows(rule: Rule, name: str, use: SecretUse) -> bool:
 def _is_at(hosts: tuple[str, ...], url: str | None) -> bool:
     try:
         called = httpx.URL(url or "")
+        host, port = canonical_host(called), port_of(called)
     except httpx.InvalidURL:
         return False
-    if not called.host:
-        return False
-    host, port = canonical_host(called), port_of(called)
-    return any(HostRule.parse(entry).allows(host, port) for entry in hosts)
+    return bool(host) and any(HostRule.parse(entry).allows(host, port) for entry in hosts)

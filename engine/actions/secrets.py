@@ -1,14 +1,12 @@
 """Secrets: ``{"$secret": "NAME"}`` in an action's input becomes a value just before the action runs, and nowhere else.
 
-What the action gives back is scrubbed of the values, so that none of them is ever stored.
+What the action gives back is scrubbed of the values (``scrubbing``), so that none of them is ever stored.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import inspect
-import json
 import os
 import re
 import stat
@@ -16,12 +14,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
-from urllib.parse import quote, quote_plus
 
 from engine.actions.secret_policy import SecretPolicy, SecretUse
 from engine.errors import ACTION, Invalid, StepFailure
 from engine.values.json_pointer import names_of, segment
-from engine.values.placeholder import PLACEHOLDER
 
 NAME_PATTERN: Final = re.compile(r"[A-Z][A-Z0-9_]{0,254}")
 VARIABLE_PREFIX: Final = "RUNSTUDIO_SECRET_"
@@ -38,10 +34,6 @@ _UNSTORABLE: Final = re.compile("[\ud800-\udfff]")
 
 SecretReader = Callable[[str, str], Awaitable[str | None]]
 AnyReader = TypeVar("AnyReader", bound=SecretReader)
-
-_SHORTEST_CHANGED: Final = 8
-_SHORTEST_EMBEDDED: Final = 4
-"""A shorter secret is masked only where it stands alone: inside other texts it would be found everywhere by chance."""
 
 
 class SecretProvider(Protocol):
@@ -245,74 +237,3 @@ def secret_paths(value: Any, at: str = "") -> list[str]:
     elif isinstance(value, list):
         children = enumerate(value)
     return [path for key, item in children for path in secret_paths(item, f"{at}/{key}")]
-
-
-def scrub(value: Any, secrets: Sequence[str]) -> Any:
-    """``value`` with every secret replaced by ``[REDACTED]``: as a whole text, inside longer ones, and in object keys.
-
-    The forms in which a value travels inside other texts are found too: JSON-escaped, percent-encoded, base64 whatever stands
-    before it; and, of one with at least ``_SHORTEST_CHANGED`` characters, in capitals, in small letters, backwards, in
-    hexadecimal, and as a list of its pieces. A part of it, or what an action computed of it, is not recognised.
-    """
-    if not secrets:
-        return value
-    forms = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
-    pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
-    return _scrub(value, frozenset(secrets), pattern)
-
-
-def scrub_failure(failure: StepFailure, secrets: Sequence[str]) -> StepFailure:
-    """The same failure with message, code and details scrubbed, and no traceback to the original."""
-    return StepFailure(
-        failure.category,
-        scrub(failure.message, secrets),
-        code=scrub(failure.code, secrets),
-        details=scrub(failure.details, secrets),
-    )
-
-
-def _forms(secret: str) -> set[str]:
-    if len(secret) < _SHORTEST_EMBEDDED:
-        return set()
-    encoded = secret.encode("utf-8", "surrogatepass")
-    once = json.dumps(secret)[1:-1]
-    changed = _changed(secret, encoded) if len(secret) >= _SHORTEST_CHANGED else set()
-    return changed | {
-        secret,
-        once,
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        json.dumps(once)[1:-1],
-        repr(secret)[1:-1],
-        quote(encoded, safe=""),
-        quote(encoded),
-        quote_plus(encoded),
-        base64.b64encode(encoded).decode().rstrip("="),
-        base64.urlsafe_b64encode(encoded).decode().rstrip("="),
-    }
-
-
-def _changed(secret: str, encoded: bytes) -> set[str]:
-    aligned = {
-        spell(b"\0" * before + encoded).decode().rstrip("=")[4:-1]
-        for spell in (base64.b64encode, base64.urlsafe_b64encode)
-        for before in (1, 2)
-    }
-    return {secret.upper(), secret.lower(), secret[::-1], encoded.hex(), encoded.hex().upper(), *aligned}
-
-
-def _scrub(value: Any, whole: frozenset[str], pattern: re.Pattern[str] | None) -> Any:
-    if isinstance(value, str):
-        if value in whole:
-            return PLACEHOLDER
-        return pattern.sub(PLACEHOLDER, value) if pattern else value
-    if isinstance(value, dict):
-        return {_scrub(key, whole, pattern): _scrub(item, whole, pattern) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        if len(value) > 1 and all(isinstance(item, str) for item in value) and _is_split("".join(value), pattern):
-            return [PLACEHOLDER] * len(value)
-        return [_scrub(item, whole, pattern) for item in value]
-    return value
-
-
-def _is_split(joined: str, pattern: re.Pattern[str] | None) -> bool:
-    return pattern is not None and pattern.search(joined) is not None

@@ -8,8 +8,7 @@ from engine.errors import EngineError
 from engine.records import HealthPart, PartState
 from engine.store.database.transactions import Connection, Store, writing
 from engine.store.tenant.duties import DUTIES, Duty, DutyRecord, load_duties
-from engine.values.timestamps import iso_milliseconds
-from engine.wording import sentence
+from engine.wording import sentence, span
 
 OVERDUE_ADVICE: Final = "Read the workers' logs; start a worker where none is alive. It goes on by itself."
 
@@ -30,11 +29,9 @@ def _part(duty: Duty, record: DutyRecord | None) -> HealthPart:
 
 
 def last_done(record: DutyRecord) -> str:
-    """``last done at 2026-11-30T08:00:00.000Z by 17@host``, or since when it is not; and why."""
-    if record.done_at is None:
-        told = f"never done since {iso_milliseconds(record.since)}"
-    else:
-        told = f"last done at {iso_milliseconds(record.done_at)} by {record.done_by}"
+    """``last done 12 s ago by 17@host``, or for how long it is not; and why."""
+    ago = span(record.seconds)
+    told = f"never done for {ago}" if record.done_at is None else f"last done {ago} ago by {record.done_by}"
     return f"{told}: {record.failure}" if record.failure else told
 
 

@@ -92,7 +92,12 @@ def _validator(schema_text: str) -> Validator:
     schema = json.loads(schema_text)
     kind = extend(
         validator_for(schema, default=Draft202012Validator),
-        {"pattern": _check_pattern, "patternProperties": _check_pattern_properties, "multipleOf": _check_multiple_of},
+        {
+            "pattern": _check_pattern,
+            "patternProperties": _check_pattern_properties,
+            "multipleOf": _check_multiple_of,
+            "uniqueItems": _check_unique,
+        },
     )
     # An empty registry: without one, the library would fetch what a reference names.
     made: Validator = kind(schema, registry=Registry())
@@ -122,6 +127,27 @@ def _check_multiple_of(validator: Validator, factor: Json, value: Json, schema: 
 
     if isinstance(value, int | float) and not isinstance(value, bool) and not is_multiple(value, factor):
         yield ValidationError("is no multiple")
+
+
+def _check_unique(validator: Validator, wanted: Json, value: Json, schema: Json) -> Iterator[ValidationError]:
+    """Each item is spelled once: the library compares each with each, which takes hours for a payload of objects."""
+    from jsonschema.exceptions import ValidationError  # noqa: PLC0415 # as above
+
+    if wanted is True and isinstance(value, list) and len(set(map(_spelled, value))) < len(value):
+        yield ValidationError("is not unique")
+
+
+def _spelled(value: Json) -> str:
+    """The same for values that are equal in JSON, where 1 and 1.0 are."""
+    return canonical_json(_with_whole_numbers(value))
+
+
+def _with_whole_numbers(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: _with_whole_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_whole_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _sentence(error: ValidationError) -> str:

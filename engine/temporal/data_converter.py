@@ -15,13 +15,14 @@ from temporalio.converter import (
     BinaryNullPayloadConverter,
     CompositePayloadConverter,
     DataConverter,
+    EncodingPayloadConverter,
     JSONPlainPayloadConverter,
     SerializationContext,
 )
 
 from engine.contract import workflow_id_for
 from engine.store.database.transactions import Store
-from engine.temporal.payload_codec import codec_of
+from engine.temporal.payload_codec import UNREADABLE, ReadableOrSaid, codec_of
 from engine.temporal.payload_keys import keys_of_process
 
 _RUN_PREFIX: Final = workflow_id_for("")
@@ -41,11 +42,28 @@ class OrderedJson(JSONPlainPayloadConverter):
         return json.loads(payload.data)
 
 
+class Unreadable(EncodingPayloadConverter):
+    """What the codec could not read."""
+
+    @property
+    def encoding(self) -> str:
+        """See the class."""
+        return UNREADABLE.decode()
+
+    def to_payload(self, value: Any) -> Payload | None:
+        """Nothing is written so."""
+        return None
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
+        """Raises ``LookupError``, which says why."""
+        raise LookupError(payload.data.decode(errors="replace"))
+
+
 class OrderedJsonPayloads(CompositePayloadConverter):
     """None, and JSON."""
 
     def __init__(self) -> None:
-        super().__init__(BinaryNullPayloadConverter(), OrderedJson())
+        super().__init__(BinaryNullPayloadConverter(), OrderedJson(), Unreadable())
 
 
 class RunDataConverter(DataConverter):
@@ -68,7 +86,7 @@ class RunDataConverter(DataConverter):
         converter = of_runs.get(workflow_id)
         if converter is None:
             run_id = workflow_id.removeprefix(_RUN_PREFIX)
-            codec = codec_of(self.__dict__["_store"], self.__dict__["_keys"], run_id)
+            codec = ReadableOrSaid(codec_of(self.__dict__["_store"], self.__dict__["_keys"], run_id))
             converter = DataConverter(payload_converter_class=OrderedJsonPayloads, payload_codec=codec)
             if len(of_runs) >= _RUNS_KEPT:
                 del of_runs[next(iter(of_runs))]

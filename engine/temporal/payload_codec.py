@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
@@ -20,6 +21,8 @@ from engine.temporal.payload_keys import PayloadKeys
 
 ENCODING: Final = b"json/runstudio-reference"
 ENCRYPTED: Final = b"binary/runstudio-encrypted"
+UNREADABLE: Final = b"text/runstudio-unreadable"
+"""In memory only: why a payload cannot be read, in its place."""
 _PLAIN: Final = b"json/plain"
 
 
@@ -55,11 +58,21 @@ class LargePayloads(PayloadCodec):
         return Payload(metadata={"encoding": ENCODING}, data=json.dumps(reference).encode())
 
     async def _back(self, payload: Payload) -> Payload:
-        reference = json.loads(payload.data)
+        reference = _reference(payload.data)
         # Whoever can write to Temporal could name the payload of another run.
         run_id = self._run_id or reference.get("run")
         body = await read_text(self._store, reference["payload_id"], run_id=run_id, sha256=reference.get("sha256"))
         return Payload(metadata={"encoding": _PLAIN}, data=body.encode())
+
+
+def _reference(data: bytes) -> dict[str, str]:
+    """Raises ``ForgedPayload`` for what we have not written."""
+    try:
+        found = json.loads(data)
+        UUID(found["payload_id"])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise ForgedPayload("A payload is said to be a reference, and is none.") from None
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 class EncryptedPayloads(PayloadCodec):
@@ -92,7 +105,32 @@ class EncryptedPayloads(PayloadCodec):
             raise ForgedPayload(
                 f"A payload of run {run.decode(errors='replace')[:64]} was given to run {self._run_id}."
             )
-        return Payload.FromString(self._keys.decrypt(payload.metadata["key"].decode(), payload.data, run))
+        name = payload.metadata.get("key", b"").decode(errors="replace")
+        return Payload.FromString(self._keys.decrypt(name, payload.data, run))
+
+
+class ReadableOrSaid(PayloadCodec):
+    """What cannot be read for good is left to whoever converts it, who knows what it was for: a signal is dropped then, while a
+    codec that raises stops the whole workflow task, again and again.
+    """
+
+    def __init__(self, inner: PayloadCodec) -> None:
+        self._inner = inner
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """As the inner one."""
+        return await self._inner.encode(payloads)
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """See the class. Raises when Postgres is away."""
+        return [await self._one(payload) for payload in payloads]
+
+    async def _one(self, payload: Payload) -> Payload:
+        try:
+            [read] = await self._inner.decode([payload])
+        except (LookupError, ForgedPayload) as error:
+            return Payload(metadata={"encoding": UNREADABLE}, data=str(error).encode())
+        return read
 
 
 def codec_of(store: Store, keys: PayloadKeys | None, run_id: str | None = None) -> PayloadCodec:

@@ -7,12 +7,14 @@ import binascii
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from engine.errors import Invalid
 from engine.settings import Settings
+from engine.store.trace.payloads import ForgedPayload
 
 VARIABLE: Final = "RUNSTUDIO_PAYLOAD_KEYS"
 KEY_BYTES: Final = 32
@@ -29,7 +31,7 @@ class Cipher(Protocol):
         ...
 
     def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
-        """Raises ``InvalidTag`` for what was not encrypted with this key, nonce and associated data."""
+        """Raises ``ForgedPayload`` for what was not encrypted with this key, nonce and associated data."""
         ...
 
 
@@ -67,7 +69,7 @@ class PayloadKeys:
         return name, nonce + cipher.encrypt(nonce, data, bound_to)
 
     def decrypt(self, name: str, data: bytes, bound_to: bytes) -> bytes:
-        """The inverse. Raises ``LookupError`` for a key that is not in the file, ``InvalidTag`` for what was tampered with."""
+        """The inverse. Raises ``LookupError`` for a key that is not in the file, ``ForgedPayload`` for what was changed."""
         cipher = self._ciphers.get(name)
         if cipher is None:
             raise LookupError(f"The payload was encrypted with the key {name[:64]!r}, which {VARIABLE} does not have.")
@@ -97,12 +99,30 @@ def _key(number: int, line: str) -> tuple[str, Cipher]:
     return name, _cipher(key)
 
 
-def _cipher(key: bytes) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Aes:
+    inner: Cipher
+    refusal: type[Exception]
+    """What the library raises for what was changed."""
+
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
+        return self.inner.encrypt(nonce, data, associated_data)
+
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
+        try:
+            return self.inner.decrypt(nonce, data, associated_data)
+        except (self.refusal, ValueError):
+            # The library refuses what is too short in another way.
+            raise ForgedPayload("A payload was not encrypted with our key for this run, or was changed.") from None
+
+
+def _cipher(key: bytes) -> Cipher:
     try:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 # an extra, for who encrypts
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 # an extra, for who encrypts
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 # as above
     except ImportError:
         raise _refused("the package cryptography is not installed; install runstudio[encryption]") from None
-    return AESGCM(key)
+    return _Aes(AESGCM(key), InvalidTag)
 
 
 def _refused(reason: str) -> Invalid:

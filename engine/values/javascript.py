@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ WHITESPACE: Final = (
 
 _TOKEN = re.compile(r"\$(?:([$&`'])|([0-9]{1,2})|<([^>]*)>)")
 
+_END: Final = object()
 _PLAIN_FROM: Final = -6
 _PLAIN_TO: Final = 21
 """Powers of ten between which JavaScript writes a number without an exponent."""
@@ -63,8 +64,21 @@ def text(value: Any) -> str:
     if isinstance(value, int | float):
         return number_text(value)
     if isinstance(value, list | tuple):
-        return ",".join(map(text, value))
+        return ",".join(_texts(value))
     return "[object Object]"
+
+
+def _texts(value: list[Any] | tuple[Any, ...]) -> Iterator[str]:
+    """What is between the commas: a list in a list is written without brackets. Lists may be nested as deeply as they like."""
+    pending: list[Iterator[Any]] = [iter(value)]
+    while pending:
+        item = next(pending[-1], _END)
+        if item is _END:
+            pending.pop()
+        elif isinstance(item, list | tuple) and item:
+            pending.append(iter(item))
+        else:
+            yield "" if isinstance(item, list | tuple) else text(item)
 
 
 def json_text(value: Any, spacing: int = 0) -> str:

@@ -32,3 +32,14 @@ def surely_above(value: Any, limit: int) -> bool:
     """
     # ``json_size`` counts nine for what can be one digit and a comma, so it is never more than five times too much.
     return json_size(value, 5 * limit) > 5 * limit
+
+
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects are nested in more than so many levels. However deep it is, it takes no stack."""
+    level = [value]
+    for _ in range(levels + 1):
+        containers = [item for item in level if isinstance(item, dict | list)]
+        if not containers:
+            return False
+        level = [inner for item in containers for inner in (item.values() if isinstance(item, dict) else item)]
+    return True

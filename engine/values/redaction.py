@@ -13,11 +13,14 @@ from typing import Any, Final
 
 import re2
 
+from engine.values.card_numbers import is_card_in_pieces, is_card_number
 from engine.values.javascript import number_text
+from engine.values.json_in_text import MAX_INNER_CHARACTERS, json_in
 from engine.values.json_pointer import segment
+from engine.values.name_value_pairs import are_headers, is_header_pair, paired, paired_items
 from engine.values.placeholder import PLACEHOLDER
 from engine.values.secret_names import is_secret_name
-from engine.values.secret_shapes import hide_shapes, is_card_number, may_hold_secret
+from engine.values.secret_shapes import hide_shapes, may_hold_secret
 from engine.values.secret_values import SecretValues
 from engine.values.sensitive_places import sensitive_places
 
@@ -26,11 +29,10 @@ Json = Any
 MAX_PATTERN_CHARACTERS: Final = 200
 MATCHED_KEY_CHARACTERS: Final = 200
 """How much of a key name the patterns look at. Bounds what a hostile key can cost."""
-MAX_INNER_CHARACTERS: Final = 1024 * 1024
-"""A longer text is not looked into as JSON, only for shapes."""
-_HEADER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)+|[Aa]uthorization|[Cc]ookie", re.ASCII)
-_NAMING: Final = ("name", "key", "header", "field", "param", "parameter", "Name", "Key")
-_VALUED: Final = frozenset({"value", "values", "val", "content", "Value", "default"})
+_MAX_INNER: Final = 20
+"""So many places of a text are looked at for JSON that begins there."""
+_BEGINNING: Final = re.compile(r"[{\[](?=\s*[\"{\[])|\"(?=[{\[\\])")
+_DECODER: Final = json.JSONDecoder()
 MAX_DEPTH: Final = 256
 """Deeper values are masked whole: nothing legitimate is nested so deep, and nothing may escape by being so."""
 
@@ -106,6 +108,16 @@ def redact(value: Json, policy: RedactionPolicy) -> tuple[Json, frozenset[str]]:
     return masking.walk(value, policy.pointers, "", 0), frozenset(masking.masked)
 
 
+def redact_named(name: str, value: Json, policy: RedactionPolicy) -> Json:
+    """A value that stands under a ``name`` of ours in a record, as it may be shown: as ``redact`` of ``{name: value}``, but for
+    the name itself, which is no copy of anything.
+    """
+    if policy.everything or () in policy.pointers or (name,) in policy.pointers or _is_secret(name, policy.keys):
+        return PLACEHOLDER
+    deeper = tuple(pointer[1:] for pointer in policy.pointers if pointer[0] == name)
+    return _Masking(policy).walk(value, deeper, "", 0)
+
+
 def redact_text(text: str, policy: RedactionPolicy) -> str:
     """A text of a run (a message, a title, a key, a log line): the secrets in it are hidden, by the same rules as in JSON.
 
@@ -118,6 +130,8 @@ def redact_text(text: str, policy: RedactionPolicy) -> str:
         shown, masked = redact(inner, replace(policy, pointers=()))
         if masked:
             return json.dumps(shown, ensure_ascii=False)
+    else:
+        text = _with_json_hidden(text, policy)
     text = hide_shapes(text)
     return text if policy.values is None else policy.values.hide(text)
 
@@ -129,7 +143,7 @@ class _Masking:
         self.keys = policy.keys
         self.values = policy.values
         self.references = policy.references
-        self.texts = replace(policy, pointers=())
+        self.texts = replace(policy, pointers=()) if policy.pointers else policy
         self.masked: set[str] = set()
         self.known_keys: dict[str, bool] = {}
 
@@ -144,18 +158,26 @@ class _Masking:
         if depth >= MAX_DEPTH or (isinstance(value, dict) and "$secret" in value):
             return self._mask(where)
         if isinstance(value, dict):
-            paired = _paired(value, self.keys)
+            beside = paired(value, self._is_secret_name)
             hidden = {key for key in value if self._is_secret_key(key)}
             return ({PLACEHOLDER: self._mask(f"{where}/{PLACEHOLDER}")} if hidden else {}) | {
                 key: self._mask(f"{where}/{segment(key)}")
-                if (key in paired or _is_secret(key, self.keys)) and not (self.references and _is_reference(item))
+                if (key in beside or _is_secret(key, self.keys)) and not (self.references and _is_reference(item))
                 else self._child(key, item, pointers, where, depth)
                 for key, item in value.items()
                 if key not in hidden
             }
         if self._is_secret_list(value):
             return self._mask(where)
-        return [self._child(str(index), item, pointers, where, depth) for index, item in enumerate(value)]
+        pairs = {
+            index
+            for index in paired_items(value, self._is_secret_name)
+            if not (self.references and _is_reference(value[index][1]))
+        }
+        return [
+            self._mask(f"{where}/{index}") if index in pairs else self._child(str(index), item, pointers, where, depth)
+            for index, item in enumerate(value)
+        ]
 
     def _child(self, name: str, item: Json, pointers: tuple[tuple[str, ...], ...], where: str, depth: int) -> Json:
         place = f"{where}/{segment(name)}"
@@ -163,7 +185,7 @@ class _Masking:
         return self._mask(place) if () in deeper else self.walk(item, deeper, place, depth + 1)
 
     def _is_secret_text(self, text: str) -> bool:
-        if self.values is None and not text.lstrip().startswith(("{", "[")) and not may_hold_secret(text):
+        if self.values is None and not text.lstrip().startswith(("{", "[", '"')) and not may_hold_secret(text):
             return False
         return redact_text(text, self.texts) != text
 
@@ -182,38 +204,48 @@ class _Masking:
 
     def _is_secret_list(self, value: list[Json] | tuple[Json, ...]) -> bool:
         """A pair of a name and its value, a header for one; or the pieces of a value that was split."""
+        if is_card_in_pieces(value):
+            return True
+        if is_header_pair(value, self._is_secret_name):
+            return not (self.references and _is_reference(value[1]))
         if len(value) < 2 or not all(isinstance(item, str) for item in value):
             return False
-        if len(value) == 2 and _HEADER_NAME.fullmatch(value[0]) and _is_secret(value[0], self.keys):
-            return bool(value[1] != PLACEHOLDER)
+        if are_headers(value, self._is_secret_name):
+            return True
         return self.values is not None and self.values.are_in("".join(value))
+
+    def _is_secret_name(self, name: str) -> bool:
+        return _is_secret(name, self.keys)
 
     def _mask(self, where: str) -> str:
         self.masked.add(where)
         return PLACEHOLDER
 
 
-def _paired(value: dict[str, Json], patterns: tuple[str, ...]) -> frozenset[str]:
-    """The keys beside a key that names a secret: ``value`` of ``{"name": "Authorization", "value": ...}``."""
-    named = any(
-        isinstance(value.get(name), str) and _is_secret(value[name], patterns) for name in _NAMING if name in value
-    )
-    return _VALUED & value.keys() if named else frozenset()
-
-
 def _is_reference(value: Json) -> bool:
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("$secret", value.get("$expr")), str)
 
 
-def json_in(text: str) -> Json:
-    """The object or list that a text is the JSON of; None when it is not."""
-    if len(text) > MAX_INNER_CHARACTERS or not text.lstrip().startswith(("{", "[")):
-        return None
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict | list) else None
+def _with_json_hidden(text: str, policy: RedactionPolicy) -> str:
+    """A text in which JSON stands among other words: what is secret in that is hidden."""
+    if len(text) > MAX_INNER_CHARACTERS or not may_hold_secret(text):
+        return text
+    pieces, done, at = [], 0, 0
+    for _ in range(_MAX_INNER):
+        begun = _BEGINNING.search(text, at)
+        if begun is None:
+            break
+        at = begun.start() + 1
+        try:
+            inner, end = _DECODER.raw_decode(text, begun.start())
+        except (ValueError, RecursionError):
+            continue
+        shown, masked = redact(inner, replace(policy, pointers=()))
+        if masked:
+            pieces += [text[done : begun.start()], json.dumps(shown, ensure_ascii=False)]
+            done = end
+        at = end
+    return "".join([*pieces, text[done:]]) if pieces else text
 
 
 @lru_cache(maxsize=4096)

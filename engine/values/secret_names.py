@@ -6,49 +6,97 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from engine.values.name_letters import plain_letters
+
 MATCHED_CHARACTERS: Final = 200
 """How much of a name is looked at. Bounds what a hostile one can cost."""
 
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _ANYWHERE: Final = frozenset({
-    "authorization", "bearer", "credential", "credentials", "cvc", "cvv", "dsn", "iban", "jwt", "otp", "passcode",
-    "passphrase", "passwd", "password", "passwords", "pin", "pwd", "secret", "secrets", "signature", "ssn", "token",
-    "tokens", "totp",
+    "authorization", "bearer", "contrasena", "cred", "credential", "csrf", "cvc", "cvv", "dsn", "hmac", "iban", "jwt",
+    "kennwort", "losenord", "mnemonic", "otp", "parola", "passcode", "passkey", "passphrase", "passwd", "password", "passwort",
+    "pin", "pswd", "pwd", "salasana", "secret", "senha", "signature", "ssn", "token", "totp", "wachtwoord", "xsrf",
 })  # fmt: skip
-"""A name with one of these words is secret."""
+"""A name with one of these words, or of their plurals, is secret."""
 _ENDINGS: Final = (
-    "secret", "token", "password", "passwd", "passphrase", "apikey", "accesskey", "secretkey", "privatekey", "sessionid",
-    "cardnumber", "connectionstring", "credential", "credentials",
+    "secret", "token", "password", "passwd", "passphrase", "passwort", "pwd", "apikey", "accesskey", "secretkey", "privatekey",
+    "privkey", "encryptionkey", "signingkey", "sessionid", "sessid", "cardnumber", "connectionstring", "credential",
 )  # fmt: skip
-"""A word that ends so is: ``clientsecret``."""
+"""A word that ends so, or in the plural, is: ``clientsecret``."""
+_KEYS: Final = (
+    "access", "account", "api", "auth", "client", "consumer", "decryption", "encryption", "hmac", "license", "master", "priv",
+    "private", "secret", "service", "shared", "signing", "ssh", "subscription", "webhook",
+)  # fmt: skip
+_CODES: Final = ("access", "auth", "backup", "fa", "mfa", "recovery", "security", "sms", "unlock", "verification")
 _TOGETHER: Final = (
-    ("api", "key"), ("access", "key"), ("secret", "key"), ("private", "key"), ("encryption", "key"), ("signing", "key"),
-    ("session", "id"), ("connection", "string"), ("conn", "string"), ("conn", "str"), ("card", "number"), ("card", "no"),
-    ("card", "num"), ("account", "number"), ("security", "code"), ("one", "time", "code"),
+    *((kind, "key") for kind in _KEYS),
+    *((kind, "code") for kind in _CODES),
+    ("session", "id"), ("sess", "id"), ("connection", "string"), ("conn", "string"), ("conn", "str"), ("card", "number"),
+    ("card", "no"), ("card", "num"), ("account", "number"), ("one", "time", "code"), ("social", "security"), ("pass", "word"),
+    ("pass", "phrase"), ("seed", "phrase"), ("recovery", "phrase"), ("security", "answer"), ("code", "verifier"),
+    ("saml", "response"), ("saml", "assertion"), ("client", "assertion"), ("mot", "de", "passe"), ("key", "material"),
+    ("auth", "header"), ("basic", "auth"), ("http", "auth"), ("x", "auth"),
 )  # fmt: skip
-"""Words that follow one another."""
-_WHOLE: Final = frozenset({"cookie", "setcookie", "pan", "sig", "sid", "connstr"})
-_LAST: Final = frozenset({"card"})
+"""Words that follow one another, the last of them in the singular or the plural."""
+_WHOLE: Final = frozenset({
+    "connectsid", "connstr", "cookie", "cookies", "csc", "motdepasse", "pan", "pass", "pw", "setcookie", "sid", "sig",
+})  # fmt: skip
+_LAST: Final = frozenset({"card", "cookie", "pw"})
+_PASS_OF: Final = re.compile(r"(?:admin|app|auth|db|email|ftp|login|mail|mysql|pg|root|smtp|ssh|user|wifi)[0-9]*pass")
+"""``dbPass``, and not ``compass``."""
+_ELSEWHERE: Final = (
+    "пароль", "секрет", "密码", "密碼", "口令", "暗証番号", "パスワード", "비밀번호", "hasło", "סיסמה", "كلمةالمرور",
+)  # fmt: skip
+"""A name with one of these, in letters of its own, is secret."""
 _COUNTING: Final = frozenset({
-    "batch", "budget", "completion", "continuation", "count", "cursor", "input", "index", "length", "limit", "max",
-    "maximum", "min", "minimum", "next", "num", "number", "output", "page", "per", "position", "prev", "previous",
-    "prompt", "remaining", "reasoning", "sync", "total", "type", "usage", "used",
+    "accepted", "audio", "batch", "billed", "bos", "budget", "cache", "cached", "completion", "context", "continuation",
+    "count", "cursor", "end", "eos", "first", "image", "index", "input", "length", "limit", "next", "number", "output", "pad",
+    "page", "pagination", "per", "position", "prediction", "prev", "previous", "prompt", "reasoning", "rejected", "remaining",
+    "start", "stop", "sync", "thinking", "unk", "usage", "used",
 })  # fmt: skip
 """Beside one of these a token is a place in a list, or what a language model counts."""
+_COUNTED: Final = frozenset({"count", "has", "is", "max", "maximum", "min", "minimum", "num", "number", "total"})
+"""A name that begins so says how many there are, or whether there is one."""
+_ABOUT: Final = frozenset({
+    "age", "algorithm", "allowed", "at", "attempts", "count", "counts", "date", "enabled", "expired", "expires", "expiration",
+    "expiry", "format", "kind", "length", "limit", "method", "name", "optional", "policy", "provider", "required", "retries",
+    "size", "status", "strategy", "strength", "total", "ttl", "type", "types", "valid", "verified", "version",
+})  # fmt: skip
+"""A name that ends so says something about a secret."""
 
 
 @lru_cache(maxsize=8192)
 def is_secret_name(name: str) -> bool:
-    """Whether the value of a key, parameter or header of this name is hidden. Words are told apart by case and by signs."""
-    words = tuple(word.lower() for word in _WORD.findall(name[:MATCHED_CHARACTERS]))
-    if not words:
+    """Whether the value of a key, parameter or header of this name is hidden. Words are told apart by case and by signs; letters
+    of other alphabets that look like Latin ones, with accents or in full width, are taken for these.
+    """
+    name = name[:MATCHED_CHARACTERS]
+    if not name.isascii():
+        squeezed = "".join(filter(str.isalnum, name.casefold()))
+        if any("".join(filter(str.isalnum, word)) in squeezed for word in _ELSEWHERE):
+            return True
+        name = plain_letters(name)
+    words = tuple(word.lower() for word in _WORD.findall(name))
+    if not words or words[-1] in _ABOUT or (len(words) > 1 and words[0] in _COUNTED):
         return False
     joined = "".join(words)
-    if joined in _WHOLE or words[-1] in _LAST:
+    if joined in _WHOLE or _is_last(words) or _PASS_OF.fullmatch(joined):
         return True
-    if any(words[at : at + len(run)] == run for run in _TOGETHER for at in range(len(words))):
+    single = tuple(map(_singular, words))
+    if any(single[at : at + len(run)] == run for run in _TOGETHER for at in range(len(single))):
         return True
-    told = [word for word in words if word in _ANYWHERE or word.endswith(_ENDINGS)]
-    if told and all(word in ("token", "tokens") for word in told):
-        return not any(word in _COUNTING for word in words)
-    return bool(told) or joined in _ANYWHERE or joined.endswith(_ENDINGS)
+    told = [word for word in single if word in _ANYWHERE or word.endswith(_ENDINGS)]
+    if told and all(word == "token" for word in told):
+        return not (words[-1] == "id" or any(word in _COUNTING for word in words))
+    whole = _singular(joined)
+    return bool(told) or whole in _ANYWHERE or whole.endswith(_ENDINGS)
+
+
+def _is_last(words: tuple[str, ...]) -> bool:
+    """Whether the last word that is no number makes the name a secret's."""
+    named = [word for word in words if not word.isdigit()]
+    return bool(named) and named[-1] in _LAST
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

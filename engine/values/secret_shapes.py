@@ -1,17 +1,21 @@
 """Secrets that are known by how they look, wherever they stand in a text.
 
-Private keys, credentials of HTTP, user information and token parameters of URLs, assignments to secret names, JSON web tokens
-and card numbers. Patterns run in linear time.
+Private keys, credentials of HTTP, user information and token parameters of URLs, tokens that services issue, assignments to
+secret names, JSON web tokens and card numbers. Patterns run in linear time.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
+from urllib.parse import unquote
 
 import re2
 
+from engine.values.assigned_secrets import hide_assigned
+from engine.values.card_numbers import MAY_BE, card_numbers
 from engine.values.placeholder import PLACEHOLDER
 from engine.values.secret_names import is_secret_name
 
@@ -23,28 +27,38 @@ def _compiled(pattern: str) -> re2.Regexp:
     return re2.compile(pattern, _OPTIONS)
 
 
-_TELLTALES: Final = (
-    "://", "pass", "pwd", "secret", "token", "key", "auth", "cookie", "credential", "pin", "otp", "jwt", "bearer", "basic ",
-    "dsn", "string", "session", "sig", "sid", "iban", "card", "cvv", "cvc", "ssn", "pan", "eyj", "code", "conn", "account",
-)  # fmt: skip
-"""A text without any of these, and without ``_LONG_NUMBER``, has none of the shapes: most are let through by this look."""
-_LONG_NUMBER: Final = re.compile(r"[0-9][0-9 -]{11}")
 _PRIVATE_KEY: Final = _compiled(
-    r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)"
+    r"(?s)-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)? ?-{4,5}"
+    r".*?(?:-{4,5} ?END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)? ?-{4,5}|\z)|"
+    r"Private-Lines: [0-9]+.*?(?:Private-MAC: [0-9a-fA-F]+|\z)"
 )
-_HEADER: Final = _compiled(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(['\"]?\s*[:=]\s*['\"]?)([^\r\n'\"]+)")
-_CREDENTIALS: Final = _compiled(r"(?i)\b(bearer|basic) +([a-z0-9._~+/-]{6,}=*)")
-_USER: Final = _compiled(r"\b([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#@'\"<>]+@")
+_CREDENTIALS: Final = _compiled(r"(?i)\b(bearer|basic|token) +([a-z0-9._~+/-]{6,}=*)")
+_USER: Final = _compiled(r"((?:\b[A-Za-z][A-Za-z0-9+.-]*:)?//)[^\s/?#'\"<>]+@")
+_USER_OF_ANY_LETTERS: Final = _compiled(r"(\b[A-Za-z][A-Za-z0-9+.-]*://)([^\s/:@'\"<>]*:([^\s@'\"<>]+))@")
+_ORACLE: Final = _compiled(r"(jdbc:oracle:[a-z]+:[^\s/@]+/)[^\s@]+@")
 _WEB_TOKEN: Final = _compiled(r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)*")
-_PARAMETER: Final = _compiled(r"([?&;#])([A-Za-z0-9_.-]{1,60})=([^&#\s'\"]+)")
-_NAME: Final = re.compile(
-    r"([A-Za-z][A-Za-z0-9_.-]{1,60}(?: (?:[Kk]ey|[Ss]tring|[Ii][Dd]))?)['\"]?\s{0,8}[=:]\s{0,8}", re.ASCII
+_PARAMETER: Final = re.compile(r"[?&;#]([A-Za-z0-9_.\[\]%-]{1,80}?)(?:=|%3[Dd])")
+_ARGUMENT: Final = re.compile(r"[^&#\s'\"<>][^&#\s\"<>]*")
+_ISSUED: Final = _compiled(
+    r"\b(?:(?:AKIA|ASIA)[A-Z0-9]{16}|gh[opusr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,}|gl[a-z]{2,6}-[A-Za-z0-9_-]{20,}|"
+    r"xox[a-z]-[A-Za-z0-9-]{10,}|(?:sk|rk|pk|whsec)_(?:live_|test_)?[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{20,}|"
+    r"AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{36}|"
+    r"pypi-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{64}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}|"
+    r"discord(?:app)?\.com/api/webhooks/[0-9]+/[A-Za-z0-9_-]{20,})"
 )
-_VALUE: Final = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s,;&'\"]+")
-_CARD: Final = _compiled(r"\b[2-6][0-9](?:[ -]?[0-9]){11,17}\b")
-_ISSUERS: Final = re.compile(
-    r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3[068]\d{12}|35\d{14}|6\d{15,18}", re.ASCII
+"""Keys and tokens of services whose beginning tells what they are."""
+_WORTH_A_LOOK: Final = _compiled(
+    r"(?i)//|pass|pwd|pswd|secret|token|key|auth|cookie|cred|pin|otp|jwt|bearer|basic |dsn|string|session|sessid|sig|"
+    r"sid|iban|card|cvv|cvc|csc|ssn|pan|eyj|code|conn|account|csrf|xsrf|hmac|kennwort|senha|wachtwoord|contrasena|"
+    r"parola|mnemonic|phrase|social|answer|saml|assertion|identified|private|2f%2|pw|thin:"
+    r"|akia|asia[a-z0-9]{16}|gh[opusr]_|github_pat_|gl[a-z]{2,6}-|xox[a-z]-|[srp]k_|whsec_|sk-|aiza|ya29|sg\.[a-z0-9_-]{16}|npm_|pypi-|hf_|dop_v1_|hooks\.|webhooks"
+    rf"|{MAY_BE}"
 )
+"""A text without any of these has none of the shapes: most are let through by this look."""
+_LONG_VALUES: Final = {"key": 20, "code": 16}
+"""Parameters of URLs that are secrets when they have so many characters."""
+_LINK_WORD: Final = re.compile(r"[^\s\"'<>]+")
+_PORT: Final = re.compile(r"\d{1,5}(?:[/?#].*)?", re.DOTALL)
 
 
 def hide_shapes(text: str) -> str:
@@ -52,67 +66,94 @@ def hide_shapes(text: str) -> str:
     if not may_hold_secret(text):
         return text
     text = text.encode("utf-8", "replace").decode()
+    return _hide_in_short(text) if len(text) <= _SHORT else _hide(text)
+
+
+def _hide(text: str) -> str:
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
-    return _hide_assigned(text)
+    return hide_assigned(_hide_cards(_LINK_WORD.sub(_encoded, _hide_parameters(text))))
+
+
+_SHORT: Final = 200
+_hide_in_short: Final = lru_cache(maxsize=4096)(_hide)
+"""A list shows the same keys, titles and messages again and again."""
 
 
 def may_hold_secret(text: str) -> bool:
     """Whether a text is worth a close look."""
-    if len(text) < _SHORTEST:
+    if len(text) < _SHORTEST or _CODE.fullmatch(text):
         return False
-    folded = text.lower()
-    return any(telltale in folded for telltale in _TELLTALES) or _LONG_NUMBER.search(text) is not None
-
-
-def is_card_number(digits: str) -> bool:
-    """Whether digits, without blanks, are a card's: an issuer's beginning and length, and Luhn's check digit."""
-    if not _ISSUERS.fullmatch(digits):
-        return False
-    doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
-    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
+    try:
+        if _WORTH_A_LOOK.search(text) is not None:
+            return True
+    except UnicodeEncodeError:
+        return True
+    # A name may be spelled in other letters.
+    return not text.isascii() and any(sign in text for sign in "=:：＝")
 
 
 _SHORTEST: Final = 5
+_CODE: Final = re.compile(r"(?:[A-Z]{1,15}_)*[A-Z]{1,15}", re.ASCII)
+"""A code of an error names things, and has nothing of them."""
 
 
-def _card(found: re2.Match) -> str:
-    digits = found.group(0).replace(" ", "").replace("-", "")
-    return PLACEHOLDER if is_card_number(digits) else str(found.group(0))
+def _hide_cards(text: str) -> str:
+    pieces, done = [], 0
+    for start, end in card_numbers(text):
+        pieces += [text[done:start], PLACEHOLDER]
+        done = end
+    return "".join([*pieces, text[done:]]) if pieces else text
 
 
 def _credentials(found: re2.Match) -> str:
     scheme, value = found.groups()
     # Two words of English are none.
-    return str(found.group(0)) if value.isalpha() and value.islower() else f"{scheme} {PLACEHOLDER}"
+    said = value.isalpha() and value.islower()
+    if scheme.lower() == "token":
+        said = len(value) < 16 or not any(map(str.isdigit, value))
+    return str(found.group(0)) if said else f"{scheme} {PLACEHOLDER}"
 
 
-def _parameter(found: re2.Match) -> str:
-    sign, name, _ = found.groups()
-    return f"{sign}{name}={PLACEHOLDER}" if is_secret_name(name) else str(found.group(0))
+def _user(found: re2.Match) -> str:
+    scheme, _, password = found.groups()
+    # What looks like a password with a port's beginning is a path with an @ in it.
+    return str(found.group(0)) if _PORT.fullmatch(password) else f"{scheme}{PLACEHOLDER}@"
 
 
-def _hide_assigned(text: str) -> str:
-    """``password=...`` and ``"token": "..."``: what follows a secret name and a sign."""
-    pieces, done = [], 0
-    for found in _NAME.finditer(text):
-        if found.start() < done or not is_secret_name(found[1].rpartition(".")[2]):
+def _hide_parameters(text: str) -> str:
+    """Of URLs, also of one that is the value of another's parameter."""
+    pieces, done, at = [], 0, 0
+    while (found := _PARAMETER.search(text, at)) is not None:
+        at = found.end()
+        name = unquote(found[1])
+        shortest = 1 if is_secret_name(name) else _LONG_VALUES.get(name.lower())
+        if shortest is None:
             continue
-        value = _VALUE.match(text, found.end())
-        if value is None or value[0].startswith("//"):
+        value = _ARGUMENT.match(text, at)
+        if value is None or len(value[0]) < shortest or value[0].startswith(PLACEHOLDER):
             continue
-        quote = value[0][0] if value[0][0] in "\"'" else ""
-        pieces += [text[done : value.start()], quote, PLACEHOLDER, quote]
-        done = value.end()
-    return "".join([*pieces, text[done:]])
+        pieces += [text[done:at], PLACEHOLDER]
+        # A quote or a bracket around all of the URL.
+        done = at = value.end() - (value[0][-1] in "')" and len(value[0]) > 1)
+    return "".join([*pieces, text[done:]]) if pieces else text
+
+
+def _encoded(found: re.Match[str]) -> str:
+    """A word with characters that are percent-encoded, which may be a URL in a URL."""
+    word = found[0]
+    if "%" not in word or PLACEHOLDER in word:
+        return word
+    decoded = unquote(word)
+    return PLACEHOLDER if decoded != word and hide_shapes(decoded) != decoded else word
 
 
 _RULES: Final[tuple[tuple[re2.Regexp, str | Callable[[re2.Match], str]], ...]] = (
     (_PRIVATE_KEY, PLACEHOLDER),
-    (_HEADER, rf"\1\2{PLACEHOLDER}"),
     (_CREDENTIALS, _credentials),
     (_USER, rf"\1{PLACEHOLDER}@"),
+    (_USER_OF_ANY_LETTERS, _user),
+    (_ORACLE, rf"\1{PLACEHOLDER}@"),
     (_WEB_TOKEN, PLACEHOLDER),
-    (_PARAMETER, _parameter),
-    (_CARD, _card),
+    (_ISSUED, PLACEHOLDER),
 )

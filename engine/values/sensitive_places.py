@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
+from urllib.parse import unquote
 
 from engine.values.json_pointer import names_of, pointer_of
 
@@ -17,6 +18,11 @@ _MAX_VISITS: Final = 20_000
 _MAX_FIELDS: Final = 200
 _MAX_SHOWN_DEPTH: Final = 12
 """A schema may refer to itself; what is marked is told down to here."""
+_MARKED: Final = {SENSITIVE: True}
+_REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+_OTHER_PROPERTIES: Final = ("additionalProperties", "unevaluatedProperties")
+_OTHER_ITEMS: Final = ("additionalItems", "unevaluatedItems")
+_DEPENDENT: Final = ("dependentSchemas", "dependencies")
 _SAME_VALUE: Final = ("allOf", "anyOf", "oneOf")
 _CONDITIONAL: Final = ("if", "then", "else", "not")
 
@@ -38,7 +44,7 @@ def sensitive_places(value: Json, schema: Json) -> tuple[Place, ...]:
             return ((),)
         if not isinstance(rule, dict) or place in found:
             continue
-        if rule.get(SENSITIVE) is True:
+        if _is_marked(rule) or _marks_all(rule):
             found[place] = None
             continue
         if len(place) < _MAX_DEPTH:
@@ -52,7 +58,7 @@ def is_marked(schema: Json) -> bool:
     while pending:
         part = pending.pop()
         if isinstance(part, dict):
-            if part.get(SENSITIVE) is True:
+            if _is_marked(part):
                 return True
             pending.extend(part.values())
         elif isinstance(part, list):
@@ -72,7 +78,7 @@ def sensitive_fields(schema: Json) -> tuple[str, ...]:
         visits += 1
         if not isinstance(rule, dict):
             continue
-        if rule.get(SENSITIVE) is True:
+        if _is_marked(rule) or _marks_all(rule):
             found[pointer_of(*place)] = None
         elif len(place) < _MAX_SHOWN_DEPTH:
             pending += _fields_below(place, rule, schema)
@@ -80,24 +86,23 @@ def sensitive_fields(schema: Json) -> tuple[str, ...]:
 
 
 def _fields_below(place: Place, rule: dict[str, Json], document: Json) -> Iterator[tuple[Place, Json]]:
-    same = [_at(document, rule[keyword]) for keyword in ("$ref", "$dynamicRef") if isinstance(rule.get(keyword), str)]
+    same = [_at(document, rule[keyword]) for keyword in _REFERENCES if isinstance(rule.get(keyword), str)]
     for keyword in _SAME_VALUE:
         same += rule[keyword] if isinstance(rule.get(keyword), list) else []
     same += [rule.get(keyword) for keyword in _CONDITIONAL]
-    same += rule["dependentSchemas"].values() if _is_object(rule, "dependentSchemas") else []
+    same += (member for keyword in _DEPENDENT for member in _members(rule, keyword))
     yield from ((place, member) for member in same)
     if _is_object(rule, "properties"):
         yield from (((*place, name), member) for name, member in rule["properties"].items())
     if _is_object(rule, "patternProperties"):
         yield from (((*place, "*"), member) for member in rule["patternProperties"].values())
-    for keyword in ("additionalProperties", "unevaluatedProperties", "items", "contains"):
+    for keyword in (*_OTHER_PROPERTIES, *_OTHER_ITEMS, "items", "contains"):
         yield (*place, "*"), rule.get(keyword)
-    if isinstance(rule.get("prefixItems"), list):
-        yield from (((*place, str(index)), member) for index, member in enumerate(rule["prefixItems"]))
+    yield from (((*place, str(index)), member) for index, member in enumerate(_first_items(rule)))
 
 
 def _below(place: Place, item: Json, rule: dict[str, Json], document: Json) -> Iterator[tuple[Place, Json, Json]]:
-    for keyword in ("$ref", "$dynamicRef"):
+    for keyword in _REFERENCES:
         if isinstance(rule.get(keyword), str):
             yield place, item, _at(document, rule[keyword])
     for keyword in _SAME_VALUE:
@@ -111,21 +116,43 @@ def _below(place: Place, item: Json, rule: dict[str, Json], document: Json) -> I
             if isinstance(named, dict) and key in named:
                 yield (*place, key), child, named[key]
             # A pattern is not tried: a marked one hides every field it could mean.
-            for member in (
-                (rule.get("patternProperties") or {}).values() if _is_object(rule, "patternProperties") else ()
-            ):
+            for member in _members(rule, "patternProperties"):
                 yield (*place, key), child, member
             if not (isinstance(named, dict) and key in named):
-                yield (*place, key), child, rule.get("additionalProperties")
-                yield (*place, key), child, rule.get("unevaluatedProperties")
-        for member in (rule.get("dependentSchemas") or {}).values() if _is_object(rule, "dependentSchemas") else ():
-            yield place, item, member
+                for keyword in _OTHER_PROPERTIES:
+                    yield (*place, key), child, rule.get(keyword)
+        for keyword in _DEPENDENT:
+            for member in _members(rule, keyword):
+                yield place, item, member
     elif isinstance(item, list):
-        first = rule.get("prefixItems")
-        rules = first if isinstance(first, list) else []
+        rules = _first_items(rule)
         for index, child in enumerate(item):
-            yield (*place, str(index)), child, rules[index] if index < len(rules) else rule.get("items")
+            if index < len(rules):
+                yield (*place, str(index)), child, rules[index]
+            else:
+                for keyword in ("items", *_OTHER_ITEMS):
+                    yield (*place, str(index)), child, rule.get(keyword)
             yield (*place, str(index)), child, rule.get("contains")
+
+
+def _is_marked(rule: dict[str, Json]) -> bool:
+    """Anything but false is a mark: what was written for one was meant to hide something."""
+    return rule.get(SENSITIVE) not in (None, False)
+
+
+def _marks_all(rule: dict[str, Json]) -> bool:
+    """Whether something is marked that has no place of its own: the names of fields, or a part of a text that is JSON."""
+    return is_marked(rule.get("propertyNames")) or is_marked(rule.get("contentSchema"))
+
+
+def _first_items(rule: dict[str, Json]) -> list[Json]:
+    """The rules of the first items, each with its own; ``items`` as a list is how earlier drafts spell them."""
+    rules = rule.get("prefixItems", rule.get("items"))
+    return rules if isinstance(rules, list) else []
+
+
+def _members(rule: dict[str, Json], keyword: str) -> Iterable[Json]:
+    return rule[keyword].values() if _is_object(rule, keyword) else ()
 
 
 def _is_object(rule: dict[str, Json], keyword: str) -> bool:
@@ -133,14 +160,35 @@ def _is_object(rule: dict[str, Json], keyword: str) -> bool:
 
 
 def _at(document: Json, reference: str) -> Json:
-    if not reference.startswith("#"):
-        return None
-    current = document
-    for name in names_of(reference):
-        if isinstance(current, dict):
-            current = current.get(name)
+    """The schema that a reference means, by place, anchor or ``$id``. One that is not found counts as marked."""
+    base, _, fragment = reference.partition("#")
+    within = document if not base else _named(document, "$id", base.rpartition("/")[2])
+    fragment = unquote(fragment)
+    if not fragment or within is None:
+        return _MARKED if within is None else within
+    if not fragment.startswith("/"):
+        anchors = (_named(within, keyword, fragment) for keyword in ("$anchor", "$dynamicAnchor", "$id"))
+        return next((found for found in anchors if found is not None), _MARKED)
+    current = within
+    for name in names_of(fragment):
+        if isinstance(current, dict) and name in current:
+            current = current[name]
         elif isinstance(current, list) and name.isdigit() and int(name) < len(current):
             current = current[int(name)]
         else:
-            return None
+            return _MARKED
     return current
+
+
+def _named(document: Json, keyword: str, name: str) -> Json:
+    """The part of a schema whose ``keyword`` ends with this name; None when there is none."""
+    pending = [document]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, dict):
+            if isinstance(part.get(keyword), str) and part[keyword].rstrip("#").rpartition("/")[2].lstrip("#") == name:
+                return part
+            pending.extend(part.values())
+        elif isinstance(part, list):
+            pending.extend(part)
+    return None

@@ -1,7 +1,8 @@
 """Log lines of a worker: one JSON object per line, with ids, sizes and codes, never a payload.
 
 Messages of exceptions are left out, because they may repeat data (a statement's parameters, a response); an exception is told by
-its type and place. Refusals of ours (``EngineError``) are written to carry no data, so their words stay.
+its type and place. Refusals of ours (``EngineError``) are written to carry no data, so their words stay. What an action logs is
+redacted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import structlog
 from structlog.typing import Processor
 from temporalio import activity, workflow
 
+from engine.actions.scrubbing import scrubbed_of_used
 from engine.errors import EngineError
+from engine.values.redaction import BUILT_IN, redact, redact_text
 
 _IDS: Final = ("temporal_activity", "temporal_workflow")
 """What the SDK knows of the activity or workflow a line is about: ids, types and attempts."""
@@ -38,6 +41,7 @@ def log_as_json(level: str) -> None:
         structlog.stdlib.ProcessorFormatter(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _redacted,
                 structlog.processors.JSONRenderer(),
             ],
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(allow=_IDS), *shared],
@@ -73,6 +77,15 @@ def describe_failure(error: BaseException) -> dict[str, str]:
     if isinstance(error, EngineError):
         described |= {"code": error.code, "message": error.message}
     return described
+
+
+def _redacted(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What is logged goes through the same door as what is shown, and is rid of the secrets of the action it is logged by."""
+    given = scrubbed_of_used(dict(event))
+    hidden: MutableMapping[str, Any] = redact(given, BUILT_IN)[0]
+    if isinstance(given.get("event"), str):
+        hidden["event"] = redact_text(given["event"], BUILT_IN)
+    return hidden
 
 
 def _exception_without_its_words(

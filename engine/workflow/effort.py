@@ -24,10 +24,15 @@ class Effort:
 
     def nanoseconds(self, cost: ReplayCost) -> int:
         """The estimate, on an idle core, for the history as it is at the beginning of the present workflow task."""
-        info, machine = workflow.info(), self._machine
+        info = workflow.info()
+        return self.of_history(cost, info.get_current_history_length(), info.get_current_history_size())
+
+    def of_history(self, cost: ReplayCost, events: int, size: int) -> int:
+        """The estimate for a history of so many events and bytes, whose replay led to the machine as it is now."""
+        machine = self._machine
         return (
-            cost["event"] * info.get_current_history_length()
-            + cost["byte"] * (info.get_current_history_size() + self._bytes)
+            cost["event"] * events
+            + cost["byte"] * (size + self._bytes)
             + cost["step"] * (machine.steps_started - self._steps_before)
             + cost["evaluation"] * machine.evaluated
         )

@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from engine.errors import ACTION, RunError
     from engine.interpreter.effects import EventArrived, StepFailed, TaskCompleted
     from engine.interpreter.times import iso_of, milliseconds_of
+    from engine.values.json_policy import storable_text
 
 TASK_COMPLETED: Final = "HUMAN_TASK_COMPLETED"
 """Event name of an answered task, when the sender gives none."""
@@ -118,4 +119,5 @@ def _is_json_object(signal: Any) -> TypeGuard[dict[str, Any]]:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    """A text as rows can hold it: a signal by hand can have any."""
+    return storable_text(value) if isinstance(value, str) else None

@@ -24,7 +24,7 @@ def doctor(as_json: Json = False) -> None:
             for part in parts:
                 say(f"{part.state:<9} {part.name:<13} {part.detail}")
                 if part.advice and part.state != "ok":
-                    say(f"{'':<21}{part.advice}")
+                    say(f"{'':<24}{part.advice}")
         return Exit.UNAVAILABLE if any(part.state == "down" for part in parts) else Exit.DONE
 
     run_command(work, as_json=as_json)

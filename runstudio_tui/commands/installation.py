@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.records.plain import plain
 from runstudio_tui.commands.connection import make_engine
 from runstudio_tui.commands.options import Json
 from runstudio_tui.commands.output import print_json, run_command, say
@@ -55,4 +56,4 @@ def _tell(bound: BoundTemporal | None, *, as_json: bool) -> None:
     else:
         say(f"namespace  {bound.namespace} ({bound.namespace_id})")
         say(f"cluster    {bound.cluster_id or 'not told'}")
-        say(f"recorded   {bound.recorded_at.isoformat()} by {bound.recorded_by}")
+        say(f"recorded   {plain(bound.recorded_at)} by {bound.recorded_by}")

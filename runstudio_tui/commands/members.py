@@ -104,5 +104,5 @@ def _facts(member: Member) -> dict[str, object]:
         "name": member.name,
         "level": member.level.word,
         "setBy": member.set_by,
-        "setAt": member.set_at.isoformat(),
+        "setAt": member.set_at,
     }

@@ -216,7 +216,7 @@ async def test_every_kind_for_people_and_for_programs(
     told = {item["kind"]: item for item in found["items"]}
     assert {kind: item["key"] for kind, item in told.items()} == made
     assert {kind: told[kind]["reason"] for kind in WHY} == WHY
-    assert told["duty"]["reason"].startswith("It is overdue; last done at ")
+    assert told["duty"]["reason"].startswith("It is overdue; last done ")
     assert "a bug, of ours" in told["task-failing"]["reason"]
     assert told["task-timing-out"]["reason"].startswith(
         "Its workflow task has timed out at least 1 time; its history has "

@@ -185,6 +185,7 @@ def test_the_owner_makes_the_first_admin_and_admins_the_others(
     assert without_worker("members", "set", ME, "admin").code == Exit.DONE
     assert stack("members", "set", "oncall", "operate", "--group", *WHY).code == Exit.DONE
     members = stack.answer("members", "list")["members"]
+    assert all(member["setAt"].endswith("Z") for member in members)
     assert [(member["kind"], member["name"], member["level"]) for member in members] == [
         ("person", ME, "admin"),
         ("group", "oncall", "operate"),

@@ -80,7 +80,9 @@ def test_the_temporal_of_the_installation_is_shown_refused_and_moved_to(runstudi
     [(namespace_id,)] = runstudio.rows("SELECT namespace_id FROM workflow_installation")
     shown = runstudio.answer("installation", "show")["temporal"]
     assert (shown["namespace"], shown["namespace_id"]) == ("default", namespace_id)
-    assert namespace_id in runstudio("installation", "show").out
+    told = runstudio("installation", "show").out
+    assert namespace_id in told
+    assert f"recorded   {shown['recorded_at']} by {shown['recorded_by']}" in told
     elsewhere = runstudio.with_variables(TEMPORAL_NAMESPACE=IDLE_NAMESPACE)
     for words in (("runs", "list"), ("start", "cli.nothing"), ("events", "submit", "PING")):
         refused = elsewhere(*words, "--json")

@@ -100,7 +100,8 @@ def http_request(network: Network) -> RegisteredAction:
             raise StepFailure(
                 TRANSIENT, f"{place_of(call.url)} did not answer within {call.timeout_seconds:g} s.", code=TIMED_OUT
             ) from None
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, UnicodeError) as error:
+            # A name with xn-- that is not encoded so, in a redirect for one, is said by another exception.
             raise StepFailure(VALIDATION, f"url is not valid: {error}.", code=URL_INVALID) from None
         except httpx.TransportError as error:
             raise _not_reached(call, error) from None

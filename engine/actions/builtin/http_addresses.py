@@ -18,6 +18,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+"""All that IPv6 has of the internet. What is outside may stand for an IPv4 address inside: ``::127.0.0.1``, 64:ff9b:1::/48."""
+_RESERVED: Final = (ipaddress.IPv6Network("3fff::/20"), ipaddress.IPv4Network("192.88.99.0/24"))
+"""Not on the internet either, which older tables do not know."""
 _LOOPBACK_NAME: Final = "localhost"
 
 
@@ -71,7 +75,9 @@ def _is_listed(host: str, address: Address, listed: Sequence[Network]) -> bool:
 
 def _is_public(address: Address) -> bool:
     within = _inner(address)
-    return within.is_global and not within.is_multicast
+    if isinstance(within, ipaddress.IPv6Address) and within not in _GLOBAL_UNICAST:
+        return False
+    return within.is_global and not within.is_multicast and not any(within in network for network in _RESERVED)
 
 
 def _inner(address: Address) -> Address:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import re
 import zlib
 from typing import Any, Final, NoReturn
 
 import httpx
 
 from engine.errors import ACTION, StepFailure
-from engine.values.request_limits import MAX_INTEGER_DIGITS
+from engine.values.json_size import is_deeper
+from engine.values.request_limits import MAX_INTEGER_DIGITS, MAX_JSON_DEPTH
 
 MAX_RESPONSE_BYTES: Final = 1024 * 1024
 """Largest response body, as it comes and decompressed."""
@@ -22,12 +24,14 @@ ENCODING_UNSUPPORTED: Final = "HTTP_ENCODING_UNSUPPORTED"
 ENCODING_INVALID: Final = "HTTP_ENCODING_INVALID"
 CHARSET_UNKNOWN: Final = "HTTP_CHARSET_UNKNOWN"
 NUMBER_INVALID: Final = "HTTP_RESPONSE_NUMBER_INVALID"
+TOO_DEEP: Final = "HTTP_RESPONSE_TOO_DEEP"
 
 _WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _CHARSETS: Final = ("ascii", "utf-", "iso8859-", "cp", "koi8-", "mac-", "gb", "big5", "shift_jis", "euc_", "iso2022_", "hz",
                     "tis-620", "johab", "ptcp154")  # fmt: skip
 """How Python's names of charsets begin. Other codecs of Python are no charsets, and some take very long."""
 _NO_CHARSETS: Final = ("utf-7",)
+_LAST_WORD: Final = re.compile(r"[^\s\"'<>]*\Z")
 
 
 class _NoNumber(Exception):
@@ -50,14 +54,18 @@ async def read_body(place: str, response: httpx.Response) -> bytes:
 
 
 async def read_excerpt(response: httpx.Response, characters: int) -> str:
-    """The beginning of the body of an answer that is an error anyhow; empty when it cannot be read."""
+    """The beginning of the body of an answer that is an error anyhow; empty when it cannot be read.
+
+    It ends where a word does: who looks for a secret in it would not know the beginning of one.
+    """
     received = bytearray()
     if not _encoding(response):
         async for chunk in response.aiter_raw():
             received += chunk
             if len(received) >= 4 * characters:
                 break
-    return received.decode("utf-8", "replace")[:characters]
+    text = received.decode("utf-8", "replace")
+    return text if len(text) <= characters else _LAST_WORD.sub("", text[:characters])
 
 
 class _Inflated:
@@ -113,32 +121,67 @@ class _Inflated:
 def content_of(place: str, response: httpx.Response, body: bytes) -> dict[str, Any]:
     """``{"json": value}`` for JSON, else ``{"text": ...}``. What says that it is JSON and is not comes as text.
 
-    Raises ``StepFailure``: HTTP_CHARSET_UNKNOWN, HTTP_RESPONSE_NOT_TEXT, HTTP_RESPONSE_NUMBER_INVALID (NaN, infinity, or too
-    many digits in what is JSON otherwise).
+    Raises ``StepFailure``: HTTP_CHARSET_UNKNOWN, HTTP_RESPONSE_NOT_TEXT, and for what is JSON otherwise
+    HTTP_RESPONSE_NUMBER_INVALID (NaN, infinity, or too many digits) and HTTP_RESPONSE_TOO_DEEP.
     """
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == "application/json" or media_type.endswith("+json"):
-        try:
-            return {"json": json.loads(body, parse_constant=_refused, parse_float=_finite, parse_int=_whole)}
-        except _NoNumber as number:
-            raise StepFailure(
-                ACTION,
-                f"{place} answered with JSON in which {number} is a number nobody can keep.",
-                code=NUMBER_INVALID,
-                details={"status": response.status_code},
-            ) from None
-        except (ValueError, RecursionError):
-            return {"text": body.decode("utf-8", "replace")}
-    charset = response.charset_encoding or "utf-8"
     details = {"status": response.status_code, "contentType": media_type}
+    if media_type == "application/json" or media_type.endswith("+json"):
+        text = _text_of_json(response, body)
+        if text is None:
+            raise _not_text(place, media_type, details)
+        return _json_or_text(place, response, text)
+    charset = response.charset_encoding or "utf-8"
     if not _is_charset(charset):
         message = f"{place} answered in the charset {charset[:80]}, which nobody knows."
         raise StepFailure(ACTION, message, code=CHARSET_UNKNOWN, details={**details, "charset": charset[:80]})
     try:
         return {"text": body.decode(charset)}
     except UnicodeError:
-        message = f"{place} answered with {media_type or 'a body'} that is not text."
-        raise StepFailure(ACTION, message, code=NOT_TEXT, details=details) from None
+        raise _not_text(place, media_type, details) from None
+
+
+def _text_of_json(response: httpx.Response, body: bytes) -> str | None:
+    """JSON is in Unicode, and tells by its first bytes in which form; a charset counts where it is in another."""
+    named = response.charset_encoding
+    for charset in (json.detect_encoding(body), named if named and _is_charset(named) else None):
+        try:
+            if charset is not None:
+                return body.decode(charset, "surrogatepass" if charset.startswith("utf") else "strict")
+        except UnicodeError:
+            continue
+    return None
+
+
+def _json_or_text(place: str, response: httpx.Response, text: str) -> dict[str, Any]:
+    too_deep = StepFailure(
+        ACTION,
+        f"{place} answered with JSON that is nested deeper than {MAX_JSON_DEPTH} levels.",
+        code=TOO_DEEP,
+        details={"status": response.status_code, "limit": MAX_JSON_DEPTH},
+    )
+    try:
+        value = json.loads(text, parse_constant=_refused, parse_float=_finite, parse_int=_whole)
+    except _NoNumber as number:
+        raise StepFailure(
+            ACTION,
+            f"{place} answered with JSON in which {number} is a number nobody can keep.",
+            code=NUMBER_INVALID,
+            details={"status": response.status_code},
+        ) from None
+    except RecursionError:
+        raise too_deep from None
+    except ValueError:
+        return {"text": text}
+    if is_deeper(value, MAX_JSON_DEPTH):
+        raise too_deep
+    return {"json": value}
+
+
+def _not_text(place: str, media_type: str, details: dict[str, Any]) -> StepFailure:
+    return StepFailure(
+        ACTION, f"{place} answered with {media_type or 'a body'} that is not text.", code=NOT_TEXT, details=details
+    )
 
 
 def _encoding(response: httpx.Response) -> str:

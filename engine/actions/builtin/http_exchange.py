@@ -118,7 +118,7 @@ def _following(request: httpx.Request, response: httpx.Response, own_headers: Co
                 ACTION,
                 f"{place_of(request.url)} asks to send the body on to {place_of(url)}, another host, which is not done.",
                 code=BODY_REDIRECTED,
-                details={"status": status, "host": url.host},
+                details={"status": status, "host": canonical_host(url)},
             )
         # What was meant for one system is not shown to another.
         for name in (*own_headers, "authorization"):
@@ -127,7 +127,7 @@ def _following(request: httpx.Request, response: httpx.Response, own_headers: Co
 
 
 def _same_place(old: httpx.URL, new: httpx.URL) -> bool:
-    if old.host != new.host:
+    if old.raw_host != new.raw_host:
         return False
     upgraded = old.scheme == "http" and new.scheme == "https" and old.port is None and new.port is None
     return upgraded or (old.scheme, old.port) == (new.scheme, new.port)

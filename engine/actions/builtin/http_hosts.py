@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +13,7 @@ import httpx
 from engine.actions.builtin.http_addresses import Network
 from engine.errors import ACTION, VALIDATION, Invalid, StepFailure
 
+_HOST: Final = re.compile(r"[a-z0-9._-]{1,253}")
 HOST_NOT_ALLOWED: Final = "HTTP_HOST_NOT_ALLOWED"
 URL_INVALID: Final = "HTTP_URL_INVALID"
 
@@ -30,14 +32,16 @@ class HostRule:
     @classmethod
     def parse(cls, entry: str) -> HostRule:
         """Raises ``ValueError`` for an entry that names no host."""
-        if entry == "*":
-            return cls("*", None)
+        if entry == "*" or re.fullmatch(r"\*:[1-9][0-9]{0,4}", entry):
+            return cls("*", int(entry[2:]) if entry[2:] else None)
         wildcard = entry.startswith("*.")
         url = httpx.URL(f"http://{entry.removeprefix('*.')}")
-        if not url.host or url.path != "/" or url.userinfo:
+        if not url.raw_host or url.path != "/" or url.userinfo:
             raise ValueError(f"{entry!r} is not a host")
         # httpx drops port 80, the default of the scheme that was put in front here.
-        port = url.port or (80 if entry.endswith(":80") else None)
+        port = url.port if url.port is not None else 80 if entry.endswith(":80") else None
+        if port == 0:
+            raise ValueError(f"{entry!r} has no port that can be called")
         return cls(("*." if wildcard else "") + canonical_host(url), port)
 
     def allows(self, host: str, port: int) -> bool:
@@ -73,7 +77,7 @@ class AllowedHosts:
 
     def check(self, url: httpx.URL) -> None:
         """Raises ``StepFailure``: ``HTTP_URL_INVALID``, or ``HTTP_HOST_NOT_ALLOWED`` saying what to set."""
-        if url.scheme not in {"http", "https"} or not url.host or not 0 < (url.port or 80) < 65_536:
+        if url.scheme not in {"http", "https"} or not url.raw_host or not 0 < port_of(url) < 65_536:
             raise StepFailure(
                 VALIDATION,
                 "url must begin with http:// or https:// and name a host, and a port if any.",
@@ -118,14 +122,28 @@ def _address_in(entry: str) -> str:
 
 def port_of(url: httpx.URL) -> int:
     """The port that is called."""
-    return url.port or (443 if url.scheme == "https" else 80)
+    return url.port if url.port is not None else 443 if url.scheme == "https" else 80
 
 
 def canonical_host(url: httpx.URL) -> str:
-    """The host in lower case, without brackets; an address in its one spelling."""
-    host = url.raw_host.decode("ascii").strip("[]").rstrip(".").lower()
+    """The host in lower case, without brackets; an address in its one spelling.
+
+    Raises ``httpx.InvalidURL`` for what is no host: who passes the request on, a proxy for one, may read another one in it.
+    """
+    host = url.raw_host.decode("ascii").strip("[]").removesuffix(".").lower()
     try:
         # One spelling per address: [0:0::1] and [::1] are the same host.
         return str(ipaddress.ip_address(host))
     except ValueError:
-        return host
+        pass
+    if host and (not _HOST.fullmatch(host) or not _is_readable(url)):
+        raise httpx.InvalidURL(f"{host[:60]!r} is not a host")
+    return host
+
+
+def _is_readable(url: httpx.URL) -> bool:
+    try:
+        return bool(url.host)
+    except UnicodeError:
+        # It says that it is encoded (xn--), and it is not.
+        return False

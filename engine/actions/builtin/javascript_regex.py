@@ -160,7 +160,10 @@ class _Rewriter:
         digits = _HEX.match(self._pattern, start)
         if digits and (digits.group(3) is None or self._unicode):
             self._position = digits.end()
-            return self._joined(int(digits.group(1) or digits.group(2) or digits.group(3), 16))
+            point = int(digits.group(1) or digits.group(2) or digits.group(3), 16)
+            if point > _LAST:
+                raise self._wrong("a character beyond the last one")
+            return self._joined(point)
         if self._unicode and (character.isalnum() or character == "_"):
             raise self._wrong(f"an unknown escape \\{character}")
         return ord(character)

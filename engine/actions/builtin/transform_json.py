@@ -14,9 +14,13 @@ from engine.actions.schema import WHOLE, ActionModel, CamelModel
 from engine.errors import ACTION, EXPRESSION, StepFailure
 from engine.expression import ExpressionFailure, compile_expression
 from engine.values import javascript
+from engine.values.json_size import is_deeper
 
 JSON_PARSE_FAILED: Final = "JSON_PARSE_FAILED"
 JSON_TOO_DEEP: Final = "JSON_TOO_DEEP"
+
+_MAX_DEPTH: Final = 900
+"""What is deeper may be read here and not be written there: both take stack, of which there is more in one place than another."""
 
 JsonType = Literal["object", "array", "string", "number", "boolean", "null"]
 
@@ -56,7 +60,10 @@ def parse(call: ParseInput, _scope: PureScope) -> dict[str, Any]:
 
 def _parse_text(source: str) -> Any:
     try:
-        return json.loads(source, parse_constant=_refuse_constant, parse_float=_finite_float)
+        value = json.loads(source, parse_constant=_refuse_constant, parse_float=_finite_float)
+        if is_deeper(value, _MAX_DEPTH):
+            raise RecursionError
+        return value
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise StepFailure(ACTION, f"JSON parse failed: {reason}", code=JSON_PARSE_FAILED) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import (
     ROUND_CEILING,
     ROUND_DOWN,
@@ -11,6 +12,7 @@ from decimal import (
     ROUND_HALF_UP,
     ROUND_UP,
     Decimal,
+    InvalidOperation,
     localcontext,
 )
 from typing import Annotated, Any, Final, Literal
@@ -87,7 +89,8 @@ def _decimal(number: Number) -> Decimal:
 
 
 def _exact(label: str, compute: Callable[[], Decimal]) -> Number:
-    with localcontext(prec=_PRECISION):
+    with localcontext(prec=_PRECISION), suppress(InvalidOperation):
+        # An integer of more digits than that is no double either.
         value = compute()
         if value == value.to_integral_value():
             if abs(value) <= LARGEST_INTEGER:

@@ -17,14 +17,16 @@ from engine.store.database.transactions import writing
 from engine.store.runs.listing import check_limit
 from engine.store.tenant.audit import AuditEntry
 from engine.values.json_policy import storable_text
+from engine.values.secret_address import shown_address
 
 MAX_LISTED: Final = 200
 
 
 async def list_alerts(context: OperationContext) -> tuple[StoredAlert, ...]:
-    """The rules, by name. Needs the level read."""
+    """The rules, by name. Needs the level read. Whoever has the URL of a webhook may use it: of that the host is shown."""
     async with writing(await context.readable()) as connection:
-        return await rules.load_alerts(connection, context.tenant)
+        found = await rules.load_alerts(connection, context.tenant)
+    return tuple(replace(one, alert=replace(one.alert, target=shown_address(one.alert.target))) for one in found)
 
 
 async def set_alert(context: OperationContext, alert: Alert, reason: str) -> StoredAlert:
@@ -36,7 +38,11 @@ async def set_alert(context: OperationContext, alert: Alert, reason: str) -> Sto
     said = checked_reason(reason)
     async with writing(context.store) as connection:
         await rules.save_alert(connection, context.tenant, new_id(), alert, context.actor.name)
-        details = {"kind": alert.kind.value, "targetKind": alert.target_kind.value, "target": alert.target}
+        details = {
+            "kind": alert.kind.value,
+            "targetKind": alert.target_kind.value,
+            "target": shown_address(alert.target),
+        }
         await context.audit(connection, _entry("alert_set", alert.name, said, details))
         return await _require(context, connection, alert.name)
 

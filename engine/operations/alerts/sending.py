@@ -14,7 +14,7 @@ from typing import Final
 
 import httpx
 
-from engine.actions.builtin.http_exchange import Network, exchanged
+from engine.actions.builtin.http_exchange import Network, exchanged, place_of
 from engine.actions.secrets import SecretResolver
 from engine.errors import EngineError, StepFailure
 from engine.operations.context import OperationContext
@@ -22,6 +22,7 @@ from engine.records import AlertTarget
 from engine.store.alerts import outbox
 from engine.store.alerts.outbox import DueMessage
 from engine.store.database.transactions import writing
+from engine.values.secret_address import shown_address
 
 AT_ONCE: Final = 10
 SECONDS: Final = 10.0
@@ -100,7 +101,7 @@ async def _to_webhook(sender: Sender, message: DueMessage) -> None:
     except (TimeoutError, httpx.InvalidURL, httpx.HTTPError, OSError) as error:
         raise NotSent(f"The receiver cannot be reached: {type(error).__name__}.") from error
     except (StepFailure, EngineError) as error:
-        raise NotSent(str(error)) from error
+        raise NotSent(str(error).replace(place_of(message.target), shown_address(message.target))) from error
     if not 200 <= status < 300:
         raise NotSent(f"The receiver answered {status}.")
 

@@ -12,6 +12,7 @@ from engine.records import RunRow
 from engine.store.runs.diagnosing import RowFacts
 from engine.store.runs.runs import Run
 from engine.store.tenant.workers import SeenWorker
+from engine.wording import span
 
 POLL_SECONDS: Final = 75.0
 """A poll lasts a minute; a poller that was last heard of longer ago has gone without saying so."""
@@ -64,17 +65,6 @@ class Facts:
             for poller in self.temporal.queue.pollers
             if poller.last_access >= recent and poller.identity not in gone
         )
-
-
-def span(seconds: float) -> str:
-    """A duration as people say it: ``45 s``, ``2 min 5 s``, ``3 h 20 min``, ``4 d 2 h``."""
-    whole = max(0, int(seconds))
-    units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-    for index, (size, name) in enumerate(units):
-        if whole >= size:
-            rest = whole % size // units[index + 1][0] if index + 1 < len(units) else 0
-            return f"{whole // size} {name}" + (f" {rest} {units[index + 1][1]}" if rest else "")
-    return "0 s"
 
 
 def when(at: datetime, now: datetime) -> str:

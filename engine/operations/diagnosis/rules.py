@@ -10,13 +10,13 @@ from typing import Final
 
 from engine import advice
 from engine.contract import TASK_QUEUE
-from engine.operations.diagnosis.facts import Facts, shortened, span, when
+from engine.operations.diagnosis.facts import Facts, shortened, when
 from engine.operations.diagnosis.held import action_elsewhere, call_held, queued
 from engine.operations.diagnosis.waiting import waiting
 from engine.operations.reconcile.disagreements import STORES_DISAGREE
 from engine.operations.reconcile.execution_end import UNKNOWN
 from engine.records import Finding
-from engine.wording import counted, sentence
+from engine.wording import counted, sentence, span
 from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD
 
 _POSTGRES_AWAY: Final = ("POSTGRES_UNREACHABLE", "POSTGRES_BUSY", "POSTGRES_LOCKED", "QUERY_TOO_SLOW")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from engine import advice
-from engine.operations.diagnosis.facts import Facts, span, when
+from engine.operations.diagnosis.facts import Facts, when
 from engine.records import Finding
 from engine.store.runs.diagnosing import EVENTS_CAP
-from engine.wording import counted
+from engine.wording import counted, span
 
 
 def waiting(facts: Facts) -> Finding | None:

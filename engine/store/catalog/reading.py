@@ -15,11 +15,11 @@ from engine.definition.issues import Issue
 from engine.errors import NotFound
 from engine.records import Caller, Count, LatestInput, Pause, Schedule, Version, Workflow
 from engine.store.database.keyset import value_table
-from engine.store.database.question import QUESTIONS, Question, ask, question
+from engine.store.database.question import QUESTIONS, Question, Telling, ask_telling, question
 from engine.store.database.reader import Reader, Reading, open_reader
 from engine.store.runs.listing import COUNT_CAP
 from engine.store.runs.runs import is_active
-from engine.store.schedules.reading import SCHEDULE_COLUMNS, schedule_view
+from engine.store.schedules.reading import SCHEDULE_COLUMNS, schedule_view, telling_schedules
 from engine.store.schedules.schedules import schedule_id_of
 from engine.store.tables import (
     RUN_STATUSES,
@@ -43,13 +43,13 @@ _CALLS: Final = 'strict $.** ? (@.type == "control.callWorkflow" && @.workflowId
 
 async def workflow_list(engine: AsyncEngine, tenant: str) -> tuple[Workflow, ...]:
     """The visible workflows of a tenant by name. Raises ``Unavailable``."""
-    reading, [rows, planned] = await ask(engine, tenant, *_visible(tenant))
+    reading, [planned, rows] = await ask_telling(engine, tenant, *_visible(tenant))
     return _workflows(reading, rows, planned)
 
 
 async def workflow_of(engine: AsyncEngine, tenant: str, workflow_id: str) -> Workflow:
     """One workflow. Raises ``NotFound`` (WORKFLOW_NOT_FOUND), ``Unavailable``."""
-    reading, [rows, planned] = await ask(engine, tenant, *_one_workflow(tenant, storable_text(workflow_id)))
+    reading, [planned, rows] = await ask_telling(engine, tenant, *_one_workflow(tenant, storable_text(workflow_id)))
     if not rows or storable_text(workflow_id) != workflow_id:
         raise _no_workflow(workflow_id)
     [view] = _workflows(reading, rows, planned)
@@ -146,19 +146,20 @@ async def latest_input(engine: AsyncEngine, tenant: str, workflow_id: str) -> La
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _visible(tenant: str) -> tuple[Question, Question]:
-    """The visible workflows, and all schedules."""
+def _visible(tenant: str) -> tuple[Telling, Question]:
+    """All schedules, and the visible workflows."""
     order = (func.lower(definitions.name), definitions.workflow_id)
     mine = _WORKFLOWS.where(definitions.tenant == tenant, definitions.is_visible)
-    return question(mine.order_by(*order)), question(_SCHEDULES.where(workflow_schedules.c.tenant == tenant))
+    planned = telling_schedules(question(_SCHEDULES.where(workflow_schedules.c.tenant == tenant)))
+    return planned, question(mine.order_by(*order))
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _one_workflow(tenant: str, workflow_id: str) -> tuple[Question, Question]:
-    """One workflow, and its schedule."""
+def _one_workflow(tenant: str, workflow_id: str) -> tuple[Telling, Question]:
+    """The schedule of a workflow, and itself."""
     mine = _WORKFLOWS.where(definitions.tenant == tenant, definitions.workflow_id == workflow_id)
-    planned = workflow_schedules.c.schedule_id == schedule_id_of(tenant, workflow_id)
-    return question(mine), question(_SCHEDULES.where(workflow_schedules.c.tenant == tenant, planned))
+    own = workflow_schedules.c.schedule_id == schedule_id_of(tenant, workflow_id)
+    return telling_schedules(question(_SCHEDULES.where(workflow_schedules.c.tenant == tenant, own))), question(mine)
 
 
 def _workflows(reader: Reading, rows: Sequence[Any], schedules: Sequence[Any]) -> tuple[Workflow, ...]:

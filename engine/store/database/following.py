@@ -1,14 +1,14 @@
 """Following: what is hidden in the documents of runs and events is looked for in all that is shown of them.
 
-What is hidden in a document is worked out once and remembered, for a document does not change any more; so a list that is asked
-again and again costs one look at which documents there are.
+What is hidden in a document is worked out once and remembered, for a document does not change any more. So is what is hidden in
+all documents of a run: a list learns with its rows, by a digest, whether they are still the same.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -17,10 +17,8 @@ from sqlalchemy import Engine, TextClause
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.store.database import hidden_documents as sql
-from engine.values.json_pointer import names_of
-from engine.values.placeholder import PLACEHOLDER
-from engine.values.redaction import RedactionPolicy, json_in, redact
-from engine.values.secret_shapes import hide_shapes
+from engine.store.database.hidden_values import hidden_in_row
+from engine.values.redaction import RedactionPolicy
 from engine.values.secret_values import SecretValues, TooMuchToFollow, secret_values
 
 Json = Any
@@ -28,13 +26,14 @@ Ask = Callable[[TextClause, Mapping[str, Any]], Awaitable[Sequence[Any]]]
 """The rows of a statement with these parameters."""
 Scope = tuple[str, str]
 """``("run", id)`` or ``("event", id)``."""
+_Hidden = tuple[dict[Scope, tuple[Json, ...]], set[Scope]]
 _Key = tuple[str, str, str]
-"""Kind, id and stamp of a document."""
+"""Kind, id and stamp of a document, or of several by their digest."""
 
 _READ_AT_ONCE: Final = 50
-_REMEMBERED_DOCUMENTS: Final = 50_000
+_REMEMBERED: Final = 50_000
 _REMEMBERED_CHARACTERS: Final = 2_000
-"""A document in which more is hidden is looked through again each time."""
+"""A document, or a run, in which more is hidden is looked through again each time."""
 _KINDS: Final = {
     "payload": "payloads",
     "event": "events",
@@ -45,24 +44,24 @@ _KINDS: Final = {
 
 
 class _Remembered:
-    """What is hidden in documents of one tenant under one policy."""
+    """What is hidden in documents of one tenant under one policy, in each and in all of a run or an event."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[_Key, tuple[Json, ...]] = OrderedDict()
+        self._known: OrderedDict[_Key | frozenset[_Key], tuple[Json, ...]] = OrderedDict()
 
-    def get(self, key: _Key) -> tuple[Json, ...] | None:
-        """What is hidden in a document; None: it is not remembered."""
+    def get(self, key: _Key | frozenset[_Key]) -> tuple[Json, ...] | None:
+        """What is hidden there; None: it is not remembered."""
         found = self._known.get(key)
         if found is not None:
             self._known.move_to_end(key)
         return found
 
-    def keep(self, key: _Key, hidden: tuple[Json, ...]) -> None:
+    def keep(self, key: _Key | frozenset[_Key], hidden: tuple[Json, ...]) -> None:
         """Remember it, unless it is large; what was asked for least lately is forgotten."""
         if sum(len(str(value)) for value in hidden) > _REMEMBERED_CHARACTERS:
             return
         self._known[key] = hidden
-        if len(self._known) > _REMEMBERED_DOCUMENTS:
+        if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
 
 
@@ -121,43 +120,76 @@ NOTHING_FOLLOWED: Final = Followed()
 
 
 async def follow(
-    ask: Ask, memory: Memory, policy: RedactionPolicy, runs: Iterable[str], events: Iterable[str]
+    ask: Ask,
+    memory: Memory,
+    policy: RedactionPolicy,
+    runs: Iterable[str],
+    events: Iterable[str],
+    *,
+    digests: Sequence[Any] | None = None,
 ) -> Followed:
-    """Look up what is hidden in all documents of these runs and events."""
-    tenant = memory.tenant
+    """Look up what is hidden in all documents of these runs and events. ``digests``: the rows of ``DIGESTED`` for them, with
+    which nothing is asked for what is known already.
+    """
     run_ids, event_ids = sorted(set(runs)), sorted(set(events))
-    scopes = [*(("run", run_id) for run_id in run_ids), *(("event", event_id) for event_id in event_ids)]
+    scopes = _scopes(run_ids, event_ids)
     if policy.everything or not scopes:
         return Followed(dict.fromkeys(scopes))
-    parameters = {
-        "tenant": tenant,
-        "runs": run_ids,
-        "events": event_ids,
-        "hops": sql.MAX_HOPS,
-        "outputs": sql.MAX_OUTPUTS,
-        "most": sql.MAX_DOCUMENTS + 1,
-    }
-    listed = await ask(sql.LISTED, parameters)
-    if len(listed) > sql.MAX_DOCUMENTS:
-        return await _by_halves(ask, memory, policy, run_ids, event_ids)
-    keys = _documents_of(listed, scopes)
-    hidden = await _hidden(ask, memory, policy, {key for mine in keys.values() for key in mine})
+    if digests is None or sum(row.documents for row in digests) > sql.MAX_DOCUMENTS:
+        hidden, gone = await _looked_up(ask, memory, policy, run_ids, event_ids)
+    else:
+        hidden, gone = await _recalled(ask, memory, policy, scopes, digests)
     values: dict[Scope, SecretValues | None] = {}
-    closed: set[Scope] = {("run", row.of) for row in listed if row.gone}
-    for scope, mine in keys.items():
+    closed = {*gone, *(scope for scope in scopes if scope not in hidden)}
+    for scope, found in hidden.items():
         try:
-            values[scope] = secret_values([value for key in mine for value in hidden[key]])
+            values[scope] = secret_values(found)
         except TooMuchToFollow:
             closed.add(scope)
     return Followed(values, frozenset(closed))
 
 
-async def _by_halves(ask: Ask, memory: Memory, policy: RedactionPolicy, runs: list[str], events: list[str]) -> Followed:
+def document_limits(tenant: str) -> dict[str, Any]:
+    """The parameters of ``LISTED`` and ``DIGESTED``, but for the runs and events."""
+    return {"tenant": tenant, "hops": sql.MAX_HOPS, "outputs": sql.MAX_OUTPUTS, "most": sql.MAX_DOCUMENTS + 1}
+
+
+async def _recalled(
+    ask: Ask, memory: Memory, policy: RedactionPolicy, scopes: Sequence[Scope], digests: Sequence[Any]
+) -> _Hidden:
+    """As ``_looked_up``, which is asked only for what is not remembered by its digests."""
+    remembered = memory.of(policy.following(None))
+    keys = {scope: frozenset(documents) for scope, documents in _documents_of(digests, scopes).items()}
+    hidden = {scope: known for scope, key in keys.items() if (known := remembered.get(key)) is not None}
+    missing = [scope for scope in scopes if scope not in hidden]
+    runs, events = ([one for kind, one in missing if kind == wanted] for wanted in ("run", "event"))
+    found, gone = await _looked_up(ask, memory, policy, runs, events) if missing else ({}, set())
+    for scope, values in found.items():
+        remembered.keep(keys[scope], values)
+    return {**hidden, **found}, {*gone, *(("run", row.of) for row in digests if row.gone)}
+
+
+async def _looked_up(ask: Ask, memory: Memory, policy: RedactionPolicy, runs: list[str], events: list[str]) -> _Hidden:
+    """What is hidden in each of the runs and events, but for those with too many documents; and those with one that is gone."""
+    listed = await ask(sql.LISTED, {"runs": runs, "events": events, **document_limits(memory.tenant)})
+    if len(listed) > sql.MAX_DOCUMENTS:
+        return await _by_halves(ask, memory, policy, runs, events)
+    documents = _documents_of(listed, _scopes(runs, events))
+    hidden = await _hidden(ask, memory, policy, {key for mine in documents.values() for key in mine})
+    found = {scope: tuple(value for key in mine for value in hidden[key]) for scope, mine in documents.items()}
+    return found, {("run", row.of) for row in listed if row.gone}
+
+
+async def _by_halves(ask: Ask, memory: Memory, policy: RedactionPolicy, runs: list[str], events: list[str]) -> _Hidden:
     if len(runs) + len(events) == 1:
-        return Followed({}, frozenset((*(("run", one) for one in runs), *(("event", one) for one in events))))
-    left = await follow(ask, memory, policy, runs[: len(runs) // 2], events[: (len(events) + 1) // 2])
-    right = await follow(ask, memory, policy, runs[len(runs) // 2 :], events[(len(events) + 1) // 2 :])
-    return left.beside(right)
+        return {}, set()
+    left, left_gone = await _looked_up(ask, memory, policy, runs[: len(runs) // 2], events[: (len(events) + 1) // 2])
+    right, right_gone = await _looked_up(ask, memory, policy, runs[len(runs) // 2 :], events[(len(events) + 1) // 2 :])
+    return {**left, **right}, left_gone | right_gone
+
+
+def _scopes(runs: Iterable[str], events: Iterable[str]) -> list[Scope]:
+    return [*(("run", run_id) for run_id in runs), *(("event", event_id) for event_id in events)]
 
 
 def _documents_of(listed: Sequence[Any], scopes: Sequence[Scope]) -> dict[Scope, tuple[_Key, ...]]:
@@ -170,15 +202,15 @@ def _documents_of(listed: Sequence[Any], scopes: Sequence[Scope]) -> dict[Scope,
         if row.kind == "run":
             lines.setdefault(row.of, []).append((row.id, row.member, row.stamp))
         elif row.kind == "event" and not row.of:
-            found["event", row.id][row.kind, row.id, row.stamp] = None
+            found.setdefault(("event", row.id), {})[row.kind, row.id, row.stamp] = None
         else:
             (of_own if row.kind == "output" else of_root).setdefault(row.of, []).append((row.kind, row.id, row.stamp))
     for run_id, line in lines.items():
-        mine = found["run", run_id]
+        mine = found.setdefault(("run", run_id), {})
         for root, member, stamp in line:
             mine["payload", member, stamp] = None
             mine |= dict.fromkeys((*of_own.get(member, ()), *of_root.get(root, ())))
-    return {scope: tuple(mine) for scope, mine in found.items()}
+    return {scope: tuple(found[scope]) for scope in scopes}
 
 
 async def _hidden(ask: Ask, memory: Memory, policy: RedactionPolicy, keys: set[_Key]) -> dict[_Key, tuple[Json, ...]]:
@@ -195,68 +227,6 @@ async def _hidden(ask: Ask, memory: Memory, policy: RedactionPolicy, keys: set[_
         read = {(row.kind, row.id): row for row in await ask(sql.CONTENTS, {"tenant": memory.tenant, **ids})}
         for key in asked:
             row = read.get(key[:2])
-            found[key] = () if row is None else tuple(_hidden_in_row(row, plain))
+            found[key] = () if row is None else tuple(hidden_in_row(row, plain))
             remembered.keep(key, found[key])
     return found
-
-
-def _hidden_in_row(row: Any, policy: RedactionPolicy) -> Iterator[Json]:
-    if row.kind != "attempt":
-        yield from hidden_in(row.document, row.schema, policy)
-        return
-    for side in ("input", "output"):
-        yield from hidden_in(row.document[side], (row.schema or {}).get(side), policy)
-
-
-def hidden_in(document: Json, schema: Json, policy: RedactionPolicy) -> Iterator[Json]:
-    """The values at the masked places of a document; of a text that only has a secret in it, that one alone."""
-    if policy.everything:
-        return
-    places = redact(document, policy.beside(schema, document))[1]
-    if not places:
-        return
-    by_place = redact(_blank(document), policy.beside(schema, document))[1]
-    for pointer in places:
-        value = document
-        for name in names_of(pointer):
-            # A key that was hidden itself is in the document under its own name.
-            value = value[int(name)] if isinstance(value, list) else value.get(name)
-        if isinstance(value, str) and pointer not in by_place:
-            yield from _secrets_of(value, policy)
-        else:
-            yield value
-
-
-def _blank(value: Json) -> Json:
-    """A document with the same places and without texts: what is masked in it is so for where it stands."""
-    if isinstance(value, dict):
-        return {key: _blank(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_blank(item) for item in value]
-    return "" if isinstance(value, str) else value
-
-
-def _secrets_of(text: str, policy: RedactionPolicy) -> Iterator[Json]:
-    """What is secret in a text that was masked for what it says."""
-    inner, shown = json_in(text), hide_shapes(text)
-    within = [] if inner is None else list(hidden_in(inner, None, replace(policy, pointers=())))
-    if within:
-        yield from within
-    elif shown != text:
-        yield from _secrets_in(text, shown)
-    else:
-        yield text
-
-
-def _secrets_in(text: str, shown: str) -> Iterator[str]:
-    """What stands in a text where its shown form has the placeholder."""
-    first, *pieces = shown.split(PLACEHOLDER)
-    at = len(first)
-    for number, piece in enumerate(pieces):
-        end = len(text) if number == len(pieces) - 1 and not piece else text.find(piece, at)
-        if end < at:
-            yield text[at:]
-            return
-        if end > at:
-            yield text[at:end]
-        at = end + len(piece)

@@ -1,7 +1,8 @@
 """Questions that are put together once and answered in one round trip, however many of them are asked together.
 
 The beginning of the snapshot, its clock and policy, the questions and its end are sent at once, where SQLAlchemy would wait for
-the answer to each. Lists are polled, so what they ask is compiled once and goes to the driver directly.
+the answer to each. Lists are polled, so what they ask is compiled once and goes to the driver directly. A page that shows texts
+of runs and events asks in the same round trip whether what is hidden in those is known (``Telling``).
 """
 
 from __future__ import annotations
@@ -23,10 +24,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.store.database.engine import as_unavailable
-from engine.store.database.following import follow as follow_documents
-from engine.store.database.following import memory_of
-from engine.store.database.hidden_documents import CONTENTS, LISTED
-from engine.store.database.reader import START, Reading, open_reader, reading_of
+from engine.store.database.following import document_limits, follow, memory_of
+from engine.store.database.hidden_documents import CONTENTS, DIGESTED, LISTED, digested
+from engine.store.database.reader import START, Reader, Reading, open_reader, reading_of
 from engine.store.database.refusals import as_refusal
 from engine.values.redaction import EVERYTHING
 
@@ -46,7 +46,8 @@ _ADAPTERS.register_loader("uuid", TextLoader)
 class Question:
     """A query as the driver takes it."""
 
-    query: Select[Any] | TextClause
+    query: Select[Any] | TextClause | None
+    """None: the statement alone."""
     statement: bytes
     values: Mapping[str, Any]
     open: frozenset[str]
@@ -81,29 +82,59 @@ async def ask(
     except psycopg.Error:
         # A policy that may not be read, or a connection that was lost: asked one after the other, it is known which.
         async with open_reader(engine, tenant) as reader:
-            return reader, [await reader.rows(asked.query, asked.given(given)) for asked in questions]
+            return reader, [await _ask_alone(reader, asked, given) for asked in questions]
 
 
-async def follow(
-    engine: AsyncEngine, reading: Reading, *, runs: Iterable[str | None] = (), events: Iterable[str | None] = ()
-) -> Reading:
-    """``reading``, which knows what is hidden in these runs and events: what is shown of them is shown by ``reading.of``.
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """A page whose rows show texts of runs and events. Make one with ``telling``."""
 
-    None among them is none. One round trip, and more for documents that were never looked at. Raises ``Unavailable``.
+    page: Question
+    digests: Question
+    run: str | None
+    event: str | None
+    texts: tuple[str, ...]
+
+    def tells(self, row: Any) -> bool:
+        """Whether a row of the page shows a text, which is shown by ``Reading.of`` its run and its event."""
+        return any(getattr(row, name) is not None for name in self.texts)
+
+
+def telling(page: Question, texts: tuple[str, ...], *, run: str | None = None, event: str | None = None) -> Telling:
+    """``page``, whose rows show texts of the run and the event in these columns wherever one of the columns ``texts`` is not
+    null. Keep it as the question.
     """
+    of_page = digested(page.statement.decode(), _DIGESTED.statement.decode(), run, event, texts)
+    digests = Question(None, of_page.encode(), {**page.values, **_DIGESTED.values}, page.open | _DIGESTED.open)
+    return Telling(page, digests, run, event, texts)
 
-    async def rows(statement: TextClause, parameters: Mapping[str, Any]) -> list[Any]:
-        _, [found] = await ask(engine, reading.tenant, _FOLLOWING[statement.text], parameters=parameters)
+
+async def ask_telling(
+    engine: AsyncEngine, tenant: str, asked: Telling, *others: Question, parameters: Mapping[str, Any] | None = None
+) -> tuple[Reading, list[list[Any]]]:
+    """The rows of the page, and of each other question, as ``ask`` gives them. The reading knows what is hidden in the runs and
+    events of rows that tell something.
+
+    One round trip, and more for documents that were never looked at. Raises ``Unavailable``.
+    """
+    given = {**(parameters or {}), **document_limits(tenant)}
+    reading, [digests, rows, *more] = await ask(engine, tenant, asked.digests, asked.page, *others, parameters=given)
+
+    async def look_up(statement: TextClause, wanted: Mapping[str, Any]) -> list[Any]:
+        _, [found] = await ask(engine, tenant, _FOLLOWING[statement.text], parameters=wanted)
         return found
 
-    wanted = [str(run_id) for run_id in runs if run_id is not None], [one for one in events if one is not None]
-    if not any(wanted):
-        return reading
+    told = [row for row in rows if asked.tells(row)]
+    runs, events = (_named(told, column) for column in (asked.run, asked.event))
     try:
-        found = await follow_documents(rows, memory_of(engine, reading.tenant), reading.policy, *wanted)
+        found = await follow(look_up, memory_of(engine, tenant), reading.policy, runs, events, digests=digests)
     except (RecursionError, ValueError, LookupError, TypeError):
-        return replace(reading, policy=EVERYTHING)
-    return replace(reading, followed=reading.followed.beside(found))
+        return replace(reading, policy=EVERYTHING), [rows, *more]
+    return replace(reading, followed=reading.followed.beside(found)), [rows, *more]
+
+
+def _named(rows: Iterable[Any], column: str | None) -> list[str]:
+    return [] if column is None else [str(one) for row in rows if (one := getattr(row, column)) is not None]
 
 
 async def _ask_together(
@@ -128,6 +159,13 @@ async def _ask_together(
             raise
 
 
+async def _ask_alone(reader: Reader, asked: Question, given: Mapping[str, Any]) -> list[Any]:
+    if asked.query is not None:
+        return await reader.rows(asked.query, asked.given(given))
+    values = {**asked.values, **asked.given(given)}
+    return list((await reader.connection.exec_driver_sql(asked.statement.decode(), values)).all())
+
+
 class _Cursor(psycopg.AsyncCursor[Any]):
     """Gives rows with named columns, and ids as texts."""
 
@@ -142,4 +180,5 @@ class _Cursor(psycopg.AsyncCursor[Any]):
 
 
 _START: Final = question(START)
+_DIGESTED: Final = question(DIGESTED)
 _FOLLOWING: Final = {statement.text: question(statement) for statement in (LISTED, CONTENTS)}

@@ -22,11 +22,12 @@ from engine.store.database.hidden_documents import SCHEMAS, SENSITIVE_SCHEMAS
 from engine.store.database.refusals import as_refusal
 from engine.store.database.tenant_binding import SETTING
 from engine.store.tables import workflow_settings as settings
-from engine.values.redaction import BUILT_IN, EVERYTHING, RedactionPolicy, policy_of, redact, redact_text
+from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction import BUILT_IN, EVERYTHING, RedactionPolicy, policy_of, redact, redact_named, redact_text
 
 Json = Any
 
-_ERROR_FIELDS: Final = ("category", "code", "nodePath", "at", "stage", "details")
+_ERROR_FIELDS: Final = ("category", "code", "nodePath", "at", "stage", "details", "migration", "previousStatus")
 
 
 _NOW: Final = func.clock_timestamp().label("now")
@@ -68,11 +69,16 @@ class Reading:
         scopes += [("event", event_id)] if event_id is not None else []
         if not scopes:
             return self
-        return replace(self, policy=self.followed.policy_of(self.policy, scopes) or EVERYTHING)
+        policy = self.followed.policy_of(self.policy, scopes) or EVERYTHING
+        return self if policy is self.policy else replace(self, policy=policy)
 
     def hide(self, value: Json) -> Json:
         """A JSON value as it may be shown."""
         return redact(value, self.policy)[0]
+
+    def hide_named(self, name: str, value: Json) -> Json:
+        """A value that a record has under this name, as it may be shown."""
+        return None if value is None else redact_named(name, value, self.policy)
 
     def hide_text(self, text: str | None) -> str | None:
         """A text as it may be shown."""
@@ -112,22 +118,22 @@ class Reading:
         if value is None and not fallback:
             return None
         given = {"message": fallback, **value} if isinstance(value, dict) else {"message": fallback or value}
-        said = given.pop("message")
-        stored = self.hide(given)
-        if not isinstance(stored, dict):
-            return ErrorInfo(category="", message=str(stored))
-        stored["message"] = self.hide_text(said) if isinstance(said, str) else self.hide(said)
-        known = {name: stored.get(name) for name in _ERROR_FIELDS}
+        said = given["message"]
+        if self.hide({}) == PLACEHOLDER:
+            return ErrorInfo(category="", message=PLACEHOLDER)
+        message = self.hide_text(said) if isinstance(said, str) else self.hide(said)
+        # The names are ours: that one of them is somebody's password hides no field.
+        known = {name: self.hide_named(name, given.get(name)) for name in _ERROR_FIELDS}
         return ErrorInfo(
             category=str(known["category"] or ""),
-            message=str(stored.get("message") or ""),
+            message=str(message or ""),
             code=None if known["code"] is None else str(known["code"]),
             path=str(known["nodePath"] or ""),
             at=_instant(known["at"]),
             stage=None if known["stage"] is None else str(known["stage"]),
             details=known["details"],
-            migration=stored.get("migration"),
-            previous_status=stored.get("previousStatus"),
+            migration=known["migration"],
+            previous_status=known["previousStatus"],
         )
 
 

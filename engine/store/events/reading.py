@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from engine.errors import Invalid, NotFound
 from engine.records import Delivery, Event, EventDetail, EventFilter, Page
 from engine.store.database.keyset import Keyset, Stretch, decode_cursor, encode_cursor, fingerprint, page_of
-from engine.store.database.question import ANY_TIME, QUESTIONS, Question, ask, follow, question
+from engine.store.database.question import ANY_TIME, QUESTIONS, Telling, ask_telling, question, telling
 from engine.store.database.reader import Reading, open_reader
 from engine.store.database.transactions import Connection
 from engine.store.events.routing import ROUTING_KIND
@@ -45,6 +45,8 @@ _STATUS: Final = case(
 )
 _NEWEST: Final = Keyset((events.created_at, events.event_id))
 _LATEST: Final = Keyset((deliveries.updated_at, deliveries.delivery_id))
+_TEXTS: Final = ("correlation_key", "correlation_keys", "error_message")
+"""Of an event; where it has none of them, nothing of it can be a copy."""
 
 
 async def events_page(
@@ -66,12 +68,8 @@ async def events_page(
     timeless = replace(wanted, since=wanted.since and ANY_TIME, before=wanted.before and ANY_TIME)
     asked = _events(tenant, timeless, limit + 1, continued=cursor is not None, backwards=backwards)
     given = {"since": wanted.since, "before": wanted.before, **_NEWEST.parameters(position)}
-    reading, [rows] = await ask(engine, tenant, asked, parameters=given)
-    told = [row for row in rows if row.correlation_key is not None or row.correlation_keys or row.error_message]
-    reading = await follow(
-        engine, reading, events=(row.event_id for row in told), runs=(row.matched_run_id for row in told)
-    )
-    return page_of(
+    reading, [rows] = await ask_telling(engine, tenant, asked, parameters=given)
+    page = page_of(
         [_event(reading, row) for row in rows],
         limit,
         query,
@@ -80,6 +78,13 @@ async def events_page(
         backwards=backwards,
         now=reading.server_now,
     )
+    return page if wanted.key is None else _without_hidden_keys(page, normal_key(wanted.key))
+
+
+def _without_hidden_keys(page: Page[Event], key: str) -> Page[Event]:
+    """The page without the events whose key is hidden: a filter is no way to a hidden value."""
+    rows = tuple(row for row in page.rows if key in (row.key, *row.keys))
+    return replace(page, rows=rows) if rows else replace(page, rows=(), next=None, previous=None)
 
 
 async def event_detail(engine: AsyncEngine, tenant: str, event_id: str) -> EventDetail:
@@ -124,8 +129,7 @@ async def deliveries_page(
     query = fingerprint("deliveries", tenant, status)
     position = decode_cursor(query, cursor, (datetime, UUID))
     asked = _deliveries(tenant, status, limit + 1, continued=cursor is not None)
-    reading, [found] = await ask(engine, tenant, asked, parameters=_LATEST.parameters(position))
-    reading = await follow(engine, reading, events=(row.event_id for row in found), runs=(row.run_id for row in found))
+    reading, [found] = await ask_telling(engine, tenant, asked, parameters=_LATEST.parameters(position))
     views = tuple(_delivery(reading, row) for row in found[:limit])
     last = found[limit - 1] if len(found) > limit else None
     after = None if last is None else encode_cursor(query, (last.updated_at, last.delivery_id))
@@ -133,17 +137,19 @@ async def deliveries_page(
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _events(tenant: str, wanted: EventFilter, limit: int, *, continued: bool, backwards: bool) -> Question:
+def _events(tenant: str, wanted: EventFilter, limit: int, *, continued: bool, backwards: bool) -> Telling:
     where = _conditions(tenant, wanted)
     if continued:
         where.append(_NEWEST.beyond_parameters(reverse=backwards))
     columns = [column for column in events if column.name != "payload"]
     rows = select(*columns, _STATUS.label("status")).where(*where)
-    return question(Stretch(_NEWEST, backwards, limit).of(rows))
+    return telling(
+        question(Stretch(_NEWEST, backwards, limit).of(rows)), _TEXTS, run="matched_run_id", event="event_id"
+    )
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _deliveries(tenant: str, status: str, limit: int, *, continued: bool) -> Question:
+def _deliveries(tenant: str, status: str, limit: int, *, continued: bool) -> Telling:
     """One short range per status, merged: a range over both would have to be sorted whole."""
     where = [deliveries.tenant == tenant]
     if continued:
@@ -154,7 +160,8 @@ def _deliveries(tenant: str, status: str, limit: int, *, continued: bool) -> Que
         for word in DELIVERY_WORDS[status]
     ]
     merged = union_all(*(select(branch) for branch in branches)).subquery("merged")
-    return question(stretch.of(select(merged), merged))
+    shown = question(stretch.of(select(merged), merged))
+    return telling(shown, ("delivery_id",), run="run_id", event="event_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +209,7 @@ def _conditions(tenant: str, wanted: EventFilter) -> list[ColumnElement[bool]]:
 
 
 def _event(known: Reading, row: Any) -> Event:
-    told = row.correlation_key is not None or row.correlation_keys or row.error_message
+    told = any(getattr(row, name) is not None for name in _TEXTS)
     reader = known.of(event_id=row.event_id, run_id=row.matched_run_id) if told else known
     keys = row.correlation_keys if isinstance(row.correlation_keys, list) else [row.correlation_key]
     return Event(

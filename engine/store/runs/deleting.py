@@ -100,13 +100,24 @@ _ONE: Final = "r.tenant = CAST(:tenant AS uuid) AND r.run_id = CAST(:run AS uuid
 
 
 def _deleting(chosen: str) -> TextClause:
+    """Of what its schedule says of a run, the code stays: the rest can be a copy of what was hidden in its payload."""
     return text(f"""
-        WITH gone AS (SELECT r.run_id FROM workflow_runs AS r WHERE {chosen}), payloads AS (
+        WITH gone AS (
+            SELECT r.run_id, r.tenant, r.workflow_id, r.trigger_fire_key FROM workflow_runs AS r WHERE {chosen}
+        ), payloads AS (
             DELETE FROM workflow_payloads AS p USING gone WHERE p.run_id = gone.run_id
         ), exports AS (
             DELETE FROM workflow_job_files AS f USING gone WHERE f.run_id = gone.run_id
         ), deliveries AS (
             DELETE FROM workflow_event_deliveries AS d USING gone WHERE d.run_id = gone.run_id AND d.status <> 'pending'
+        ), occurrences AS (
+            UPDATE workflow_schedule_fires AS f SET reason = split_part(f.reason, ':', 1)
+            FROM gone JOIN workflow_schedules AS s ON s.tenant = gone.tenant AND s.workflow_id = gone.workflow_id
+            WHERE f.schedule_id = s.schedule_id AND f.fire_key = gone.trigger_fire_key AND f.reason IS NOT NULL
+        ), schedules AS (
+            UPDATE workflow_schedules AS s SET last_error = split_part(s.last_error, ':', 1)
+            FROM gone WHERE s.tenant = gone.tenant AND s.workflow_id = gone.workflow_id
+                AND s.last_fire_key = gone.trigger_fire_key AND s.last_error IS NOT NULL
         )
         DELETE FROM workflow_runs AS r USING gone WHERE r.run_id = gone.run_id RETURNING r.run_id
     """)

@@ -9,8 +9,8 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.records import RunRow, RunStatus
-from engine.store.database.question import QUESTIONS, Question, ask, follow, question
-from engine.store.runs.run_rows import listed, run_view, telling
+from engine.store.database.question import QUESTIONS, Telling, ask_telling, question
+from engine.store.runs.run_rows import listed, run_view, telling_of
 from engine.store.tables import workflow_runs
 
 
@@ -19,13 +19,12 @@ async def failures_to_look_at(engine: AsyncEngine, tenant: str, since: datetime,
 
     Runs Temporal never took are left out.
     """
-    reading, [rows] = await ask(engine, tenant, _failures(tenant, most), parameters={"since": since})
-    reading = await follow(engine, reading, runs=telling(rows))
+    reading, [rows] = await ask_telling(engine, tenant, _failures(tenant, most), parameters={"since": since})
     return tuple(run_view(reading, row) for row in rows)
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _failures(tenant: str, most: int) -> Question:
+def _failures(tenant: str, most: int) -> Telling:
     failed, replays = workflow_runs.c, workflow_runs.alias("replays").c
     since = bindparam("since", type_=failed.updated_at.type, required=False)
     replayed = select(replays.run_id).where(replays.tenant == tenant, replays.replay_of_run_id == failed.run_id)
@@ -45,4 +44,4 @@ def _failures(tenant: str, most: int) -> Question:
         .order_by(*latest)
         .limit(most)
     )
-    return question(listed(picked.subquery("picked")).order_by(*latest))
+    return telling_of(question(listed(picked.subquery("picked")).order_by(*latest)))

@@ -31,8 +31,9 @@ from engine.errors import Invalid
 from engine.ids import uuid_text
 from engine.records import Count, Page, RunCounts, RunFilter, RunRow, RunStatus
 from engine.store.database.keyset import Stretch, decode_cursor, fingerprint, page_of, value_table
-from engine.store.database.question import QUESTIONS, Question, ask, follow, question
+from engine.store.database.question import QUESTIONS, Telling, ask_telling, question
 from engine.store.database.reader import Reader, open_reader
+from engine.store.runs.guesses import guesses, of_told, without_hidden
 from engine.store.runs.run_filter import (
     MAX_WORKFLOWS,
     Workflows,
@@ -49,7 +50,7 @@ from engine.store.runs.run_filter import (
     times_of,
     without_status,
 )
-from engine.store.runs.run_rows import listed, run_view, telling
+from engine.store.runs.run_rows import listed, run_view, telling, telling_of
 from engine.store.tables import RUN_STATUSES
 from engine.wording import counted
 
@@ -77,20 +78,30 @@ async def runs_page(
     """The rows of a filter in its order that follow ``cursor``, or with ``backwards`` the nearest ones before it.
 
     Without a cursor: the first page, or with ``backwards`` the last. ``limit`` is 1..500. Rows are always in the filter's order.
+    A run in which a value of the filter is hidden does not match, so a page may have fewer rows than there is room for.
     Raises ``Invalid`` (CURSOR_INVALID, LIMIT_INVALID) and ``Unavailable``.
     """
     check_limit(limit, MAX_PAGE)
     query, keyset = fingerprint(tenant, wanted), keyset_of(wanted.order)
     position = decode_cursor(query, cursor, (datetime, UUID))
     asked = _page_question(tenant, timeless(wanted), limit + 1, continued=cursor is not None, backwards=backwards)
-    reading, [rows] = await ask(engine, tenant, asked, parameters={**times_of(wanted), **keyset.parameters(position)})
-    reading = await follow(engine, reading, runs=telling(rows))
+    given = {**times_of(wanted), **keyset.parameters(position)}
+    reading, [rows] = await ask_telling(engine, tenant, asked, parameters=given)
     found = [run_view(reading, row) for row in rows]
 
     def position_of(row: RunRow) -> Position:
         return (row.started_at if wanted.order.by_start else row.updated_at, row.run_id)
 
-    return page_of(found, limit, query, position_of, cursor, backwards=backwards, now=reading.server_now)
+    page = page_of(found, limit, query, position_of, cursor, backwards=backwards, now=reading.server_now)
+    return await _without_guessed(engine, tenant, page, guesses(wanted))
+
+
+async def _without_guessed(engine: AsyncEngine, tenant: str, page: Page[RunRow], said: Sequence[str]) -> Page[RunRow]:
+    """The page without runs in which a value of its filter is hidden, be it one that the row does not show."""
+    if not said:
+        return page
+    async with open_reader(engine, tenant) as reader:
+        return without_hidden(page, await reader.following(runs=[row.run_id for row in page.rows]), said)
 
 
 async def matching_runs(
@@ -101,7 +112,8 @@ async def matching_runs(
     async with open_reader(engine, tenant) as reader:
         workflows = await find_workflows(reader, wanted)
         where = [*conditions(tenant, wanted), *collected_ids(tenant, wanted), *_of_workflows(workflows)]
-        return await _reply(reader, [*where, *_of_statuses(wanted.statuses), runs.run_id.in_(ids)])
+        where += [*_of_statuses(wanted.statuses), runs.run_id.in_(ids)]
+        return await _reply(reader, [*where, *await of_told(reader, where, guesses(wanted))])
 
 
 async def runs_by_id(engine: AsyncEngine, tenant: str, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
@@ -119,6 +131,7 @@ async def count_runs(engine: AsyncEngine, tenant: str, wanted: RunFilter) -> Run
         if workflows.none_match:
             return RunCounts(reader.server_now, {status: Count(0) for status in RunStatus})
         where = [*conditions(tenant, every), *collected_ids(tenant, every), *_of_workflows(workflows)]
+        where += await of_told(reader, where, guesses(every))
         of_version = every.version is not None and every.order.by_start and len(workflows.ids or ()) == 1
         together = has_own_index(every) or of_version or is_collected(every) or bool(every.waiting_on)
         order = keyset_of(every.order).order()
@@ -128,7 +141,7 @@ async def count_runs(engine: AsyncEngine, tenant: str, wanted: RunFilter) -> Run
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _page_question(tenant: str, wanted: RunFilter, limit: int, *, continued: bool, backwards: bool) -> Question:
+def _page_question(tenant: str, wanted: RunFilter, limit: int, *, continued: bool, backwards: bool) -> Telling:
     """The statement of one page: a range of one index, or a merge of several ranges.
 
     ``continued``: it begins beyond a position, given by ``Keyset.parameters``.
@@ -148,7 +161,7 @@ def _page_question(tenant: str, wanted: RunFilter, limit: int, *, continued: boo
     else:
         picked = _by_status_and_workflow(page, tenant, wanted, stretch)
     rows = picked.subquery("page")
-    return question(listed(rows).order_by(*keyset.on(rows).order(reverse=backwards)))
+    return telling_of(question(listed(rows).order_by(*keyset.on(rows).order(reverse=backwards))))
 
 
 def _by_status_and_workflow(page: Select[Any], tenant: str, wanted: RunFilter, stretch: Stretch) -> Select[Any]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Executable, Table, select, update
+from sqlalchemy import ColumnElement, Executable, Table, select, tuple_, update
 
 from engine.store.database.following import Memory, follow
 from engine.store.database.reader import CLOCK_AND_POLICY, Reading, reading_of
@@ -22,6 +22,8 @@ from engine.store.tables import (
     workflow_run_steps,
     workflow_run_waits,
     workflow_runs,
+    workflow_schedule_fires,
+    workflow_schedules,
 )
 
 Json = Any
@@ -34,8 +36,11 @@ _KEPT: Final[Mapping[Table, tuple[str, ...]]] = {
     workflow_run_logs: ("message", "context_json"),
     workflow_human_tasks: ("title", "description"),
     workflow_event_deliveries: ("correlation_key", "reason", "last_error"),
+    workflow_schedule_fires: ("reason",),
+    workflow_schedules: ("last_error",),
 }
 """Columns that can hold a copy, and that stay."""
+_OF_OCCURRENCE: Final[Mapping[Table, str]] = {workflow_schedule_fires: "fire_key", workflow_schedules: "last_fire_key"}
 
 
 async def mask_what_stays(connection: Connection, tenant: str, run_ids: Sequence[str]) -> None:
@@ -67,7 +72,7 @@ def _shown(value: Json, door: Reading) -> Json:
 
 async def _mask(connection: Connection, table: Table, columns: tuple[str, ...], run_id: str, door: Reading) -> None:
     key = [column for column in table.primary_key if column.name != "tenant"]
-    found = await connection.execute(select(*key, *(table.c[name] for name in columns)).where(table.c.run_id == run_id))
+    found = await connection.execute(select(*key, *(table.c[name] for name in columns)).where(_is_of(table, run_id)))
     for row in found.all():
         values = row._mapping
         shown = {name: _shown(values[name], door) for name in columns if values[name] is not None}
@@ -75,3 +80,13 @@ async def _mask(connection: Connection, table: Table, columns: tuple[str, ...], 
         if changed:
             mine = (column == values[column.name] for column in key)
             await connection.execute(update(table).where(*mine).values(**changed))
+
+
+def _is_of(table: Table, run_id: str) -> ColumnElement[bool]:
+    """Whether a row is the run's; of its schedule, that of the occurrence that started it."""
+    if table not in _OF_OCCURRENCE:
+        return table.c.run_id == run_id
+    runs, planned = workflow_runs.c, workflow_schedules.alias("planned").c
+    of_workflow = (planned.tenant == runs.tenant) & (planned.workflow_id == runs.workflow_id)
+    occurrence = select(planned.schedule_id, runs.trigger_fire_key).where(of_workflow, runs.run_id == run_id)
+    return tuple_(table.c.schedule_id, table.c[_OF_OCCURRENCE[table]]).in_(occurrence)

@@ -9,6 +9,8 @@ from sqlalchemy import ColumnElement, FromClause, Row, Select, Text, and_, case,
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from engine.records import OpenWait, RunRow, RunStatus, WaitKind
+from engine.store.database.question import Question, Telling
+from engine.store.database.question import telling as telling_page
 from engine.store.database.reader import Reading
 from engine.store.tables import (
     workflow_definitions,
@@ -100,15 +102,23 @@ def listed(picked: FromClause | None = None) -> Select[Any]:
     return select(*_COLUMNS).select_from(joined)
 
 
-def telling(rows: Iterable[Row[Any]]) -> list[str]:
+def telling_of(rows: Question) -> Telling:
+    """``rows``, a question for ``listed``, which are told with what the runs hide whose texts they show."""
+    return telling_page(rows, _TEXTS, run="run_id")
+
+
+def telling(rows: Iterable[Any]) -> list[str]:
     """Those of the rows of ``listed`` that show a text of the run, by its id: only of these is followed what they hide."""
-    return [row.run_id for row in rows if any(row._asdict()[name] is not None for name in _TEXTS)]
+    return [row.run_id for row in rows if _tells(row)]
+
+
+def _tells(row: Any) -> bool:
+    return any(getattr(row, name) is not None for name in _TEXTS)
 
 
 def run_view(known: Reading, row: Row[Any]) -> RunRow:
     """One row of ``listed``, redacted; ``known`` has followed those that are ``telling``."""
-    reading = known.of(run_id=row.run_id) if telling([row]) else known
-    code, message = _error(reading, row)
+    reading = known.of(run_id=row.run_id) if _tells(row) else known
     return RunRow(
         run_id=row.run_id,
         workflow_id=row.workflow_id,
@@ -128,23 +138,13 @@ def run_view(known: Reading, row: Row[Any]) -> RunRow:
         attempt=row.attempt,
         step_due_at=row.step_due_at,
         wait=_open_wait(reading, row),
-        error_code=reading.hide_text(row.last_error_code) or code,
-        error_message=message,
+        error_code=reading.hide_text(row.last_error_code) or reading.hide_named("code", row.error_code),
+        error_message=reading.hide_named("message", row.error_message),
         replay_of=row.replay_of_run_id,
         parent=row.parent_run_id,
         launch_state=row.launch_state,
         cancel_requested_at=row.cancel_requested_at,
     )
-
-
-def _error(reading: Reading, row: Row[Any]) -> tuple[str | None, str | None]:
-    """Code and message as they may be shown."""
-    if row.error_message is None and row.error_code is None:
-        return None, None
-    shown = reading.hide({"message": row.error_message, "code": row.error_code})
-    if not isinstance(shown, dict):
-        return None, None if row.error_message is None else shown
-    return shown["code"], shown["message"]
 
 
 def _open_wait(reading: Reading, row: Row[Any]) -> OpenWait | None:

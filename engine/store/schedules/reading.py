@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from engine.errors import NotFound
 from engine.records import Fire, Page, Schedule, ScheduleDetail
 from engine.store.database.keyset import Keyset, Stretch, decode_cursor, fingerprint, page_of
-from engine.store.database.question import QUESTIONS, Question, ask, follow, question
+from engine.store.database.question import QUESTIONS, Question, Telling, ask_telling, question, telling
 from engine.store.database.reader import Reading
 from engine.store.runs.listing import check_limit
 from engine.store.schedules.schedules import MISSED, schedule_id_of
@@ -38,7 +38,16 @@ runs = workflow_runs.c
 
 _BY_WORKFLOW: Final = Keyset((schedules.workflow_id, schedules.schedule_id), descending=False)
 _NEWEST: Final = Keyset((fires.fired_at, fires.fire_key))
-SCHEDULE_COLUMNS: Final = tuple(column for column in workflow_schedules.c if column.name != "payload_json")
+_LAST_RUN: Final = (
+    select(fires.run_id)
+    .where(fires.schedule_id == schedules.schedule_id, fires.fire_key == schedules.last_fire_key)
+    .where(schedules.last_error.is_not(None))
+    .correlate(workflow_schedules)
+    .scalar_subquery()
+    .label("last_run_id")
+)
+"""The run whose refusal ``last_error`` tells of."""
+SCHEDULE_COLUMNS: Final = (*(column for column in workflow_schedules.c if column.name != "payload_json"), _LAST_RUN)
 """What ``schedule_view`` needs."""
 
 
@@ -53,7 +62,7 @@ async def schedules_page(
     query = fingerprint("schedules", tenant)
     position = decode_cursor(query, cursor, (str, UUID))
     asked = _schedules(tenant, limit + 1, continued=cursor is not None, backwards=backwards)
-    reading, [rows] = await ask(engine, tenant, asked, parameters=_BY_WORKFLOW.parameters(position))
+    reading, [rows] = await ask_telling(engine, tenant, asked, parameters=_BY_WORKFLOW.parameters(position))
     return page_of(
         [schedule_view(reading, row) for row in rows],
         limit,
@@ -71,14 +80,14 @@ async def schedule_detail(engine: AsyncEngine, tenant: str, named: str) -> Sched
     Raises ``NotFound`` (SCHEDULE_NOT_FOUND), ``Unavailable``.
     """
     ids = _ids_of(tenant, named)
-    reading, [rows] = await ask(engine, tenant, _named(tenant, ids))
+    reading, [rows] = await ask_telling(engine, tenant, _named(tenant, ids))
     row = _first_of(ids, rows, named)
     return ScheduleDetail(schedule_view(reading, row), reading.of_schema(row.payload_schema_json, row.payload_json))
 
 
 async def troubled_schedules(engine: AsyncEngine, tenant: str, most: int) -> tuple[Schedule, ...]:
     """Schedules that failed, are overdue, or whose last occurrence started nothing; by workflow id. Raises ``Unavailable``."""
-    reading, [rows] = await ask(engine, tenant, _troubled(tenant, most))
+    reading, [rows] = await ask_telling(engine, tenant, _troubled(tenant, most))
     return tuple(schedule_view(reading, row) for row in rows)
 
 
@@ -101,9 +110,8 @@ async def fires_page(
     ids = _ids_of(tenant, schedule_id)
     asked = _fires(tenant, ids[0], limit + 1, continued=cursor is not None, backwards=backwards)
     parameters = _NEWEST.parameters(position)
-    reading, [named, rows] = await ask(engine, tenant, _named(tenant, ids), asked, parameters=parameters)
+    reading, [rows, named] = await ask_telling(engine, tenant, asked, _named(tenant, ids).page, parameters=parameters)
     _first_of(ids, named, schedule_id)
-    reading = await follow(engine, reading, runs=(row.run_id for row in rows if row.reason is not None))
     page = page_of(
         rows,
         limit,
@@ -117,25 +125,25 @@ async def fires_page(
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _schedules(tenant: str, limit: int, *, continued: bool, backwards: bool) -> Question:
+def _schedules(tenant: str, limit: int, *, continued: bool, backwards: bool) -> Telling:
     where = [schedules.tenant == tenant]
     if continued:
         where.append(_BY_WORKFLOW.beyond_parameters(reverse=backwards))
     rows = select(*SCHEDULE_COLUMNS).where(*where)
-    return question(Stretch(_BY_WORKFLOW, backwards, limit).of(rows))
+    return telling_schedules(question(Stretch(_BY_WORKFLOW, backwards, limit).of(rows)))
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _troubled(tenant: str, most: int) -> Question:
+def _troubled(tenant: str, most: int) -> Telling:
     overdue = (schedules.status == "scheduled") & (schedules.next_fire_at < func.now() - OVERDUE_AFTER)
     refused = schedules.last_run_status.in_(("skipped", "error")) & schedules.status.in_(("scheduled", "failed"))
     failed = schedules.status == "failed"
     rows = select(*SCHEDULE_COLUMNS).where(schedules.tenant == tenant, overdue | refused | failed)
-    return question(Stretch(_BY_WORKFLOW, False, most).of(rows))
+    return telling_schedules(question(Stretch(_BY_WORKFLOW, False, most).of(rows)))
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _fires(tenant: str, schedule_id: str, limit: int, *, continued: bool, backwards: bool) -> Question:
+def _fires(tenant: str, schedule_id: str, limit: int, *, continued: bool, backwards: bool) -> Telling:
     outcome = case((fires.reason == MISSED, "missed"), else_=fires.status).label("outcome")
     where = [fires.schedule_id == schedule_id, fires.tenant == tenant]
     if continued:
@@ -146,19 +154,19 @@ def _fires(tenant: str, schedule_id: str, limit: int, *, continued: bool, backwa
         .outerjoin_from(workflow_schedule_fires, workflow_runs, runs.run_id == fires.run_id)
         .where(*where)
     )
-    return question(Stretch(_NEWEST, backwards, limit).of(rows))
+    return telling(question(Stretch(_NEWEST, backwards, limit).of(rows)), ("reason",), run="run_id")
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _named(tenant: str, ids: tuple[str, ...]) -> Question:
+def _named(tenant: str, ids: tuple[str, ...]) -> Telling:
     published = (
         (versions.tenant == schedules.tenant)
         & (versions.workflow_id == schedules.workflow_id)
         & (versions.version == schedules.workflow_version)
     )
-    rows = select(*workflow_schedules.c, versions.payload_schema_json)
+    rows = select(*workflow_schedules.c, _LAST_RUN, versions.payload_schema_json)
     joined = rows.outerjoin_from(workflow_schedules, workflow_definition_versions, published)
-    return question(joined.where(schedules.schedule_id.in_(ids), schedules.tenant == tenant))
+    return telling_schedules(question(joined.where(schedules.schedule_id.in_(ids), schedules.tenant == tenant)))
 
 
 def _ids_of(tenant: str, named: str) -> tuple[str, ...]:
@@ -183,8 +191,14 @@ def _first_of(ids: Sequence[str], rows: Sequence[Any], named: str) -> Any:
     )
 
 
-def schedule_view(reader: Reading, row: Any) -> Schedule:
-    """A row of ``SCHEDULE_COLUMNS``."""
+def telling_schedules(rows: Question) -> Telling:
+    """``rows``, a question for ``SCHEDULE_COLUMNS``, which are told with what the runs hide whose refusals they show."""
+    return telling(rows, ("last_error",), run="last_run_id")
+
+
+def schedule_view(known: Reading, row: Any) -> Schedule:
+    """A row of ``SCHEDULE_COLUMNS``; ``known`` was told with it."""
+    reader = known.of(run_id=row.last_run_id)
     due = row.next_fire_at if row.status == "scheduled" else None
     return Schedule(
         schedule_id=row.schedule_id,
@@ -197,7 +211,7 @@ def schedule_view(reader: Reading, row: Any) -> Schedule:
         status=row.status,
         pending=row.temporal_schedule_id is None and row.status in {"scheduled", "paused"},
         next_fire_at=due,
-        overdue=due is not None and reader.server_now - due > OVERDUE_AFTER,
+        overdue=due is not None and known.server_now - due > OVERDUE_AFTER,
         last_fire_at=row.last_fire_at,
         last_outcome=_OUTCOMES.get(row.last_run_status),
         last_error=reader.hide_text(row.last_error),

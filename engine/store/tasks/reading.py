@@ -14,7 +14,7 @@ from engine.errors import Invalid, NotFound
 from engine.ids import uuid_text
 from engine.records import OPEN_TASK_STATUSES, Page, Task, TaskDetail, TaskFilter
 from engine.store.database.keyset import Keyset, Stretch, decode_cursor, fingerprint, page_of
-from engine.store.database.question import QUESTIONS, Question, ask, follow, question
+from engine.store.database.question import QUESTIONS, Telling, ask_telling, question, telling
 from engine.store.database.reader import Reading, open_reader
 from engine.store.runs.listing import check_limit
 from engine.store.tables import (
@@ -55,8 +55,7 @@ async def tasks_page(
     query = fingerprint("tasks", tenant, wanted)
     position = decode_cursor(query, cursor, (datetime, UUID))
     asked = _listed(tenant, wanted, limit + 1, continued=cursor is not None, backwards=backwards)
-    reading, [rows] = await ask(engine, tenant, asked, parameters=_NEWEST.parameters(position))
-    reading = await follow(engine, reading, runs=(row.run_id for row in rows))
+    reading, [rows] = await ask_telling(engine, tenant, asked, parameters=_NEWEST.parameters(position))
     return page_of(
         [_view(reading, row) for row in rows],
         limit,
@@ -111,24 +110,23 @@ async def task_detail(engine: AsyncEngine, tenant: str, task_id: str) -> TaskDet
 
 async def late_tasks(engine: AsyncEngine, tenant: str, most: int) -> tuple[Task, ...]:
     """Open tasks whose due time has passed, the oldest first. Raises ``Unavailable``."""
-    reading, [rows] = await ask(engine, tenant, _late(tenant, most))
-    reading = await follow(engine, reading, runs=(row.run_id for row in rows))
+    reading, [rows] = await ask_telling(engine, tenant, _late(tenant, most))
     return tuple(_view(reading, row) for row in rows)
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _late(tenant: str, most: int) -> Question:
+def _late(tenant: str, most: int) -> Telling:
     late = (tasks.tenant == tenant, tasks.status.in_(OPEN_TASK_STATUSES), tasks.due_at < func.now())
     rows = (
         select(*_COLUMNS, runs.workflow_id)
         .join_from(workflow_human_tasks, workflow_runs, runs.run_id == tasks.run_id)
         .where(*late)
     )
-    return question(Stretch(_NEWEST, True, most).of(rows))
+    return telling(question(Stretch(_NEWEST, True, most).of(rows)), ("task_id",), run="run_id")
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _listed(tenant: str, wanted: TaskFilter, most: int, *, continued: bool, backwards: bool) -> Question:
+def _listed(tenant: str, wanted: TaskFilter, most: int, *, continued: bool, backwards: bool) -> Telling:
     """One short index range per status, merged: a range over several statuses would have to be sorted whole."""
     own: list[ColumnElement[bool]] = [tasks.tenant == tenant]
     if wanted.run_id is not None:
@@ -142,11 +140,12 @@ def _listed(tenant: str, wanted: TaskFilter, most: int, *, continued: bool, back
     ]
     merged = union_all(*(select(branch) for branch in branches)).subquery("merged")
     found = stretch.of(select(merged), merged).subquery("found")
-    return question(
+    rows = (
         select(found, runs.workflow_id)
         .join_from(found, workflow_runs, runs.run_id == found.c.run_id)
         .order_by(*_NEWEST.on(found).order(reverse=backwards))
     )
+    return telling(question(rows), ("task_id",), run="run_id")
 
 
 def _view(known: Reading, row: Any) -> Task:

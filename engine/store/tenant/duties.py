@@ -46,6 +46,8 @@ class DutyRecord:
     """Who is at it now."""
     since: datetime
     """Since when it has not been done."""
+    seconds: float
+    """How long ago that was."""
     overdue: bool
 
 
@@ -64,6 +66,7 @@ def _record(duty: Duty, row: Any) -> DutyRecord:
         failure=row.failure,
         holder=row.holder if row.expires_at > row.now else None,
         since=since,
+        seconds=(row.now - since).total_seconds(),
         overdue=row.now - since > timedelta(seconds=duty.overdue_seconds),
     )
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from engine.errors import Invalid
 from engine.records import AuditRecord, Page
 from engine.store.database.keyset import Keyset, Stretch, decode_cursor, fingerprint, page_of
-from engine.store.database.question import QUESTIONS, Question, ask, follow, question
+from engine.store.database.question import QUESTIONS, Telling, ask_telling, question, telling
 from engine.store.database.reader import run_id_text
 from engine.store.runs.listing import check_limit
 from engine.store.tables import workflow_audit_log
@@ -47,9 +47,7 @@ async def audit_page(
     position = decode_cursor(query, cursor, (datetime, UUID))
     of_run = None if run_id is None else run_id_text(run_id)
     asked = _entries(tenant, of_run, target, limit + 1, continued=cursor is not None, backwards=backwards)
-    reading, [rows] = await ask(engine, tenant, asked, parameters=_NEWEST.parameters(position))
-    told = [row.run_id for row in rows if row.reason is not None or row.details_json is not None]
-    reading = await follow(engine, reading, runs=told)
+    reading, [rows] = await ask_telling(engine, tenant, asked, parameters=_NEWEST.parameters(position))
     found = [
         AuditRecord(
             audit_id=row.audit_id,
@@ -79,7 +77,7 @@ async def audit_page(
 @lru_cache(maxsize=QUESTIONS)
 def _entries(
     tenant: str, run_id: str | None, target: tuple[str, str] | None, limit: int, *, continued: bool, backwards: bool
-) -> Question:
+) -> Telling:
     where: list[ColumnElement[bool]] = [entries.tenant == tenant]
     if run_id is not None:
         where.append(entries.run_id == run_id)
@@ -88,4 +86,4 @@ def _entries(
     if continued:
         where.append(_NEWEST.beyond_parameters(reverse=backwards))
     rows = select(workflow_audit_log).where(*where)
-    return question(Stretch(_NEWEST, backwards, limit).of(rows))
+    return telling(question(Stretch(_NEWEST, backwards, limit).of(rows)), ("reason", "details_json"), run="run_id")

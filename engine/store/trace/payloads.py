@@ -168,7 +168,7 @@ class TextRef:
     sha256: str
 
 
-class ForgedPayload(Exception):
+class ForgedPayload(ValueError):
     """A stored text is not the one that was put there for this run."""
 
 

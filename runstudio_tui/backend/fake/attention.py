@@ -22,6 +22,7 @@ from engine.records import (
     WorkerPart,
 )
 from engine.wording import counted, sentence
+from runstudio_tui.backend.fake.run import STORES
 from runstudio_tui.backend.fake.world import World
 
 _MOST_OF_A_KIND: Final = 20
@@ -81,6 +82,7 @@ def _items(world: World) -> Iterator[AttentionItem]:
             why = ": ".join(filter(None, (run.error_code, run.error_message))) or "no reason was kept"
             reason = f"It failed at {run.step}: {why}" if run.step else f"It failed: {why}"
             yield _about(run, AttentionKind.FAILED, reason, run.completed_at)
+    yield from sorted(_disagreements(world), key=lambda item: item.since or now, reverse=True)
     for event in world.events.values():
         for sent in event.deliveries:
             if sent.status == "failed":
@@ -127,6 +129,18 @@ def _items(world: World) -> Iterator[AttentionItem]:
             yield AttentionItem(
                 AttentionKind.ALERT, message.message_id, message.alert, sentence(told), message.created_at
             )
+
+
+def _disagreements(world: World) -> Iterator[AttentionItem]:
+    """Of each run, what was found and done last."""
+    for run in world.runs.values():
+        found = [entry for entry in run.audit if entry.target_kind == STORES]
+        if found and world.now() - found[-1].at < _ENDS_SHOWN_FOR:
+            run_id, workflow = run.row.run_id, run.row.workflow_id
+            yield AttentionItem(
+                AttentionKind.STORES, run_id, workflow, found[-1].reason or "", found[-1].at,
+                run_id=run_id, workflow_id=workflow,
+            )  # fmt: skip
 
 
 def _about(row: RunRow, kind: AttentionKind, reason: str, since: datetime | None) -> AttentionItem:

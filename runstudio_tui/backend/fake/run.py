@@ -31,6 +31,8 @@ from engine.records import (
 
 ACTION_SECONDS: Final = 600.0
 """How long an action may take, as the engine's do unless they say otherwise."""
+STORES: Final = "stores"
+"""What an audit entry is about that tells of a run about which Postgres and Temporal disagreed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,26 @@ class FakeRun:
                 workflow_id=self.row.workflow_id,
                 reason=reason,
                 details=details,
+            )
+        )
+
+    def disagree(self, at: datetime, told: str) -> None:
+        """Have it that Postgres and Temporal disagreed about it, as after a restore; ``told``: what was found and done."""
+        self.log(at, LogLevel.WARN, told)
+        self.audit.append(
+            AuditRecord(
+                audit_id=f"{self.row.run_id}-audit-{len(self.audit):05d}",
+                at=at,
+                actor="worker-1@shop",
+                source="reconciler",
+                level="admin",
+                operation="workflow_stores_reconcile",
+                target_kind=STORES,
+                target_id=self.row.run_id,
+                run_id=self.row.run_id,
+                workflow_id=self.row.workflow_id,
+                reason=told,
+                details=None,
             )
         )
 

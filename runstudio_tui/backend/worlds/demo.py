@@ -29,6 +29,10 @@ _PO_MISSING: Final = ErrorInfo(
     "root.steps[2]",
     details={"supplier": "Nordwind", "searched": ["4500012", "450001-2"]},
 )
+_RESTORED: Final = (
+    "Postgres and Temporal disagree about this run, as after a restore of one of them: its rows are at record 2 at root.steps[1],"
+    " its execution at record 1 at root.steps[0]. The execution is told again what has ended its wait, and comes to its rows."
+)
 _TIMED_OUT: Final = ErrorInfo(
     "TimeoutError", "The payment provider did not answer within 10 s.", "TIMEOUT", "root.steps[2]"
 )
@@ -125,12 +129,13 @@ def _before_the_cutover(world: World, now: datetime) -> None:
 def _going_on(world: World, now: datetime) -> None:
     """What an operator finds when the studio opens."""
     tomorrow = (now + timedelta(days=1)).replace(hour=9, minute=0, second=0, microsecond=0)
-    _run(
+    reminder = _run(
         world,
         "reminder",
         now - timedelta(hours=16, minutes=41),
         Script(until={"sleep": tomorrow}, resolves={"sleep": None}),
     )
+    reminder.disagree(now - timedelta(hours=6, minutes=12), _RESTORED)
     _run(
         world,
         "invoice-intake",

@@ -46,6 +46,11 @@ ANSWERS: dict[str, tuple[dict[str, str], bytes]] = {
     "/nan": ({"content-type": "application/json"}, b'{"a": NaN}'),
     "/huge": ({"content-type": "application/json"}, b"[1e999]"),
     "/digits": ({"content-type": "application/json"}, b"1" * 5000),
+    "/deep": ({"content-type": "application/json"}, b"[" * 900 + b"]" * 900),
+    "/deeper": ({"content-type": "application/json"}, b'{"a":' * 100_000),
+    "/no-unicode": ({"content-type": "application/json"}, b'"\xe9"'),
+    "/latin": ({"content-type": "application/json; charset=iso-8859-1"}, b'["\xe9"]'),
+    "/no-host": ({"location": "http://xn--/"}, b""),
     "/gzip": ({"content-encoding": "gzip", "content-type": "application/json"}, gzip.compress(b"[1]")),
     "/parts": ({"content-encoding": "x-gzip"}, gzip.compress(b"a") + gzip.compress(b"b")),
     "/japanese": ({"content-type": "text/plain; charset=Shift_JIS"}, "日本".encode("shift_jis")),
@@ -65,6 +70,9 @@ REFUSED = {
     "/nan": "HTTP_RESPONSE_NUMBER_INVALID",
     "/huge": "HTTP_RESPONSE_NUMBER_INVALID",
     "/digits": "HTTP_RESPONSE_NUMBER_INVALID",
+    "/deep": "HTTP_RESPONSE_TOO_DEEP",
+    "/deeper": "HTTP_RESPONSE_TOO_DEEP",
+    "/no-unicode": "HTTP_RESPONSE_NOT_TEXT",
 }
 
 
@@ -170,6 +178,12 @@ async def test_a_body_does_not_follow_a_redirect_to_another_host(
         ("a.example", "2002:7f00:1::", ["*"], False),
         ("a.example", "fd00:ec2::254", ["*"], False),
         ("a.example", "fe80::1", ["*"], False),
+        ("a.example", "::127.0.0.1", ["*"], False),
+        ("a.example", "64:ff9b:1::7f00:1", ["*"], False),
+        ("a.example", "::ffff:0:127.0.0.1", ["*"], False),
+        ("a.example", "fec0::1", ["*"], False),
+        ("a.example", "3fff::1", ["*"], False),
+        ("a.example", "2606:2800:220:1::1", [], True),
         ("a.example", "0.0.0.0", ["*"], False),  # noqa: S104
         ("a.example", "224.0.0.1", ["*"], False),
         ("localhost", "127.0.0.1", ["localhost:8801"], True),
@@ -200,6 +214,16 @@ async def test_a_name_is_looked_up_once_and_the_call_goes_where_it_was_checked(
     monkeypatch.setattr(http_addresses, "_looked_up", looked_up)
     output = await call(f"http://partner.example:{plain}/gzip", "partner.example", "127.0.0.0/8")
     assert (output["json"], asked) == ([1], ["partner.example"])
+
+
+async def test_a_redirect_to_what_is_no_host_is_refused(call: Call, plain: int) -> None:
+    with pytest.raises(StepFailure) as failed:
+        await call(f"http://127.0.0.1:{plain}/no-host")
+    assert (failed.value.category, failed.value.code) == ("ValidationError", "HTTP_URL_INVALID")
+
+
+async def test_json_in_another_charset_is_read_in_it(call: Call, plain: int) -> None:
+    assert (await call(f"http://127.0.0.1:{plain}/latin"))["json"] == ["é"]
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b"])

@@ -134,6 +134,8 @@ async def test_no_match_is_an_error_only_where_one_is_required(regex: Callable[.
         ({"pattern": "(?i)a"}, "REGEX_PATTERN_INVALID"),
         ({"pattern": r"\p{Nothing}", "flags": "u"}, "REGEX_PATTERN_INVALID"),
         ({"pattern": "a{2000}"}, "REGEX_PATTERN_INVALID"),
+        ({"pattern": r"\u{110000}", "flags": "u"}, "REGEX_PATTERN_INVALID"),
+        ({"pattern": r"[a-\u{FFFFFF}]", "flags": "v"}, "REGEX_PATTERN_INVALID"),
         ({"pattern": "(?=a)"}, "REGEX_PATTERN_UNSUPPORTED"),
         ({"pattern": "(?<!a)b"}, "REGEX_PATTERN_UNSUPPORTED"),
         ({"pattern": r"(a)\1"}, "REGEX_PATTERN_UNSUPPORTED"),

@@ -19,12 +19,12 @@ from engine.actions.context import ActionContext
 from engine.actions.declaration import action, declarations_of
 from engine.actions.invoke import invoke
 from engine.actions.registry import load_actions
+from engine.actions.scrubbing import scrub
 from engine.actions.secret_policy import SecretPolicy
 from engine.actions.secrets import (
     DirectorySecrets,
     EnvironmentSecrets,
     SecretResolver,
-    scrub,
     secret_paths,
 )
 from engine.errors import Invalid, StepFailure
@@ -242,6 +242,9 @@ async def test_a_heartbeat_does_not_hold_the_secret(make_context: Callable[..., 
         ("PAY_KEY", {"url": "https://api.pay.example.evil.net/"}, "http.request", "other", False),
         ("PAY_KEY", {"url": "https://api.pay.example@evil.net/"}, "http.request", "other", False),
         ("PAY_KEY", {"url": {"$secret": "PAY_KEY"}}, "http.request", "other", False),
+        ("PAY_KEY", {"url": "https://xn--/"}, "http.request", "other", False),
+        ("PAY_KEY", {"url": "https://evil.net\\.api.pay.example/"}, "http.request", "other", False),
+        ("PAY_KEY", {"url": "http://api.pay.example/"}, "http.request", "other", False),
         ("PAY_KEY", {}, "http.request", "other", False),
         ("OTHER", {}, "crm.create", DEFAULT_TENANT, False),
     ],

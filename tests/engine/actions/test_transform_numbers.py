@@ -62,6 +62,8 @@ def test_sums_are_decimal(numbers: Any, total: float, count: int) -> None:
         ("transform.sum_numbers", {"numbers": [9007199254740991, 0.5]}, "NUMBER_NOT_EXACT"),
         ("transform.round_number", {"value": 1e300}, "NUMBER_NOT_EXACT"),
         ("transform.round_number", {"value": 2**60}, "NUMBER_NOT_EXACT"),
+        ("transform.round_number", {"value": 10**1200}, "NUMBER_NOT_EXACT"),
+        ("transform.sum_numbers", {"numbers": [10**1200, 0.5]}, "NUMBER_NOT_EXACT"),
         ("transform.round_number", {"value": "1"}, "ACTION_INPUT_INVALID"),
         ("transform.round_number", {"value": 1, "digits": 16}, "ACTION_INPUT_INVALID"),
         ("transform.sum_numbers", {"numbers": [1, "2"]}, "ACTION_INPUT_INVALID"),

@@ -136,3 +136,11 @@ def test_numbers_are_written_as_javascript_does(number: float, text: str) -> Non
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_written_number_reads_back(number: float) -> None:
     assert float(javascript.number_text(number)) == number
+
+
+def test_a_list_in_lists_is_written_however_deep_it_is() -> None:
+    nested: list[Any] = ["end"]
+    for _ in range(5_000):
+        nested = [nested, 1]
+    assert run("truncate_text", text=nested, maxLength=7) == {"text": "end,..."}
+    assert run("concat_text", values=[[], [[], 1], [2, [3, None, []]]], separator="|") == {"text": "|,1|2,3,,"}

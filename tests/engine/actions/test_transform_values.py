@@ -119,6 +119,15 @@ def test_a_value_nested_without_end_is_refused_and_not_fatal() -> None:
         run("stringify_json", source=value)
 
 
+def test_a_text_is_parsed_to_the_same_depth_wherever_the_action_runs() -> None:
+    """A little deeper and it could be read in one place, and not be written in another: the run would stand still."""
+    assert run("parse_json", source="[" * 900 + "]" * 900)["type"] == "array"
+    for depth in (901, 940, 100_000):
+        with pytest.raises(StepFailure, match="too deeply") as failed:
+            run("parse_json", source='{"a":' * depth + "1" + "}" * depth)
+        assert failed.value.code == "JSON_PARSE_FAILED"
+
+
 def test_an_output_that_is_too_large_is_refused_wherever_the_action_runs() -> None:
     with pytest.raises(StepFailure) as failed:
         run("stringify_json", source="x" * 3_000_000)

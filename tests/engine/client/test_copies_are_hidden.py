@@ -19,6 +19,7 @@ from engine.temporal.connection import TemporalConnection
 from tests.engine.client.copies import (
     ATTEMPT,
     CHILD,
+    EVENT,
     EVENT_ID,
     JOB,
     NAMED_ATTEMPT,
@@ -108,6 +109,20 @@ async def test_no_answer_has_a_copy(engine: Engine) -> None:
     assert {"runs", "tasks", "events", "dead deliveries", "attention", "list as csv", "targets of a job"} <= shown
     for kind, target, secret in ((Revealable.ATTEMPT, ATTEMPT, OUTPUT), (Revealable.PAYLOAD, RUN, PAYLOAD)):
         assert secret in repr(await engine.system.reveal(kind, target, "a customer asked"))
+
+
+async def test_no_filter_confirms_what_is_hidden(engine: Engine) -> None:
+    for wanted in (RunFilter(error_code=f"NO_{PAYLOAD}"), RunFilter(wait_key=EVENT.upper())):
+        page = await engine.runs.list(wanted)
+        assert (page.rows, page.next, page.previous) == ((), None, None)
+        assert await engine.runs.matching(wanted, [RUN]) == ()
+        counts = await engine.runs.counts(wanted)
+        assert sum(count.value for count in counts.by_status.values()) == 0
+        assert RUN not in repr(await _all(engine.runs.export_list(wanted, ExportFormat.NDJSON)))
+    assert (await engine.events.list(EventFilter(key=EVENT))).rows == ()
+    # What is not hidden is found as ever.
+    assert [row.run_id for row in (await engine.runs.list(RunFilter(wait_key=TASK))).rows] == [CHILD]
+    assert [row.run_id for row in await engine.runs.matching(RunFilter(wait_key=TASK), [RUN, CHILD])] == [CHILD]
 
 
 async def test_no_alert_has_a_copy(engine: Engine, database_url: str) -> None:

@@ -53,6 +53,31 @@ def test_f18_multiples_are_those_of_decimal_numbers(factor: float, multiples: li
     assert issues_of(schema, "text") == issues_of(schema, True) == ()
 
 
+@pytest.mark.parametrize(
+    ("value", "unique"),
+    [
+        ([{"a": 1, "b": [2]}, {"a": 1, "b": [3]}], True),
+        ([{"a": 1, "b": [2]}, {"b": [2.0], "a": 1.0}], False),
+        ([1, True, "1", None, [1], {"1": 1}, 0, False, 1.5], True),
+        ([[1, [True]], [1, [1]]], True),
+        (["a", "b", "a"], False),
+        ([2**60, 2**60 + 1], True),
+        ({"a": 1}, True),
+        ([{"n": n} for n in range(20_000)], True),
+    ],
+)
+def test_items_are_told_apart_without_comparing_each_with_each(
+    value: Any, unique: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compared(_items: Any) -> bool:
+        raise AssertionError("this takes the square of the items")
+
+    monkeypatch.setattr("jsonschema._keywords.uniq", compared)
+    issues = issues_of({"uniqueItems": True}, value)
+    assert [issue.keyword for issue in issues] == ([] if unique else ["uniqueItems"])
+    assert issues_of({"uniqueItems": False}, value) == ()
+
+
 async def test_a_missing_schema_accepts_everything_and_a_large_value_is_checked_too() -> None:
     assert await check_value(None, {"a": 1}, size_bytes=7) == ()
     large = {"items": ["x"] * 20_000}

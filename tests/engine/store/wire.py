@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import psycopg
 import pytest
@@ -25,8 +25,16 @@ def statements_sent(monkeypatch: pytest.MonkeyPatch, reading: str) -> list[tuple
     return sent
 
 
+class _Sums(NamedTuple):
+    """Of all connections, from their beginning."""
+
+    trips: int = 0
+    statements: int = 0
+    received: int = 0
+
+
 class RoundTrips:
-    """Counts how often this process waited for Postgres, on all connections it opens from now on.
+    """Counts how often this process waited for Postgres, what it sent and was sent, on all connections it opens from now on.
 
     libpq writes down every message. A client waits after a Sync (what was sent before it is answered together), and after a
     Query, which is one statement of the simple protocol.
@@ -34,7 +42,7 @@ class RoundTrips:
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._directory = directory
-        self._before = 0
+        self._before = _Sums()
         connect = psycopg.AsyncConnection.connect
 
         async def traced(*arguments: Any, **named: Any) -> Any:
@@ -49,14 +57,24 @@ class RoundTrips:
 
     def start(self) -> None:
         """Count from here."""
-        self._before = self._all()
+        self._before = self._sums()
 
     @property
     def count(self) -> int:
         """Round trips since ``start``."""
-        return self._all() - self._before
+        return self._sums().trips - self._before.trips
 
-    def _all(self) -> int:
+    @property
+    def statements(self) -> int:
+        """Statements sent since ``start``, the beginnings and ends of transactions among them."""
+        return self._sums().statements - self._before.statements
+
+    @property
+    def received(self) -> int:
+        """Bytes received since ``start``."""
+        return self._sums().received - self._before.received
+
+    def _sums(self) -> _Sums:
         for connection, _ in self._traced:
             if not connection.closed:
                 # What it has written so far is in the file when it stops.
@@ -65,7 +83,12 @@ class RoundTrips:
         for connection, file in self._traced:
             if not connection.closed:
                 _trace(connection, file)
-        return sum(message[0] == "F" and message[2] in {"Sync", "Query"} for message in messages)
+        sent = [message[2] for message in messages if message[0] == "F"]
+        return _Sums(
+            trips=sum(name in {"Sync", "Query"} for name in sent),
+            statements=sum(name in {"Execute", "Query"} for name in sent),
+            received=sum(int(message[1]) for message in messages if message[0] == "B"),
+        )
 
 
 def _trace(connection: psycopg.AsyncConnection[Any], file: BinaryIO) -> None:

@@ -14,7 +14,7 @@ from engine.ids import new_id
 from engine.settings import DEFAULT_TENANT
 from engine.store.database.transactions import Store
 from engine.store.trace.payloads import INLINE_BYTES, ForgedPayload
-from engine.temporal.payload_codec import LargePayloads
+from engine.temporal.payload_codec import ENCODING, LargePayloads
 
 BODY = json.dumps({"definition": "x" * INLINE_BYTES})
 PLAIN = {"encoding": b"json/plain"}
@@ -79,6 +79,12 @@ async def test_what_was_changed_is_not_read(store: Store, run_id: str, change: s
         await connection.execute(text(f"UPDATE workflow_payloads SET {change}"))
     with pytest.raises(ForgedPayload):
         await read(store, run_id, reference)
+
+
+@pytest.mark.parametrize("data", ["[]", "{", '{"payload_id": 1}', '{"payload_id": "none"}', "{}", '{"payload_id": {}}'])
+async def test_what_is_no_reference_is_forged(store: Store, run_id: str, data: str) -> None:
+    with pytest.raises(ForgedPayload):
+        await read(store, run_id, Payload(metadata={"encoding": ENCODING}, data=data.encode()))
 
 
 async def test_what_somebody_put_there_beforehand_gives_way(store: Store, run_id: str) -> None:

@@ -152,6 +152,23 @@ SENSITIVE = {"type": "string", "x-sensitive": True}
         ({"prefixItems": [{}, SENSITIVE]}, [1, 2, 3], {"/1"}),
         (SENSITIVE, "x", {""}),
         ({"properties": {"a": {"x-sensitive": False}}}, {"a": 1}, set()),
+        ({"properties": {"a": {"$ref": "#pw"}}, "$defs": {"p": {"$anchor": "pw", **SENSITIVE}}}, {"a": 1}, {"/a"}),
+        ({"properties": {"a": {"$ref": "#/$defs/a%20b"}}, "$defs": {"a b": SENSITIVE}}, {"a": 1}, {"/a"}),
+        (
+            {"$id": "http://x/s", "properties": {"a": {"$ref": "s#/$defs/p"}}, "$defs": {"p": SENSITIVE}},
+            {"a": 1},
+            {"/a"},
+        ),
+        ({"properties": {"a": {"$ref": "p"}}, "$defs": {"p": {"$id": "p", **SENSITIVE}}}, {"a": 1}, {"/a"}),
+        ({"properties": {"a": {"$ref": "#/nowhere"}, "b": SENSITIVE}}, {"a": 1}, {"/a"}),
+        ({"properties": {"a": SENSITIVE, "c": {"$recursiveRef": "#"}}}, {"c": {"a": 1}}, {"/c/a"}),
+        ({"items": [{}, SENSITIVE]}, [1, 2, 3], {"/1"}),
+        ({"items": [{}], "additionalItems": SENSITIVE}, [1, 2], {"/1"}),
+        ({"prefixItems": [{}], "unevaluatedItems": SENSITIVE}, [1, 2], {"/1"}),
+        ({"dependencies": {"b": {"properties": {"a": SENSITIVE}}}}, {"a": 1, "b": 2}, {"/a"}),
+        ({"properties": {"o": {"propertyNames": SENSITIVE}}}, {"o": {"canary": 1}}, {"/o"}),
+        ({"properties": {"a": {"contentSchema": {"properties": {"p": SENSITIVE}}}}}, {"a": "{}"}, {"/a"}),
+        ({"properties": {"a": {"x-sensitive": "yes"}, "b": {"x-sensitive": 0}}}, {"a": 1, "b": 2}, {"/a"}),
         ({"$ref": "#"}, {"a": 1}, set()),
         ({"allOf": [{"$ref": "#"}, {"properties": {"a": SENSITIVE}}]}, {"a": 1}, {""}),
         (True, {"a": 1}, set()),
@@ -219,6 +236,9 @@ def test_references_of_a_definition_are_shown_and_values_written_out_are_not() -
     definition = {
         "headers": {"authorization": {"$secret": "API_KEY"}, "token": {"$expr": "vars.token"}, "password": "canary"},
         "url": {"$expr": "'https://' & payload.host"},
+        "pairs": [["Authorization", {"$secret": "API_KEY"}], ["token", {"$expr": "vars.token"}]],
+        "header": ["X-Api-Key", {"$secret": "API_KEY"}],
+        "named": {"name": "Authorization", "value": {"$secret": "API_KEY"}},
     }
     shown = redact(definition, BUILT_IN.for_definitions())
     assert shown == (
@@ -268,15 +288,15 @@ def test_a_pointer_masks_what_it_leads_to_and_makes_nothing(pointer: str, masked
 
 
 def test_patterns_and_pointers_of_a_tenant_add_to_the_built_in_ones() -> None:
-    policy = policy_of(["/customer/name"], ["^iban$", "/ssn/", "(?i)tax", "  "])
-    value = {"customer": {"name": "Ada", "IBAN": "DE1", "ibans": 2, "taxId": 3}, "ssn_last": 4, "token": 5}
+    policy = policy_of(["/customer/name"], ["^badge$", "/ssn/", "(?i)tax", "  "])
+    value = {"customer": {"name": "Ada", "Badge": "DE1", "badges": 2, "taxId": 3}, "ssn_last": 4, "token": 5}
     result, places = redact(value, policy)
     assert result == {
-        "customer": {"name": PLACEHOLDER, "IBAN": PLACEHOLDER, "ibans": 2, "taxId": PLACEHOLDER},
+        "customer": {"name": PLACEHOLDER, "Badge": PLACEHOLDER, "badges": 2, "taxId": PLACEHOLDER},
         "ssn_last": PLACEHOLDER,
         "token": PLACEHOLDER,
     }
-    assert places == {"/customer/name", "/customer/IBAN", "/customer/taxId", "/ssn_last", "/token"}
+    assert places == {"/customer/name", "/customer/Badge", "/customer/taxId", "/ssn_last", "/token"}
 
 
 @pytest.mark.parametrize(

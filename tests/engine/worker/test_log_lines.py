@@ -6,14 +6,22 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import structlog
 
+from engine.actions.context import ActionContext
+from engine.actions.declaration import action, declarations_of
+from engine.actions.invoke import invoke
+from engine.actions.schema import ActionModel
 from engine.errors import Conflict
+from engine.values.placeholder import PLACEHOLDER
 from engine.worker.log_lines import log_as_json
+from tests.engine.actions.conftest import make_context
+
+__all__ = ["make_context"]
 
 
 @pytest.fixture
@@ -53,6 +61,29 @@ def test_the_words_of_an_exception_are_left_out(lines: Any) -> None:
     assert foreign["error"] == ours["error"] == "ValueError"
     assert foreign["at"].startswith("test_log_lines.py:")
     assert "canary" not in json.dumps([foreign, ours])
+
+
+async def test_what_an_action_logs_is_redacted_and_rid_of_its_secrets(
+    lines: Any, make_context: Callable[..., ActionContext]
+) -> None:
+    class Call(ActionModel):
+        key: str
+
+    @action("test.talks", input=Call, output=Call, accepts_secrets=True)
+    def talks(call: Call, ctx: ActionContext) -> dict[str, Any]:
+        ctx.logger.info("calling", sent=[call.key[::-1]], password="other-1", url=f"https://u:{call.key}@h/")
+        logging.getLogger("a.library").warning("GET https://h/?x=%s", call.key)
+        return {"key": "done"}
+
+    await invoke(declarations_of(talks)[0], {"key": "canary-4711"}, make_context(), ("canary-4711",))
+    logging.getLogger("a.library").warning("token=other-2")
+    said = lines()
+    assert [line["event"] for line in said] == [
+        "calling", f"GET https://h/?x={PLACEHOLDER}", f"token={PLACEHOLDER}",
+    ]  # fmt: skip
+    assert (said[0]["sent"], said[0]["password"], said[0]["url"]) == ([PLACEHOLDER], PLACEHOLDER, PLACEHOLDER)
+    assert said[0]["step_path"] == "root.steps[0]"
+    assert not any(word in json.dumps(said) for word in ("canary", "1174", "other-"))
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning"])

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from typing import Any
 
-from engine.contract import QUERY_CURRENT_STEP, QUERY_CURRENT_WAIT, QUERY_SUMMARY, SIGNAL_HUMAN_TASK
+import pytest
+from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
+from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
+
+from engine.contract import QUERY_CURRENT_STEP, QUERY_CURRENT_WAIT, QUERY_SUMMARY, SIGNAL_EVENT, SIGNAL_HUMAN_TASK
+from engine.temporal.payload_codec import ENCODING, ENCRYPTED
 from tests.engine.workflow.harness import PATIENCE_SECONDS, Bench, Run
 from tests.engine.workflow.steps import ask, attempt, expression, quick, set_state, wait_event, wait_time
 
@@ -209,6 +216,47 @@ async def test_signals_that_are_none_are_dropped(bench: Bench) -> None:
     await run.send_event("PING", {"n": 1})
     row = await run.ended()
     assert row["output_json"]["event"] == {"n": 1}
+
+
+async def test_a_signal_with_what_no_row_can_hold_is_taken_as_it_can_be_kept(bench: Bench) -> None:
+    """Nobody who submits an event can have such an id; whoever can signal may, and the run must not stand still for it."""
+    await bench.publish([wait_event("w", key="'o-1'")])
+    run = await bench.start()
+    await run.waiting("event")
+    await run.send_event("PING", {"text": "a\0b"}, key="o-1", event_id="e\0\ud800")
+    row = await run.ended()
+    assert (row["status"], row["output_json"]["event"]) == ("SUCCEEDED", {"text": "a\ufffdb"})
+    [wait] = await run.waits()
+    assert wait["matched_event_id"] == "e\ufffd\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [
+        (ENCODING, {"payload_id": "00000000-0000-7000-8000-000000000009", "bytes": 3, "sha256": "x"}),
+        (ENCODING, {"payload_id": "no id", "run": "other"}),
+        (ENCODING, ["none"]),
+        (ENCRYPTED, "not encrypted"),
+    ],
+)
+async def test_a_forged_reference_in_a_signal_is_dropped(bench: Bench, encoding: bytes, data: Any) -> None:
+    """Whoever can signal past the front door names what is not the run's: that is not read, and nothing stands still for it."""
+    await bench.publish([wait_event("w", key="'o-1'")])
+    run = await bench.start()
+    await run.waiting("event")
+    metadata = {"encoding": encoding, "key": b"k"}
+    forged = Payload(metadata=metadata, data=json.dumps(data).encode())
+    await bench.client.workflow_service.signal_workflow_execution(
+        SignalWorkflowExecutionRequest(
+            namespace=bench.client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=run.handle.id),
+            signal_name=SIGNAL_EVENT,
+            input=Payloads(payloads=[forged]),
+        )
+    )
+    await run.send_event("PING", {"n": 1}, key="o-1", event_id="right")
+    row = await run.ended()
+    assert (row["status"], row["output_json"]["event"]) == ("SUCCEEDED", {"n": 1})
 
 
 async def test_an_event_that_comes_while_the_run_is_busy_is_kept(bench: Bench) -> None:

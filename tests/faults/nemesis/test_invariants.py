@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
@@ -10,13 +11,14 @@ from random import Random
 import pytest
 
 from engine.contract import QUERY_CURRENT_WAIT, WORKFLOW_TYPE, workflow_id_for
+from engine.errors import Conflict, NotFound, Unavailable
 from engine.ids import new_id
 from engine.operations.actor import Actor
 from engine.store.tenant.disagreements import DISAGREED, STORES
 from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.steps import ask, call, wait_event, when
 from tests.faults.installation import Installation
-from tests.faults.nemesis import settling
+from tests.faults.nemesis import operations, settling
 from tests.faults.nemesis.definitions import Definition
 from tests.faults.nemesis.evidence import gather
 from tests.faults.nemesis.invariants import INVARIANTS, violations
@@ -209,3 +211,48 @@ async def test_what_is_planted_while_a_run_waits_is_found(installation: Installa
         assert await named_while_it_waits(installation, Journal()) == []
         await bench.execute(sql)
         assert await named_while_it_waits(installation, Journal()) == [invariant]
+
+
+async def _never() -> str:
+    await asyncio.Event().wait()
+    return "not reached"
+
+
+def _raising(*errors: Exception) -> Callable[[], Awaitable[str]]:
+    """Raises one after the other, and answers then."""
+    left = list(errors)
+
+    async def request() -> str:
+        if left:
+            raise left.pop(0)
+        return "accepted"
+
+    return request
+
+
+AWAY = Unavailable("POSTGRES_UNREACHABLE", "Postgres does not answer.")
+UNKNOWN = NotFound("RUN_NOT_FOUND", "There is no such run.")
+REFUSED = Conflict("RUN_ENDED", "The run has ended.")
+OVERTAKEN = Conflict("LAUNCH_RACED", "Another one was first.")
+
+
+async def _answers(
+    installation: Installation, request: Callable[[], Awaitable[str]], *, rows_lost: bool = False
+) -> list[str]:
+    """Names of what is found of one request."""
+    journal = Journal(rows_lost=rows_lost)
+    await Operators(installation.context, installation.url, journal).accepted("cancel", request, "a run")
+    return [violation.invariant for violation in journal.found]
+
+
+async def test_an_answer_in_other_words_than_the_engines_is_found(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for request in (_raising(), _raising(AWAY, AWAY, OVERTAKEN), _raising(AWAY, REFUSED)):
+        assert await _answers(installation, request) == []
+    assert await _answers(installation, _raising(UNKNOWN), rows_lost=True) == []
+    planted = (_raising(UNKNOWN), _raising(AWAY, RuntimeError("a driver's own words")), _raising(ValueError("a bug")))
+    for request in planted:
+        assert await _answers(installation, request) == ["answers"]
+    monkeypatch.setattr(operations, "ACCEPTED_SECONDS", 0.0)
+    assert await _answers(installation, _never) == ["answers"]

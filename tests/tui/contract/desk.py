@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,9 @@ from engine.client import Engine
 from engine.ids import new_id
 from engine.operations.events.deliveries import make_due_deliveries
 from engine.operations.events.routing import route_received
+from engine.operations.reconcile.disagreements import audit
 from engine.records import Delivery, EventDetail, Json, OpenWait, RunFilter, RunStatus, WaitKind
+from engine.store.database.transactions import writing
 from runstudio_tui.backend.fake.world import World
 from runstudio_tui.backend.worlds.demo import demo_backend
 from runstudio_tui.clock import ManualClock
@@ -31,6 +33,7 @@ FORM: Json = {
     "properties": {"approved": {"type": "boolean"}, "cost_center": {"enum": ["4200 stock", "4300 office"]}},
 }
 PAUSED = 3
+DISAGREED = ("They stood apart: it was told again.", "They stood apart once more: both were ended.")
 
 
 @dataclass
@@ -50,6 +53,8 @@ class Desk:
     """The delivery that stands for an event which could not be routed, and that event; nothing is in its way any more."""
     waiting: str
     """A run that waits for something else than quota."""
+    disagreed: tuple[str, str]
+    """A run about which the stores disagreed twice, and what was told of it last."""
     out_of_quota: tuple[str, ...]
     """Runs that wait for quota, ``PAUSED`` of them."""
     set_limit: Callable[[int], Awaitable[Any]]
@@ -78,11 +83,13 @@ async def fake_desk() -> AsyncIterator[Desk]:
         """It makes no deliveries: what is made again is due for ever."""
 
     unrouted = _set_aside(world)
+    for at, said in enumerate(DISAGREED):
+        world.runs[waiting].disagree(world.now() + timedelta(seconds=at), said)
     dead = {row.event_id: row.delivery_id for row in (await backend.events.deliveries(status="dead", limit=100)).rows}
     asked = sorted(key for key, detail in world.tasks.items() if detail.row.status == "pending")
     yield Desk(
         backend, tuple(asked[:2]), dead["bank-19"], dead["carrier-75"], dead["erp-3"], unrouted, waiting,
-        tuple(others), set_limit, deliver,
+        (waiting, DISAGREED[-1]), tuple(others), set_limit, deliver,
     )  # fmt: skip
     await backend.close()
 
@@ -113,6 +120,7 @@ async def engine_desk(database_url: str, temporal: Client) -> AsyncIterator[Desk
         tasks = [await _asked(engine) for _ in range(2)]
         skipped, unroutable, over = await _dead(engine, deliver)
         unrouted = await _unrouted(engine)
+        await _disagree(engine, world.waiting)
         used = (await engine.quota.usage()).used_count
         await engine.quota.set_limit(used + 1)
         steps = [{"id": name, "type": "action.call", "config": _count(name)} for name in ("a", "b", "c")]
@@ -121,8 +129,8 @@ async def engine_desk(database_url: str, temporal: Client) -> AsyncIterator[Desk
         for run_id in paused:
             await until(partial(waits_for_quota, engine, run_id))
         yield Desk(
-            engine, tuple(tasks), skipped, over, unroutable, unrouted, world.waiting, tuple(paused),
-            engine.quota.set_limit, deliver,
+            engine, tuple(tasks), skipped, over, unroutable, unrouted, world.waiting,
+            (world.waiting, DISAGREED[-1]), tuple(paused), engine.quota.set_limit, deliver,
         )  # fmt: skip
 
 
@@ -178,6 +186,14 @@ async def _dead(engine: Engine, deliver: Callable[[], Awaitable[None]]) -> tuple
     await engine.workflows.unpause("placed", reason="contract test")
     dead = {row.event_id: row.delivery_id for row in (await engine.events.deliveries(status="dead")).rows}
     return dead["desk-placed"], dead["desk-mapped"], dead["desk-over"]
+
+
+async def _disagree(engine: Engine, run_id: str) -> None:
+    """As the reconciler tells it."""
+    row = (await engine.runs.get(run_id)).row
+    for said in DISAGREED:
+        async with writing(engine._context.store) as connection:
+            await audit(engine._context, connection, run_id, row.workflow_id, said, {})
 
 
 async def _unrouted(engine: Engine) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from runstudio_tui.store.quota import GoOnFlow, all_for_quota
 from runstudio_tui.store.session import Studio
 from tests.engine.operations.conftest import until
 
-from .desk import ANSWERED, FORM, PAUSED, Desk, engine_desk, fake_desk, waits_for_quota
+from .desk import ANSWERED, DISAGREED, FORM, PAUSED, Desk, engine_desk, fake_desk, waits_for_quota
 
 NOBODY = "0198c2aa-0000-7000-8000-000000000000"
 
@@ -195,6 +195,22 @@ async def goes_on(backend: Backend, run_id: str) -> bool:
     """Whether a run does not wait for quota any more, and did not fail of it."""
     row = (await backend.runs.get(run_id)).row
     return row.status in (RunStatus.RUNNING, RunStatus.SUCCEEDED)
+
+
+async def test_a_run_about_which_the_stores_disagreed_needs_attention_once(desk: Desk) -> None:
+    """What was found and done last, and all of it in the run's audit log."""
+    run_id, told = desk.disagreed
+    [item] = [
+        one for one in (await desk.backend.system.attention()).items if one.run_id == run_id and one.kind == "stores"
+    ]
+    row = (await desk.backend.runs.get(run_id)).row
+    assert (item.key, item.workflow_id, item.title) == (run_id, row.workflow_id, row.workflow_id)
+    assert item.reason == told
+    entries = [one for one in (await desk.backend.runs.audit(run_id)).rows if one.target_kind == "stores"]
+    assert [(one.reason, one.operation) for one in entries] == [
+        (said, "workflow_stores_reconcile") for said in reversed(DISAGREED)
+    ]
+    assert item.since == entries[0].at
 
 
 async def test_a_failed_run_needs_attention_until_it_is_replayed(desk: Desk) -> None:

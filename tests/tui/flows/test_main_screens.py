@@ -151,6 +151,8 @@ async def test_nothing_to_look_at_is_said(studio: Any, backend: FakeBackend) -> 
     for run_id, run in list(backend.world.runs.items()):
         if run.row.stuck_at(backend.world.now()) or run.row.status is RunStatus.FAILED:
             del backend.world.runs[run_id]
+        # What a reconciler has found is told by the audit log.
+        run.audit.clear()
     backend.world.events.clear()
     backend.world.tasks.clear()
     backend.world.schedules.clear()

@@ -30,7 +30,7 @@ async def test_shows_runs_with_state_place_and_age(studio: Any) -> None:
         assert "push-line [17] in 1" in session.line("retry 3")
         assert "match-po: PO_NOT_FOUND" in session.line("✖ failed")
         assert "▲ 1 stuck" in session.line("● 2 running")
-        assert session.line("Events").startswith(" Runs  Events  Tasks 3  Workflows  Attention 12  System")
+        assert session.line("Events").startswith(" Runs  Events  Tasks 3  Workflows  Attention 13  System")
         assert session.line("Events").endswith("✖ no worker  admin")
 
 

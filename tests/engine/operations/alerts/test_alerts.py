@@ -76,6 +76,30 @@ async def fail(execute: Execute, *codes: str, minutes: int = 5) -> list[str]:
     return ids
 
 
+async def test_the_url_of_a_webhook_is_shown_to_nobody(context: OperationContext, query: Query) -> None:
+    """Whoever has it may post there."""
+    urls = {
+        "path": "https://chat.example/services/T00ab/zK9qLm27xWvT",
+        "query": "https://chat.example/hook?code=zK9qLm27xWvT#zK9qLm27xWvT",
+        "plain": "https://on-call.example:8443/our-alerts/night",
+    }
+    for name, url in urls.items():
+        await alerts.set_alert(context, Alert(name, AlertKind.FAILED, AlertTarget.WEBHOOK, url), WHY)
+    await alerts.set_alert(context, Alert("run", AlertKind.FAILED, AlertTarget.COMMAND, "page-us-2"), WHY)
+    listed = {one.alert.name: one.alert.target for one in await alerts.list_alerts(context)}
+    assert listed == {
+        "path": "https://chat.example/services/T00ab/[REDACTED]",
+        "query": "https://chat.example/hook?[REDACTED]",
+        "plain": urls["plain"],
+        "run": "page-us-2",
+    }
+    assert await query("SELECT 1 FROM workflow_audit_log WHERE details_json::text LIKE '%zK9q%'") == []
+    assert await alerts.try_alert(context, "path")
+    sender = Sender(Network(AllowedHosts([])), SECRETS, None)
+    assert await send_due(context, sender) == Sent(0, 1)
+    assert "zK9q" not in repr(await alerts.alert_messages(context))
+
+
 async def test_a_group_is_told_once_an_hour_by_a_signed_message(
     context: OperationContext, execute: Execute, query: Query
 ) -> None:

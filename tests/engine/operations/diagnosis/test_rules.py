@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.operations.diagnosis.facts import Facts, span, when
+from engine.operations.diagnosis.facts import Facts, when
 from engine.operations.diagnosis.rules import findings
 from engine.operations.diagnosis.temporal_facts import Execution, PendingActivity, Poller, Queue, TemporalFacts
 from engine.records import RunRow, RunStatus
 from engine.store.runs.diagnosing import RowFacts
 from engine.store.runs.runs import Run
 from engine.store.tenant.workers import SeenWorker
+from engine.wording import span
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 RUN_ID = "01a20900-0000-7000-8000-000000000001"

@@ -82,6 +82,7 @@ async def test_what_was_hidden_in_a_body_is_taken_out_of_what_stays(
     young = await add_run(
         store, days=0, input_json={"copied": secret}, parent_run_id=run_id, root_run_id=run_id, status="SUCCEEDED"
     )
+    await _started_by_time(store, run_id, f"PAYLOAD_REJECTED: no {secret}")
     for name, values in {
         "workflow_runs": """error_json = '{"message": "no Kanarie-4711-geheim", "code": "NO"}', last_error_code = 'NO'""",
         "workflow_run_logs": """message = 'sent KANARIE-4711-GEHEIM', context_json = '{"in": ["Kanarie", "4711", "geheim"]}'""",
@@ -95,8 +96,9 @@ async def test_what_was_hidden_in_a_body_is_taken_out_of_what_stays(
     assert (await apply_retention(context)).bodies == 2
     kept = [
         str(await query(f"SELECT t::text AS row FROM {name} AS t WHERE run_id = '{run_id}'"))
-        for name in ("workflow_runs", *BELONGING)
+        for name in ("workflow_runs", "workflow_schedule_fires", *BELONGING)
     ]
+    kept += [str(await query("SELECT t::text AS row FROM workflow_schedules AS t"))]
     assert [row for row in kept if any(part in row.lower() for part in ("kanarie", "geheim", "eiranak"))] == []
     [error] = await query(f"SELECT error_json FROM workflow_runs WHERE run_id = '{run_id}'")
     assert error["error_json"] == {"message": "no [REDACTED]", "code": "NO"}
@@ -104,6 +106,39 @@ async def test_what_was_hidden_in_a_body_is_taken_out_of_what_stays(
     assert untouched["error_json"]["message"] == f"no {secret}"
     # What is a copy in the child's payload, which is still there, cannot be told any more.
     assert secret not in str(await run_input(store, DEFAULT_TENANT, young))
+
+
+async def _started_by_time(store: Store, run_id: str, told: str) -> None:
+    """Have it that a schedule has started the run, and what came of it."""
+    await add_version(store, "orders")
+    schedule_id, key = new_id(), new_id()
+    fires, schedules = metadata.tables["workflow_schedule_fires"], metadata.tables["workflow_schedules"]
+    fire = {"schedule_id": schedule_id, "fire_key": key, "run_id": run_id, "status": "failed", "reason": told}
+    last = {
+        "schedule_id": schedule_id,
+        "workflow_id": "orders",
+        "last_fire_key": key,
+        "last_error": told,
+        "trigger_type": "recurring",
+    }
+    async with store.begin() as connection:
+        for table, row in ((schedules, last), (fires, fire)):
+            await connection.execute(insert(table).values({**row_of(table, DEFAULT_TENANT), **row}))
+        own = text("UPDATE workflow_runs SET trigger_fire_key = :key WHERE run_id = :run")
+        await connection.execute(own, {"key": key, "run": run_id})
+
+
+async def test_what_a_schedule_says_of_a_deleted_run_is_its_code(
+    context: OperationContext, store: Store, as_user: AsUser, query: Query
+) -> None:
+    run_id = await add_run(store, days=1, status="FAILED")
+    await _started_by_time(store, run_id, "PAYLOAD_REJECTED: no Kanarie-4711-geheim: at all")
+    async with as_user(Level.ADMIN, "ada") as admin:
+        await delete_run(admin, run_id, WHY)
+    assert [row["reason"] for row in await query("SELECT reason FROM workflow_schedule_fires")] == ["PAYLOAD_REJECTED"]
+    assert [row["last_error"] for row in await query("SELECT last_error FROM workflow_schedules")] == [
+        "PAYLOAD_REJECTED"
+    ]
 
 
 def _bodies(table: Table) -> dict[str, Any]:

@@ -95,11 +95,11 @@ class Explained:
             ]
         return [row[0][0]["Plan"] for row in found if row is not None]
 
-    def kept_plans(self) -> list[Plan]:
-        """The plans for any values, which Postgres keeps for a prepared statement where it does not think them dearer."""
+    def kept_plans(self, sent: list[tuple[str, Any]] | None = None) -> list[Plan]:
+        """As ``plans``, but for any values, which Postgres keeps for a prepared statement where it does not think them dearer."""
         found = []
         with psycopg.connect(self.url, options="-c jit=off -c plan_cache_mode=force_generic_plan") as connection:
-            for statement, parameters in self.choosing:
+            for statement, parameters in self.choosing if sent is None else sent:
                 connection.execute(statement, parameters, prepare=True)
                 newest = "SELECT name FROM pg_prepared_statements ORDER BY prepare_time DESC LIMIT 1"
                 [name] = connection.execute(newest, prepare=False).fetchone() or [""]
@@ -185,7 +185,7 @@ async def test_what_a_page_hides_is_looked_up_by_ids(
     await runs_page(history, DEFAULT_TENANT, RunFilter(), limit=LIMIT)
     looking = [sent for sent in explained.sent if sent not in explained.choosing]
     assert looking
-    for plan in explained.plans(looking):
+    for plan in (*explained.plans(looking), *explained.kept_plans(looking)):
         for node in _nodes(plan):
             if node.get("Relation Name") in LARGE and node["Actual Loops"]:
                 assert node["Node Type"] != "Seq Scan" or rows_read(node) <= LIMIT, node

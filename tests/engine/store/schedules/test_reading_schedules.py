@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 import pytest_asyncio
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.errors import Invalid, NotFound
 from engine.store.database.engine import create_store_engine
-from engine.store.schedules.reading import fires_page, schedule_detail, schedules_page
+from engine.store.schedules.reading import fires_page, schedule_detail, schedules_page, troubled_schedules
 from engine.store.schedules.schedules import MISSED, schedule_id_of
+from engine.store.tables import workflow_schedule_fires, workflow_schedules
 from engine.values.placeholder import PLACEHOLDER
 from tests.engine.store.conftest import OTHER_TENANT, TENANT
+from tests.engine.store.rows import at, insert, insert_run
 from tests.engine.store.wire import statements_sent
 
 SCHEDULES, FIRES = 300, 3000
@@ -79,6 +82,24 @@ async def test_what_stands_in_a_row(store: AsyncEngine) -> None:
     assert (rows["wf-005"].last_outcome, rows["wf-005"].last_error) == ("failed", "PAYLOAD_REJECTED: canary")
 
 
+async def test_what_was_hidden_in_the_run_of_an_occurrence_is_hidden_in_what_is_told_of_it(store: AsyncEngine) -> None:
+    secret, told = "Kanarie-4711-geheim", "PAYLOAD_REJECTED: no KANARIE 4711"
+    run_id = await insert_run(store, input_json={"password": secret}, status="FAILED")
+    fire = {"schedule_id": BUSY, "fire_key": "last", "scheduled_for": at(0), "fired_at": at(10**9)}
+    await insert(store, workflow_schedule_fires, {**fire, "status": "failed", "reason": told, "run_id": run_id})
+    async with store.begin() as connection:
+        of_busy = update(workflow_schedules).where(workflow_schedules.c.schedule_id == BUSY)
+        values = {"last_fire_key": "last", "last_error": told, "last_run_status": "error"}
+        await connection.execute(of_busy.values(**values))
+    shown = (
+        next(row for row in (await schedules_page(store, TENANT)).rows if row.schedule_id == BUSY).last_error,
+        (await schedule_detail(store, TENANT, BUSY)).row.last_error,
+        next(row for row in await troubled_schedules(store, TENANT, 500) if row.schedule_id == BUSY).last_error,
+        (await fires_page(store, TENANT, BUSY)).rows[0].reason,
+    )
+    assert set(shown) == {PLACEHOLDER}
+
+
 async def test_everything_is_hidden_when_the_policy_cannot_be_read(store: AsyncEngine, database_url: str) -> None:
     with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("INSERT INTO workflow_settings (tenant, redaction_pointers) VALUES (%s, '[1]')", (TENANT,))
@@ -129,7 +150,8 @@ async def test_a_page_is_an_index_range(
         await schedules_page(store, TENANT, limit=5, cursor=(await schedules_page(store, TENANT, limit=5)).next)
     else:
         await fires_page(store, TENANT, BUSY, limit=5, cursor=(await fires_page(store, TENANT, BUSY, limit=5)).next)
-    sent = [asked for asked in every if "ORDER BY" in asked[0]]
+    # What the page's runs hide is asked with the page in it.
+    sent = [asked for asked in every if "ORDER BY" in asked[0] and "shown AS MATERIALIZED" not in asked[0]]
     assert len(sent) == 2
     with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
         for statement, parameters in sent:

@@ -1,0 +1,77 @@
+"""The hidden values of a document: what its copies are looked for by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from engine.values.json_in_text import json_in
+from engine.values.json_pointer import names_of
+from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction import RedactionPolicy, redact, redact_text
+
+Json = Any
+
+
+def hidden_in_row(row: Any, policy: RedactionPolicy) -> Iterator[Json]:
+    """The values at the masked places of a row of ``CONTENTS``."""
+    if row.kind != "attempt":
+        yield from hidden_in(row.document, row.schema, policy)
+        return
+    for side in ("input", "output"):
+        yield from hidden_in(row.document[side], (row.schema or {}).get(side), policy)
+
+
+def hidden_in(document: Json, schema: Json, policy: RedactionPolicy) -> Iterator[Json]:
+    """The values at the masked places of a document; of a text that only has a secret in it, that one alone."""
+    if policy.everything:
+        return
+    places = redact(document, policy.beside(schema, document))[1]
+    if not places:
+        return
+    by_place = redact(_blank(document), policy.beside(schema, document))[1]
+    for pointer in places:
+        value = document
+        for name in names_of(pointer):
+            # A key that was hidden itself is in the document under its own name.
+            value = value[int(name)] if isinstance(value, list) else value.get(name)
+        if isinstance(value, str) and pointer not in by_place:
+            yield from _secrets_of(value, policy)
+        else:
+            yield value
+
+
+def _blank(value: Json) -> Json:
+    """A document with the same places and without texts: what is masked in it is so for where it stands."""
+    if isinstance(value, dict):
+        return {key: _blank(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_blank(item) for item in value]
+    return "" if isinstance(value, str) else value
+
+
+def _secrets_of(text: str, policy: RedactionPolicy) -> Iterator[Json]:
+    """What is secret in a text that was masked for what it says."""
+    inner, shown = json_in(text), redact_text(text, replace(policy, pointers=()))
+    within = [] if inner is None else list(hidden_in(inner, None, replace(policy, pointers=())))
+    if within:
+        yield from within
+    elif shown != text:
+        yield from _secrets_in(text, shown)
+    else:
+        yield text
+
+
+def _secrets_in(text: str, shown: str) -> Iterator[str]:
+    """What stands in a text where its shown form has the placeholder."""
+    first, *pieces = shown.split(PLACEHOLDER)
+    at = len(first)
+    for number, piece in enumerate(pieces):
+        end = len(text) if number == len(pieces) - 1 and not piece else text.find(piece, at)
+        if end < at:
+            yield text[at:]
+            return
+        if end > at:
+            yield text[at:end]
+        at = end + len(piece)

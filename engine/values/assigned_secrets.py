@@ -1,0 +1,209 @@
+"""Secrets beside their names in a text: ``password=...``, ``"token": "..."``, ``<pin>...</pin>``, ``--api-key ...``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from engine.values.placeholder import PLACEHOLDER
+from engine.values.secret_names import is_secret_name
+
+Span = tuple[int, int]
+
+_NAME: Final = re.compile(
+    r"([^\W\d_][\w.\[\]-]{1,60}(?: (?:keys?|string|id|code|number)\b)?)(?:\\{0,15}['\"])?"
+    r"\s{0,8}(?:=>|->|:=|={1,3}|[:：＝])\s{0,8}",
+    re.IGNORECASE,
+)
+_SUBSCRIPT: Final = re.compile(r"(?:\[\d*\])+$")
+_OF_A_LINE: Final = re.compile(r"(?:proxy-)?authorization|(?:set-)?cookie", re.IGNORECASE)
+"""Headers whose value is the rest of their line."""
+_ESCAPES: Final = 32
+"""More signs of escape in a row are not counted."""
+_QUOTE: Final = re.compile(r"(\\{0,15})(['\"`])")
+_STARTS_ANOTHER: Final = r"['\"\\]*[\w.\[\]%-]{1,60}['\"\\]*\s{0,3}[=:]"
+_WORD: Final = re.compile(rf"(?:[^\s,;&'\"<]|<(?!/)|[,;&'\"](?![\s,;&'\")\]}}]|$)(?!{_STARTS_ANOTHER}))+")
+"""Without quotes a value ends at a blank, and at a sign after which nothing or something else follows."""
+_NESTING: Final = re.compile(r"[\[{\]}]|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+_BLOCK: Final = re.compile(r"[|>][+-]?\d?[ \t]*\r?\n((?:[ \t]+[^\r\n]*(?:\r?\n|$)|[ \t]*\r?\n)+)")
+"""Lines of a value in YAML."""
+_SAID: Final = frozenset({
+    "a", "accepted", "and", "denied", "empty", "expired", "failed", "false", "for", "granted", "has", "invalid", "is", "it",
+    "missing", "must", "no", "none", "not", "null", "of", "ok", "or", "rejected", "required", "should", "the", "too", "true",
+    "unknown", "valid", "was", "wrong", "yes",
+})  # fmt: skip
+"""After ``password:`` these are words of a sentence."""
+_NUMBERED: Final = re.compile(r"tokens?", re.IGNORECASE)
+
+_NAMED: Final = r"password|passwd|pwd|passphrase|passcode|pass|pin|token|secret|passwort|identified by"
+_QUOTED: Final = re.compile(rf"\b(?:{_NAMED})(?:\s+(?:is|was))?\s+(?=\\{{0,15}}['\"])", re.IGNORECASE)
+_TOLD: Final = re.compile(
+    r"\b(password|passwd|pwd|passphrase|passcode|pin|token|secret)\s+(is\s+|was\s+)?(\S+)", re.IGNORECASE
+)
+_OPTION: Final = re.compile(r"(?:^|\s)--?([A-Za-z][\w-]{1,60})\s+(?=[^\s-])")
+_LOGIN: Final = re.compile(r"(?:^|\s)(?:-u|--user|--proxy-user)[ =]?['\"]?[^\s:'\"]+:([^\s'\"]+)")
+_ELEMENT: Final = re.compile(
+    r"<(?:[\w-]{1,40}:)?([A-Za-z][\w.-]{1,60})(?:\s[^<>]{0,300})?>\s*(?:<!\[CDATA\[)?([^<\]]+)"
+)
+_TAG: Final = re.compile(r"<[A-Za-z][^<>]{0,1000}>")
+_ATTRIBUTE: Final = re.compile(r"([A-Za-z][\w:.-]{0,60})\s?=\s?(?:\"([^\"]*)\"|'([^']*)')")
+_NAMING: Final = frozenset({"name", "key", "type", "id", "field", "property"})
+_PAIR: Final = re.compile(
+    r"\b(?:name|key|field|header|id|param|label)\\{0,15}['\"]?\s{0,4}[=:]\s{0,4}\\{0,15}['\"]([^'\"\\<>]{1,80})\\{0,15}['\"]"
+    r"[^<>{}\r\n]{0,80}?\b(?:value|val|content)\\{0,15}['\"]?\s{0,4}[=:]\s{0,4}",
+    re.IGNORECASE,
+)
+_PART: Final = re.compile(
+    r"name=\"([^\"\r\n]{1,80})\"[^\r\n]{0,200}\r?\n(?:[^\r\n]{1,200}\r?\n){0,5}\r?\n([^\r\n]+)", re.IGNORECASE
+)
+"""A field of a form as ``multipart/form-data``."""
+
+
+def hide_assigned(text: str) -> str:
+    """The text with the placeholder in the place of what stands beside a secret name."""
+    for find in _FINDERS:
+        text = _without(text, find)
+    return text
+
+
+def _without(text: str, find: Callable[[str], Iterator[Span]]) -> str:
+    pieces, done = [], 0
+    for start, end in find(text):
+        shown = text.startswith(PLACEHOLDER, end - len(text[start:end].lstrip()))
+        if done <= start < end and not shown:
+            pieces += [text[done:start], PLACEHOLDER]
+            done = end
+    return "".join([*pieces, text[done:]]) if pieces else text
+
+
+def _assigned(text: str) -> Iterator[Span]:
+    done = 0
+    for found in _NAME.finditer(text):
+        if found.start() < done:
+            continue
+        name = _SUBSCRIPT.sub("", found[1]).rpartition(".")[2]
+        if not is_secret_name(name) or (_NUMBERED.fullmatch(name) and _is_counted(text, found)):
+            continue
+        if text.startswith(("//", PLACEHOLDER), found.end()):
+            continue
+        if _OF_A_LINE.fullmatch(name):
+            start, end = _line(text, found)
+        else:
+            start, end = _value(text, found.end())
+        if text[start : min(end, start + 40)].strip(" .!?").casefold() not in _SAID:
+            yield start, end
+            done = end
+
+
+def _is_counted(text: str, found: re.Match[str]) -> bool:
+    """Whether the word before says that it is tokens of another kind: ``total tokens: 40``."""
+    before = text[max(0, found.start() - 40) : found.start()].split()
+    return bool(before) and not is_secret_name(f"{before[-1]} {found[1]}")
+
+
+def _line(text: str, found: re.Match[str]) -> Span:
+    if _QUOTE.match(text, found.end()):
+        return _value(text, found.end())
+    end = text.find("\n", found.end())
+    end = len(text) if end < 0 else end - (text[end - 1] == "\r")
+    around = text[found.start() - 1] if found.start() else ""
+    if around in ("'", '"') and (closing := text.find(around, found.end(), end)) >= 0:
+        end = closing
+    return found.end(), end
+
+
+def _value(text: str, at: int) -> Span:
+    """Where the value that begins at ``at`` is, without its quotes."""
+    quote = _QUOTE.match(text, at)
+    if quote is not None:
+        return quote.end(), _closing(text, quote)
+    if text[at : at + 1] in ("[", "{"):
+        return at, _end_of_container(text, at)
+    block = _BLOCK.match(text, at)
+    if block is not None:
+        lines = block[1]
+        return block.end(1) - len(lines.lstrip()), block.start(1) + len(lines.rstrip())
+    word = _WORD.match(text, at)
+    return (at, at) if word is None else word.span()
+
+
+def _closing(text: str, quote: re.Match[str]) -> int:
+    """The end of what is quoted: the next quote that is escaped no more than the first; else the end of the text."""
+    at = first = quote.end()
+    while (at := text.find(quote[2], at)) >= 0:
+        before = text[max(first, at - _ESCAPES) : at]
+        escapes = len(before) - len(before.rstrip("\\"))
+        if escapes <= len(quote[1]) or (not quote[1] and escapes % 2 == 0):
+            return at - min(escapes, len(quote[1]))
+        at += 1
+    return len(text)
+
+
+def _end_of_container(text: str, at: int) -> int:
+    """Where the list or object that begins at ``at`` ends; the end of the text when it does not."""
+    depth = 0
+    for sign in _NESTING.finditer(text, at):
+        depth += (sign[0] in "[{") - (sign[0] in "]}")
+        if not depth:
+            return sign.end()
+    return len(text)
+
+
+def _after_name(text: str) -> Iterator[Span]:
+    """Where only a blank stands between: ``--password ...``, ``PASSWORD '...'``, ``the pin is 4711``."""
+    for found in _OPTION.finditer(text):
+        if is_secret_name(found[1]):
+            yield _value(text, found.end())
+
+
+def _quoted(text: str) -> Iterator[Span]:
+    for found in _QUOTED.finditer(text):
+        yield _value(text, found.end())
+
+
+def _told(text: str) -> Iterator[Span]:
+    for found in _TOLD.finditer(text):
+        if _looks_secret(found[1].casefold(), found[3].strip(".,;!?()"), told=found[2] is not None):
+            yield found.span(3)
+
+
+def _looks_secret(name: str, value: str, *, told: bool) -> bool:
+    if name in ("pin", "passcode"):
+        return value.isdigit() and 3 <= len(value) <= 10
+    mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
+    return mixed and len(value) >= 6 and (told or name != "secret")
+
+
+def _logins(text: str) -> Iterator[Span]:
+    return (found.span(1) for found in _LOGIN.finditer(text))
+
+
+def _elements(text: str) -> Iterator[Span]:
+    for found in _ELEMENT.finditer(text):
+        if is_secret_name(found[1]) and found[2].strip():
+            yield found.span(2)
+
+
+def _attributes(text: str) -> Iterator[Span]:
+    """``<add key="ApiKey" value="..."/>``, ``<input type="password" value="...">``."""
+    for tag in _TAG.finditer(text):
+        named = list(_ATTRIBUTE.finditer(tag[0]))
+        if any(one[1].lower() in _NAMING and is_secret_name(one[2] or one[3] or "") for one in named):
+            for one in named:
+                if one[1].lower() in ("value", "content"):
+                    start, end = one.span(2 if one[2] is not None else 3)
+                    yield tag.start() + start, tag.start() + end
+
+
+def _pairs(text: str) -> Iterator[Span]:
+    for found in _PAIR.finditer(text):
+        if is_secret_name(found[1]):
+            yield _value(text, found.end())
+
+
+def _parts(text: str) -> Iterator[Span]:
+    return (found.span(2) for found in _PART.finditer(text) if is_secret_name(found[1]))
+
+
+_FINDERS: Final = (_assigned, _pairs, _attributes, _elements, _parts, _quoted, _after_name, _logins, _told)

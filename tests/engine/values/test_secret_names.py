@@ -1,0 +1,40 @@
+"""Which names are those of secrets."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.values.secret_names import is_secret_name
+
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+SECRET = words("""
+    pass db_pass dbPass userpass smtpPass pw db_pw oldpwd PassWord pass_word password1 newPassword2 confirm-password passkey
+    apikeys api_keys apiKeys API-KEY x_api_key1 sshKey master-key AccountKey Ocp-Apim-Subscription-Key hmacKey privKey privkey
+    sharedAccessKey webhookSecret shared_secrets cred creds csrf xsrf-token X-Amz-Signature X-Amz-Credential sess_id sessid
+    mfaCode verification_code recoveryCodes backup_codes 2faCode pins cvv2 CVC2 csc ibans otps jwts signatures cookies
+    session_cookie seedPhrase mnemonic securityAnswer social_security_number code_verifier client_assertion basicAuth authHeader
+    passwort Kennwort contraseña mot_de_passe wachtwoord senha пароль user_пароль 密码 パスワード
+    ｐａｓｓｗｏｒｄ pаssword pаsswоrd ТOKEN tоken pásswörd pass\u200bword pass\u00adword apі_kеy ｃｖｖ
+""")
+PLAIN = words("""
+    pin_count pinCount stop_pins_total_count password_length passwordPolicy password_required passwordExpiresAt secretName
+    password_changed_at signature_required signatureDate token_expires_at tokenExpiry max_pin_attempts num_tokens total_tokens
+    has_password is_password_set cached_tokens audio_tokens thinking_tokens eos_token_id pad_token token_id start_token
+    pagination_token time_to_first_token max_new_tokens cache_read_input_tokens compass bypass trespass boarding_passenger
+    keyboard monkey cards scorecard session sessions public_key partition_key idempotencyKey status_code zip_code promo_code
+    author tokenizer spinner opinion company credit discredit accredited authMethod auth_type accountName пинок ключ
+""")
+
+
+@pytest.mark.parametrize("name", SECRET)
+def test_names_of_secrets_in_any_spelling(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_what_counts_or_describes_is_shown(name: str) -> None:
+    assert not is_secret_name(name)
