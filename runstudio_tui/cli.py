@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import sys
 
+from runstudio_tui.streams import open_what_is_closed, write_no_more
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command line, by default the process's own. Ends the process with one of the exit codes of docs/cli.md."""
     words = sys.argv[1:] if arguments is None else arguments
+    open_what_is_closed()
     if words in (["--version"], ["-V"]):
         # Answered before anything is imported: scripts ask for it often.
         from engine import __version__
 
-        print(f"runstudio {__version__}")
+        try:
+            print(f"runstudio {__version__}", flush=True)
+        except OSError as error:
+            write_no_more()
+            raise SystemExit(f"The version cannot be written: {error.strerror}.") from None
         return
     if "--console" in words or "--served" in words:
         # Also before: what is imported reads the environment, and would be written down as bytecode.

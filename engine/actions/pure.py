@@ -40,7 +40,7 @@ def run_pure(
     step_config: Any,
     context: Mapping[str, Any],
     now_iso: Callable[[], str],
-    rounds: bool = False,
+    earlier: bool = False,
 ) -> Any:
     """The output of a pure action, a JSON value that may share parts with its input.
 
@@ -49,7 +49,7 @@ def run_pure(
     """
     action = PURE_ACTIONS[action_id, version]
     parsed = parse_input(action.label, action.input_model, action_input)
-    output = action.run(parsed, PureScope(step_config, context, now_iso, rounds))
+    output = action.run(parsed, PureScope(step_config, context, now_iso, earlier))
     if json_size(output, MAX_VALUE_BYTES) > MAX_VALUE_BYTES:
         raise too_large()
     return output

@@ -19,8 +19,8 @@ class PureScope:
     """The context every expression of the step sees."""
     now_iso: Callable[[], str]
     """The host's deterministic time, ISO-8601 UTC with milliseconds."""
-    rounds: bool
-    """Whether arithmetic in expressions rounds integers beyond 2^53, as in earlier semantics, instead of refusing them."""
+    earlier: bool
+    """The run has earlier semantics: arithmetic in expressions rounds integers beyond 2^53, instead of refusing them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,9 @@ class PureHost:
         step_config: Any,
         context: Mapping[str, Any],
         now_iso: Callable[[], str],
-        rounds: bool,
+        earlier: bool,
     ) -> Any:
         """Run a pure action. Raises ``StepFailure``."""
         return run_pure(
-            action_id, version, action_input, step_config=step_config, context=context, now_iso=now_iso, rounds=rounds
+            action_id, version, action_input, step_config=step_config, context=context, now_iso=now_iso, earlier=earlier
         )

@@ -17,10 +17,11 @@ from engine.definition.schema_paths import SchemaNode
 from engine.definition.sites import scan
 from engine.definition.suggestions import containing, nearest
 from engine.expression import Expression
+from engine.values.timestamps import time_of
 
 _AT: Final = "/trigger/payloadMapping"
-_LAST_YEAR: Final = 2100
-"""Temporal's calendars end with it."""
+_LAST_TIME: Final = datetime(2100, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""Temporal's calendars end with it, and know whole seconds."""
 
 
 def trigger_issues(trigger: Any, payload_ref: Any, context: PublishContext) -> Iterator[Issue]:
@@ -137,15 +138,15 @@ def _schedule_issues(run_at: Any, now: datetime) -> Iterator[Issue]:
         yield ROOT.error("TIME_TRIGGER_RUN_AT_REQUIRED", "/trigger/runAt: A schedule needs the time of its run.")
         return
     try:
-        time = datetime.fromisoformat(run_at.strip())
+        time = time_of(run_at)
     except ValueError:
         message = "/trigger/runAt: The time must be ISO-8601, as in 2026-01-31T09:00:00Z."
         yield ROOT.error("TIME_TRIGGER_INVALID_RUN_AT", message)
         return
-    if time.year > _LAST_YEAR:
-        message = f"/trigger/runAt: The time is after the year {_LAST_YEAR}, which no schedule reaches."
+    if time > _LAST_TIME:
+        message = f"/trigger/runAt: The time is after the year {_LAST_TIME.year} in UTC, which no schedule reaches."
         yield ROOT.error("TIME_TRIGGER_INVALID_RUN_AT", message)
-    elif (time if time.tzinfo else time.replace(tzinfo=UTC)) <= now:
+    elif time <= now:
         yield ROOT.error("TIME_TRIGGER_INVALID_RUN_AT", "/trigger/runAt: The time is not in the future.")
 
 

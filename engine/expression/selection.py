@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engine.expression.ast import (
+    Bind,
     Block,
     Call,
     Condition,
@@ -22,7 +25,9 @@ def selects(tree: Node) -> bool:
     """Whether a filter, a wildcard or an order-by decides how many values there are, and no bracket keeps the array."""
     match tree:
         case Block():
-            below = _filtered(tree) or any(map(selects, tree.items[-1:]))
+            below = _filtered(tree) or any(map(selects, _last(tree.items)))
+        case Bind():
+            below = selects(tree.value)
         case Condition():
             below = selects(tree.then) or (tree.otherwise is not None and selects(tree.otherwise))
         case Default():
@@ -35,6 +40,15 @@ def selects(tree: Node) -> bool:
         case _:
             below = _filtered(tree)
     return below and not tree.keep_array
+
+
+def _last(items: Sequence[Node]) -> Sequence[Node]:
+    """What a block gives: its last item, and what a variable that it is was last bound to."""
+    last = items[-1:]
+    if not last or not isinstance(last[0], Variable):
+        return last
+    bound = [item.value for item in items[:-1] if isinstance(item, Bind) and item.name == last[0].name]
+    return [*last, *bound[-1:]]
 
 
 def _is_coalesce(callee: Node) -> bool:

@@ -332,11 +332,11 @@ class Host(Protocol):
         step_config: Json,
         context: Mapping[str, Json],
         now_iso: Callable[[], str],
-        rounds: bool,
+        earlier: bool,
     ) -> Json:
         """Run a pure action at the machine's time ``now_iso``. Raises StepFailure. Only for actions ``is_pure`` knows.
 
-        ``rounds``: as ``Expression.evaluate`` has it.
+        ``earlier``: by earlier semantics, as ``RunState.earlier``.
         """
         ...
 

@@ -102,7 +102,7 @@ def _call_pure(state: RunState, step: plan.ActionCall, opened: OpenStep) -> None
             step.config,
             state.scopes.context(),
             state.clock,
-            state.rounds,
+            state.earlier,
         )
     except StepFailure as failure:
         error = state.error_of(failure, step)

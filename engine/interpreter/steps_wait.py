@@ -22,7 +22,7 @@ from engine.interpreter.run_state import OpenStep, RunState
 from engine.interpreter.scopes import Document
 from engine.interpreter.steps_action import attempt_failed, require_room
 from engine.interpreter.steps_control import assign_all, kind_of
-from engine.interpreter.times import LATEST, iso_of, parse_instant
+from engine.interpreter.times import EARLIER_LATEST, LATEST, iso_of, parse_instant
 from engine.values.event_key import key_of
 from engine.values.javascript import text
 from engine.values.request_limits import MAX_KEY_BYTES, MAX_NAME_CHARACTERS, utf8_bytes
@@ -67,14 +67,18 @@ def _due(state: RunState, step: plan.TimeWait) -> int:
                 code="INVALID_TIME",
             )
         try:
-            due = parse_instant(value)
+            due = parse_instant(value, earlier=state.earlier)
         except ValueError as failure:
             raise StepFailure(VALIDATION, f"time.wait until: {failure}", code="INVALID_TIME") from failure
     else:
         due = state.now_ms + _duration(state, step)
-    if due > LATEST:
+    if due > _latest(state):
         raise StepFailure(VALIDATION, "time.wait ends after the year 9999", code="INVALID_TIME")
     return due
+
+
+def _latest(state: RunState) -> int:
+    return EARLIER_LATEST if state.earlier else LATEST
 
 
 def _duration(state: RunState, step: plan.TimeWait) -> int:
@@ -114,7 +118,7 @@ def run_event_wait(state: RunState, step: plan.EventWait) -> None:
         _require_bounded("key", key or "", MAX_KEY_BYTES, KEY_TOO_LONG)
         _require_bounded("event name", step.event_name, 4 * MAX_NAME_CHARACTERS, EVENT_NAME_TOO_LONG)
     deadline = None if step.timeout_ms is None else state.now_ms + step.timeout_ms
-    if deadline is not None and deadline > LATEST:
+    if deadline is not None and deadline > _latest(state):
         raise StepFailure(VALIDATION, "event.wait times out after the year 9999", code="INVALID_TIME")
     timeout_at = None if deadline is None else iso_of(deadline)
     opened = state.start(step, {"eventName": step.event_name, "key": key, "timeoutAt": timeout_at})

@@ -90,15 +90,15 @@ def _validator(schema_text: str) -> Validator:
     from referencing import Registry  # noqa: PLC0415 # as above
 
     schema = json.loads(schema_text)
-    kind = extend(
-        validator_for(schema, default=Draft202012Validator),
-        {
-            "pattern": _check_pattern,
-            "patternProperties": _check_pattern_properties,
-            "multipleOf": _check_multiple_of,
-            "uniqueItems": _check_unique,
-        },
-    )
+    known = validator_for(schema, default=Draft202012Validator)
+    ours = {
+        "pattern": _check_pattern,
+        "patternProperties": _check_pattern_properties,
+        "multipleOf": _check_multiple_of,
+        "divisibleBy": _check_multiple_of,  # its name in draft 3
+        "uniqueItems": _check_unique,
+    }
+    kind = extend(known, {keyword: check for keyword, check in ours.items() if keyword in known.VALIDATORS})
     # An empty registry: without one, the library would fetch what a reference names.
     made: Validator = kind(schema, registry=Registry())
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +14,8 @@ from engine.errors import Invalid
 
 MAX_MINUTES: Final = 60 * 24 * 30
 MAX_URL: Final = 2000
+MAX_CONDITION: Final = 300
+"""Characters of a workflow's id, or of a code."""
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -69,23 +72,37 @@ class Alert:
 
     def __post_init__(self) -> None:
         """Raises ``Invalid`` (ALERT_INVALID), naming what is wrong."""
+        _set_member(self, "kind", AlertKind)
+        _set_member(self, "target_kind", AlertTarget)
+        for name in ("name", "target"):
+            if type(getattr(self, name)) is not str:
+                raise _invalid(f"its {name}", "it is no text")
         if not NAME.fullmatch(self.name):
             raise _invalid("its name", "use lower-case letters, digits, dots, dashes and underscores")
-        if not 0 <= self.more_than < 2**31:
-            raise _invalid("how many", "0 or more")
-        if not 1 <= self.minutes <= MAX_MINUTES:
-            raise _invalid("its minutes", f"1 to {MAX_MINUTES}")
+        if type(self.more_than) is not int or not 0 <= self.more_than < 2**31:
+            raise _invalid("how many", "a whole number, 0 or more")
+        if type(self.minutes) is not int or not 1 <= self.minutes <= MAX_MINUTES:
+            raise _invalid("its minutes", f"a whole number, 1 to {MAX_MINUTES}")
         if self.code is not None and self.kind is not AlertKind.FAILED:
             raise _invalid("its code", "only failures have one")
         if self.workflow is not None and self.kind is AlertKind.DELIVERY:
             raise _invalid("its workflow", "a delivery may be for any")
         for name in ("workflow", "code"):
-            if re.search("[\0\ud800-\udfff]", getattr(self, name) or ""):
+            text = getattr(self, name)
+            if text is not None and (type(text) is not str or len(text) > MAX_CONDITION):
+                raise _invalid(f"its {name}", f"it is no text of at most {MAX_CONDITION} characters")
+            if re.search("[\0\ud800-\udfff]", text or ""):
                 raise _invalid(f"its {name}", "it has characters no stored text can have")
         if self.target_kind is AlertTarget.COMMAND and not NAME.fullmatch(self.target):
             raise _invalid("its command", "name a program of the directory, without its path")
         if self.target_kind is AlertTarget.WEBHOOK:
             _check_url(self.target)
+
+    def shown(self, target: str) -> Alert:
+        """The same with its target as it may be shown, which need be none that can be set."""
+        other = copy(self)
+        object.__setattr__(other, "target", target)
+        return other
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +129,15 @@ class AlertMessage:
     last_error: str | None
     created_at: datetime
     settled_at: datetime | None
+
+
+def _set_member(alert: Alert, name: str, kind: type[AlertKind | AlertTarget]) -> None:
+    given = getattr(alert, name)
+    try:
+        # Frozen: the one way to normalise a field of a frozen dataclass at its making.
+        object.__setattr__(alert, name, kind(given))
+    except ValueError:
+        raise _invalid(f"its {name}", f"{str(given)[:40]!r} is none of {', '.join(kind)}") from None
 
 
 def _check_url(url: str) -> None:

@@ -88,7 +88,7 @@ class RunFilter:
         _check_times(self, "started_from", "started_before")
         for name in ("version", "min_attempt"):
             number = getattr(self, name)
-            if number is not None and not 0 <= number < 2**31:
+            if number is not None and (type(number) is not int or not 0 <= number < 2**31):
                 raise _invalid(name, "not a number of that kind")
         _check_texts(self, "workflow", "text", "error_code", "run_id_prefix", "wait_key", "event_id")
         if not re.fullmatch("[0-9a-fA-F-]{0,36}", self.run_id_prefix):
@@ -168,13 +168,18 @@ def _members(name: str, values: Iterable[str], kind: type[Member]) -> frozenset[
 def _check_times(filter_: object, *names: str) -> None:
     for name in names:
         moment = getattr(filter_, name)
+        if moment is not None and not isinstance(moment, datetime):
+            raise _invalid(name, "it is no time")
         if moment is not None and moment.tzinfo is None:
             raise _invalid(name, "a time needs its zone")
 
 
 def _check_texts(filter_: object, *names: str) -> None:
     for name in names:
-        if re.search("[\0\ud800-\udfff]", getattr(filter_, name) or ""):
+        text = getattr(filter_, name)
+        if text is not None and not isinstance(text, str):
+            raise _invalid(name, "it is no text")
+        if re.search("[\0\ud800-\udfff]", text or ""):
             raise _invalid(name, "it has characters no stored text can have")
 
 

@@ -30,10 +30,12 @@ class Keep:
         """Raises ``Invalid`` (RETENTION_INVALID)."""
         for name in Keep.__dataclass_fields__:
             days = getattr(self, name)
-            if days is not None and not 1 <= days <= MAX_DAYS:
-                told = f"{name} cannot be kept for {days} days."
+            if days is not None and not (type(days) is int and 1 <= days <= MAX_DAYS):
+                told = f"{name} is set to no number of days."
                 raise Invalid(
-                    "RETENTION_INVALID", told, f"Use 1 to {MAX_DAYS} days, or leave it out to keep it for ever."
+                    "RETENTION_INVALID",
+                    told,
+                    f"Use a whole number, 1 to {MAX_DAYS}, or leave it out to keep it for ever.",
                 )
 
 

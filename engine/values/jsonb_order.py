@@ -1,29 +1,51 @@
-"""The key order of jsonb: whatever enters a run has it, but the payload, whose text is kept beside it.
+"""The key order and the numbers of jsonb: whatever enters a run has them, but the payload, whose text is kept beside it.
 
-Order can be seen (by ``toString``, by wildcards), so a run that sees an answer for the first time, a repeat that reads it from
-its row, and whoever computes the run again from its rows must see the same.
+Order can be seen (by ``toString``, by wildcards), and so can what a number is: 1e+22 comes back as an integer, which is text of
+other digits and no operand of arithmetic. So a run that sees an answer for the first time, a repeat that reads it from its row,
+and whoever computes the run again from its rows must see the same.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import math
+from decimal import Decimal
+from typing import Any, Final
+
+_WITH_EXPONENT: Final = 1e16
+"""From here on a whole double is written with an exponent; Postgres writes out all its digits."""
 
 
 def text_in_order(value: Any) -> str | None:
     """The JSON text of ``value`` where jsonb would change the order of its keys; None where the stored value says the same."""
-    return (
-        None if _is_as_stored(value) else json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    )
+    if _is_as_stored(value):
+        return None
+    return json.dumps(_with_numbers(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def as_stored(value: Any) -> Any:
-    """``value`` with the keys of all its objects as jsonb keeps them: by their length in bytes, then by their bytes."""
+def as_stored(value: Any, *, numbers: bool = True) -> Any:
+    """``value`` with the keys of all its objects as jsonb keeps them, by their length in bytes, then by their bytes; and with
+    its numbers as they come back, unless ``numbers`` is False, as in earlier semantics.
+    """
     if isinstance(value, dict):
-        return {key: as_stored(item) for key, item in sorted(value.items(), key=_place)}
+        return {key: as_stored(item, numbers=numbers) for key, item in sorted(value.items(), key=_place)}
     if isinstance(value, list):
-        return [as_stored(item) for item in value]
-    return value
+        return [as_stored(item, numbers=numbers) for item in value]
+    return _number(value) if numbers and type(value) is float else value
+
+
+def _with_numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_numbers(item) for item in value]
+    return _number(value) if type(value) is float else value
+
+
+def _number(value: float) -> int | float:
+    if abs(value) < _WITH_EXPONENT or not math.isfinite(value):
+        return value + 0.0  # there is no -0
+    return int(Decimal(repr(value)))
 
 
 def _is_as_stored(value: Any) -> bool:

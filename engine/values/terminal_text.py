@@ -8,13 +8,21 @@ from typing import Final
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
 _BIDI_AND_INVISIBLE: Final = (
+    0x00AD,  # soft hyphen
+    0x034F,  # combining grapheme joiner
     0x061C,  # arabic letter mark
-    0x180E,
+    *(0x115F, 0x1160, 0x3164, 0xFFA0),  # fillers of Hangul
+    *(0x17B4, 0x17B5),  # vowels of Khmer that are never drawn
+    *range(0x180B, 0x1810),  # variation selectors of Mongolian, and its separator
     *range(0x200B, 0x2010),  # zero width space, joiners, left-to-right and right-to-left marks
     *range(0x2028, 0x202F),  # line and paragraph separators, embeddings and overrides
     *range(0x2060, 0x2070),  # word joiner, invisible operators, isolates
+    *range(0xFE00, 0xFE0E),  # variation selectors, but those between an emoji and a text
     0xFEFF,
     *range(0xFFF9, 0xFFFC),  # interlinear annotations
+    *range(0x1D173, 0x1D17B),  # beams and slurs of music
+    *range(0xE0000, 0xE0080),  # tags: invisible text
+    *range(0xE0100, 0xE01F0),  # more variation selectors
 )
 
 VISIBLE: Final[dict[int, str]] = {
@@ -24,7 +32,6 @@ VISIBLE: Final[dict[int, str]] = {
     **dict.fromkeys(range(0x80, 0xA0), REPLACEMENT),
     **dict.fromkeys(_BIDI_AND_INVISIBLE, REPLACEMENT),
     **dict.fromkeys(range(0xD800, 0xE000), REPLACEMENT),  # lone surrogates would break the output encoder
-    **dict.fromkeys(range(0xE0000, 0xE0080), REPLACEMENT),  # tags: invisible text
 }
 """What is drawn in place of each: C0 controls (newline too), DEL, C1 controls, bidirectional overrides, invisible characters
 and lone surrogates."""

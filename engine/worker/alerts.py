@@ -43,7 +43,7 @@ class Alerts:
 
         async def once() -> None:
             if self._turns % int(SECONDS / SENDING_SECONDS) == 0:
-                await self._find()
+                await self._find(report)
             self._turns += 1
             done = await send_due(self._context, self._sender, lambda: not report.stopping.is_set())
             if done.sent or done.failed:
@@ -53,12 +53,14 @@ class Alerts:
 
         await report.repeat(SENDING_SECONDS, once)
 
-    async def _find(self) -> None:
+    async def _find(self, report: PartReport) -> None:
         store = self._context.store
         async with leased(store, ALERTS.name, self._context.actor.name) as lease:
             if lease is None:
                 await require_done(store, ALERTS)
                 return
-            await find_and_put(self._context)
+            found = await find_and_put(self._context)
+            # A rule that breaks is no reason to take a worker out of service.
+            report.facts["broken"] = list(found.broken)
             async with writing(store) as connection:
                 await delete_settled(connection, _DELETED_AT_ONCE)

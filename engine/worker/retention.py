@@ -38,6 +38,8 @@ class Retention:
                     await require_done(store, RETENTION)
                     return
                 done = await apply_retention(self._context, keep_on=lambda: lease.held and not report.stopping.is_set())
+            # A rule that breaks is no reason to take a worker out of service.
+            report.facts["broken"] = list(done.broken)
             if done.runs or done.bodies or done.events:
                 _DELETED.inc(done.runs)
                 _LOG.info("old runs deleted", runs=done.runs, bodies=done.bodies, events=done.events)

@@ -16,7 +16,7 @@ from temporalio.exceptions import (
 from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from engine.contract import WORKFLOW_TYPE, RunInput, workflow_id_for
+    from engine.contract import TEMPORAL_CLOCK_SEMANTICS, WORKFLOW_TYPE, RunInput, workflow_id_for
     from engine.errors import CANCELLATION, CHILD, RunError
     from engine.interpreter.effects import ChildSucceeded, StartChild, StepFailed
     from engine.values.jsonb_order import as_stored
@@ -59,7 +59,8 @@ async def run_child(effect: StartChild, parent: RunInput) -> ChildSucceeded | St
     except FailureError as failure:
         stop_if_canceled(failure)
         return StepFailed(_failed(effect, _cause(failure)))
-    return ChildSucceeded(as_stored(result["scopes"]))
+    earlier = parent["semantics_version"] == TEMPORAL_CLOCK_SEMANTICS
+    return ChildSucceeded(as_stored(result["scopes"], numbers=not earlier))
 
 
 def _failed(effect: StartChild, cause: dict[str, Any]) -> RunError:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +15,13 @@ import typer
 from engine.errors import EngineError, Invalid
 from runstudio_tui.commands.output import Exit, print_refusal
 from runstudio_tui.commands.root import app
+from runstudio_tui.streams import write_no_more
 from runstudio_tui.text import safe_block
 
 _COMMAND: Final = typer.main.get_command(app)
 # What Typer raises for words it does not understand; it keeps the name to itself.
 _TOLD_ERROR = typer.BadParameter.__mro__[2]
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 LONGEST_WORD: Final = 500
 """Of an argument that is repeated in a refusal, in characters."""
 
@@ -37,9 +39,15 @@ def run(words: Sequence[str]) -> NoReturn:
         code = _run(words, as_json=as_json)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody reads on, as with `| head`: that is no failure, and nothing may be written any more, at the exit neither.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Nobody reads on, as with `| head`: that is no failure.
+        write_no_more()
         code = int(Exit.DONE)
+    except OSError as error:
+        write_no_more()
+        told = f"The answer cannot be written to standard output: {error.strerror}."
+        code = print_refusal(
+            EngineError("OUTPUT_NOT_WRITTEN", told, "Make room, or send it elsewhere."), as_json=as_json
+        )
     raise SystemExit(code)
 
 
@@ -58,6 +66,11 @@ def _run(words: Sequence[str], *, as_json: bool) -> int:
         return 130
     except BrokenPipeError:
         raise
+    except OSError as error:
+        # A file that a command reads or writes has a name, and standard output none.
+        if error.errno in _NO_ROOM and error.filename is None:
+            raise
+        return _bug(error, as_json=as_json)
     except EngineError as error:
         return print_refusal(error, as_json=as_json)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is kept in the log file and told

@@ -84,15 +84,26 @@ def progress(text: str) -> None:
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns as wide as their widest cell, two spaces between; a longer text than ``CELLS`` is cut, but for the last column.
 
-    Widths are counted in cells of the terminal: a character of Japanese takes two.
+    Widths are counted in cells of the terminal: a character of Japanese takes two, also where it can only be ``??``.
     """
     from runstudio_tui.widgets.cells import cut, pad, width
 
     lines = [list(headings), *([safe(cell) for cell in row] for row in rows)]
-    lines = [[*(cut(cell, CELLS) for cell in line[:-1]), line[-1]] for line in lines]
+    lines = [[_encodable(cell) for cell in (*(cut(cell, CELLS) for cell in line[:-1]), line[-1])] for line in lines]
     widths = [max(width(line[column]) for line in lines) for column in range(len(headings))]
     for line in lines:
         print("  ".join(pad(cell, cells) for cell, cells in zip(line, widths, strict=True)).rstrip())
+
+
+def _encodable(text: str) -> str:
+    """``text`` with question marks, cell for cell, for what the encoding of standard output lacks."""
+    from runstudio_tui.widgets.cells import width
+
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return "".join(sign if sign.encode(sys.stdout.encoding, "ignore") else "?" * width(sign) for sign in text)
+    return text
 
 
 def say_more(cursor: str | None) -> None:

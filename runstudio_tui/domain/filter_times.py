@@ -15,7 +15,7 @@ def check_time(value: str) -> None:
     if value.lower() == "today" or _SPAN.fullmatch(value.lower()):
         return
     try:
-        datetime.fromisoformat(value)
+        _read(value)
     except ValueError:
         raise ValueError(f"{value!r} is no time; write 2h, 7d, today, 2026-01-15 or 2026-01-15T10:30") from None
 
@@ -30,5 +30,10 @@ def time_at(value: str, now: datetime, zone: tzinfo) -> datetime:
             return datetime.min.replace(tzinfo=now.tzinfo)
     if value.lower() == "today":
         return now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    at = datetime.fromisoformat(value)
+    at = _read(value)
     return at if at.tzinfo is not None else at.replace(tzinfo=zone)
+
+
+def _read(value: str) -> datetime:
+    # In upper case: `2026-01-15t10:30z` is the same time.
+    return datetime.fromisoformat(value.upper())

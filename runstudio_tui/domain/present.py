@@ -68,7 +68,7 @@ def moment(at: datetime | None, now: datetime, zone: tzinfo) -> str:
         return local.strftime("%a %H:%M")
     if abs((local - today).days) < 300:
         return f"{local.day} {local.strftime('%b %H:%M')}"
-    return local.strftime("%Y-%m-%d")
+    return local.date().isoformat()
 
 
 def exact_moment(at: datetime, now: datetime, zone: tzinfo) -> str:
@@ -103,7 +103,7 @@ def full_moment(at: datetime | None, zone: tzinfo) -> str:
     if at is None:
         return NOTHING
     local = in_zone(at, zone)
-    return f"{local.strftime('%Y-%m-%d %H:%M:%S')}.{local.microsecond // 1000:03d}"
+    return f"{local.date().isoformat()} {local.strftime('%H:%M:%S')}.{local.microsecond // 1000:03d}"
 
 
 def count_text(count: Count) -> str:

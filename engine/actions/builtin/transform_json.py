@@ -100,7 +100,7 @@ def query(call: QueryInput, scope: PureScope) -> dict[str, Any]:
         expression = compile_expression(call.expression)
         stage = "could not be evaluated"
         context = {**scope.context, "source": call.source}
-        return {"value": expression.evaluate(context, scope.now_iso, rounds=scope.rounds)}
+        return {"value": expression.evaluate(context, scope.now_iso, rounds=scope.earlier)}
     except ExpressionFailure as failure:
         raise StepFailure(
             EXPRESSION, f"The query expression {stage}: {failure.message}", code=failure.kind,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import WHOLE, ActionModel, CamelModel
 from engine.errors import VALIDATION, StepFailure
-from engine.interpreter.times import EARLIEST, LATEST, iso_of, milliseconds_of, parse_instant
+from engine.interpreter.times import EARLIER_LATEST, EARLIEST, LATEST, iso_of, milliseconds_of, parse_instant
 
 INVALID_TIME: Final = "INVALID_TIME"
 
@@ -44,25 +44,26 @@ class CompareOutput(ActionModel):
     milliseconds: int
 
 
-def shift(call: ShiftInput, _scope: PureScope) -> dict[str, Any]:
+def shift(call: ShiftInput, scope: PureScope) -> dict[str, Any]:
     """``time`` moved by the months first, then by the rest; negative numbers move it back. ISO-8601 UTC with milliseconds.
 
     All in UTC, where a day has 24 hours. A day that the month does not have becomes its last. Raises ``StepFailure``
     (``ValidationError``, ``INVALID_TIME``) when ``time`` is no time, or the result is outside the years 1 to 9999.
     """
-    instant = _instant("transform.shift_time", "time", call.time)
+    instant = _instant("transform.shift_time", "time", call.time, scope)
     seconds = ((call.days * 24 + call.hours) * 60 + call.minutes) * 60 + call.seconds
     moved = _months_later(instant, call.months) + seconds * 1000
-    return {"time": iso_of(_in_range(moved))}
+    return {"time": iso_of(_in_range(moved, scope))}
 
 
-def compare(call: CompareInput, _scope: PureScope) -> dict[str, Any]:
+def compare(call: CompareInput, scope: PureScope) -> dict[str, Any]:
     """Which of two times comes first, and how far they are apart: ``order`` is -1, 0 or 1, ``milliseconds`` right minus left.
 
     Raises ``StepFailure`` (``ValidationError``, ``INVALID_TIME``) when one is no time.
     """
     left, right = (
-        _instant("transform.compare_times", name, text) for name, text in (("left", call.left), ("right", call.right))
+        _instant("transform.compare_times", name, text, scope)
+        for name, text in (("left", call.left), ("right", call.right))
     )
     difference = right - left
     return {
@@ -85,9 +86,9 @@ def months_later(start: datetime, months: int) -> datetime:
     return start.replace(year=year, month=month + 1, day=min(start.day, monthrange(year, month + 1)[1]))
 
 
-def _instant(label: str, field: str, text: str) -> int:
+def _instant(label: str, field: str, text: str, scope: PureScope) -> int:
     try:
-        return parse_instant(text)
+        return parse_instant(text, earlier=scope.earlier)
     except ValueError as failure:
         raise _invalid(label, field, f"{failure}. Write 2026-01-31 or 2026-01-31T09:30:00Z.") from None
 
@@ -99,8 +100,8 @@ def _months_later(instant: int, months: int) -> int:
         raise _out_of_range() from None
 
 
-def _in_range(instant: int) -> int:
-    if not EARLIEST <= instant <= LATEST:
+def _in_range(instant: int, scope: PureScope) -> int:
+    if not EARLIEST <= instant <= (EARLIER_LATEST if scope.earlier else LATEST):
         raise _out_of_range()
     return instant
 

@@ -29,11 +29,11 @@ _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturda
 _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
-_NO_ZONES: Final = frozenset({"localtime", "Factory", "posixrules"})
-"""Whatever the machine is set to, and what is no zone."""
+_NO_ZONES: Final = re.compile("localtime|Factory|posixrules|(?:posix|right)/.*", re.DOTALL)
+"""Whatever the machine is set to, what is no zone, and copies, of which one counts leap seconds."""
 _DURATION: Final = re.compile(
     r"(?P<sign>[+-]?)P(?=.)(?:(?P<years>\d{1,6})Y)?(?:(?P<months>\d{1,6})M)?(?:(?P<weeks>\d{1,6})W)?(?:(?P<days>\d{1,7})D)?"
-    r"(?:T(?=.)(?:(?P<hours>\d{1,9})H)?(?:(?P<minutes>\d{1,9})M)?(?:(?P<seconds>\d{1,12})(?:[.,](?P<fraction>\d{1,3}))?S)?)?",
+    r"(?:T(?=.)(?:(?P<hours>\d{1,9})H)?(?:(?P<minutes>\d{1,9})M)?(?:(?P<seconds>\d{1,12})(?:[.,](?P<fraction>\d{1,18}))?S)?)?",
     re.ASCII,
 )
 _DIRECTIVE: Final = re.compile(r"%(:z|.?)", re.DOTALL)
@@ -86,7 +86,7 @@ def add_duration(call: AddInput, _ctx: ActionContext) -> dict[str, Any]:
             hours=part["hours"],
             minutes=part["minutes"],
             seconds=part["seconds"],
-            milliseconds=int((matched["fraction"] or "0").ljust(3, "0")),
+            milliseconds=int((matched["fraction"] or "0").ljust(3, "0")[:3]),
         )
         return {"time": iso_of(milliseconds_of(moved + sign * passed))}
     except (OverflowError, ValueError):
@@ -119,7 +119,7 @@ def format_time(call: FormatInput, _ctx: ActionContext) -> dict[str, Any]:
         "minute": local.minute,
         "second": local.second,
         "weekday": local.isoweekday(),
-        "offsetMinutes": _offset_seconds(local) // 60,
+        "offsetMinutes": int(_offset_seconds(local) / 60),
     }
 
 
@@ -140,7 +140,7 @@ def _moment(label: str, text: str) -> datetime:
 
 def _zone(label: str, name: str) -> ZoneInfo:
     try:
-        if name not in _NO_ZONES:
+        if not _NO_ZONES.fullmatch(name):
             return ZoneInfo(name)
     except (ValueError, OSError, LookupError):
         pass

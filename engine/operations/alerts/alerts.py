@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from engine.errors import NotFound
+import structlog
+
+from engine.errors import NotFound, Unavailable
 from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.operations.runs.run_access import checked_reason
 from engine.records import Alert, AlertMessage, Level, MessageState, StoredAlert
 from engine.store.alerts import outbox, rules
 from engine.store.alerts.finding import Group, groups_of
+from engine.store.database.engine import AWAY
 from engine.store.database.reader import open_reader
 from engine.store.database.transactions import writing
 from engine.store.runs.listing import check_limit
@@ -21,12 +24,24 @@ from engine.values.secret_address import shown_address
 
 MAX_LISTED: Final = 200
 
+_LOG: Final = structlog.get_logger("runstudio.alerts")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look at all rules came to."""
+
+    put: int
+    """Messages put in the outbox."""
+    broken: tuple[str, ...] = ()
+    """Rules that could not be looked at: tenant and name."""
+
 
 async def list_alerts(context: OperationContext) -> tuple[StoredAlert, ...]:
     """The rules, by name. Needs the level read. Whoever has the URL of a webhook may use it: of that the host is shown."""
     async with writing(await context.readable()) as connection:
         found = await rules.load_alerts(connection, context.tenant)
-    return tuple(replace(one, alert=replace(one.alert, target=shown_address(one.alert.target))) for one in found)
+    return tuple(replace(one, alert=one.alert.shown(shown_address(one.alert.target))) for one in found)
 
 
 async def set_alert(context: OperationContext, alert: Alert, reason: str) -> StoredAlert:
@@ -84,25 +99,41 @@ async def alert_messages(
         return await outbox.list_messages(reader, message_id=message_id, state=state, limit=limit)
 
 
-async def find_and_put(context: OperationContext) -> int:
-    """Put a message in the outbox for each group that a rule of any tenant is about, once an hour; how many.
+async def find_and_put(context: OperationContext) -> Found:
+    """Put a message in the outbox for each group that a rule of any tenant is about, once an hour.
 
-    ``context``: a worker's. Raises ``Unavailable``.
+    ``context``: a worker's. A rule that breaks leaves the others alone, and is told in the log. Raises ``Unavailable``.
     """
-    put = 0
+    put, broken = 0, list[str]()
     async with writing(context.store) as connection:
         known = await rules.load_all_alerts(connection)
-    for tenant, stored in known:
-        async with writing(context.store) as connection:
-            groups = await groups_of(connection, tenant, stored.alert)
-        shown = await _shown(context, tenant, groups)
-        async with writing(context.store) as connection:
-            for group in shown:
-                message_id = new_id()
-                body = body_of(message_id, tenant, stored.alert, group)
-                put += await outbox.put_message(
-                    connection, tenant, stored.alert_id, message_id=message_id, group=group.key, body=body
-                )
+    for tenant, name, stored in known:
+        if stored is None:
+            _LOG.error("this release does not understand the alert", tenant=tenant, alert=name)
+            broken.append(f"{tenant} {name}")
+            continue
+        try:
+            put += await _put_groups(context, tenant, stored)
+        except Exception as error:
+            if isinstance(error, Unavailable) and error.code in AWAY:
+                raise
+            _LOG.exception("alert cannot be looked at", tenant=tenant, alert=name)
+            broken.append(f"{tenant} {name}")
+    return Found(put, tuple(broken))
+
+
+async def _put_groups(context: OperationContext, tenant: str, stored: StoredAlert) -> int:
+    async with writing(context.store) as connection:
+        groups = await groups_of(connection, tenant, stored.alert)
+    shown = await _shown(context, tenant, groups)
+    put = 0
+    async with writing(context.store) as connection:
+        for group in shown:
+            message_id = new_id()
+            body = body_of(message_id, tenant, stored.alert, group)
+            put += await outbox.put_message(
+                connection, tenant, stored.alert_id, message_id=message_id, group=group.key, body=body
+            )
     return put
 
 

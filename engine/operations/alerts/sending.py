@@ -6,13 +6,17 @@ import asyncio
 import hashlib
 import hmac
 import json
+import os
+import signal
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import httpx
+import structlog
 
 from engine.actions.builtin.http_exchange import Network, exchanged, place_of
 from engine.actions.secrets import SecretResolver
@@ -31,6 +35,8 @@ SIGNING_KEY: Final = "ALERT_SIGNING_KEY"
 """The secret that messages are signed with."""
 SIGNATURE: Final = "runstudio-signature"
 VARIABLE: Final = "RUNSTUDIO_ALERT_COMMANDS"
+
+_LOG: Final = structlog.get_logger("runstudio.alerts")
 
 
 class NotSent(Exception):
@@ -70,11 +76,17 @@ async def send_due(context: OperationContext, sender: Sender, keep_on: Callable[
 
 
 async def _send_one(context: OperationContext, sender: Sender, message: DueMessage) -> bool:
+    why: str | None = None
     try:
         await _WAYS[message.target_kind](sender, message)
     except NotSent as error:
+        why = str(error)
+    except Exception as error:  # noqa: BLE001 - whatever one message meets stops no other, and is told like the rest
+        _LOG.exception("alert cannot be sent", message=message.message_id)
+        why = f"Sending it broke with {type(error).__name__}; the log of {context.actor.name} says where."
+    if why is not None:
         async with writing(context.store) as connection:
-            await outbox.mark_not_sent(connection, message.message_id, str(error))
+            await outbox.mark_not_sent(connection, message.message_id, why)
         return False
     async with writing(context.store) as connection:
         await outbox.mark_sent(connection, message.message_id)
@@ -116,7 +128,11 @@ async def _to_command(sender: Sender, message: DueMessage) -> None:
         raise NotSent(f"There is no program {message.target} in {where}.")
     try:
         process = await asyncio.create_subprocess_exec(
-            program, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+            program,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
         )
     except OSError as error:
         raise NotSent(f"The program {message.target} cannot be run: {error.strerror or error}.") from error
@@ -124,9 +140,13 @@ async def _to_command(sender: Sender, message: DueMessage) -> None:
         async with asyncio.timeout(SECONDS):
             await process.communicate(_text_of(message))
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise NotSent(f"The program {message.target} did not end within {SECONDS:g} s.") from None
+    finally:
+        if process.returncode is None:
+            # With what it has started: a shell does its work by other programs.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
     if process.returncode != 0:
         raise NotSent(f"The program {message.target} ended with {process.returncode}.")
 

@@ -37,6 +37,11 @@ def thawed(stored: dict[str, Any], frozen_at: datetime) -> RunFilter:
     return replace(found, started_before=before)
 
 
+def timeless(stored: dict[str, Any]) -> dict[str, Any]:
+    """The conditions of a frozen filter but its times."""
+    return {name: value for name, value in stored.items() if name not in _TIMES}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, frozenset):
         return sorted(str(StrEnum.__str__(item)) for item in value)

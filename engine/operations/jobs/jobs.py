@@ -8,7 +8,7 @@ from typing import Any, Final
 from engine.errors import Conflict, Invalid, NotFound
 from engine.ids import new_id
 from engine.operations.context import OperationContext
-from engine.operations.jobs.frozen_filter import frozen
+from engine.operations.jobs.frozen_filter import frozen, timeless
 from engine.operations.runs.run_access import checked_reason, is_run_id
 from engine.records import Count, ItemState, Job, JobItem, JobKind, JobState, JobSubmitted, Level, RunFilter
 from engine.store.database.reader import open_reader
@@ -36,11 +36,11 @@ async def submit_job(
     """Have an operation done to everything that matches now. Needs the level admin, as the operation itself.
 
     ``wanted``: of runs; for redeliver ``failed``, ``skipped`` or ``dead`` (both), of deliveries. ``filter_text``: the filter as
-    it was written, to be shown. Raises, with nothing written: ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG, FILTER_INVALID,
-    IDEMPOTENCY_KEY_INVALID), ``Conflict`` (IDEMPOTENCY_KEY_REUSED), ``Forbidden``, ``Unavailable``.
+    it was written, to be shown. Raises, with nothing written: ``Invalid`` (JOB_KIND_INVALID, REASON_TOO_SHORT, REASON_TOO_LONG,
+    FILTER_INVALID, IDEMPOTENCY_KEY_INVALID), ``Conflict`` (IDEMPOTENCY_KEY_REUSED), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN, tells_temporal=False)
-    said = checked_reason(reason)
+    said, kind = checked_reason(reason), _checked_kind(kind)
     stored = _stored_filter(kind, wanted)
     text = storable_text(filter_text if filter_text is not None else _as_text(stored))[:MAX_FILTER_TEXT]
     key = None if idempotency_key is None else _checked_key(idempotency_key)
@@ -62,12 +62,13 @@ async def submit_job(
             await context.audit(
                 connection, _entry("job_submit", new.job_id, said, {"kind": kind.value, "filter": text})
             )
-            job = await jobs.load_job(connection, context.tenant, new.job_id)
+            job, before = await jobs.load_job(connection, context.tenant, new.job_id), stored
         else:
-            job = await jobs.job_of_key(connection, context.tenant, key or "")
+            job, before = await jobs.job_of_key(connection, context.tenant, key or "") or (None, {})
     if job is None:
         raise RuntimeError("a job that was written, or kept another from being written, is not there")
-    if (job.kind, job.filter_text, job.reason) != (kind, text, said):
+    # Not by its times: `since:24h` means another one a second later.
+    if (job.kind, job.filter_text, job.reason, timeless(before)) != (kind, text, said, timeless(stored)):
         raise Conflict(
             "IDEMPOTENCY_KEY_REUSED",
             f"The key {key} has made the job {job.job_id}, which is another one.",
@@ -155,6 +156,14 @@ async def _change(
     return changed or found
 
 
+def _checked_kind(kind: JobKind | str) -> JobKind:
+    try:
+        return JobKind(kind)
+    except ValueError:
+        told = f"{str(kind)[:40]!r} is none of {', '.join(JobKind)}."
+        raise Invalid("JOB_KIND_INVALID", told, "Name one of them.") from None
+
+
 async def _set(  # noqa: PLR0917 # a change, and what is said of it
     context: OperationContext, connection: Connection, job: Job, operation: str, to: JobState, reason: str | None
 ) -> None:
@@ -170,7 +179,7 @@ def _stored_filter(kind: JobKind, wanted: RunFilter | str) -> dict[str, Any]:
     if isinstance(wanted, RunFilter):
         return frozen(wanted)
     if wanted not in DELIVERY_STATUSES:
-        told = f"{wanted[:40]!r} is none of {', '.join(DELIVERY_STATUSES)}."
+        told = f"{str(wanted)[:40]!r} is none of {', '.join(DELIVERY_STATUSES)}."
         raise Invalid("FILTER_INVALID", told, "Name one of them.")
     return {"status": wanted}
 

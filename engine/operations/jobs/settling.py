@@ -34,6 +34,8 @@ from engine.wording import counted
 BATCH: Final = 50
 _AT_ONCE: Final = 8
 FILL_PAGE: Final = 500
+FILL_PAGES: Final = 20
+"""In one turn; then other jobs have theirs."""
 MOST_BUSY: Final = 50
 """So many runs made by a job are at work at most; a run that waits is not at work."""
 AFTER_FAILURE_SECONDS: Final = 10.0
@@ -66,8 +68,11 @@ async def take_turn(context: OperationContext, keep_on: Callable[[], bool] = lam
         return Turn(found=False)
     seconds, trouble, settled = 0.0, None, 0
     try:
-        while not job.filled and keep_on():
-            job = await _collect(context, job)
+        for _ in range(FILL_PAGES):
+            collected = await _collect(context, job) if not job.filled and keep_on() else None
+            if collected is None:
+                break
+            job = collected
         if job.filled and keep_on():
             settled, seconds, trouble = await _settle(context, job, keep_on)
     except EngineError as error:
@@ -83,7 +88,8 @@ async def take_turn(context: OperationContext, keep_on: Callable[[], bool] = lam
     return Turn(found=True, settled=settled)
 
 
-async def _collect(context: OperationContext, job: ClaimedJob) -> ClaimedJob:
+async def _collect(context: OperationContext, job: ClaimedJob) -> ClaimedJob | None:
+    """One page of targets. None when the job was held up, or taken over."""
     if job.kind is JobKind.REDELIVER:
         deliveries = await deliveries_page(
             context.store, job.tenant, status=job.filter_json["status"], cursor=job.fill_cursor, limit=FILL_PAGE
@@ -94,8 +100,8 @@ async def _collect(context: OperationContext, job: ClaimedJob) -> ClaimedJob:
         runs = await listing.runs_page(context.store, job.tenant, wanted, cursor=job.fill_cursor, limit=FILL_PAGE)
         found, cursor = [row.run_id for row in runs.rows], runs.next
     async with writing(context.store) as connection:
-        await items.add_targets(connection, job.job_id, job.tenant, found, cursor)
-    return replace(job, fill_cursor=cursor, filled=cursor is None)
+        ours = await items.add_targets(connection, job.job_id, job.tenant, context.actor.name, found, cursor)
+    return replace(job, fill_cursor=cursor, filled=cursor is None) if ours else None
 
 
 async def _settle(
@@ -104,6 +110,8 @@ async def _settle(
     """One batch: how many targets it settled, after how many seconds to go on, and what keeps the job meanwhile."""
     worker = context.actor.name
     async with writing(context.store) as connection:
+        if not await jobs.is_claimed(connection, job.job_id, worker):
+            return 0, 0.0, None
         busy = await items.busy_runs(connection, job.job_id) if job.kind is JobKind.REPLAY else 0
         targets = await items.due_targets(connection, job.job_id, max(min(BATCH, MOST_BUSY - busy), 0))
         due_in = None if targets else await items.next_due_seconds(connection, job.job_id)

@@ -6,16 +6,20 @@ lock is held long; what belongs to a live run, or to a tree with one, is never t
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from engine.errors import Invalid, NotFound
+import structlog
+
+from engine.errors import Invalid, NotFound, Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.runs.run_access import checked_reason
 from engine.records import Keep, Level, RetentionRule
+from engine.store.database.engine import AWAY
 from engine.store.database.transactions import Connection, writing
 from engine.store.events.deleting import OldEvents, delete_old_events
 from engine.store.jobs.files import delete_old_files
@@ -31,6 +35,7 @@ EVENTS_BATCH: Final = 500
 BUDGET_SECONDS: Final = 60.0
 """How long one pass goes on; the rest is left to the next one."""
 MAX_WORKFLOW_ID: Final = 200
+_LOG: Final = structlog.get_logger("runstudio.retention")
 _STATUSES: Final = {"succeeded": "SUCCEEDED", "failed": "FAILED", "canceled": "CANCELED"}
 
 
@@ -42,6 +47,8 @@ class Deleted:
     bodies: int = 0
     """Runs whose bodies were deleted."""
     events: int = 0
+    broken: tuple[str, ...] = ()
+    """Rules that could not be applied: the tenant, and the workflow of a rule that has one."""
 
 
 async def retention_rules(context: OperationContext) -> tuple[RetentionRule, ...]:
@@ -87,11 +94,12 @@ async def apply_retention(
 ) -> Deleted:
     """Delete what is older than the rules of all tenants say, until nothing is left or ``seconds`` have passed.
 
-    ``context``: a worker's. ``keep_on`` is asked between two batches. What was deleted is audited, by rule.
+    ``context``: a worker's. ``keep_on`` is asked between two batches. What was deleted is audited, by rule. A rule that breaks
+    leaves the others alone, and tenants have their turns by chance, so that none of them uses up the time of the same others.
     Raises ``Unavailable``.
     """
     deadline = time.monotonic() + seconds
-    runs = bodies = events = 0
+    done = Deleted()
 
     def going_on() -> bool:
         return keep_on() and time.monotonic() < deadline
@@ -99,12 +107,38 @@ async def apply_retention(
     await _batches(context, partial(delete_old_files, limit=BATCH), going_on)
     async with writing(context.store) as connection:
         by_tenant = await retention.load_all_rules(connection)
-    for tenant, rules in by_tenant.items():
-        others = [rule.workflow_id for rule in rules if rule.workflow_id]
-        for rule in rules:
-            deleted = await _apply(context, tenant, rule, others, going_on)
-            runs, bodies, events = runs + deleted.runs, bodies + deleted.bodies, events + deleted.events
-    return Deleted(runs, bodies, events)
+    for tenant, rules in random.sample(list(by_tenant.items()), len(by_tenant)):
+        others = [workflow_id for workflow_id in rules if workflow_id]
+        for workflow_id, rule in rules.items():
+            done = _sum(done, await _tried(context, tenant, workflow_id, rule, others, going_on))
+    return done
+
+
+def _sum(one: Deleted, other: Deleted) -> Deleted:
+    return Deleted(
+        one.runs + other.runs, one.bodies + other.bodies, one.events + other.events, one.broken + other.broken
+    )
+
+
+async def _tried(  # noqa: PLR0917 - a rule, and what it is applied with
+    context: OperationContext,
+    tenant: str,
+    workflow_id: str,
+    rule: RetentionRule | None,
+    others: Sequence[str],
+    going_on: Callable[[], bool],
+) -> Deleted:
+    broken = Deleted(broken=(f"{tenant} {workflow_id}".rstrip(),))
+    if rule is None:
+        _LOG.error("this release does not understand the retention rule", tenant=tenant, workflow=workflow_id)
+        return broken
+    try:
+        return await _apply(context, tenant, rule, others, going_on)
+    except Exception as error:
+        if isinstance(error, Unavailable) and error.code in AWAY:
+            raise
+        _LOG.exception("retention rule cannot be applied", tenant=tenant, workflow=workflow_id)
+        return broken
 
 
 async def _apply(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.errors import Conflict
 from engine.operations.context import OperationContext
-from engine.operations.runs.run_access import checked_reason, require_run
+from engine.operations.runs.run_access import checked_reason, require_run, run_not_found
 from engine.records import Level
 from engine.store.database.transactions import writing
 from engine.store.runs.deleting import JUST_ENDED_SECONDS, delete_run_rows, what_keeps
@@ -25,7 +25,11 @@ async def delete_run(context: OperationContext, run_id: str, reason: str) -> Non
         if run.active:
             raise _active(run)
         if not await delete_run_rows(connection, context.tenant, run.run_id):
-            if (await what_keeps(connection, context.tenant, run.run_id)).tree_is_live:
+            keeping = await what_keeps(connection, context.tenant, run.run_id)
+            if keeping is None:
+                # Somebody else has deleted it meanwhile.
+                raise run_not_found(run.run_id)
+            if keeping.tree_is_live:
                 raise Conflict(
                     "RUN_TREE_ACTIVE",
                     f"A run above or below {run.run_id} is active.",

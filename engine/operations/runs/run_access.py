@@ -23,10 +23,13 @@ async def require_run(connection: Connection, tenant: str, run_id: str) -> Run:
     """A run of the tenant. Raises ``NotFound`` (RUN_NOT_FOUND), also for what is no id and for a run of another tenant."""
     found = await runs.load_run(connection, tenant, run_id) if is_run_id(run_id) else None
     if found is None:
-        raise NotFound(
-            "RUN_NOT_FOUND", f"There is no run {storable_text(str(run_id))[:100]}.", "Look it up in the list."
-        )
+        raise run_not_found(run_id)
     return found
+
+
+def run_not_found(run_id: str) -> NotFound:
+    """The refusal of an operation on a run that is not there."""
+    return NotFound("RUN_NOT_FOUND", f"There is no run {storable_text(str(run_id))[:100]}.", "Look it up in the list.")
 
 
 def is_run_id(value: str | uuid.UUID) -> bool:

@@ -28,7 +28,7 @@ from engine.store.schedules import schedules
 from engine.store.schedules.schedules import Fire, Published, Schedule, Wanted, schedule_id_of
 from engine.store.tenant.audit import AuditEntry
 from engine.temporal.connection import unavailable
-from engine.values.timestamps import iso_milliseconds
+from engine.values.timestamps import iso_milliseconds, time_of
 from engine.wording import clause, counted, sentence
 
 Json = Any
@@ -235,8 +235,7 @@ def _wanted(published: Published) -> Wanted:
     trigger = published.trigger
     run_at = None
     if trigger["type"] == "schedule":
-        run_at = datetime.fromisoformat(trigger["runAt"].strip())
-        run_at = run_at if run_at.tzinfo else run_at.replace(tzinfo=UTC)
+        run_at = _run_at(trigger["runAt"])
     return Wanted(
         workflow_version=published.version,
         name=published.name,
@@ -246,6 +245,15 @@ def _wanted(published: Published) -> Wanted:
         timezone=trigger.get("timezone") or "UTC",
         status="paused" if published.rests else "scheduled",
     )
+
+
+def _run_at(text: str) -> datetime:
+    try:
+        return time_of(text)
+    except ValueError:
+        # It was published when other spellings were taken as well.
+        run_at = datetime.fromisoformat(text.strip())
+        return run_at if run_at.tzinfo else run_at.replace(tzinfo=UTC)
 
 
 def _differs(row: Schedule, wanted: Wanted) -> bool:

@@ -52,7 +52,10 @@ async def put_message(
 
 
 async def take_due(connection: Connection, limit: int) -> list[DueMessage]:
-    """Messages whose time has come. Each is due again after a pause, in case nothing is told of it any more."""
+    """Messages whose time has come. Each is due again after a pause, in case nothing is told of it any more; one of whose
+    last attempt nothing was told is given up.
+    """
+    await connection.execute(_GIVE_UP, {"most": MAX_ATTEMPTS})
     values = {"limit": limit, "first": FIRST_PAUSE_SECONDS, "longest": LONGEST_PAUSE_SECONDS}
     return [
         DueMessage(
@@ -130,6 +133,11 @@ _TAKE: Final = text("""
         ORDER BY next_attempt_at, message_id LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     RETURNING m.message_id, m.tenant, a.target_kind, a.target, m.body_json, m.attempts
+""")
+_GIVE_UP: Final = text("""
+    UPDATE workflow_alert_outbox SET state = 'failed', settled_at = now(),
+        last_error = coalesce(last_error, 'The worker that tried it told nothing of it.')
+    WHERE state = 'pending' AND next_attempt_at <= now() AND attempts >= :most
 """)
 _SENT: Final = text("""
     UPDATE workflow_alert_outbox SET state = 'sent', settled_at = now(), last_error = NULL

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from engine.errors import EngineError
 from engine.records import Alert, AlertKind, AlertTarget, StoredAlert
 from engine.store.database.transactions import Connection
 from engine.store.tables import workflow_alerts
@@ -21,10 +22,10 @@ async def load_alerts(connection: Connection, tenant: str) -> tuple[StoredAlert,
     return tuple(_stored(row) for row in rows)
 
 
-async def load_all_alerts(connection: Connection) -> list[tuple[str, StoredAlert]]:
-    """The rules of all tenants, each with its tenant."""
+async def load_all_alerts(connection: Connection) -> list[tuple[str, str, StoredAlert | None]]:
+    """The rules of all tenants, each with its tenant and name; None for one that this release does not understand."""
     rows = await connection.execute(select(workflow_alerts).order_by(alerts.tenant, alerts.name))
-    return [(row.tenant, _stored(row)) for row in rows]
+    return [(row.tenant, row.name, _understood(row)) for row in rows]
 
 
 async def find_alert(connection: Connection, tenant: str, name: str) -> StoredAlert | None:
@@ -51,6 +52,13 @@ async def save_alert(connection: Connection, tenant: str, alert_id: str, alert: 
 async def delete_alert(connection: Connection, alert_id: str) -> None:
     """Its messages go with it."""
     await connection.execute(delete(workflow_alerts).where(alerts.alert_id == alert_id))
+
+
+def _understood(row: Any) -> StoredAlert | None:
+    try:
+        return _stored(row)
+    except (TypeError, ValueError, EngineError):
+        return None
 
 
 def _stored(row: Any) -> StoredAlert:

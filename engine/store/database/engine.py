@@ -131,6 +131,19 @@ def url_without_password(url: str) -> str:
     return make_url(url).render_as_string()
 
 
+AWAY: Final = frozenset(
+    {
+        "POSTGRES_UNREACHABLE",
+        "POSTGRES_BUSY",
+        "POSTGRES_READ_ONLY",
+        "POSTGRES_FAILING",
+        "POSTGRES_DENIED",
+        "POSTGRES_TABLE_MISSING",
+    }
+)
+"""Codes of ``Unavailable`` that every other statement would meet as well."""
+
+
 def as_unavailable(error: BaseException, *, question: bool = False) -> Unavailable | None:
     """``error`` as the refusal an operation answers with, when it says that Postgres cannot be asked now; else None.
 

@@ -30,12 +30,17 @@ class Outcome:
     run_id: str | None = None
 
 
-async def add_targets(
-    connection: Connection, job_id: str, tenant: str, targets: Sequence[str], cursor: str | None
-) -> None:
-    """Collect targets, up to where ``cursor`` says; None: they were the last. A target that is known is left alone."""
-    values = {"job": job_id, "tenant": tenant, "targets": list(targets), "cursor": cursor, "seconds": CLAIM_SECONDS}
-    await connection.execute(_ADD, values)
+async def add_targets(  # noqa: PLR0917 - a page of targets, and whose it is
+    connection: Connection, job_id: str, tenant: str, worker: str, targets: Sequence[str], cursor: str | None
+) -> bool:
+    """Collect targets, up to where ``cursor`` says; None: they were the last. A target that is known is left alone.
+
+    False, and nothing is written, when the job was held up, or taken over.
+    """
+    values = {
+        "job": job_id, "tenant": tenant, "worker": worker, "targets": list(targets), "cursor": cursor, "seconds": CLAIM_SECONDS
+    }  # fmt: skip
+    return (await connection.execute(_ADD, values)).first() is not None
 
 
 async def due_targets(connection: Connection, job_id: str, limit: int) -> list[str]:
@@ -75,15 +80,18 @@ async def settle_targets(
 
 
 _ADD: Final = text("""
-    WITH added AS (
+    WITH ours AS MATERIALIZED (
+        SELECT job_id FROM workflow_jobs
+        WHERE job_id = CAST(:job AS uuid) AND claimed_by = :worker AND state = 'running' FOR UPDATE
+    ), added AS (
         INSERT INTO workflow_job_items (job_id, target, tenant)
-        SELECT CAST(:job AS uuid), target, CAST(:tenant AS uuid) FROM unnest(CAST(:targets AS uuid[])) AS target
+        SELECT ours.job_id, target, CAST(:tenant AS uuid) FROM ours, unnest(CAST(:targets AS uuid[])) AS target
         ON CONFLICT DO NOTHING RETURNING 1
     )
-    UPDATE workflow_jobs SET total = total + (SELECT count(*) FROM added), fill_cursor = :cursor,
+    UPDATE workflow_jobs AS j SET total = total + (SELECT count(*) FROM added), fill_cursor = :cursor,
         filled_at = CASE WHEN CAST(:cursor AS text) IS NULL THEN now() END, updated_at = now(),
         claimed_until = now() + :seconds * interval '1 second', trouble = NULL
-    WHERE job_id = CAST(:job AS uuid)
+    FROM ours WHERE j.job_id = ours.job_id RETURNING j.job_id
 """)
 _DUE: Final = text("""
     SELECT target FROM workflow_job_items

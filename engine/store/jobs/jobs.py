@@ -63,11 +63,11 @@ async def insert_job(connection: Connection, job: NewJob) -> bool:
     return (await connection.execute(statement)).first() is not None
 
 
-async def job_of_key(connection: Connection, tenant: str, key: str) -> Job | None:
-    """The job that an idempotency key has made."""
+async def job_of_key(connection: Connection, tenant: str, key: str) -> tuple[Job, dict[str, Any]] | None:
+    """The job that an idempotency key has made, and its frozen filter."""
     question = select(workflow_jobs).where(jobs.tenant == tenant, jobs.idempotency_key == key)
     row = (await connection.execute(question)).first()
-    return None if row is None else job_of(row)
+    return None if row is None else (job_of(row), row.filter_json)
 
 
 async def load_job(connection: Connection, tenant: str, job_id: str, *, lock: bool = False) -> Job | None:
@@ -135,8 +135,11 @@ async def set_state(connection: Connection, job_id: str, state: JobState) -> Non
 
 
 async def claim_job(connection: Connection, worker: str) -> ClaimedJob | None:
-    """Take up the job that has waited longest, for ``CLAIM_SECONDS``; None when none is free."""
-    row = (await connection.execute(_CLAIM, {"worker": worker, "seconds": CLAIM_SECONDS})).first()
+    """Take up the job that has waited longest, for ``CLAIM_SECONDS``; None when none is free. One of a kind that this release
+    does not know is left to the workers of another.
+    """
+    values = {"worker": worker, "seconds": CLAIM_SECONDS, "kinds": [kind.value for kind in JobKind]}
+    row = (await connection.execute(_CLAIM, values)).first()
     if row is None:
         return None
     return ClaimedJob(
@@ -150,6 +153,12 @@ async def claim_job(connection: Connection, worker: str) -> ClaimedJob | None:
         row.fill_cursor,
         row.filled_at is not None,
     )
+
+
+async def is_claimed(connection: Connection, job_id: str, worker: str) -> bool:
+    """Whether this worker is to go on with the job: nobody held it up, or took it over."""
+    mine = (jobs.job_id == job_id, jobs.claimed_by == worker, jobs.state == JobState.RUNNING.value)
+    return (await connection.execute(select(jobs.job_id).where(*mine))).first() is not None
 
 
 async def let_go(connection: Connection, job_id: str, worker: str, *, seconds: float, trouble: str | None) -> None:
@@ -193,7 +202,7 @@ _CLAIM: Final = text("""
         claimed_until = now() + :seconds * interval '1 second'
     WHERE job_id = (
         SELECT job_id FROM workflow_jobs
-        WHERE state IN ('queued', 'running') AND claimed_until <= now()
+        WHERE state IN ('queued', 'running') AND claimed_until <= now() AND kind = ANY(CAST(:kinds AS text[]))
         ORDER BY claimed_until, job_id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING job_id, tenant, kind, filter_json, frozen_at, reason, actor, fill_cursor, filled_at

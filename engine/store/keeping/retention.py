@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from engine.errors import EngineError
 from engine.records import Keep, RetentionRule
 from engine.store.database.transactions import Connection
 from engine.store.tables import workflow_retention
@@ -22,11 +23,11 @@ async def load_rules(connection: Connection, tenant: str) -> tuple[RetentionRule
     return tuple(_rule(row) for row in rows)
 
 
-async def load_all_rules(connection: Connection) -> dict[str, list[RetentionRule]]:
-    """The rules of all tenants."""
-    found: dict[str, list[RetentionRule]] = {}
+async def load_all_rules(connection: Connection) -> dict[str, dict[str, RetentionRule | None]]:
+    """The rules of all tenants, by tenant and workflow; None for one that this release does not understand."""
+    found: dict[str, dict[str, RetentionRule | None]] = {}
     for row in await connection.execute(select(workflow_retention).order_by(rules.tenant, rules.workflow_id)):
-        found.setdefault(row.tenant, []).append(_rule(row))
+        found.setdefault(row.tenant, {})[row.workflow_id] = _understood(row)
     return found
 
 
@@ -52,6 +53,13 @@ async def delete_rule(connection: Connection, tenant: str, workflow_id: str) -> 
     return (
         await connection.execute(delete(workflow_retention).where(*mine).returning(rules.tenant))
     ).first() is not None
+
+
+def _understood(row: Any) -> RetentionRule | None:
+    try:
+        return _rule(row)
+    except EngineError:
+        return None
 
 
 def _rule(row: Any) -> RetentionRule:

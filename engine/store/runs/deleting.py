@@ -50,11 +50,11 @@ class Keeping:
     just_ended: bool
 
 
-async def what_keeps(connection: Connection, tenant: str, run_id: str) -> Keeping:
-    """Of an ended run that exists."""
+async def what_keeps(connection: Connection, tenant: str, run_id: str) -> Keeping | None:
+    """Of an ended run; None when it is gone."""
     values = {"tenant": tenant, "run": run_id, "seconds": JUST_ENDED_SECONDS}
-    row = (await connection.execute(_WHAT_KEEPS, values)).one()
-    return Keeping(row.tree_is_live, row.just_ended)
+    row = (await connection.execute(_WHAT_KEEPS, values)).one_or_none()
+    return None if row is None else Keeping(row.tree_is_live, row.just_ended)
 
 
 async def delete_run_rows(connection: Connection, tenant: str, run_id: str) -> bool:

@@ -35,6 +35,7 @@ from engine.store.tables import (
     workflow_runs,
     workflow_runtime_events,
 )
+from engine.values.event_key import normal_key
 
 MAX_WORKFLOWS: Final = 40
 """More workflows than this are a condition on each run, fewer are looked up one by one."""
@@ -135,7 +136,9 @@ def collected_ids(tenant: str, wanted: RunFilter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if wanted.wait_key is not None:
         waits = workflow_run_waits.c
-        found.append(runs.run_id.in_(select(waits.run_id).where(waits.tenant == tenant, waits.key == wanted.wait_key)))
+        # As it was written, too: waits of earlier semantics have their keys as they were computed.
+        keys = sorted({normal_key(wanted.wait_key), wanted.wait_key})
+        found.append(runs.run_id.in_(select(waits.run_id).where(waits.tenant == tenant, waits.key.in_(keys))))
     if wanted.event_id is not None:
         found.append(runs.run_id.in_(_runs_of_event(tenant, wanted.event_id)))
     return found

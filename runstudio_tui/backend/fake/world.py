@@ -39,6 +39,7 @@ from engine.records import (
     Version,
     Workflow,
 )
+from engine.values.event_key import normal_key
 from runstudio_tui.backend.fake.run import FakeRun
 from runstudio_tui.backend.fake.script import Script, play
 from runstudio_tui.clock import Clock
@@ -247,7 +248,8 @@ def matches(run: FakeRun, query: RunFilter, now: datetime) -> bool:
         query.min_attempt is None or (row.attempt or 0) >= query.min_attempt,
         query.error_code is None or row.error_code == query.error_code,
         row.run_id.startswith(query.run_id_prefix),
-        query.wait_key is None or any(wait.key == query.wait_key for wait in run.waits.values()),
+        query.wait_key is None
+        or any(wait.key in (query.wait_key, normal_key(query.wait_key)) for wait in run.waits.values()),
         query.event_id is None or query.event_id in _events(run),
         query.replay_of is None or row.replay_of == query.replay_of,
         query.parent is None or row.parent == query.parent,

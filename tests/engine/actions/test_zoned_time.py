@@ -40,6 +40,7 @@ def play(registry: ActionRegistry, make_context: Callable[..., ActionContext]) -
         ("2026-03-28T01:30:00Z", "P1D", "Europe/Berlin", "2026-03-29T01:30:00.000Z"),
         ("2026-10-24T00:30:00Z", "P1D", "Europe/Berlin", "2026-10-25T00:30:00.000Z"),
         ("2026-10-25T01:30:00Z", "PT1M", "Europe/Berlin", "2026-10-25T01:31:00.000Z"),
+        ("9999-12-31T23:59:58Z", "PT1.999999S", "UTC", "9999-12-31T23:59:59.999Z"),
     ],
 )
 async def test_durations_follow_the_clocks_of_a_zone(
@@ -82,6 +83,11 @@ async def test_the_parts_of_a_time_are_numbers(play: Play) -> None:
     }
 
 
+async def test_an_offset_with_seconds_is_the_same_as_text_and_in_minutes(play: Play) -> None:
+    shown = await play("transform.format_time", time="1850-01-01T12:00:00Z", timezone="America/New_York", format="%:z")
+    assert (shown["text"], shown["offsetMinutes"]) == ("-04:56", -296)
+
+
 @pytest.mark.parametrize(
     ("name", "given", "code"),
     [
@@ -96,6 +102,8 @@ async def test_the_parts_of_a_time_are_numbers(play: Play) -> None:
         ("format_time", {"time": "2026-01-01", "timezone": "localtime"}, "INVALID_TIMEZONE"),
         ("format_time", {"time": "2026-01-01", "timezone": "../../etc/passwd"}, "INVALID_TIMEZONE"),
         ("format_time", {"time": "2026-01-01", "timezone": ""}, "INVALID_TIMEZONE"),
+        ("format_time", {"time": "2026-01-01", "timezone": "right/Europe/Berlin"}, "INVALID_TIMEZONE"),
+        ("format_time", {"time": "9999-12-31T23:59:59Z", "timezone": "Asia/Tokyo"}, "INVALID_TIME"),
         ("format_time", {"time": "2026-01-01", "timezone": "Europe"}, "INVALID_TIMEZONE"),
         ("format_time", {"time": "0001-01-01", "timezone": "America/New_York"}, "INVALID_TIME"),
         ("format_time", {"time": "2026-01-01", "format": "%Q"}, "INVALID_FORMAT"),
@@ -115,6 +123,7 @@ async def test_what_cannot_be_computed_is_refused(play: Play, name: str, given: 
         ("2026-01-01", "2026-01-02", -1, 86_400_000),
         ("2026-01-01T01:00:00+01:00", "2026-01-01", 0, 0),
         ("2026-01-01T00:00:00.001Z", "2026-01-01", 1, -1),
+        ("9999-12-31T23:59:59.999Z", "9999-12-31T00:00:00Z", 1, -86_399_999),
     ],
 )
 def test_two_times_are_compared_as_instants(left: str, right: str, order: int, milliseconds: int) -> None:

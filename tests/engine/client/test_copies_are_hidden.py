@@ -131,7 +131,7 @@ async def test_no_alert_has_a_copy(engine: Engine, database_url: str) -> None:
         with silent_port() as port:
             settings = Settings.load(database_url=database_url, temporal_address=f"127.0.0.1:{port}")
             worker = OperationContext(store, TemporalConnection.from_settings(settings), Actor("worker"))
-            assert await find_and_put(worker) > 0
+            assert (await find_and_put(worker)).put > 0
         async with store.connect() as connection:
             bodies = (
                 (await connection.exec_driver_sql("SELECT t::text FROM workflow_alert_outbox AS t")).scalars().all()

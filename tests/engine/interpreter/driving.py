@@ -49,6 +49,7 @@ class Driver:
         traits: Mapping[str, fx.ActionTraits] | None = None,
         quota: int | None = None,
         item_limit: int | None = None,
+        facts: fx.RunFacts = FACTS,
     ) -> None:
         self.clock = VirtualClock(START)
         self.host = Host()
@@ -56,7 +57,7 @@ class Driver:
         self.plan = plan_of(*steps)
         self.machine = Machine.start(
             self.plan,
-            FACTS,
+            facts,
             {} if payload is None else payload,
             None,
             self.host,

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from engine.definition.step_ref import StepRef
 from engine.interpreter.effects import PureCall, StepRecord, WaitRecord
 from engine.interpreter.ledger import Ledger
-from engine.interpreter.times import iso_of, milliseconds_of, parse_instant
+from engine.interpreter.times import EARLIER_LATEST, iso_of, milliseconds_of, parse_instant
 from engine.interpreter.trace import MAX_OUTCOME_BYTES, bounded, shown, shown_assignments
 from engine.values.json_size import json_size
+from engine.values.timestamps import time_of
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,10 @@ from engine.values.json_size import json_size
         ("2026-01-02T03:04:05+01", "2026-01-02T02:04:05.000Z"),
         (" 2026-01-02t03:04:05.123456789z ", "2026-01-02T03:04:05.123Z"),
         ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999Z"),
+        ("2026-01-02T03:04:05.1239999999999Z", "2026-01-02T03:04:05.123Z"),
+        ("0001-01-01", "0001-01-01T00:00:00.000Z"),
+        ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999Z"),
+        ("9999-12-31T23:59:59+23:59", "9999-12-31T00:00:59.000Z"),
     ],
 )
 def test_iso_times_are_read(text: str, instant: str) -> None:
@@ -52,11 +57,26 @@ def test_iso_times_are_read(text: str, instant: str) -> None:
         "2026-01-02T03:04:05+25:00",
         "2026-01-02Z",
         "２０２６-01-02",
+        "2026-01-02T24:00Z",
+        "2026-01-02T23:59:60Z",
+        "2026-01-02T03:04+24:00",
+        "2026-01-02T03:04+14:60",
+        "2026-W05-6",
+        "0001-01-01T00:00:00+00:01",
+        "9999-12-31T23:59:59-00:01",
     ],
 )
 def test_what_is_no_iso_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_instant(text)
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T00:00:00.001Z", "2026-01-02T03:04:05.1234567890Z"])
+def test_earlier_semantics_refuse_what_they_refused(text: str) -> None:
+    assert parse_instant(text) == milliseconds_of(time_of(text))
+    with pytest.raises(ValueError, match="outside the years"):
+        parse_instant(text, earlier=True)
+    assert parse_instant("9999-12-31", earlier=True) == EARLIER_LATEST
 
 
 @given(st.datetimes(timezones=st.just(UTC)))

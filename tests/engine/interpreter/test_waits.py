@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from engine.contract import TEMPORAL_CLOCK_SEMANTICS
 from engine.errors import ACTION, RunError
 from engine.ids import derived_id
 from engine.interpreter import effects as fx
-from tests.engine.interpreter.driving import NOW, Driver, assign, attempt, expr, loop
+from tests.engine.interpreter.driving import FACTS, NOW, Driver, assign, attempt, expr, loop
 
 
 def until(value: str, **config: Any) -> dict[str, Any]:
@@ -65,6 +67,15 @@ def test_f1_what_is_no_time_is_a_validation_error(value: str) -> None:
 
 def test_a_wait_beyond_the_calendar_is_refused() -> None:
     error = Driver(duration(9_007_199_254_740_991)).run().finish.error
+    assert error is not None
+    assert error["code"] == "INVALID_TIME"
+
+
+def test_the_last_day_of_the_calendar_can_be_waited_for_but_not_in_earlier_semantics() -> None:
+    last = "9999-12-31T23:59:59.999Z"
+    assert Driver(until(f'"{last}"')).run().ledger.steps[0].outcome == {"dueAt": last}
+    earlier = replace(FACTS, semantics_version=TEMPORAL_CLOCK_SEMANTICS)
+    error = Driver(until(f'"{last}"'), facts=earlier).run().finish.error
     assert error is not None
     assert error["code"] == "INVALID_TIME"
 

@@ -51,6 +51,12 @@ def test_f18_multiples_are_those_of_decimal_numbers(factor: float, multiples: li
     assert [value for value in multiples if issues_of(schema, value)] == []
     assert [value for value in others if not issues_of(schema, value)] == []
     assert issues_of(schema, "text") == issues_of(schema, True) == ()
+    for draft, keyword in (("draft-03", "divisibleBy"), ("draft-04", "multipleOf"), ("draft-07", "multipleOf")):
+        older = {"$schema": f"http://json-schema.org/{draft}/schema#", keyword: factor}
+        assert [value for value in multiples if issues_of(older, value)] == []
+        assert [value for value in others if not issues_of(older, value)] == []
+    # A keyword that a draft does not know says nothing.
+    assert issues_of({"divisibleBy": factor}, others[0]) == ()
 
 
 @pytest.mark.parametrize(

@@ -37,3 +37,9 @@ def test_letters_of_any_language_stay() -> None:
     text = '"Zoë 日本 ✔ 🙂"'
     assert escaped_json(text) == text
     assert visible(text) == text
+
+
+def test_characters_that_are_never_drawn_are_shown() -> None:
+    hidden = "a\u00adb\u034fc\u3164d\ufe01e\u180bf\U000e0101g\U0001d173h"
+    assert visible(hidden) == "a\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\ufffdg\ufffdh"
+    assert visible("\u2764\ufe0f") == "\u2764\ufe0f"

@@ -55,6 +55,9 @@ def test_ranges_are_instants_not_days() -> None:
     zone = timezone(timedelta(hours=2))
     assert parse_filter("since:today").resolve(NOW, zone).started_from == datetime(2026, 1, 14, 22, tzinfo=UTC)
     assert parse_filter("since:2026-01-10").resolve(NOW, zone).started_from == datetime(2026, 1, 9, 22, tzinfo=UTC)
+    assert parse_filter("since:2026-01-10t09:30z").resolve(NOW, zone).started_from == datetime(
+        2026, 1, 10, 9, 30, tzinfo=UTC
+    )
 
 
 @pytest.mark.parametrize(

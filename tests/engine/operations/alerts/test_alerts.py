@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from engine.operations.alerts.sending import Sender, Sent, send_due
 from engine.operations.context import OperationContext
 from engine.records import Alert, AlertKind, AlertTarget, MessageState
 from engine.store.alerts import outbox
-from tests.engine.operations.conftest import Execute, Query
+from tests.engine.operations.conftest import Execute, Query, until
 
 WHY = "somebody should know"
 KEY = "signing-key-canary"
@@ -111,7 +111,7 @@ async def test_a_group_is_told_once_an_hour_by_a_signed_message(
         [*_, latest] = await fail(execute, "TIMEOUT", "TIMEOUT")
         await fail(execute, "OTHER")
         await fail(execute, "OLD", "OLD", minutes=61)
-        assert (await alerts.find_and_put(context), await alerts.find_and_put(context)) == (1, 0)
+        assert [(await alerts.find_and_put(context)).put for _ in range(2)] == [1, 0]
         sender = Sender(Network(AllowedHosts(["127.0.0.1"])), SECRETS, None)
         assert await send_due(context, sender) == Sent(0, 1)
         [message] = await alerts.alert_messages(context)
@@ -167,7 +167,7 @@ async def test_every_kind_finds_what_it_is_about_and_nothing_else(context: Opera
     )
     for kind in AlertKind:
         await alerts.set_alert(context, Alert(kind.value, kind, AlertTarget.COMMAND, "tell"), WHY)
-    assert await alerts.find_and_put(context) == 4
+    assert (await alerts.find_and_put(context)).put == 4
     told = {(message.alert, message.group) for message in await alerts.alert_messages(context)}
     assert told == {("stuck", "orders"), ("task", "approve"), ("delivery", "order.paid"), ("schedule", "nightly")}
 
@@ -223,10 +223,95 @@ async def test_what_cannot_be_an_alert_is_refused(context: OperationContext) -> 
         {"kind": AlertKind.STUCK, "code": "X"},
         {"kind": AlertKind.DELIVERY, "workflow": "orders"},
         {"workflow": "\0"},
+        {"minutes": True},
+        {"minutes": 1.5},
+        {"more_than": True},
+        {"more_than": "1"},
+        {"workflow": 5},
+        {"code": "c" * 301},
+        {"name": 5},
+        {"target": 5},
+        {"kind": "never"},
+        {"target_kind": "command", "target": "../tell"},
     ):
         with pytest.raises(Invalid) as refused:
             Alert(**{**good, **wrong})
         assert refused.value.code == "ALERT_INVALID"
+    assert Alert(**{**good, "kind": "failed"}).kind is AlertKind.FAILED
     for asked in (alerts.try_alert(context, "nothing"), alerts.remove_alert(context, "nothing", WHY)):
         with pytest.raises(NotFound):
             await asked
+
+
+async def test_a_command_that_is_ended_takes_what_it_started_with_it(context: OperationContext, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    (tmp_path / "tell").write_text(
+        f"#!/bin/sh\nsleep 1000 &\necho $! > {started}.new\nmv {started}.new {started}\nwait\n"
+    )
+    (tmp_path / "tell").chmod(0o755)
+    await alerts.set_alert(context, Alert("a", AlertKind.FAILED, AlertTarget.COMMAND, "tell"), WHY)
+    await alerts.try_alert(context, "a")
+    sending = asyncio.create_task(send_due(context, Sender(Network(AllowedHosts([])), SECRETS, tmp_path)))
+
+    async def is_started() -> bool:
+        return started.exists()
+
+    async def is_gone() -> bool:
+        return not is_at_work(started.read_text().strip())
+
+    await until(is_started)
+    sending.cancel()
+    await until(is_gone)
+
+
+def is_at_work(pid: str) -> bool:
+    """Whether there is such a process, and its end is not only waiting to be asked for."""
+    with suppress(FileNotFoundError):
+        return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
+async def test_a_url_that_is_longer_as_it_is_shown_breaks_no_list(context: OperationContext) -> None:
+    url = "https://x.example" + "/12345678" * 200
+    await alerts.set_alert(context, Alert("a", AlertKind.FAILED, AlertTarget.WEBHOOK, url), WHY)
+    [stored] = await alerts.list_alerts(context)
+    assert stored.alert.target.startswith("https://x.example/")
+
+
+async def test_a_rule_that_breaks_leaves_the_others_alone(
+    context: OperationContext, execute: Execute, query: Query
+) -> None:
+    for name in ("another-release", "broken", "good"):
+        await alerts.set_alert(context, Alert(name, AlertKind.FAILED, AlertTarget.COMMAND, "tell"), WHY)
+    await execute(
+        "UPDATE workflow_alerts SET conditions_json = conditions_json || '{\"of_tomorrow\": 1}' WHERE name = 'another-release'"
+    )
+    await execute(
+        "UPDATE workflow_alerts SET conditions_json = conditions_json || '{\"more_than\": true}' WHERE name = 'broken'"
+    )
+    await fail(execute, "TIMEOUT")
+    found = await alerts.find_and_put(context)
+    assert found == alerts.Found(1, (f"{context.tenant} another-release", f"{context.tenant} broken"))
+    assert [message.alert for message in await alerts.alert_messages(context)] == ["good"]
+
+
+async def test_a_message_that_breaks_leaves_the_others_alone_and_is_given_up(
+    context: OperationContext, execute: Execute
+) -> None:
+    async with receiving(200) as receiver:
+        for name, url in (("broken", "http://xn--a/"), ("good", f"http://127.0.0.1:{receiver.port}/")):
+            await alerts.set_alert(context, Alert(name, AlertKind.FAILED, AlertTarget.WEBHOOK, url), WHY)
+            await alerts.try_alert(context, name)
+        sender = Sender(Network(AllowedHosts(["*", "127.0.0.1"])), SECRETS, None)
+        assert await send_due(context, sender) == Sent(1, 1)
+    [message] = await alerts.alert_messages(context, state=MessageState.PENDING)
+    assert (message.alert, message.attempts) == ("broken", 1)
+    assert (message.last_error or "").startswith("Sending it broke with ")
+    # A worker that ends with the message tells nothing of it; that has an end, too.
+    await execute(
+        "UPDATE workflow_alert_outbox SET attempts = :most, last_error = NULL, next_attempt_at = now() WHERE state = 'pending'",
+        most=outbox.MAX_ATTEMPTS,
+    )
+    assert await send_due(context, sender) == Sent(0, 0)
+    [given_up] = await alerts.alert_messages(context, state=MessageState.FAILED)
+    assert given_up.last_error == "The worker that tried it told nothing of it."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -23,11 +24,6 @@ from tests.engine.operations.conftest import AsUser, Execute, Query, add_version
 
 FAILED = RunFilter(statuses=frozenset({RunStatus.FAILED}))
 WHY = "the partner is back"
-
-
-@pytest.fixture
-def worker(context: OperationContext) -> OperationContext:
-    return replace(context, actor=Actor("17@host", None, "reconciler", "service"))
 
 
 async def ended_runs(execute: Execute, number: int, status: str = "FAILED") -> list[str]:
@@ -179,15 +175,22 @@ async def test_deliveries_that_failed_are_made_again(
     assert [tuple(row.values()) for row in rows] == [("a", "pending"), ("b", "pending"), ("c", "done")]
 
 
+def of_orders(day: int) -> RunFilter:
+    return RunFilter(workflow="orders", started_from=datetime(2026, 1, day, tzinfo=UTC))
+
+
 async def test_what_is_refused_and_what_is_repeated(context: OperationContext, as_user: AsUser, query: Query) -> None:
     for kind, wanted, reason, code in (
         (JobKind.CANCEL, FAILED, "x", "REASON_TOO_SHORT"),
         (JobKind.CANCEL, "failed", WHY, "FILTER_INVALID"),
         (JobKind.REDELIVER, FAILED, WHY, "FILTER_INVALID"),
         (JobKind.REDELIVER, "done", WHY, "FILTER_INVALID"),
+        (JobKind.REDELIVER, None, WHY, "FILTER_INVALID"),
+        ("redeliver", FAILED, WHY, "FILTER_INVALID"),
+        ("destroy", FAILED, WHY, "JOB_KIND_INVALID"),
     ):
         with pytest.raises(Invalid) as refused:
-            await jobs.submit_job(context, kind, wanted, reason)
+            await jobs.submit_job(context, kind, wanted, reason)  # type: ignore[arg-type] # as a program may call it
         assert refused.value.code == code
     async with as_user(Level.OPERATE) as operator:
         with pytest.raises(Forbidden):
@@ -198,6 +201,14 @@ async def test_what_is_refused_and_what_is_repeated(context: OperationContext, a
     assert (again.created, again.job.job_id) == (False, first.job.job_id)
     with pytest.raises(Conflict, match="another one"):
         await jobs.submit_job(context, JobKind.DELETE, FAILED, WHY, idempotency_key="k")
+    # The same words can stand for other runs, but for the moment at which `since:24h` was read.
+    await jobs.submit_job(context, JobKind.CANCEL, of_orders(1), WHY, filter_text="mine", idempotency_key="words")
+    later = await jobs.submit_job(
+        context, JobKind.CANCEL, of_orders(2), WHY, filter_text="mine", idempotency_key="words"
+    )
+    assert not later.created
+    with pytest.raises(Conflict, match="another one"):
+        await jobs.submit_job(context, JobKind.CANCEL, FAILED, WHY, filter_text="mine", idempotency_key="words")
     async with as_user(Level.READ) as reader:
         assert (await jobs.get_job(reader, first.job.job_id)).filter_text == "statuses:['FAILED']"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from engine.operations.context import OperationContext
 from engine.operations.keeping import retention as retention_pass
 from engine.operations.keeping.retention import apply_retention, remove_retention, set_retention
 from engine.operations.keeping.tenant import delete_tenant
+from engine.operations.runs import delete as deleting_one
 from engine.operations.runs.delete import delete_run
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.runs.replay import replay_base
@@ -179,6 +181,23 @@ async def test_a_run_is_deleted_with_everything_and_never_a_live_one(
     assert (entry["actor"], entry["target_id"], entry["reason"]) == ("ada", ended, WHY)
 
 
+async def test_of_two_who_delete_a_run_one_is_told_that_it_is_gone(
+    context: OperationContext, store: Store, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = await add_run(store, days=40)
+
+    async def after_another(connection: Any, tenant: str, run: str) -> bool:
+        async with store.begin() as another:
+            assert await delete_run_rows(another, tenant, run)
+        return await delete_run_rows(connection, tenant, run)
+
+    delete_run_rows = deleting_one.delete_run_rows
+    monkeypatch.setattr(deleting_one, "delete_run_rows", after_another)
+    with pytest.raises(NotFound, match="RUN_NOT_FOUND"):
+        await delete_run(context, run_id, WHY)
+    assert await query("SELECT 1 FROM workflow_audit_log") == []
+
+
 async def test_the_rules_say_what_goes_and_a_workflow_has_its_own(
     context: OperationContext, store: Store, query: Query
 ) -> None:
@@ -197,12 +216,29 @@ async def test_the_rules_say_what_goes_and_a_workflow_has_its_own(
     assert await rows_of(query, old) == 0
     [entry] = await query("SELECT * FROM workflow_audit_log WHERE operation = 'retention_delete'")
     assert entry["details_json"] == {"succeeded": 1, "failed": 0, "bodies": 0}
-    with pytest.raises(Invalid):
-        Keep(bodies=0)
+    for days in (0, -1, True, 1.5, "30", 36_501, 2**31, 10**5000):
+        with pytest.raises(Invalid):
+            Keep(bodies=days)  # type: ignore[arg-type] # as a program may call it
     await remove_retention(context, WHY, workflow_id="audited")
     assert (await apply_retention(context)).runs == 1
     with pytest.raises(NotFound):
         await remove_retention(context, WHY, workflow_id="audited")
+
+
+async def test_a_rule_that_breaks_leaves_the_others_alone(
+    context: OperationContext, store: Store, query: Query, execute: Execute
+) -> None:
+    """A rule of another release: its workflow still has a rule of its own, which is not the tenant's."""
+    kept, old = await add_run(store, days=400, workflow_id="audited"), await add_run(store, days=400)
+    foreign = await add_run(store, days=400, tenant=OTHER)
+    await set_retention(context, Keep(succeeded=30), WHY)
+    await set_retention(context, Keep(), WHY, workflow_id="audited")
+    await set_retention(replace(context, tenant=OTHER), Keep(succeeded=30), WHY)
+    await execute("UPDATE workflow_retention SET succeeded_days = 2147483647 WHERE workflow_id = 'audited'")
+    done = await apply_retention(context)
+    assert (done.runs, done.broken) == (2, (f"{context.tenant} audited",))
+    left = [row["run_id"] for row in await query("SELECT run_id FROM workflow_runs")]
+    assert (left, {old, foreign} & {*left}) == ([kept], set())
 
 
 async def test_a_body_that_was_deleted_says_so_and_when(context: OperationContext, store: Store, query: Query) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from temporalio.client import ScheduleHandle
 
@@ -28,3 +30,13 @@ async def test_f15_f16_one_that_nobody_could_tell_leaves_the_others_alone(
         ("orders", "scheduled"),
     ]
     assert rows[0]["last_error"].startswith("The schedule is none that Temporal has: ")
+
+
+async def test_a_time_that_was_published_in_another_spelling_is_still_understood(
+    context: OperationContext, store: Store, schedule: ScheduleHandle, query: Query
+) -> None:
+    await add_version(store, trigger={"type": "schedule", "runAt": "2099-W05-6 09:30"})
+    await sync_schedules(context)
+    assert await described(schedule) is not None
+    [row] = await query("SELECT status, run_at FROM workflow_schedules")
+    assert (row["status"], row["run_at"]) == ("scheduled", datetime(2099, 1, 31, 9, 30, tzinfo=UTC))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ WANTED = RunFilter(
 )
 PROGRAM = """
 from datetime import UTC, datetime
+from typing import Any
 from engine.records import RunFilter, RunStatus, TaskFilter, WaitKind
 from engine.store.database.keyset import fingerprint
 statuses = frozenset(RunStatus)
@@ -89,3 +91,22 @@ def test_a_cursor_is_read_back_by_its_own_query_alone() -> None:
         with pytest.raises(Invalid) as refused:
             decode_cursor(query, cursor, kinds)
         assert refused.value.code == "CURSOR_INVALID"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"started_from": "2026-01-15"},
+        {"started_before": 5},
+        {"started_from": datetime(2026, 1, 15)},  # noqa: DTZ001 # it has no zone
+        {"version": True},
+        {"version": "3"},
+        {"min_attempt": 1.5},
+        {"workflow": 5},
+        {"error_code": ["x"]},
+    ],
+    ids=str,
+)
+def test_a_condition_of_another_type_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(Invalid, match="FILTER_INVALID"):
+        RunFilter(**wrong)

@@ -108,6 +108,10 @@ FILTERS: dict[str, tuple[dict[str, Any], Callable[[Row], bool]]] = {
         {"wait_key": "ORD-2"},
         lambda row: row["status"] == "WAITING" and int(row["started_at"].timestamp()) // 540 % 97 == 2,
     ),
+    "a wait key as somebody types it": (
+        {"wait_key": " ORD-2\u3000"},
+        lambda row: row["status"] == "WAITING" and int(row["started_at"].timestamp()) // 540 % 97 == 2,
+    ),
     "a wait key nobody has": ({"wait_key": "ORD-%"}, lambda row: False),
     "stuck": ({"stuck": True}, lambda row: row["status"] == "RUNNING" and row["step_count"] == 0),
     "stuck and failed": ({"stuck": True, "statuses": frozenset({"FAILED"})}, lambda row: False),
