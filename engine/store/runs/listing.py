@@ -93,15 +93,9 @@ async def runs_page(
         return (row.started_at if wanted.order.by_start else row.updated_at, row.run_id)
 
     page = page_of(found, limit, query, position_of, cursor, backwards=backwards, now=reading.server_now)
-    return await _without_guessed(engine, tenant, page, guesses(wanted))
-
-
-async def _without_guessed(engine: AsyncEngine, tenant: str, page: Page[RunRow], said: Sequence[str]) -> Page[RunRow]:
-    """The page without runs in which a value of its filter is hidden, be it one that the row does not show."""
-    if not said:
-        return page
-    async with open_reader(engine, tenant) as reader:
-        return without_hidden(page, await reader.following(runs=[row.run_id for row in page.rows]), said)
+    # A run that such a value was found in tells a text.
+    said = guesses(wanted)
+    return without_hidden(page, reading, said) if said else page
 
 
 async def matching_runs(
