@@ -20,7 +20,7 @@ from engine.actions.schema import output_json, parse_input
 from engine.actions.scrubbing import scrub, scrub_failure, using
 from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, VALIDATION, EngineError, StepFailure, Unavailable
 from engine.store.database.engine import as_unavailable
-from engine.store.database.refusals import OUT_OF_RANGE, TOO_LARGE, as_refusal, sqlstate_of
+from engine.store.database.refusals import NO_TEXT, OUT_OF_RANGE, TOO_LARGE, as_refusal, sqlstate_of
 
 INTERNAL_ERROR: Final = "INTERNAL_ERROR"
 ACTION_TIMEOUT: Final = "ACTION_TIMEOUT"
@@ -31,8 +31,9 @@ _THREADS: Final = 32
 
 _COLLISIONS: Final = frozenset({"40001", "40P01"})
 """SQLSTATEs of a serialization failure and of a deadlock."""
-_LIMITS: Final = frozenset({"57014", "55P03", "25P03", "25P04"})
-"""SQLSTATEs of a statement or a transaction that ran, or waited for a lock, longer than the database allows."""
+_LIMITS: Final = frozenset({"57014", "25P03", "25P04"})
+"""SQLSTATEs of a statement or a transaction that ran longer than the database allows. (That a lock was not to be had in time is
+no failure of the step: it is repeated.)"""
 
 _pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="runstudio-action")
 
@@ -79,7 +80,7 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
         async with timer:
             if ctx.connection is None or not registered.traits.transaction:
                 return await _call(registered, parsed, ctx)
-            return await within_own_time(timer, ctx.connection.engine, lambda: _call(registered, parsed, ctx))
+            return await within_own_time(timer, ctx.connection, lambda: _call(registered, parsed, ctx))
     except StepFailure as failure:
         raise _presentable(failure) from None
     except EngineError as refused:
@@ -104,7 +105,7 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
             if outage := _outage(error):
                 raise outage from error
             refusal = as_refusal(error)
-            if refusal is not None and refusal.code in {TOO_LARGE, OUT_OF_RANGE}:
+            if refusal is not None and refusal.code in {NO_TEXT, TOO_LARGE, OUT_OF_RANGE}:
                 raise StepFailure(VALIDATION, refusal.sentences, code=refusal.code, details=refusal.details) from None
         ctx.logger.warning("action.failed", action=registered.label, error=type(error).__name__)
         raise StepFailure(ACTION, _said(error), code=INTERNAL_ERROR, details={"name": type(error).__name__}) from None

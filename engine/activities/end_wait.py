@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.errors import closed_or_lost
 from engine.fault_points import reach
 from engine.interpreter.effects import EventArrived
+from engine.store.database.refusals import DATABASE_ERRORS, as_refusal
 from engine.store.trace import ending_waits
 from engine.workflow.wire import END_WAIT, EndWaitInput, EndWaitOutput, decode_step, encode_event
 
@@ -30,7 +33,7 @@ class EndWait:
             if end is None:
                 return {}
         else:
-            end = await ending_waits.end_wait(self._store, wait, request["status"], request["seq"], event)
+            end = await self._end(wait, request["status"], request["seq"], event)
         if end is None or (end.status == "CANCELED" and not end.run_open):
             raise await closed_or_lost(self._store, request["run"])
         reach("end_wait.after")
@@ -39,6 +42,17 @@ class EndWait:
         if end.event is not None and (known is None or not _same(end.event, known)):
             answer["event"] = encode_event(end.event)
         return answer
+
+    async def _end(
+        self, wait: ending_waits.OpenWait, status: str, seq: int, event: EventArrived | None
+    ) -> ending_waits.WaitEnd | None:
+        """As ``ending_waits.end_wait``. An id that was signalled by hand, and that no row can hold, is none."""
+        try:
+            return await ending_waits.end_wait(self._store, wait, status, seq, event)
+        except DATABASE_ERRORS as error:
+            if event is None or event.event_id is None or as_refusal(error) is None:
+                raise
+        return await ending_waits.end_wait(self._store, wait, status, seq, replace(event, event_id=None, stored=False))
 
 
 def _same(one: EventArrived, other: EventArrived) -> bool:

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from temporalio import activity
 
-from engine.store.database.engine import as_unavailable
+from engine.store.database.engine import as_denied, as_unavailable
 
 Written = TypeVar("Written")
 
@@ -33,7 +33,7 @@ async def persistently(write: Callable[[], Awaitable[Written]]) -> Written:
         try:
             return await write()
         except Exception as error:
-            if as_unavailable(error) is None or loop.time() + delay > deadline:
+            if (as_unavailable(error) or as_denied(error)) is None or loop.time() + delay > deadline:
                 raise
         await asyncio.sleep(delay)
         delay = min(2 * delay, _LONGEST_DELAY)

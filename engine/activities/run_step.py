@@ -41,10 +41,14 @@ class RunStep:
         step = read_request(request, self._dependencies)
         if step.missing:
             raise not_here(step.call.action_id, step.call.version, self._dependencies.identity)
-        try:
-            outcome = await (self._in_one_transaction(step) if step.transactional else self._in_three_parts(step))
-        except RunClosed:
-            raise await closed_or_lost(self._store, request["run"]) from None
+        # From the claim on: as long as Postgres keeps that waiting, no other worker is to begin, too.
+        async with beating() as beat:
+            try:
+                outcome = await (
+                    self._in_one_transaction(step) if step.transactional else self._in_three_parts(step, beat)
+                )
+            except RunClosed:
+                raise await closed_or_lost(self._store, request["run"]) from None
         answer: RunStepOutput = {"at": outcome.at_ms / 1000}
         if outcome.error is None:
             answer["ok"] = outcome.output
@@ -55,15 +59,14 @@ class RunStep:
             answer["error"] = outcome.error
         return answer
 
-    async def _in_three_parts(self, step: RequestedAttempt) -> Settled:
+    async def _in_three_parts(self, step: RequestedAttempt, beat: Beat) -> Settled:
         """The claim commits, the action runs, its outcome commits."""
         reach("run_step.before_claim")
         earlier = await self._claim(step)
         reach("run_step.after_claim")
         if earlier is not None:
             return earlier
-        async with beating() as beat:
-            return await self._run_and_settle(step, beat)
+        return await self._run_and_settle(step, beat)
 
     async def _claim(self, step: RequestedAttempt, claim: Claim = attempts.claim) -> Settled | None:
         """As ``claim``; an attempt that no row can hold has failed."""

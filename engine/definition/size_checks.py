@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.definition.issues import ROOT, Issue, Place
 from engine.definition.sites import Site
-from engine.values.request_limits import MAX_NAME_CHARACTERS, MAX_VERSION
+from engine.values.request_limits import MAX_KEY_BYTES, MAX_NAME_CHARACTERS, MAX_VERSION, utf8_bytes
 
 
 def definition_size_issues(definition: dict[str, Any]) -> Iterator[Issue]:
@@ -21,6 +21,7 @@ def definition_size_issues(definition: dict[str, Any]) -> Iterator[Issue]:
         ("/trigger/sourcePayloadSchemaRef", within.get("sourcePayloadSchemaRef")),
     ):
         yield from _name_issues(pointer, name, ROOT)
+    yield from _title_issues("/name", definition.get("name"), ROOT)
     yield from _version_issues("/version", definition.get("version"), ROOT)
 
 
@@ -42,6 +43,13 @@ def _name_issues(pointer: str, name: Any, place: Place) -> Iterator[Issue]:
     if isinstance(name, str) and len(name) > MAX_NAME_CHARACTERS:
         message = f"{pointer}: The name has {len(name)} characters; {MAX_NAME_CHARACTERS} are allowed."
         yield place.error("NAME_TOO_LONG", message, "Give it a shorter name.")
+
+
+def _title_issues(pointer: str, title: Any, place: Place) -> Iterator[Issue]:
+    """Lists are in the order of the names, so an index holds them, beside the id."""
+    if isinstance(title, str) and utf8_bytes(title) > MAX_KEY_BYTES:
+        message = f"{pointer}: The name has {utf8_bytes(title)} bytes; {MAX_KEY_BYTES} are allowed."
+        yield place.error("NAME_TOO_LONG", message, "Give it a shorter name, and say more in the description.")
 
 
 def _version_issues(pointer: str, version: Any, place: Place) -> Iterator[Issue]:

@@ -18,6 +18,7 @@ from temporalio.service import RetryConfig
 
 from engine.errors import Invalid, Unavailable
 from engine.settings import DEFAULT_NAMESPACE, Settings
+from engine.temporal.answering import is_silent
 
 CONNECT_TIMEOUT: Final = timedelta(seconds=5)
 
@@ -73,6 +74,12 @@ async def connect_temporal(
     Raises ``Invalid`` for a configuration that cannot work, ``Unavailable`` (``TEMPORAL_UNAVAILABLE``) when nobody answers.
     """
     config = connect_config(settings)
+    if not lazy and await _is_silent(config):
+        raise Unavailable(
+            "TEMPORAL_UNAVAILABLE",
+            f"Temporal at {config['target_host']} (namespace {config['namespace']}) takes connections and does not answer.",
+            "Check that the server, and what is between, is not overloaded or standing still.",
+        )
     try:
         return await Client.connect(
             **config,
@@ -92,6 +99,16 @@ async def connect_temporal(
             f"Temporal at {config['target_host']} (namespace {config['namespace']}) does not answer: {error}.",
             "Check TEMPORAL_ADDRESS, TLS and the API key, and that the server is up.",
         ) from error
+
+
+async def _is_silent(config: dict[str, Any]) -> bool:
+    tls = config.get("tls")
+    return await is_silent(
+        config["target_host"],
+        tls=bool(tls) or (tls is None and bool(config.get("api_key"))),
+        server_name=getattr(tls, "domain", None),
+        seconds=CONNECT_TIMEOUT.total_seconds(),
+    )
 
 
 def _unusable(error: Exception) -> Invalid:

@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from engine.errors import EngineError, Unavailable
-from engine.store.database.engine import as_unavailable
+from engine.store.database.engine import as_denied, as_unavailable
 from engine.store.database.refusals import as_refusal
 
 LONGEST: Final = 2_000
@@ -30,12 +30,17 @@ class _ShortFailure(ActivityInboundInterceptor):
         except FailureError:
             raise
         except Exception as error:
-            known = error if isinstance(error, Unavailable) else as_unavailable(error) or as_refusal(error)
+            known = error if isinstance(error, Unavailable) else _as_known(error)
             if known is None:
                 raise
             raise _told(known) from None
 
 
+def _as_known(error: Exception) -> EngineError | None:
+    return as_unavailable(error) or as_denied(error) or as_refusal(error)
+
+
 def _told(known: EngineError) -> ApplicationError:
     """Without the statement, the values and the causes that the error of a database carries."""
-    return ApplicationError(known.sentences[:LONGEST], type=known.code, non_retryable=not known.retryable)
+    final = not isinstance(known, Unavailable)
+    return ApplicationError(known.sentences[:LONGEST], type=known.code, non_retryable=final)

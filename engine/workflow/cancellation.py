@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 Answer = TypeVar("Answer")
+
+MAX_REASON: Final = 1_000
+"""Characters. Temporal's own tools take a megabyte, which would stand in the row of the run."""
 
 
 def stop_if_canceled(failure: FailureError) -> None:
@@ -39,5 +42,5 @@ def requested() -> bool:
 
 
 def reason() -> str | None:
-    """Why the run was canceled, in the words of whoever asked; None when they gave none."""
-    return workflow.cancellation_reason() or None
+    """Why the run was canceled, in the words of whoever asked, as many as our own operations take; None when they gave none."""
+    return (workflow.cancellation_reason() or "")[:MAX_REASON] or None

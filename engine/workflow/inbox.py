@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import json
+from typing import Any, Final, TypeGuard
 
 from temporalio import workflow
 
@@ -38,7 +39,7 @@ class Inbox:
     def put_event(self, signal: Any) -> None:
         """An event; what is no event is dropped. Missing parts get the defaults senders have always relied on."""
         self.signals += 1
-        if not isinstance(signal, dict) or not isinstance(signal.get("eventName"), str):
+        if not _is_json_object(signal) or not isinstance(signal.get("eventName"), str):
             return
         payload = signal.get("payload")
         self._events.append(
@@ -58,7 +59,7 @@ class Inbox:
         The first one counts: it is the one whose submitter was told that it did.
         """
         self.signals += 1
-        if not isinstance(signal, dict) or not isinstance(signal.get("taskId"), str):
+        if not _is_json_object(signal) or not isinstance(signal.get("taskId"), str):
             return
         payload = signal.get("payload")
         answer: TaskCompleted | StepFailed
@@ -104,6 +105,17 @@ class Inbox:
 def _canceled(reason: str | None) -> StepFailed:
     said = f": {reason}" if reason else ""
     return StepFailed(RunError(ACTION, f"The task was canceled{said}", code=TASK_CANCELED, details={"reason": reason}))
+
+
+def _is_json_object(signal: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether the run could pass it on: a signal that was sent by hand may hold NaN, which Python reads and nobody may write."""
+    if not isinstance(signal, dict):
+        return False
+    try:
+        json.dumps(signal, allow_nan=False, check_circular=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _text(value: Any) -> str | None:

@@ -75,17 +75,17 @@ class RunWorkflow:
     # --- what others may send and ask -------------------------------------------------------------------------------
 
     @workflow.signal(name=SIGNAL_EVENT)
-    def on_event(self, signal: Any) -> None:
+    def on_event(self, *signal: Any) -> None:
         """``{eventId, eventName, correlationKey, payload, receivedAt, stored?}``; see ``EventArrived``."""
-        self._inbox.put_event(signal)
+        self._inbox.put_event(_only(signal))
 
     @workflow.signal(name=SIGNAL_HUMAN_TASK)
-    def on_human_task(self, signal: Any) -> None:
+    def on_human_task(self, *signal: Any) -> None:
         """``{taskId, eventName?, payload?}``, or ``{taskId, canceled: true, reason?}``."""
-        self._inbox.put_answer(signal)
+        self._inbox.put_answer(_only(signal))
 
     @workflow.signal(name=SIGNAL_QUOTA_RESUME)
-    def on_quota_resume(self, signal: Any) -> None:
+    def on_quota_resume(self, *_signal: Any) -> None:
         """``{waitId?, reason?, resumedBy?, resumedAt?}``, none of which matters: any resume makes the run ask again."""
         self._inbox.put_quota_resume()
 
@@ -266,6 +266,11 @@ class RunWorkflow:
             "seq": checkpoint["seq"] if checkpoint else 0,
             "steps": 0,
         }
+
+
+def _only(signal: tuple[Any, ...]) -> Any:
+    """The one argument of a signal. Whoever sends one by hand may give none or several, and no task may fail for that."""
+    return signal[0] if len(signal) == 1 else None
 
 
 def _closed_by_its_cancel(failure: FailureError) -> bool:

@@ -220,7 +220,7 @@ def _refused(findings: Sequence[_Finding]) -> Invalid:
 async def _stored(connection: Connection, tenant: str, workflow_id: str) -> StoredWorkflow:
     found = await bundles.read_workflow(connection, tenant, workflow_id)
     if found is None:
-        raise NotFound("WORKFLOW_NOT_FOUND", f"There is no workflow {workflow_id!r}.", "Check the id.")
+        raise NotFound("WORKFLOW_NOT_FOUND", f"There is no workflow {workflow_id[:60]!r}.", "Check the id.")
     return found
 
 

@@ -255,7 +255,7 @@ async def _require(connection: Connection, tenant: str, workflow_id: str) -> Non
     if await load_workflow(connection, tenant, workflow_id) is None:
         raise NotFound(
             "WORKFLOW_NOT_FOUND",
-            f"There is no workflow {workflow_id!r}.",
+            f"There is no workflow {workflow_id[:60]!r}.",
             "Check the id; `runstudio publish` adds one.",
         )
 

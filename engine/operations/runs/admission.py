@@ -89,7 +89,9 @@ async def admit(
     named = storable_text(str(workflow_id))
     workflow = await load_workflow(connection, tenant, workflow_id) if named == workflow_id else None
     if workflow is None:
-        raise NotFound("WORKFLOW_NOT_FOUND", f"There is no workflow {named}.", advice.PUBLISH.to("Publish it first"))
+        raise NotFound(
+            "WORKFLOW_NOT_FOUND", f"There is no workflow {named[:60]}.", advice.PUBLISH.to("Publish it first")
+        )
     busy = await _busy(connection, tenant, workflow) if limited else _paused(workflow)
     if busy is not None and not (may_wait and workflow.when_busy != SKIP):
         raise busy

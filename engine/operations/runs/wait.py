@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Final
 
 from engine.errors import EngineError, TimedOut, Unavailable
@@ -117,9 +116,12 @@ class RunWaits:
             self._news.clear()
             told, self._told = [run_id for run_id in self._told if run_id in self._waiting], set()
             if told:
-                # Without an answer the next poll asks again.
-                with contextlib.suppress(Unavailable):
+                try:
                     self._wake(await self._statuses(told))
+                except Unavailable as away:
+                    # Without an answer the next poll asks again.
+                    if not away.retryable:
+                        raise
 
     def _wake(self, statuses: dict[str, str]) -> None:
         for run_id, status in statuses.items():

@@ -106,15 +106,15 @@ async def set_schedule_payload(context: OperationContext, workflow_id: str, payl
     """
     await context.require(Level.ADMIN)
     checked = storable_payload(payload)
-    schedule_id = schedule_id_of(context.tenant, workflow_id)
     async with writing(context.store) as connection:
         workflow = await load_workflow(connection, context.tenant, workflow_id)
         if workflow is None or workflow.latest_version is None:
             raise NotFound(
                 "WORKFLOW_NOT_FOUND",
-                f"There is no published workflow {workflow_id}.",
+                f"There is no published workflow {workflow_id[:60]}.",
                 advice.PUBLISH.to("Publish it first"),
             )
+        schedule_id = schedule_id_of(context.tenant, workflow_id)
         version = await load_version(connection, context.tenant, workflow_id, workflow.latest_version)
         if await schedules.load_schedule(connection, schedule_id) is None:
             raise Conflict(

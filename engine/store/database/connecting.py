@@ -1,7 +1,12 @@
 """Opening connections to Postgres, direct ones and those that a pooler in transaction mode passes on.
 
 A pooler gives every transaction another server session: it takes no startup options, keeps no prepared statement, no setting but
-the time zone, and no LISTEN. It is recognised by the process id it tells, which is not that of the session behind it.
+encoding, date style and time zone, and no LISTEN. It is recognised by the process id it tells, which is not that of the session
+behind it.
+
+What a database or a login was given by ALTER DATABASE or ALTER ROLE does not change how we read, and ends no transaction of ours
+between its statements. What stops one statement (``statement_timeout``) counts in transactions, where actions work too; and
+``default_transaction_read_only`` counts everywhere, because it may be a fence.
 """
 
 from __future__ import annotations
@@ -10,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import psycopg
+from psycopg import IsolationLevel
 from psycopg.abc import AdaptContext
 from sqlalchemy import URL, make_url
 
@@ -17,14 +23,27 @@ from engine.errors import Invalid
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
 _SESSION: Final = b"""
-    SELECT told.direct, set_config('TimeZone', 'UTC', false),
-        CASE WHEN told.direct THEN set_config('jit', 'off', false) END,
-        CASE WHEN told.direct THEN set_config('lock_timeout', %(lock_timeout)s, false) END,
-        CASE WHEN told.direct THEN set_config('runstudio.tenant', '', false) END
+    SELECT told.direct, set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO, MDY', false),
+        (
+            SELECT count(set_config(wanted.name, wanted.value, false))
+            FROM unnest(CAST(%(names)s AS text[]), CAST(%(values)s AS text[])) AS wanted (name, value)
+            WHERE told.direct AND current_setting(wanted.name, true) IS NOT NULL
+        )
     FROM (SELECT pg_backend_pid() = %(pid)s AS direct) AS told
 """
-"""Compiling (jit) costs more than our statements run; and a session serves all tenants, whatever its login or database was
-given, until a transaction names one (``tenant_binding``). A pooler keeps the time zone, and would give the rest to others."""
+"""A pooler keeps what is said first, and would give the rest to somebody else. A server may be too old for a setting."""
+UNENDED: Final[Mapping[str, str]] = {"idle_in_transaction_session_timeout": "0", "transaction_timeout": "0"}
+"""By which Postgres ends a transaction while we are at it: an action has its own time, in which it may think."""
+_OF_SESSION: Final[Mapping[str, str]] = {
+    **UNENDED,
+    "idle_session_timeout": "0",
+    "default_transaction_isolation": "read committed",
+    "row_security": "on",
+    # A session serves all tenants until a transaction names one (``tenant_binding``).
+    "runstudio.tenant": "",
+    # Compiling costs more than our statements run.
+    "jit": "off",
+}
 
 
 def connect_arguments(application_name: str) -> dict[str, Any]:
@@ -32,6 +51,7 @@ def connect_arguments(application_name: str) -> dict[str, Any]:
     return {
         "application_name": application_name,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "client_encoding": "utf8",
         # A vanished server is noticed in half a minute instead of two hours.
         "keepalives_idle": 10,
         "keepalives_interval": 5,
@@ -50,7 +70,8 @@ async def connect(
     """A connection that thinks in UTC. Over a pooler it prepares no statement. Raises the driver's own errors.
 
     ``adapters``: how it reads and writes values; None: as the driver does.
-    ``lock_seconds``: longest a statement waits for a lock, 0 is for ever; over a pooler it is for ever.
+    ``lock_seconds``: longest a statement waits for a lock, 0 is for ever, and then no limit of the database stops it either; over
+    a pooler it waits for ever. Its transactions are READ COMMITTED.
     """
     connection = await psycopg.AsyncConnection.connect(
         libpq_url(url), autocommit=True, context=adapters, **connect_arguments(application_name)
@@ -58,6 +79,7 @@ async def connect(
     try:
         cursor = await connection.execute(_SESSION, _values(connection, lock_seconds), prepare=False)
         _prepare_if_direct(connection, await cursor.fetchone())
+        await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
         await connection.set_autocommit(autocommit)
     except BaseException:
         await connection.close()
@@ -95,7 +117,10 @@ def libpq_url(url: str | URL) -> str:
 
 
 def _values(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any], lock_seconds: int) -> Mapping[str, Any]:
-    return {"pid": connection.info.backend_pid, "lock_timeout": f"{lock_seconds}s"}
+    wanted = {**_OF_SESSION, "lock_timeout": f"{lock_seconds}s"}
+    if lock_seconds == 0:
+        wanted["statement_timeout"] = "0"
+    return {"pid": connection.info.backend_pid, "names": list(wanted), "values": list(wanted.values())}
 
 
 def _prepare_if_direct(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any], row: Any) -> None:

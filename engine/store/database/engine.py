@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from psycopg import errors as postgres_errors
 from psycopg.abc import AdaptContext
@@ -15,17 +15,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
-from engine.store.database.connecting import CONNECT_TIMEOUT_SECONDS, connect, is_pooled
+from engine.store.database.connecting import CONNECT_TIMEOUT_SECONDS, UNENDED, connect, is_pooled
+from engine.store.database.proving import prove_before_use
 from engine.store.database.tenant_binding import SETTING, bind_to_tenant
 from engine.values.json_policy import dumps_for_storage
 
 READ_TIMEOUT_SECONDS: Final = 2.0
 """Longest one statement of a reader may run."""
 LOCK_TIMEOUT_SECONDS: Final = 10
+"""Longest one statement of an operation waits for locks. Programs launch in transactions of their own, which may stay open."""
 LOCKED: Final = "POSTGRES_LOCKED"
 """Code of ``Unavailable`` where Postgres answers, and somebody holds the very row."""
-"""Longest one statement of an operation waits for locks. Programs launch in transactions of their own, which may stay open."""
-_BEGIN_POOLED: Final = text("SELECT set_config('lock_timeout', :timeout, true), set_config(:setting, :tenant, true)")
+_UNENDED: Final = ", ".join(
+    f"CASE WHEN current_setting('{name}', true) IS NOT NULL THEN set_config('{name}', '{value}', true) END"
+    for name, value in UNENDED.items()
+)
+_BEGIN_POOLED: Final = text(
+    "SELECT pg_backend_pid(), set_config('lock_timeout', :timeout, true), set_config(:setting, :tenant, true),"
+    f" {_UNENDED}"
+)
+_BACKEND: Final = "runstudio_backend"
+"""Under which a connection through a pooler keeps which session its transaction was given."""
 
 
 def create_store_engine(
@@ -39,8 +49,8 @@ def create_store_engine(
     """An async engine on psycopg 3 whose json parameters go through the JSON policy. Nothing is connected yet.
 
     ``url`` may name any Postgres dialect (``postgresql://...``), and a pooler. ``tenant``: the only one whose rows its
-    transactions see; None: all of them, for a worker. Call ``dispose()`` at the end. A connection that broke is
-    found out by its next use, which fails: callers repeat (activities are), instead of paying a ping per transaction.
+    transactions see; None: all of them, for a worker. Call ``dispose()`` at the end. A connection that the server has ended is
+    not given out; one that breaks in its use fails that, and callers repeat (activities are).
     """
     location = make_url(url).set(drivername=DATABASE_DRIVER)
     engine: AsyncEngine = create_async_engine(
@@ -61,6 +71,7 @@ def create_store_engine(
         ),
         isolation_level=None if tenant is None else "AUTOCOMMIT",
     )
+    prove_before_use(engine)
     event.listen(engine.sync_engine, "handle_error", _leave_a_former_primary)
     if tenant is not None:
         # First: it is what begins the transaction.
@@ -88,12 +99,31 @@ def _begin_over_a_pooler(tenant: str, connection: Connection) -> None:
     """
     pooled = is_pooled(connection.connection.driver_connection)
     if pooled and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.execute(_BEGIN_POOLED, {"timeout": f"{LOCK_TIMEOUT_SECONDS}s", "setting": SETTING, "tenant": tenant})
+        given = {"timeout": f"{LOCK_TIMEOUT_SECONDS}s", "setting": SETTING, "tenant": tenant}
+        connection.info[_BACKEND] = connection.execute(_BEGIN_POOLED, given).scalar_one()
+
+
+_STOPPED: Final = frozenset({"57014", "25P03", "25P04"})
+"""SQLSTATEs of a statement, and of a transaction, that a limit of the database or somebody has ended."""
+_IN_THE_WAY: Final = frozenset({"55P03", "40001", "40P01"})
+"""SQLSTATEs of a lock that was not to be had, a serialization failure and a deadlock."""
+_FAILING: Final = frozenset({"53100", "53200", "53400", "58000", "58030"})
+"""SQLSTATEs of a full disk, no memory, a limit of the configuration, and of faults of the system below."""
+
+
+def backend_of(connection: AsyncConnection) -> int | None:
+    """Process id of the server session in which the connection's transaction is; None when that is not known."""
+    sync = connection.sync_connection
+    if sync is None:
+        return None
+    driver: Any = sync.connection.driver_connection
+    known: int | None = sync.info.get(_BACKEND) if is_pooled(driver) else driver.info.backend_pid
+    return known
 
 
 async def is_read_only(connection: AsyncConnection) -> bool:
     """Whether Postgres takes no writes: it is a standby, or told to."""
-    # Not transaction_read_only: a connection that a reader has used begins its transactions as READ WRITE.
+    # Not transaction_read_only: a reader's transaction is read-only anyway.
     asked = text("SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'")
     return bool((await connection.execute(asked)).scalar_one())
 
@@ -103,12 +133,24 @@ def url_without_password(url: str) -> str:
     return make_url(url).render_as_string()
 
 
-AWAY: Final = frozenset({"POSTGRES_UNREACHABLE", "POSTGRES_BUSY", "POSTGRES_READ_ONLY"})
+AWAY: Final = frozenset(
+    {
+        "POSTGRES_UNREACHABLE",
+        "POSTGRES_BUSY",
+        "POSTGRES_READ_ONLY",
+        "POSTGRES_FAILING",
+        "POSTGRES_DENIED",
+        "POSTGRES_TABLE_MISSING",
+    }
+)
 """Codes of ``Unavailable`` that every other statement would meet as well."""
 
 
-def as_unavailable(error: BaseException) -> Unavailable | None:
-    """``error`` as the refusal an operation answers with, when it says that Postgres cannot be asked now; else None."""
+def as_unavailable(error: BaseException, *, question: bool = False) -> Unavailable | None:
+    """``error`` as the refusal an operation answers with, when it says that Postgres cannot be asked now; else None.
+
+    ``question``: of somebody who wanted to read, within ``READ_TIMEOUT_SECONDS``.
+    """
     if isinstance(error, PoolTimeout):
         return Unavailable(
             "POSTGRES_BUSY",
@@ -116,17 +158,30 @@ def as_unavailable(error: BaseException) -> Unavailable | None:
             "Try again; if it stays, look for long transactions.",
         )
     cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, postgres_errors.QueryCanceled):
+    state = getattr(cause, "sqlstate", None) or ""
+    if isinstance(cause, postgres_errors.QueryCanceled) and question:
         return Unavailable(
             "QUERY_TOO_SLOW",
             f"Postgres needed more than {READ_TIMEOUT_SECONDS:g} s for this question.",
             "Narrow the filter: a time range, a workflow or a status.",
         )
-    if isinstance(cause, postgres_errors.LockNotAvailable | postgres_errors.DeadlockDetected):
+    if state in _STOPPED:
+        return Unavailable(
+            "POSTGRES_STOPPED_IT",
+            f"Postgres stopped what was under way, and nothing of it was written: {_first_line(cause)}.",
+            "Try again; if it stays, look at the time-outs of the database and of its login (`\\drds` in psql shows them).",
+        )
+    if state in _IN_THE_WAY:
         return Unavailable(
             LOCKED,
-            f"Another transaction holds what this needs: {_first_line(cause)}.",
+            f"Another transaction is in the way of this one: {_first_line(cause)}.",
             "Try again; if it stays, look for long transactions (pg_stat_activity shows them).",
+        )
+    if state in _FAILING:
+        return Unavailable(
+            "POSTGRES_FAILING",
+            f"Postgres cannot do its work now: {_first_line(cause)}.",
+            "Look at its server: disk, memory and the log of Postgres. Nothing was written; try again when it is mended.",
         )
     if isinstance(cause, postgres_errors.ReadOnlySqlTransaction):
         return Unavailable(
@@ -136,13 +191,39 @@ def as_unavailable(error: BaseException) -> Unavailable | None:
         )
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     refused = isinstance(cause, postgres_errors.OperationalError) and cause.sqlstate is None
-    # Class 57P is a server going down or coming up, class 08 a broken connection, class 53 one out of resources.
-    state = getattr(cause, "sqlstate", None) or ""
-    if lost or refused or state.startswith(("57P", "08", "53")) or isinstance(cause, OSError):
+    # Class 57P is a server going down or coming up, class 08 a broken connection, 53300 one that has no room for it.
+    if lost or refused or state.startswith(("57P", "08", "53300")) or isinstance(cause, OSError):
         return Unavailable(
             "POSTGRES_UNREACHABLE",
             f"Postgres cannot be reached: {_first_line(cause)}.",
             "Check DATABASE_URL and that the server runs; `runstudio doctor` shows both.",
+        )
+    return None
+
+
+class Denied(Unavailable):
+    """Something has to be put right for the login first."""
+
+    retryable = False
+
+
+def as_denied(error: BaseException) -> Denied | None:
+    """``error`` as what has to be put right for the login first, rights or where it looks for tables; else None.
+
+    Not for statements of actions, whose own mistake it can be.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, postgres_errors.InsufficientPrivilege):
+        return Denied(
+            "POSTGRES_DENIED",
+            f"This database login may not do that: {_first_line(cause)}.",
+            "GRANT runstudio_service to it; `runstudio migrate` grants that role its rights.",
+        )
+    if isinstance(cause, postgres_errors.UndefinedTable | postgres_errors.InvalidSchemaName):
+        return Denied(
+            "POSTGRES_TABLE_MISSING",
+            f"A table is not where this database login looks for it: {_first_line(cause)}.",
+            "Check DATABASE_URL and the login's search_path, then `runstudio migrate`.",
         )
     return None
 

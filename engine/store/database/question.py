@@ -27,6 +27,7 @@ from engine.store.database.engine import as_unavailable
 from engine.store.database.following import document_limits, follow, memory_of
 from engine.store.database.hidden_documents import CONTENTS, DIGESTED, LISTED, digested
 from engine.store.database.reader import START, Reader, Reading, open_reader, reading_of
+from engine.store.database.refusals import as_refusal
 from engine.values.redaction import EVERYTHING
 
 ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -76,8 +77,8 @@ async def ask(
     given = parameters or {}
     try:
         return await _ask_together(engine, tenant, questions, given)
-    except (QueryCanceled, DBAPIError, PoolTimeout, OSError) as error:
-        raise as_unavailable(error) or error from error
+    except (QueryCanceled, DBAPIError, PoolTimeout, OSError, UnicodeEncodeError) as error:
+        raise as_unavailable(error, question=True) or as_refusal(error) or error from error
     except psycopg.Error:
         # A policy that may not be read, or a connection that was lost: asked one after the other, it is known which.
         async with open_reader(engine, tenant) as reader:

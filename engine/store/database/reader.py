@@ -16,9 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from engine.errors import NotFound
 from engine.records import Document, ErrorInfo
-from engine.store.database.engine import READ_TIMEOUT_SECONDS, as_unavailable
+from engine.store.database.engine import READ_TIMEOUT_SECONDS, as_denied, as_unavailable
 from engine.store.database.following import NOTHING_FOLLOWED, Followed, Memory, follow, memory_of
 from engine.store.database.hidden_documents import SCHEMAS, SENSITIVE_SCHEMAS
+from engine.store.database.refusals import as_refusal
 from engine.store.database.tenant_binding import SETTING
 from engine.store.tables import workflow_settings as settings
 from engine.values.placeholder import PLACEHOLDER
@@ -31,14 +32,16 @@ _ERROR_FIELDS: Final = ("category", "code", "nodePath", "at", "stage", "details"
 
 _NOW: Final = func.clock_timestamp().label("now")
 _TIMEOUT: Final = func.set_config("statement_timeout", str(int(READ_TIMEOUT_SECONDS * 1000)), True).label("timeout")
-_START_ALONE: Final = select(_NOW, _TIMEOUT)
+# Said to this transaction alone: an option of the connection would let it begin the next ones as READ WRITE, through a fence.
+_READ_ONLY: Final = func.set_config("transaction_read_only", "on", True).label("read_only")
+_START_ALONE: Final = select(_NOW, _TIMEOUT, _READ_ONLY)
 _OF_TENANT: Final = bindparam("of_tenant", type_=settings.c.tenant.type)
 CLOCK_AND_POLICY: Final = select(
     _NOW, settings.c.tenant, settings.c.redaction_pointers, settings.c.redaction_key_patterns
 ).select_from(select(literal(1)).subquery().outerjoin(settings, settings.c.tenant == _OF_TENANT))
 """Of the tenant ``of_tenant``, for a transaction that goes on as it is."""
 START: Final = CLOCK_AND_POLICY.add_columns(
-    _TIMEOUT, func.set_config(SETTING, cast(_OF_TENANT, Text), True).label("bound")
+    _TIMEOUT, _READ_ONLY, func.set_config(SETTING, cast(_OF_TENANT, Text), True).label("bound")
 )
 """The first statement of a snapshot of the tenant ``of_tenant``: binds it to that, sets the timeout, gives clock and policy."""
 
@@ -179,18 +182,18 @@ async def open_reader(engine: AsyncEngine, tenant: str, run_id: str | None = Non
     """A reader of ``tenant``; with a ``run_id``, one that also hides what that run's hidden values were copied to.
 
     A redaction policy that cannot be read or understood hides everything. Raises ``Unavailable``: POSTGRES_UNREACHABLE,
-    POSTGRES_BUSY, or QUERY_TOO_SLOW when a statement ran longer than ``READ_TIMEOUT_SECONDS``.
+    POSTGRES_BUSY, or QUERY_TOO_SLOW when a statement ran longer than ``READ_TIMEOUT_SECONDS``; ``Invalid``: as ``as_refusal``.
     """
     try:
         async with engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            await connection.execution_options(isolation_level="REPEATABLE READ")
             begun = await _begin(connection, tenant)
             reader = Reader(
                 begun.tenant, begun.server_now, begun.policy, connection=connection, memory=memory_of(engine, tenant)
             )
             yield reader if run_id is None else await _of_run(reader, run_id)
-    except (DBAPIError, PoolTimeout, OSError) as error:
-        refusal = as_unavailable(error)
+    except (DBAPIError, PoolTimeout, OSError, UnicodeEncodeError) as error:
+        refusal = as_unavailable(error, question=True) or as_denied(error) or as_refusal(error)
         if refusal is None:
             raise
         raise refusal from error

@@ -11,19 +11,22 @@ from engine.errors import Invalid
 
 TOO_LARGE: Final = "DATABASE_VALUE_TOO_LARGE"
 OUT_OF_RANGE: Final = "DATABASE_VALUE_OUT_OF_RANGE"
+NO_TEXT: Final = "DATABASE_TEXT_REFUSED"
 REFUSED: Final = "DATABASE_VALUE_REFUSED"
 CONSTRAINT: Final = "DATABASE_CONSTRAINT"
 
-DATABASE_ERRORS: Final = (DBAPIError, psycopg.Error)
-"""What statements raise, through SQLAlchemy and by the driver directly."""
+DATABASE_ERRORS: Final = (DBAPIError, psycopg.Error, UnicodeEncodeError)
+"""What statements raise, through SQLAlchemy and by the driver directly; the last for a text that is none."""
 _OUT_OF_RANGE: Final = ("22003", "22008", "22015")
 """SQLSTATEs of a number, a time and an interval outside what the type holds."""
+_NOT_A_TEXT: Final = ("22021", "22P05")
+"""SQLSTATEs of bytes that are no text in the encoding of the database, and of a character that its jsonb cannot hold."""
 
 
 def as_refusal(error: BaseException) -> Invalid | None:
-    """``error`` as what is wrong with the values of a statement (SQLSTATE classes 22 and 54); else None.
+    """``error`` as what is wrong with the values of a statement (SQLSTATE classes 22 and 54, and what the driver refuses).
 
-    The values themselves are not repeated.
+    None for any other error. The values themselves are not repeated.
     """
     state = sqlstate_of(error)
     if state.startswith("54"):
@@ -40,9 +43,24 @@ def as_refusal(error: BaseException) -> Invalid | None:
             "Use a smaller one.",
             {"sqlstate": state},
         )
+    if state in _NOT_A_TEXT or _is_no_text(error):
+        return Invalid(
+            NO_TEXT,
+            "A text has a character that Postgres cannot hold.",
+            "Leave out NUL and halves of surrogate pairs.",
+            {"sqlstate": state} if state else {},
+        )
     if state.startswith("22"):
         return Invalid(REFUSED, "Postgres refuses a value.", "Look at what is written.", {"sqlstate": state})
     return None
+
+
+def _is_no_text(error: BaseException) -> bool:
+    """Whether the driver found that before anything was sent."""
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, UnicodeEncodeError):
+        return cause.encoding == "utf-8"
+    return isinstance(cause, psycopg.DataError) and "NUL" in str(cause)
 
 
 def as_violation(error: BaseException) -> Invalid | None:

@@ -21,7 +21,7 @@ from sqlalchemy.pool import NullPool
 from engine.errors import EngineError, Forbidden, Unavailable
 from engine.settings import DATABASE_DRIVER
 from engine.store.database.connecting import connect_directly
-from engine.store.database.engine import as_unavailable
+from engine.store.database.engine import as_denied, as_unavailable
 
 _VERSION: Final = table("alembic_version", column("version_num"))
 
@@ -73,7 +73,7 @@ def current_revision(url: str) -> str | None:
         with engine.connect() as connection:
             return _revision_of(connection)
     except (DBAPIError, OSError) as error:
-        raise as_unavailable(error) or error from error
+        raise as_unavailable(error) or as_denied(error) or error from error
 
 
 def missing_revisions(url: str) -> tuple[Revision, ...]:
@@ -117,7 +117,7 @@ async def require_current_schema(engine: AsyncEngine) -> None:
         async with engine.connect() as connection:
             found = await connection.run_sync(_revision_of)
     except (DBAPIError, PoolTimeout, OSError) as error:
-        raise as_unavailable(error) or error from error
+        raise as_unavailable(error) or as_denied(error) or error from error
     missing = [revision.name for revision in _missing(found)]
     if missing:
         raise SchemaOutdated(

@@ -21,11 +21,14 @@ from sqlalchemy import TextClause, event, text
 
 from engine.store.database.connecting import connect
 from engine.store.database.engine import adapters_of, as_unavailable
+from engine.store.database.proving import is_stale
 from engine.store.database.transactions import Store
 
 CONNECTIONS: Final = 12
 """Most connections of a process that work on single statements, beside those of the engine's pool."""
-_NOTHING: Final = text("SELECT 1")
+_WAITS_FOR_A_LOCK: Final = text("""
+    SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = CAST(:backend AS int) AND wait_event_type = 'Lock') AS waits
+""")
 _PAUSE_SECONDS: Final = 0.1
 _PARAMETER: Final = re.compile(r"(?<![:\w]):(\w+)")
 
@@ -39,9 +42,7 @@ async def execute_alone(store: Store, statement: TextClause, parameters: Mapping
     """
     kept = _kept_of(store)
     async with kept.room:
-        driver = (
-            kept.idle.pop() if kept.idle else await connect(store.url, "runstudio-steps", adapters=adapters_of(store))
-        )
+        driver = kept.take() or await connect(store.url, "runstudio-steps", adapters=adapters_of(store))
         try:
             cursor = driver.cursor(row_factory=namedtuple_row)
             await cursor.execute(for_driver(statement.text), parameters)
@@ -56,16 +57,20 @@ async def execute_alone(store: Store, statement: TextClause, parameters: Mapping
     return row
 
 
-async def until_it_answers(store: Store) -> None:
-    """Return as soon as Postgres has answered a statement that does nothing, however long it is away or silent."""
+async def until_it_goes_on(store: Store, backend: int | None) -> None:
+    """Return as soon as Postgres answers, and says that this session of it waits for no lock, however long that takes.
+
+    ``backend``: its process id; None: it is not known, and only an answer is waited for.
+    """
     while True:
         try:
-            await execute_alone(store, _NOTHING, {})
+            row = await execute_alone(store, _WAITS_FOR_A_LOCK, {"backend": backend})
         except Exception as error:
             if as_unavailable(error) is None:
                 raise
         else:
-            return
+            if not row.waits:
+                return
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
@@ -75,6 +80,12 @@ class _Kept:
     def __init__(self) -> None:
         self.room = asyncio.Semaphore(CONNECTIONS)
         self.idle: list[Driver] = []
+
+    def take(self) -> Driver | None:
+        """An idle one that can be used; when one of them has been ended, none is."""
+        if self.idle and is_stale(self.idle[-1]):
+            self.close_idle()
+        return self.idle.pop() if self.idle else None
 
     def close_idle(self) -> None:
         """Close them without waiting for anything."""

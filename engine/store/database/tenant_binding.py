@@ -28,7 +28,7 @@ def bind_to_tenant(engine: AsyncEngine, tenant: str) -> None:
 
     async def begin(driver: psycopg.AsyncConnection[Any]) -> None:
         async with driver.pipeline():
-            await driver.execute("BEGIN")
+            await driver.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
             await driver.execute(_BIND, (tenant,))
 
     @event.listens_for(engine.sync_engine, "begin")

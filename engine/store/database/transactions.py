@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from engine.store.database.connecting import is_pooled
-from engine.store.database.engine import as_unavailable
+from engine.store.database.engine import as_denied, as_unavailable
 from engine.store.database.refusals import as_refusal
 
 Store: TypeAlias = AsyncEngine
@@ -23,8 +23,9 @@ Connection: TypeAlias = AsyncConnection
 async def writing(store: Store) -> AsyncIterator[Connection]:
     """A transaction that is committed when the block ends, and rolled back when it raises.
 
-    Raises ``Unavailable`` (POSTGRES_UNREACHABLE, POSTGRES_BUSY) when Postgres cannot be asked. Nothing but statements belongs
-    in the block: while it lasts, rows are locked.
+    Raises ``Unavailable`` (POSTGRES_UNREACHABLE, POSTGRES_BUSY, ...; see ``as_unavailable``) when Postgres cannot be asked, and
+    ``Invalid`` (see ``as_refusal``) for a value that it cannot hold. Nothing but statements belongs in the block: while it
+    lasts, rows are locked.
     """
     with _saying_when_unavailable():
         async with store.begin() as connection:
@@ -48,8 +49,8 @@ async def goes_through_a_pooler(connection: Connection) -> bool:
 def _saying_when_unavailable() -> Iterator[None]:
     try:
         yield
-    except (DBAPIError, PoolTimeout, OSError) as error:
-        refusal = as_unavailable(error) or as_refusal(error)
+    except (DBAPIError, PoolTimeout, OSError, UnicodeEncodeError) as error:
+        refusal = as_unavailable(error) or as_denied(error) or as_refusal(error)
         if refusal is None:
             raise
         raise refusal from error

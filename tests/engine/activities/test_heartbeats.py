@@ -6,9 +6,12 @@ import asyncio
 import dataclasses
 
 import pytest
+from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
 from engine.activities import heartbeats
+from engine.store.database.transactions import Store
+from tests.engine.activities.test_run_step import World, request
 from tests.engine.workflow.harness import PATIENCE_SECONDS
 
 
@@ -65,3 +68,16 @@ async def test_a_local_activity_has_no_heartbeat() -> None:
 
     await environment.run(quick)
     assert beats == []
+
+
+async def test_an_action_whose_claim_waits_for_postgres_beats(store: Store) -> None:
+    world, beaten = World(store), asyncio.Event()
+    what = request(await world.run(), "test.ordinary")
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *_details: beaten.set()
+    async with store.begin() as holder:
+        await holder.execute(text("SELECT 1 FROM workflow_runs FOR UPDATE"))
+        step = asyncio.create_task(environment.run(world.activity().run_step, what))
+        await asyncio.wait_for(beaten.wait(), PATIENCE_SECONDS)
+        assert world.counts.ran.total() == 0
+    assert "ok" in await step

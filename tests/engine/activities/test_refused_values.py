@@ -62,6 +62,7 @@ async def test_f2_a_code_too_long_for_the_index_of_errors_is_cut(world: World) -
          " VALUES (gen_random_uuid(), :text, 'k', '1')", "DATABASE_VALUE_TOO_LARGE"),
         ("SELECT CAST('99999999999' AS int)", "DATABASE_VALUE_OUT_OF_RANGE"),
         ("INSERT INTO deferred VALUES (1)", "DATABASE_CONSTRAINT"),
+        ("SELECT CAST('\"a\\u0000\"' AS jsonb)", "DATABASE_TEXT_REFUSED"),
     ],
 )  # fmt: skip
 async def test_what_a_transactional_action_writes_is_refused(world: World, sql: str, code: str) -> None:

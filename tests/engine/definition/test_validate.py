@@ -474,3 +474,10 @@ RETRY = {"maxAttempts": 3, "backoffMs": 10}
 )
 def test_settings_without_effect(step: Any, effective: bool) -> None:
     assert codes(step) == ([] if effective else ["SETTING_WITHOUT_EFFECT"])
+
+
+@pytest.mark.parametrize("name", ["n" * 1000, "\U0001f600" * 250, "e\u0301" * 333 + "x"])
+def test_a_name_is_limited_in_bytes(name: str) -> None:
+    step = node("state.set", {"state": "S"})
+    assert codes(step, name=name) == []
+    assert codes(step, name=name + "\u0301") == ["NAME_TOO_LONG"]

@@ -45,6 +45,10 @@ async def told(error: Exception) -> Exception:
         (wrapped(psycopg.errors.ReadOnlySqlTransaction("cannot execute")), "POSTGRES_READ_ONLY", False),
         (wrapped(psycopg.errors.AdminShutdown("terminating")), "POSTGRES_UNREACHABLE", False),
         (wrapped(psycopg.errors.TooManyConnections("too many")), "POSTGRES_UNREACHABLE", False),
+        (wrapped(psycopg.errors.DiskFull("no space left")), "POSTGRES_FAILING", False),
+        (wrapped(psycopg.errors.SerializationFailure("could not serialize access")), "POSTGRES_LOCKED", False),
+        (wrapped(psycopg.errors.InsufficientPrivilege("permission denied for table t")), "POSTGRES_DENIED", False),
+        (wrapped(psycopg.DataError("PostgreSQL text fields cannot contain NUL")), "DATABASE_TEXT_REFUSED", True),
         (Unavailable("POSTGRES_BUSY", "x" * 100_000, ""), "POSTGRES_BUSY", False),
     ],
 )

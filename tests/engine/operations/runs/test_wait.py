@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import pytest
 import pytest_asyncio
-from sqlalchemy.exc import DBAPIError
 
-from engine.errors import EngineError, NotFound, TimedOut
+from engine.errors import EngineError, NotFound, TimedOut, Unavailable
 from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.operations.runs import wait
@@ -171,7 +170,7 @@ async def test_a_look_that_is_refused_is_raised_where_it_is_waited_for(
         await execute("REVOKE SELECT ON workflow_runs FROM runstudio_service")
         await end(execute, run_id)
         async with asyncio.timeout(60):
-            with pytest.raises(DBAPIError, match="permission denied"):
+            with pytest.raises(Unavailable, match="permission denied"):
                 await first
             await execute("GRANT SELECT ON workflow_runs TO runstudio_service")
             await waits.ended(run_id)

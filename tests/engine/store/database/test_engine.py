@@ -8,10 +8,14 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from engine.errors import Unavailable
+from engine.errors import Invalid, Unavailable
 from engine.store.database.engine import as_unavailable, create_store_engine
+from engine.store.database.question import ask, question
 from engine.store.database.reader import open_reader
+from engine.store.database.refusals import DATABASE_ERRORS, as_refusal
 from engine.store.database.schema_version import require_current_schema
+from engine.store.database.single_statement import execute_alone
+from engine.store.database.transactions import writing
 from tests.engine.store.conftest import TENANT
 
 
@@ -57,6 +61,84 @@ async def test_a_mistake_of_ours_is_not_called_unavailable(engine: AsyncEngine, 
         async with engine.connect() as connection:
             await connection.execute(text(statement))
     assert as_unavailable(mistake.value) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "code"),
+    [
+        ("57014", "canceling statement due to statement timeout", "POSTGRES_STOPPED_IT"),
+        ("25P04", "terminating connection due to transaction timeout", "POSTGRES_STOPPED_IT"),
+        ("40001", "could not serialize access due to concurrent update", "POSTGRES_LOCKED"),
+        ("40P01", "deadlock detected", "POSTGRES_LOCKED"),
+        ("53100", "could not extend file: No space left on device", "POSTGRES_FAILING"),
+        ("53200", "out of memory", "POSTGRES_FAILING"),
+        ("58030", "could not read block 7", "POSTGRES_FAILING"),
+        ("53300", "sorry, too many clients already", "POSTGRES_UNREACHABLE"),
+        ("57P01", "terminating connection due to administrator command", "POSTGRES_UNREACHABLE"),
+        ("57P03", "the database system is starting up", "POSTGRES_UNREACHABLE"),
+        ("25006", "cannot execute INSERT in a read-only transaction", "POSTGRES_READ_ONLY"),
+    ],
+)
+async def test_what_keeps_postgres_from_writing_is_said_in_one_sentence(
+    engine: AsyncEngine, state: str, said: str, code: str
+) -> None:
+    raised = f"DO $$ BEGIN RAISE EXCEPTION '{said}' USING ERRCODE = '{state}', DETAIL = 'row (4711)'; END $$"
+    with pytest.raises(Unavailable) as told:
+        async with writing(engine) as connection:
+            await connection.execute(text(raised))
+    assert (told.value.code, told.value.retryable) == (code, True)
+    assert said in told.value.message
+    assert told.value.message.count(".") == 1
+    assert "4711" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("statement", "code", "said"),
+    [
+        ("SELECT count(*) FROM workflow_runs", "POSTGRES_DENIED", "permission denied for table workflow_runs"),
+        (
+            "SELECT count(*) FROM workflow_nothing",
+            "POSTGRES_TABLE_MISSING",
+            'relation "workflow_nothing" does not exist',
+        ),
+    ],
+)
+async def test_what_the_login_may_not_do_or_does_not_find_is_said(
+    engine: AsyncEngine, database_url: str, statement: str, code: str, said: str
+) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE ROLE stranger LOGIN"))
+    stranger = create_store_engine(database_url.replace("postgres@", "stranger@"))
+    try:
+        with pytest.raises(Unavailable, match=said) as told:
+            async with writing(stranger) as connection:
+                await connection.execute(text(statement))
+        assert told.value.code == code
+        with pytest.raises(Unavailable, match=said):
+            async with open_reader(stranger, TENANT) as reader:
+                await reader.rows(text(statement))
+        with pytest.raises(Unavailable, match=said):
+            await ask(stranger, TENANT, question(text(statement)))
+    finally:
+        await stranger.dispose()
+        async with engine.begin() as connection:
+            await connection.execute(text("DROP ROLE stranger"))
+
+
+@pytest.mark.parametrize("bad", ["a\0b", "\ud800", "b\udfff"])
+async def test_a_text_that_postgres_cannot_hold_is_refused_at_every_door(engine: AsyncEngine, bad: str) -> None:
+    asked = text("SELECT CAST(:bad AS text)")
+    with pytest.raises(Invalid, match="DATABASE_TEXT_REFUSED"):
+        async with writing(engine) as connection:
+            await connection.execute(asked, {"bad": bad})
+    with pytest.raises(Invalid, match="DATABASE_TEXT_REFUSED"):
+        async with open_reader(engine, TENANT) as reader:
+            await reader.rows(asked, {"bad": bad})
+    with pytest.raises(Invalid, match="DATABASE_TEXT_REFUSED"):
+        await ask(engine, TENANT, question(asked), parameters={"bad": bad})
+    with pytest.raises(DATABASE_ERRORS) as refused:
+        await execute_alone(engine, asked, {"bad": bad})
+    assert as_refusal(refused.value) is not None
 
 
 @pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/x", "postgresql://postgres@no.such.host.invalid/x"])
