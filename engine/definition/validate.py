@@ -142,7 +142,7 @@ def _step_issues(
         yield from expression_issues(site)
         if site.type == "action.call":
             yield from action_issues(site, context, payload)
-        yield from loop_issues(site)
+        yield from loop_issues(site, payload)
         yield from target_issues(site, payload)
         if site.type == "event.wait":
             yield from correlation_issues(site, context)
