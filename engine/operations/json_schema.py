@@ -18,6 +18,7 @@ from engine.records import SchemaIssue
 from engine.values.json_pointer import pointer_of
 from engine.values.json_policy import canonical_json
 from engine.values.multiples import is_multiple
+from engine.wording import clause
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -79,7 +80,7 @@ def _keyword_problem(schema: Json, pointer: str, keyword: str, value: Json) -> s
             re2.compile(pattern, _RE2)
         except re2.error as error:
             said = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
-            return f"the pattern cannot be matched in linear time: {said}."
+            return f"the pattern cannot be matched in linear time: {clause(said)}."
     return None
 
 
