@@ -32,10 +32,11 @@ _TOGETHER: Final = (
     *((kind, "key") for kind in _KEYS),
     *((kind, "code") for kind in _CODES),
     ("session", "id"), ("sess", "id"), ("connection", "string"), ("conn", "string"), ("conn", "str"), ("card", "number"),
-    ("card", "no"), ("card", "num"), ("cc", "number"), ("cc", "num"), ("account", "number"), ("pw", "hash"), ("one", "time", "code"), ("social", "security"), ("pass", "word"),
-    ("pass", "phrase"), ("seed", "phrase"), ("recovery", "phrase"), ("security", "answer"), ("code", "verifier"),
-    ("saml", "response"), ("saml", "assertion"), ("client", "assertion"), ("mot", "de", "passe"), ("key", "material"),
-    ("auth", "header"), ("basic", "auth"), ("http", "auth"), ("x", "auth"),
+    ("card", "no"), ("card", "num"), ("cc", "number"), ("cc", "num"), ("account", "number"), ("pw", "hash"),
+    ("one", "time", "code"), ("social", "security"), ("pass", "word"), ("pass", "phrase"), ("seed", "phrase"),
+    ("recovery", "phrase"), ("security", "answer"), ("code", "verifier"), ("saml", "response"), ("saml", "assertion"),
+    ("client", "assertion"), ("mot", "de", "passe"), ("key", "material"), ("auth", "header"), ("basic", "auth"),
+    ("http", "auth"), ("x", "auth"),
 )  # fmt: skip
 """Words that follow one another, the last of them in the singular or the plural."""
 _WHOLE: Final = frozenset({

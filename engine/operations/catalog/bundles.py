@@ -123,7 +123,7 @@ async def export_bundle(
                 raise Invalid(
                     "WORKFLOW_ID_INVALID",
                     f"The id {workflow_id!r} has white space or a control character, which the key of a bundle has not.",
-                    "Publish the workflow under another id, and export that.",
+                    advice.PUBLISH.to("Publish the workflow under another id, and export that"),
                 )
     progress(len(found), len(distinct))
     exported_at = iso_milliseconds(datetime.now(UTC))
