@@ -57,7 +57,11 @@ def take_turn(connection: Connection) -> None:
         connection.commit()
         if time.monotonic() > deadline:
             holder = connection.execute(_WHOSE_TURN, {"key": TURN_KEY}).first()
-            whose = f"the login {holder.usename}, session {holder.pid} since {holder.backend_start:%F %T %Z}" if holder else ""
+            whose = (
+                f"the login {holder.usename}, session {holder.pid} since {holder.backend_start:%F %T %Z}"
+                if holder
+                else ""
+            )
             raise TimeoutError(whose or "a session that has just ended")
         time.sleep(LOCK_PAUSE_SECONDS)
     connection.commit()
