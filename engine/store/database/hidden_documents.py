@@ -63,7 +63,7 @@ _FOUND: Final = """
             SELECT 'run' AS kind, CAST(l.of_run AS text) AS of, CAST(l.root AS text) AS id,
                 coalesce(CAST(v.updated_at AS text), '') AS stamp,
                 CAST(l.run_id AS text) AS member, l.own AND (l.gone OR l.parent_run_id IS NOT NULL
-                    AND NOT EXISTS (SELECT FROM workflow_runs AS above WHERE above.run_id = l.parent_run_id)) AS gone
+                    AND (SELECT true FROM workflow_runs AS above WHERE above.run_id = l.parent_run_id LIMIT 1) IS NULL) AS gone
             FROM line AS l
             LEFT JOIN workflow_definition_versions AS v
                 ON v.tenant = CAST(:tenant AS uuid) AND v.workflow_id = l.workflow_id AND v.version = l.workflow_version

@@ -18,9 +18,11 @@ from engine.errors import Conflict, Forbidden, Invalid
 from engine.ids import new_id
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
+from engine.operations.jobs.exporting import job_files
 from engine.operations.jobs.jobs import get_job, resume_job, submit_job
 from engine.operations.members import list_members, remove_member, set_member
-from engine.records import JobKind, JobState, Level, MemberKind
+from engine.operations.runs.export import export_list, export_run
+from engine.records import ExportFormat, JobKind, JobState, Level, MemberKind
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import AsUser, Execute, Query, until
 from tests.engine.operations.jobs.test_jobs import FAILED, WHY, ended_runs, work
@@ -174,3 +176,26 @@ async def test_who_is_removed_while_they_change_members_or_jobs_has_changed_noth
 
 async def _is(query: Query, sql: str, number: int) -> bool:
     return (await query(sql))[0]["n"] == number
+
+
+@pytest.mark.parametrize("what", ["a run", "a list", "a job"])
+async def test_an_export_ends_when_the_level_is_taken_away(
+    context: OperationContext, as_user: AsUser, execute: Execute, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """It can take minutes, and each of its parts is read when it is asked for."""
+    monkeypatch.setattr("engine.operations.context.LEVEL_SECONDS", -1.0)
+    await set_member(context, PERSON, "ada", Level.ADMIN)
+    runs = await ended_runs(execute, 2)
+    await execute("INSERT INTO workflow_run_logs (run_id, level, message) SELECT run_id, 'INFO', 'x' FROM workflow_runs")
+    job = (await submit_job(context, JobKind.EXPORT, FAILED, WHY)).job
+    await work(replace(context, actor=Actor("17@host", None, "reconciler", "service")))
+    async with as_user(Level.READ, "carol") as carol:
+        parts = {
+            "a run": lambda: export_run(carol, runs[0]),
+            "a list": lambda: export_list(carol, FAILED, ExportFormat.CSV),
+            "a job": lambda: job_files(carol, job.job_id),
+        }[what]()
+        assert (await anext(parts)).text
+        await remove_member(context, PERSON, "carol")
+        with pytest.raises(Forbidden, match="LEVEL_TOO_LOW"):
+            await anext(parts)
