@@ -186,7 +186,9 @@ async def test_an_export_ends_when_the_level_is_taken_away(
     monkeypatch.setattr("engine.operations.context.LEVEL_SECONDS", -1.0)
     await set_member(context, PERSON, "ada", Level.ADMIN)
     runs = await ended_runs(execute, 2)
-    await execute("INSERT INTO workflow_run_logs (run_id, level, message) SELECT run_id, 'INFO', 'x' FROM workflow_runs")
+    await execute(
+        "INSERT INTO workflow_run_logs (run_id, level, message) SELECT run_id, 'INFO', 'x' FROM workflow_runs"
+    )
     job = (await submit_job(context, JobKind.EXPORT, FAILED, WHY)).job
     await work(replace(context, actor=Actor("17@host", None, "reconciler", "service")))
     async with as_user(Level.READ, "carol") as carol:
