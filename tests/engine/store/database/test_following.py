@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, update
@@ -126,3 +127,14 @@ async def test_a_run_that_outlives_one_above_it_shows_nothing_of_it_any_more(eng
     assert {row.run_id for row in rows} == {middle, low, gone}
     # Of one whose own bodies were deleted while that one was there, the copies are taken out already.
     assert await shown(gone) != PLACEHOLDER
+
+
+@pytest.mark.parametrize("beside", [{}, {PLACEHOLDER: {"password": "another-99"}}])
+async def test_a_key_that_is_hidden_and_what_is_under_it_are_followed(
+    engine: AsyncEngine, beside: dict[str, Any]
+) -> None:
+    card = "4111111111111111"
+    run_id = await insert_run(engine, input_json={"cards": {card: {"holder": SECRET}, **beside}})
+    async with open_reader(engine, TENANT, run_id) as reader:
+        for copied in (SECRET, SECRET[::-1], card[::-1], *(["another-99"] if beside else [])):
+            assert PLACEHOLDER in str(reader.hide_text(f"about {copied}")), copied
