@@ -49,6 +49,9 @@ class OperationContext:
         """What the actor may do in the tenant; a part of the engine may do everything. Raises ``Unavailable``."""
         return await self._level(LEVEL_SECONDS)
 
+    async def _level_for(self, needed: Level) -> Level:
+        return await self._level(0.0 if needed is Level.ADMIN else LEVEL_SECONDS)
+
     async def _level(self, believed_seconds: float) -> Level:
         known, now = self._known, time.monotonic()
         if self.actor.known_by == "service":
@@ -76,9 +79,13 @@ class OperationContext:
         More than reading is refused (``WrongTemporal``) where this Temporal is known not to be the database's, unless the
         operation leaves telling it to the workers (``tells_temporal``).
         """
-        self._refuse_below(needed, await self._level(0.0 if needed is Level.ADMIN else LEVEL_SECONDS))
+        self._refuse_below(needed, await self._level_for(needed))
         if tells_temporal and needed > Level.READ:
             await self.temporal.refuse_wrong()
+
+    async def may(self, needed: Level) -> bool:
+        """Whether the actor has at least this level. Raises ``Unavailable``."""
+        return await self._level_for(needed) >= needed
 
     async def require_still(self, connection: Connection, needed: Level) -> None:
         """As ``require``, in the transaction of a change that gives somebody rights, or work that goes on under somebody's name:
