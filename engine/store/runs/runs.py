@@ -30,7 +30,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from engine.contract import ENGINE, SEMANTICS_VERSION, workflow_id_for
 from engine.store.database.transactions import Connection
-from engine.store.tables import ACTIVE_RUN_STATUSES, workflow_event_arrival_seq, workflow_run_steps
+from engine.store.tables import ACTIVE_RUN_STATUSES, workflow_event_arrival_seq
 from engine.store.tables import workflow_runs as runs
 from engine.values.jsonb_order import text_in_order
 
@@ -277,12 +277,6 @@ async def descendants(connection: Connection, tenant: str, run_id: str) -> list[
         .order_by(below.c.level, runs.c.run_id)
     )
     return [Run(*row) for row in await connection.execute(question)]
-
-
-async def count_steps(connection: Connection, run_id: str) -> int:
-    """Step rows of a run."""
-    question = select(func.count()).where(workflow_run_steps.c.run_id == run_id)
-    return int((await connection.execute(question)).scalar_one())
 
 
 async def mark_launched(connection: Connection, run_id: str, temporal_run_id: str | None) -> str | None:
