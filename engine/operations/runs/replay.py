@@ -17,7 +17,7 @@ from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.runs.run_access import checked_reason, require_run
 from engine.records import JsonChange, Level, Original, Override, Patch, ReplayBase, Replayed, ReplayInput, Started
 from engine.store.database.reader import open_reader, run_id_text
-from engine.store.runs import runs
+from engine.store.runs.payload import load_payload
 from engine.store.runs.reading import why_input_is_missing
 from engine.store.runs.runs import Run
 from engine.values.json_policy import canonical_json, clean_json
@@ -133,7 +133,7 @@ async def input_of(context: OperationContext, run_id: str, replay_input: ReplayI
             _refuse_placeholder(value)
             async with open_reader(context.store, context.tenant) as reader:
                 run = await require_run(reader.connection, context.tenant, run_id)
-                stored = await runs.load_payload(reader.connection, context.tenant, run.run_id)
+                stored = await load_payload(reader.connection, context.tenant, run.run_id)
             return run, value, changed_paths(stored, value)
         case Patch(base_digest, changes):
             run, original, base = await _stored(context, run_id)
@@ -151,7 +151,7 @@ async def _stored(context: OperationContext, run_id: str) -> tuple[Run, Json, Re
     """The run, its raw input, and the input as it is shown."""
     async with open_reader(context.store, context.tenant, run_id_text(run_id)) as reader:
         run = await require_run(reader.connection, context.tenant, run_id)
-        original = await runs.load_payload(reader.connection, context.tenant, run.run_id)
+        original = await load_payload(reader.connection, context.tenant, run.run_id)
         if not isinstance(original, dict):
             raise Conflict(
                 "INPUT_NOT_STORED",
