@@ -1,6 +1,6 @@
 """Scrubbing: what an action gives back is rid of the secrets it was given, in whatever spelling they travel.
 
-This is the last net: a part of a secret, or what an action computed of it, is not recognised.
+A part of a secret that is none by itself, or what an action computed of one, is not recognised.
 """
 
 from __future__ import annotations
