@@ -19,7 +19,8 @@ from engine.store.trace.attempts import NewAttempt
 from engine.store.trace.payloads import Sized, sized
 from engine.store.trace.projection import Progress
 from engine.values.json_size import surely_above
-from engine.workflow.wire import RunStepInput, decode_step, decode_trace
+from engine.workflow.encoding import decode_step, decode_trace
+from engine.workflow.wire import RunStepInput
 
 PAYLOAD_TOO_LARGE: Final = "PAYLOAD_TOO_LARGE"
 
