@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 import uuid
+from collections.abc import Sequence
 from typing import Final
 
 from engine import advice
@@ -12,6 +13,8 @@ from engine.store.database.transactions import Connection
 from engine.store.runs import runs
 from engine.store.runs.runs import Run
 from engine.values.json_policy import storable_text
+from engine.values.request_limits import MAX_TARGETS
+from engine.wording import counted
 
 MIN_REASON: Final = 3
 MAX_REASON: Final = 1000
@@ -39,6 +42,18 @@ def is_run_id(value: str | uuid.UUID) -> bool:
         return str(uuid.UUID(text)) == text.lower()
     except ValueError:
         return False
+
+
+def distinct_runs(run_ids: Sequence[str]) -> list[str]:
+    """``run_ids``, each once. Raises ``Invalid`` (TOO_MANY_TARGETS)."""
+    distinct = list(dict.fromkeys(run_ids))
+    if len(distinct) > MAX_TARGETS:
+        raise Invalid(
+            "TOO_MANY_TARGETS",
+            f"{counted(len(distinct), 'run')}; {MAX_TARGETS} at a time are allowed.",
+            "Choose fewer at a time.",
+        )
+    return distinct
 
 
 def refuse_historical(run: Run) -> None:
