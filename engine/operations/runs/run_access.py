@@ -14,12 +14,13 @@ from engine.store.runs import runs
 from engine.store.runs.runs import Run
 from engine.values.json_policy import storable_text
 from engine.values.request_limits import MAX_TARGETS
+from engine.values.terminal_text import VISIBLE
 from engine.wording import counted
 
 MIN_REASON: Final = 3
 MAX_REASON: Final = 1000
-_BLANKS: Final = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0") | {chr(code) for code in range(0xFE00, 0xFE10)}
-"""Signs by their category, of which nothing is seen: fillers, joiners, selectors and an empty cell of Braille."""
+_BLANKS: Final = frozenset((*map(chr, VISIBLE), "\u2800", "\ufe0e", "\ufe0f"))
+"""What is not drawn, or would mislead, and beside it an empty cell of Braille and the selectors of emoji."""
 
 
 async def require_run(connection: Connection, tenant: str, run_id: str) -> Run:
