@@ -273,6 +273,25 @@ async def test_a_body_that_was_deleted_says_so_and_when(context: OperationContex
             assert name in BODILESS or kept == [{"kept": True}], name
 
 
+async def test_a_request_that_is_repeated_after_its_body_was_deleted_starts_no_second_run(
+    context: OperationContext, store: Store, execute: Execute
+) -> None:
+    """What it was compared with is gone; that the key is the same is all that is known, and what the key is for."""
+    await add_version(store)
+    request = LaunchRequest("orders", {"a": 1}, idempotency_key="k")
+    first = await launch_published_run(context, request)
+    nine_days_ago = "now() - interval '9 days'"
+    await execute(
+        f"UPDATE workflow_runs SET status = 'SUCCEEDED', started_at = {nine_days_ago}, completed_at = {nine_days_ago}"
+    )
+    await set_retention(context, Keep(bodies=8), WHY)
+    assert (await apply_retention(context)).bodies == 1
+    again = await launch_published_run(context, request)
+    assert (again.run_id, again.created) == (first.run_id, False)
+    with pytest.raises(Conflict, match="IDEMPOTENCY_KEY_REUSED"):
+        await launch_published_run(context, replace(request, version=7))
+
+
 async def test_a_tenant_is_deleted_whole_and_its_audit_log_stays(
     context: OperationContext, store: Store, as_user: AsUser, query: Query, temporal: Any
 ) -> None:
