@@ -1,7 +1,8 @@
 """One turn at a job: its targets are collected first, then settled, each with the operation that a person would call.
 
 The actor is who submitted the job; that it was the engine that did it is in the audit entry. Each target may be taken up more
-than once, when a worker dies at it: the operations are harmless to repeat.
+than once, when a worker dies at it: the operations are harmless to repeat, and a target that does not qualify any more because
+this very job has done its operation counts as done.
 """
 
 from __future__ import annotations
@@ -42,6 +43,15 @@ AFTER_FAILURE_SECONDS: Final = 10.0
 LATER_SECONDS: Final = 15.0
 LATER: Final = frozenset({"CONCURRENCY_LIMIT", "RUN_JUST_ENDED"})
 """Refusals that time alone ends: the target is tried again."""
+
+DONE_BEFORE: Final = "done by this job already"
+_AUDITED: Final[Mapping[JobKind, str]] = {
+    JobKind.CANCEL: "workflow_run_cancel",
+    JobKind.REPLAY: "workflow_run_replay",
+    JobKind.REDELIVER: "event_redeliver",
+    JobKind.DELETE: "workflow_run_delete",
+}
+"""What the audit log calls the operation of a job on one target. An export is none."""
 
 _LOG: Final = structlog.get_logger("runstudio.jobs")
 
@@ -155,7 +165,22 @@ async def _some(
     ]
     answers = await asyncio.gather(*(_one(acting, job, target) for target in left))
     down = next((answer for answer in answers if isinstance(answer, Unavailable)), None)
-    return [*gone, *(answer for answer in answers if isinstance(answer, Outcome))], down
+    outcomes = [*gone, *(answer for answer in answers if isinstance(answer, Outcome))]
+    return await _with_what_was_done(acting, job, outcomes), down
+
+
+async def _with_what_was_done(acting: OperationContext, job: ClaimedJob, outcomes: list[Outcome]) -> list[Outcome]:
+    """Those that are skipped because a worker that stopped before it could record it had done them, as done."""
+    skipped = [outcome.target for outcome in outcomes if outcome.state is ItemState.SKIPPED]
+    operation = _AUDITED.get(job.kind)
+    if not skipped or operation is None:
+        return outcomes
+    async with writing(acting.store) as connection:
+        done = await items.done_before(connection, acting.tenant, operation, str(acting.actor.remark), skipped)
+    return [
+        Outcome(outcome.target, ItemState.DONE, DONE_BEFORE) if outcome.target in done else outcome
+        for outcome in outcomes
+    ]
 
 
 async def _still_matching(acting: OperationContext, job: ClaimedJob, targets: Sequence[str]) -> set[str] | None:
