@@ -222,7 +222,7 @@ def dying_at_any(number: int, died: list[str]) -> Callable[[str], None]:
 async def test_a_repeat_of_a_transactional_step_needs_one_connection_at_a_time(
     world: ChainWorld, database_url: str
 ) -> None:
-    """With two, as many repeats as there are connections would wait for each other: after a death of a worker they come at once."""
+    """With two, as many repeats as there are connections would wait for each other; after a worker's death they come at once."""
     began = await world.begin([call("c", "test.writes", label="c"), quick("q")])
     answer = await world.go(began)
     few = create_store_engine(database_url, pool_size=1, max_overflow=0)
