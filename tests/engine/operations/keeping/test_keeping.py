@@ -181,6 +181,21 @@ async def test_a_run_is_deleted_with_everything_and_never_a_live_one(
     assert (entry["actor"], entry["target_id"], entry["reason"]) == ("ada", ended, WHY)
 
 
+async def test_an_answer_that_never_reached_a_run_goes_with_it_and_an_event_that_is_due_comes_to_its_end(
+    context: OperationContext, store: Store, query: Query, execute: Execute
+) -> None:
+    """Of an answer nobody could tell anything any more: its task is gone."""
+    run_id = await add_run(store, days=1)
+    await execute("UPDATE workflow_event_deliveries SET status = 'pending', event_id = 'e'")
+    await execute(
+        "INSERT INTO workflow_event_deliveries (delivery_id, target_kind, target, run_id, event_name, status, next_attempt_at)"
+        " SELECT gen_random_uuid(), 'task', task_id::text, run_id, 'HUMAN_TASK_COMPLETED', 'pending', now() FROM"
+        " workflow_human_tasks"
+    )
+    await delete_run(context, run_id, WHY)
+    assert await query("SELECT target_kind FROM workflow_event_deliveries") == [{"target_kind": "launch"}]
+
+
 async def test_of_two_who_delete_a_run_one_is_told_that_it_is_gone(
     context: OperationContext, store: Store, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
