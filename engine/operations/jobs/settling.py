@@ -24,6 +24,7 @@ from engine.operations.runs.cancel import cancel_run
 from engine.operations.runs.delete import delete_run
 from engine.operations.runs.replay import replay_run
 from engine.records import ItemState, JobKind, Original
+from engine.store.database.engine import LOCKED
 from engine.store.database.transactions import writing
 from engine.store.events.reading import deliveries_page
 from engine.store.jobs import items, jobs
@@ -41,8 +42,8 @@ MOST_BUSY: Final = 50
 """So many runs made by a job are at work at most; a run that waits is not at work."""
 AFTER_FAILURE_SECONDS: Final = 10.0
 LATER_SECONDS: Final = 15.0
-LATER: Final = frozenset({"CONCURRENCY_LIMIT", "RUN_JUST_ENDED"})
-"""Refusals that time alone ends: the target is tried again."""
+LATER: Final = frozenset({"CONCURRENCY_LIMIT", "RUN_JUST_ENDED", LOCKED})
+"""Refusals of one target that time alone ends: it is tried again."""
 
 DONE_BEFORE: Final = "done by this job already"
 _AUDITED: Final[Mapping[JobKind, str]] = {
@@ -195,12 +196,12 @@ async def _still_matching(acting: OperationContext, job: ClaimedJob, targets: Se
 async def _one(acting: OperationContext, job: ClaimedJob, target: str) -> Outcome | Unavailable:
     try:
         return await _OPERATIONS[job.kind](acting, job, target)
-    except Unavailable as error:
-        return error
     except EngineError as error:
         state = ItemState.FAILED
         if error.code in LATER:
             state = ItemState.PENDING
+        elif isinstance(error, Unavailable):
+            return error
         elif isinstance(error, Conflict | NotFound):
             state = ItemState.SKIPPED
         return Outcome(target, state, error.message, error.code)

@@ -21,6 +21,7 @@ from engine.operations.runs.delete import delete_run
 from engine.operations.runs.export import export_run
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.records import ItemState, JobKind, JobState, Keep, Level, RunFilter, RunStatus
+from engine.store.database.engine import LOCKED
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import AsUser, Execute, Query, add_version
 
@@ -208,6 +209,26 @@ async def test_a_job_that_something_keeps_says_so_and_goes_on_later(
     [item] = await jobs.job_items(context, job_id, ItemState.PENDING)
     assert item.error_code == "CONCURRENCY_LIMIT"
     assert "tried again" in (await jobs.get_job(context, job_id)).trouble
+
+
+async def test_a_target_whose_row_somebody_holds_holds_up_no_other(
+    context: OperationContext, worker: OperationContext, execute: Execute, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postgres answers; it is that one row."""
+    held, *_ = sorted(await ended_runs(execute, 20))
+    job_id = (await jobs.submit_job(context, JobKind.DELETE, FAILED, WHY)).job.job_id
+
+    async def unless_held(acting: OperationContext, run_id: str, reason: str) -> None:
+        if run_id == held:
+            raise Unavailable(LOCKED, "Another transaction is in the way of this one.", "Look for long transactions.")
+        await delete_run(acting, run_id, reason)
+
+    monkeypatch.setattr(settling, "delete_run", unless_held)
+    assert (await settling.take_turn(worker)).settled == 19
+    job = await jobs.get_job(context, job_id)
+    assert (job.state, job.done, job.left) == (JobState.RUNNING, 19, 1)
+    [item] = await jobs.job_items(context, job_id, ItemState.PENDING)
+    assert (item.target, item.error_code) == (held, LOCKED)
 
 
 async def test_deliveries_that_failed_are_made_again(
