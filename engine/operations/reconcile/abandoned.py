@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from engine.errors import Conflict, NotFound
+from engine.errors import Conflict, NotFound, Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.runs.cancel import cancel_run
+from engine.store.database.engine import LOCKED
 from engine.store.database.transactions import writing
 from engine.store.runs.reconciling import abandoned_children
 
@@ -21,7 +22,7 @@ IDLE_SECONDS: Final = 60.0
 
 
 async def cancel_abandoned(context: OperationContext) -> int:
-    """Ask every such child to cancel; how many were asked. Raises ``Unavailable``."""
+    """Ask every such child to cancel; how many were asked. One whose row is held is asked later. Raises ``Unavailable``."""
     async with writing(context.store) as connection:
         found = await abandoned_children(connection, PER_PASS, idle_seconds=IDLE_SECONDS)
     asked = 0
@@ -31,6 +32,10 @@ async def cancel_abandoned(context: OperationContext) -> int:
             await cancel_run(replace(context, tenant=child.tenant), child.run_id, reason, settle_seconds=0.0)
         except (Conflict, NotFound):
             # It has ended, or was deleted, meanwhile.
+            continue
+        except Unavailable as error:
+            if error.code != LOCKED:
+                raise
             continue
         asked += 1
     return asked

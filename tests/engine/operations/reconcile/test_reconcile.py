@@ -27,6 +27,8 @@ from engine.operations.reconcile.reconcile import (
 )
 from engine.operations.runs.cancel import cancel_run
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
+from engine.operations.runs.starting import PendingRun, StartOutcome, hand_to_temporal
+from engine.store.database.engine import LOCKED
 from engine.store.database.transactions import Store, writing
 from engine.store.runs.reconciling import Leftovers
 from engine.store.tenant.installation import replace_installation
@@ -73,6 +75,25 @@ async def test_a_launch_that_crashed_before_the_start_is_completed(
     lines = await query("SELECT message FROM workflow_run_logs ORDER BY line_no")
     assert [line["message"] for line in lines] == ["Run started", "Launch completed by the reconciler"]
     assert await relaunch_pending(context) == Relaunched()
+
+
+async def test_a_run_whose_row_somebody_holds_keeps_no_other_from_being_started(
+    context: OperationContext, store: Store, execute: Execute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postgres answers; it is that one row, and it comes first again and again."""
+    await add_version(store)
+    away = replace(context, temporal=unreachable())
+    held, *others = [(await launch_published_run(away, LaunchRequest("orders"))).run_id for _ in range(3)]
+    await execute("UPDATE workflow_runs SET next_launch_at = now() - interval '1 minute'")
+    await execute("UPDATE workflow_runs SET next_launch_at = now() - interval '1 hour' WHERE run_id = :held", held=held)
+
+    async def unless_held(own: OperationContext, run: PendingRun) -> StartOutcome:
+        if run.run_id == held:
+            raise Unavailable(LOCKED, "Another transaction is in the way of this one.", "Look for long transactions.")
+        return await hand_to_temporal(own, run)
+
+    monkeypatch.setattr(reconcile, "hand_to_temporal", unless_held)
+    assert await relaunch_pending(context) == Relaunched(started=len(others), pending=1)
 
 
 async def test_a_launch_that_crashed_after_the_start_is_recorded_and_not_repeated(
