@@ -30,6 +30,8 @@ class RunWaits:
         self._told: set[str] = set()
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._one_look = asyncio.Lock()
+        self._next_look: tuple[set[str], asyncio.Task[dict[str, str]]] | None = None
 
     async def ended(self, run_id: str, timeout: float | None = None) -> None:
         """Return when the run has ended; at once when it has already.
@@ -45,7 +47,7 @@ class RunWaits:
         waiting = self._waiting.setdefault(run_id, set())
         waiting.add(end)
         try:
-            status = (await self._statuses([run_id])).get(run_id)
+            status = await self._status(run_id)
             if status is None:
                 raise run_not_found(run_id)
             if status in ACTIVE_RUN_STATUSES:
@@ -67,6 +69,7 @@ class RunWaits:
         if not self._tasks:
             # Each opening may be in an event loop of its own, and an asyncio event stays with the loop it was waited for in.
             self._news = asyncio.Event()
+            self._one_look, self._next_look = asyncio.Lock(), None
             self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._look())]
             for task in self._tasks:
                 task.add_done_callback(self._failed)
@@ -129,6 +132,21 @@ class RunWaits:
                 for end in self._waiting.get(run_id, ()):
                     if not end.done():
                         end.set_result(None)
+
+    async def _status(self, run_id: str) -> str | None:
+        """Look at a run. All who ask while a look is under way share the next one, so that many waits need one connection."""
+        if self._next_look is None:
+            asked: set[str] = set()
+            self._next_look = asked, asyncio.create_task(self._look_at(asked))
+        asked, look = self._next_look
+        asked.add(run_id)
+        return (await asyncio.shield(look)).get(run_id)
+
+    async def _look_at(self, asked: set[str]) -> dict[str, str]:
+        async with self._one_look:
+            if self._next_look is not None and self._next_look[0] is asked:
+                self._next_look = None
+            return await self._statuses(list(asked))
 
     async def _statuses(self, run_ids: list[str]) -> dict[str, str]:
         async with writing_at_once(self._context.store) as connection:

@@ -124,6 +124,28 @@ async def test_many_waits_share_one_connection(waits: RunWaits, execute: Execute
     assert len(await query(LISTENERS)) == 1
 
 
+async def test_waits_that_begin_together_look_at_their_runs_in_two_statements(
+    waits: RunWaits, execute: Execute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [await running(execute) for _ in range(10)]
+    for run_id in runs:
+        await end(execute, run_id)
+    looks: list[list[str]] = []
+    begun = asyncio.Event()
+    look = waits._statuses
+
+    async def counted(run_ids: list[str]) -> dict[str, str]:
+        looks.append(run_ids)
+        begun.set()
+        return await look(run_ids)
+
+    monkeypatch.setattr(waits, "_statuses", counted)
+    first = asyncio.create_task(waits.ended(runs[0], timeout=250))
+    await begun.wait()
+    await asyncio.gather(first, *(waits.ended(run_id, timeout=250) for run_id in runs for _ in range(20)))
+    assert [sorted(each) for each in looks] == [runs[:1], sorted(runs)]
+
+
 async def test_a_wait_that_takes_too_long_is_given_up(waits: RunWaits, execute: Execute) -> None:
     run_id = await running(execute)
     for timeout in (0, 0.01):
