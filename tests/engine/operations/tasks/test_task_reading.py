@@ -95,8 +95,8 @@ async def test_a_page_is_read_along_the_index(store: Store, execute: Execute, qu
     )
     await execute("ANALYZE workflow_human_tasks")
     await tasks_page(store, DEFAULT_TENANT, TaskFilter(), limit=20)
-    # Two statuses, and of each at most one row more than a page.
-    assert await rows_read(execute, query) <= 42
+    # Two statuses, and of each at most one row more than a page; planning may read the entries at the index's ends as well.
+    assert await rows_read(execute, query) <= 42 + 4
 
 
 async def rows_read(execute: Execute, query: Query) -> int:
