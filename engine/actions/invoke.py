@@ -18,8 +18,8 @@ from engine.actions.declaration import RegisteredAction
 from engine.actions.own_time import within_own_time
 from engine.actions.schema import output_json, parse_input
 from engine.actions.scrubbing import scrub, scrub_failure, using
-from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, VALIDATION, EngineError, StepFailure, Unavailable
-from engine.store.database.engine import as_unavailable
+from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, VALIDATION, EngineError, StepFailure
+from engine.store.database.engine import STOPPED, as_unavailable
 from engine.store.database.refusals import NO_TEXT, OUT_OF_RANGE, TOO_LARGE, as_refusal, sqlstate_of
 
 INTERNAL_ERROR: Final = "INTERNAL_ERROR"
@@ -29,11 +29,6 @@ STATEMENT_LIMIT: Final = "STATEMENT_LIMIT"
 _THREADS: Final = 32
 """Plain functions that run at once in a process. Their own pool: a slow action must not hold up name resolution."""
 
-_COLLISIONS: Final = frozenset({"40001", "40P01"})
-"""SQLSTATEs of a serialization failure and of a deadlock."""
-_LIMITS: Final = frozenset({"57014", "25P03", "25P04"})
-"""SQLSTATEs of a statement or a transaction that ran longer than the database allows. (That a lock was not to be had in time is
-no failure of the step: it is repeated.)"""
 
 _pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="runstudio-action")
 
@@ -95,14 +90,15 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
                 details={"timeoutSeconds": registered.traits.timeout_seconds},
             ) from None
         if registered.traits.transaction:
-            if sqlstate_of(error) in _LIMITS:
+            # (That a lock was not to be had in time is no failure of the step: it is repeated.)
+            if sqlstate_of(error) in STOPPED:
                 raise StepFailure(
                     TIMEOUT,
                     f"{registered.label} was stopped by a limit of the database: {_said(error)}",
                     code=STATEMENT_LIMIT,
                     details={"sqlstate": sqlstate_of(error)},
                 ) from None
-            if outage := _outage(error):
+            if outage := as_unavailable(error):
                 raise outage from error
             refusal = as_refusal(error)
             if refusal is not None and refusal.code in {NO_TEXT, TOO_LARGE, OUT_OF_RANGE}:
@@ -120,14 +116,6 @@ async def _call(registered: RegisteredAction, parsed: Any, ctx: ActionContext) -
     # The thread sees the caller's context variables, as it would in an async handler.
     call = partial(contextvars.copy_context().run, handler, parsed, ctx)
     return await asyncio.get_running_loop().run_in_executor(_pool, call)
-
-
-def _outage(error: Exception) -> Unavailable | None:
-    if sqlstate_of(error) in _COLLISIONS:
-        return Unavailable(
-            "DATABASE_COLLISION", "Two transactions got in each other's way.", "It is repeated by itself."
-        )
-    return as_unavailable(error)
 
 
 def _said(error: Exception) -> str:

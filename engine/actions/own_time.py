@@ -43,6 +43,11 @@ async def _watch(timer: asyncio.Timeout, store: Store, backend: int | None) -> N
     while (due := timer.when()) is not None and not timer.expired():
         asked = loop.time()
         timer.reschedule(None)
-        await until_it_goes_on(store, backend)
+        try:
+            await until_it_goes_on(store, backend)
+        except Exception:
+            # Where nobody can tell, its time counts.
+            timer.reschedule(due)
+            raise
         timer.reschedule(due + loop.time() - asked)
         await asyncio.sleep(LOOK_EVERY_SECONDS)

@@ -1,6 +1,6 @@
 """Scrubbing: what an action gives back is rid of the secrets it was given, in whatever spelling they travel.
 
-This is the last net: a part of a secret, or what an action computed of it, is not recognised.
+A part of a secret that is none by itself, or what an action computed of one, is not recognised.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ _DECODINGS: Final = 3
 _ESCAPED: Final = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
 _NO_LETTERS: Final = re.compile(r"[\W_]+")
 _BYTE_SIGNS: Final = re.compile(r"0x|\\x")
-
-
 _IN_USE: Final[ContextVar[tuple[str, ...]]] = ContextVar("secrets in use", default=())
 
 
@@ -164,8 +162,7 @@ def _of_url(url: str) -> Iterator[str]:
         return
     if password is not None and len(password) >= _SHORTEST_EMBEDDED:
         yield from {password, unquote(password)}
-    arguments = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=None)
-    yield from (value for name, value in arguments if _is_random(value) or (is_secret_name(name) and len(value) >= 4))
+    yield from (value for name, value in parse_qsl(parts.query) if _may_be_secret(name, value))
     yield from filter(_is_random, parts.path.split("/"))
 
 
@@ -180,10 +177,12 @@ def _of_json(document: str) -> Iterator[str]:
             pending.extend(value.items())
         elif isinstance(value, list):
             pending.extend((name, item) for item in value)
-        elif isinstance(value, str) and (
-            _is_random(value) or (is_secret_name(name) and len(value) >= _SHORTEST_EMBEDDED)
-        ):
+        elif isinstance(value, str) and _may_be_secret(name, value):
             yield value
+
+
+def _may_be_secret(name: str, value: str) -> bool:
+    return _is_random(value) or (is_secret_name(name) and len(value) >= _SHORTEST_EMBEDDED)
 
 
 def _is_random(text: str) -> bool:

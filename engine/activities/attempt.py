@@ -15,11 +15,12 @@ from engine.definition.step_ref import StepRef
 from engine.errors import ACTION, VALIDATION, Invalid, StepFailure
 from engine.interpreter.effects import CallAction, RunFacts
 from engine.interpreter.times import iso_of
-from engine.store.trace.attempts import NewAttempt
+from engine.store.trace.new_attempt import NewAttempt
 from engine.store.trace.payloads import Sized, sized
 from engine.store.trace.projection import Progress
 from engine.values.json_size import surely_above
-from engine.workflow.wire import RunStepInput, decode_step, decode_trace
+from engine.workflow.encoding import decode_step, decode_trace
+from engine.workflow.wire import RunStepInput
 
 PAYLOAD_TOO_LARGE: Final = "PAYLOAD_TOO_LARGE"
 

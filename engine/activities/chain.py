@@ -19,7 +19,8 @@ from engine.store.trace.chains import AttemptKey
 from engine.store.trace.payloads import INLINE_BYTES
 from engine.store.trace.projection import Progress
 from engine.values.json_size import json_size
-from engine.workflow.wire import ChainOutcome, RunChainInput, RunChainOutput, decode_trace
+from engine.workflow.encoding import decode_trace
+from engine.workflow.wire import ChainOutcome, RunChainInput, RunChainOutput
 
 MAX_BYTES: Final = 128 * 1024
 """With so much in its outcomes a chain ends: they are in the history as one event."""

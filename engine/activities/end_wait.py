@@ -12,7 +12,8 @@ from engine.fault_points import reach
 from engine.interpreter.effects import EventArrived
 from engine.store.database.refusals import DATABASE_ERRORS, as_refusal
 from engine.store.trace import ending_waits
-from engine.workflow.wire import END_WAIT, EndWaitInput, EndWaitOutput, decode_step, encode_event
+from engine.workflow.encoding import decode_step, encode_event
+from engine.workflow.wire import END_WAIT, EndWaitInput, EndWaitOutput
 
 
 class EndWait:

@@ -9,11 +9,11 @@ from typing import Any, Final
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from engine.definition.sites import unknown_types
 from engine.errors import StepFailure
 from engine.store.database.transactions import Store
 from engine.store.runs.loading import LoadedRun
 from engine.store.trace.projection import Progress, has_row, was_written
+from engine.workflow.plans import unknown_types_of
 from engine.workflow.wire import ACTION_NOT_HERE, STEPS_NOT_HERE
 
 MAX_ERROR_BYTES: Final = 32 * 1024
@@ -91,12 +91,13 @@ def not_here(action_id: str, version: int, worker: str) -> ApplicationError:
     return _elsewhere(ACTION_NOT_HERE, f"{action_id}@{version} is not on the worker {worker}.")
 
 
-def require_known_steps(run: LoadedRun) -> None:
+def require_known_steps(run: LoadedRun, definition: str) -> None:
     """Raises ApplicationError, as ``not_here``, when a later release has published the run's version, with steps of its own.
 
-    A version from before this engine published may have steps that nobody knows; these fail when they are reached.
+    ``definition``: its JSON text. A version from before this engine published may have steps that nobody knows; these fail when
+    they are reached.
     """
-    unknown = () if run.action_traits is None else unknown_types(run.definition)
+    unknown = () if run.action_traits is None else unknown_types_of(definition)
     if unknown:
         said = (
             f"version {run.workflow_version} of {run.workflow_id} has steps of another release: {', '.join(unknown)}."

@@ -9,7 +9,8 @@ from engine.activities.errors import closed_or_lost
 from engine.fault_points import reach
 from engine.store.runs.closing import NoRow, finish_run
 from engine.store.trace.projection import Progress
-from engine.workflow.wire import FINISH_RUN, Behind, EarlierEnd, FinishRunInput, decode_trace
+from engine.workflow.encoding import decode_trace
+from engine.workflow.wire import FINISH_RUN, Behind, EarlierEnd, FinishRunInput
 
 
 class FinishRun:

@@ -9,7 +9,8 @@ from engine.activities.errors import require_repeat
 from engine.fault_points import reach
 from engine.store.database.single_statement import execute_alone
 from engine.store.trace.projection import Progress, Running, projecting
-from engine.workflow.wire import FLUSH_TRACE, FlushTraceInput, decode_step, decode_trace
+from engine.workflow.encoding import decode_step, decode_trace
+from engine.workflow.wire import FLUSH_TRACE, FlushTraceInput
 
 
 class FlushTrace:

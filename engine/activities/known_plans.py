@@ -38,7 +38,8 @@ async def plan_by_hash(store: Store, run_id: str, digest: str) -> Plan:
         run = await load_run(store, run_id)
         if run is None or run.definition is None or definition_hash(run.definition) != digest:
             raise LookupError(f"The definition of run {run_id}, {digest}, is not in this database.")
-        require_known_steps(run)
-        remember(digest, plan_of(text_of(run.definition)))
+        text = text_of(run.definition)
+        require_known_steps(run, text)
+        remember(digest, plan_of(text))
     _KNOWN.move_to_end(digest)
     return _KNOWN[digest]

@@ -71,12 +71,12 @@ class LoadRun:
         version = f"Version {run.workflow_version} of workflow {run.workflow_id}"
         if run.definition is None:
             return _refused("DEFINITION_NOT_FOUND", f"{version} does not exist.")
-        require_known_steps(run)
+        text = text_of(run.definition)
+        require_known_steps(run, text)
         try:
             found = definition_hash(run.definition)
             if run.definition_hash not in (None, found):
                 return _refused("DEFINITION_HASH_MISMATCH", f"{version} is not what it was when the run was started.")
-            text = text_of(run.definition)
             plan = plan_of(text)
             remember(found, plan)
         except EngineError as problem:

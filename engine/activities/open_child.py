@@ -16,7 +16,8 @@ from engine.store.database.transactions import Connection
 from engine.store.runs.child_runs import NewChild, Parent, open_child, parent_of
 from engine.store.trace.projection import Progress, Running, Waiting, write_progress
 from engine.wording import clause
-from engine.workflow.wire import CALL_HELD, OPEN_CHILD, OpenChildInput, OpenChildOutput, decode_step, decode_trace
+from engine.workflow.encoding import decode_step, decode_trace
+from engine.workflow.wire import CALL_HELD, OPEN_CHILD, OpenChildInput, OpenChildOutput
 
 MAX_GENERATIONS: Final = 16
 """Runs in a line from the topmost to the lowest, both counted."""

@@ -15,6 +15,7 @@ from engine.store.trace.projection import Progress, Waiting
 from engine.store.trace.waiting import EVENTS_PER_PAGE, EarlyEvent, TaskToCreate, early_events, open_wait
 from engine.values.json_policy import size_bytes
 from engine.values.timestamps import iso_milliseconds
+from engine.workflow.encoding import decode_step, decode_trace
 from engine.workflow.wire import (
     LOOK_BACK,
     OPEN_WAIT,
@@ -24,8 +25,6 @@ from engine.workflow.wire import (
     OpenWaitInput,
     TaskForm,
     Wire,
-    decode_step,
-    decode_trace,
 )
 
 MAX_BYTES: Final = 256 * 1024

@@ -10,7 +10,8 @@ from engine.fault_points import reach
 from engine.interpreter.times import milliseconds_of
 from engine.store.quota.quota import LEASE_BLOCK, Reservation, reserve
 from engine.store.trace.projection import Progress
-from engine.workflow.wire import RESERVE_QUOTA, ReserveQuotaInput, ReserveQuotaOutput, decode_step, decode_trace
+from engine.workflow.encoding import decode_step, decode_trace
+from engine.workflow.wire import RESERVE_QUOTA, ReserveQuotaInput, ReserveQuotaOutput
 
 
 class ReserveQuota:

@@ -7,15 +7,14 @@ from typing import Any, Final
 
 from pydantic import ValidationError as ModelError
 
-from engine.definition.models import CONTROL_TYPES, NODE_TYPES, Definition
+from engine.definition.models import Definition
+from engine.definition.sites import KNOWN_TYPES
 from engine.errors import Invalid
 from engine.values.json_pointer import pointer_of
-
-MAX_JSON_DEPTH: Final = 200
-"""Deeper input is refused before any recursive reader sees it. Twice what 32 nested blocks with their mappings can need."""
+from engine.values.json_size import is_deeper
+from engine.values.request_limits import MAX_JSON_DEPTH
 
 _BRANCHES: Final = ("steps", "then", "else", "try", "catch", "body")
-_STEP_TYPES: Final = frozenset((*NODE_TYPES, *CONTROL_TYPES))
 _MAX_ISSUES: Final = 50
 _PLAIN: Final = {
     "missing": "required, but missing",
@@ -55,7 +54,8 @@ def parse_definition(source: Any, *, lenient: bool = False) -> Definition:
     a BrokenStep, which fails when (and only when) it is reached. Raises Invalid (``INVALID_WORKFLOW_DEFINITION``) with
     ``details["issues"]``, a list of ShapeIssue as objects.
     """
-    if _deeper_than(source, MAX_JSON_DEPTH):
+    # Before any reader that recurses sees it.
+    if is_deeper(source, MAX_JSON_DEPTH):
         raise _invalid(
             [ShapeIssue("", "root", None, None, False, "shape", f"nested deeper than {MAX_JSON_DEPTH} levels")]
         )
@@ -99,7 +99,7 @@ def _issue(source: Any, loc: tuple[int | str, ...], kind: str, message: str) -> 
     if (unknown_type or kind == "union_tag_not_found") and isinstance(current, dict):
         step, step_path, pointer = current, step_path_here, f"{pointer}/type"
     if unknown_type and step_path != "root":
-        message = f"unknown step type {step.get('type')}; expected one of {', '.join(sorted(_STEP_TYPES))}"
+        message = f"unknown step type {step.get('type')}; expected one of {', '.join(sorted(KNOWN_TYPES))}"
     step_id, step_type = step.get("id"), step.get("type")
     return ShapeIssue(
         path=pointer,
@@ -122,18 +122,3 @@ def _child(container: dict[str, Any] | list[Any], part: int | str) -> Any:
     if isinstance(container, list):
         return container[part] if isinstance(part, int) and part < len(container) else None
     return container.get(str(part))
-
-
-def _deeper_than(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit):
-        level = [
-            child
-            for item in level
-            if isinstance(item, dict | list)
-            for child in (item.values() if isinstance(item, dict) else item)
-            if isinstance(child, dict | list)
-        ]
-        if not level:
-            return False
-    return True

@@ -51,9 +51,9 @@ def sites(definition: Any) -> Iterator[Site]:
             pending.append(_placed(site.step.get(branch), f"{site.place.path}.{branch}.steps", site.depth + 1))
 
 
-def unknown_types(definition: Any) -> tuple[str, ...]:
-    """The types of its steps that this build does not know, sorted."""
-    return tuple(sorted({site.type for site in sites(definition)} - KNOWN_TYPES))
+def unknown_types(types: frozenset[str]) -> tuple[str, ...]:
+    """Those of the types of steps that this build does not know, sorted."""
+    return tuple(sorted(types - KNOWN_TYPES))
 
 
 def _placed(steps: Any, path: str, depth: int) -> Iterator[Site]:

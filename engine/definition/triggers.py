@@ -20,17 +20,13 @@ MAX_STEPS: Final = 1_000_000
 
 
 def apply_trigger_mapping(
-    trigger: EventTrigger,
-    event: Mapping[str, Json],
-    now_iso: Callable[[], str] | None = None,
-    spent: Callable[[int], None] = lambda _steps: None,
+    trigger: EventTrigger, event: Mapping[str, Json], now_iso: Callable[[], str], spent: Callable[[int], None]
 ) -> tuple[Json, bool]:
     """The payload a trigger makes of an event, and whether it mapped anything.
 
     ``event`` is ``{name, correlationKey, payload, payloadSchemaRef}``, the only thing the mapping's expressions see. Dotted keys
     of the mapping become nested objects, a later key over an earlier one. Without a mapping the payload is the event's own.
-    ``now_iso`` answers ``nowIso()``; the event's ``receivedAt`` does when it is not given. ``spent`` is told the evaluation steps
-    of each expression, of one that fails too.
+    ``now_iso`` answers ``nowIso()``. ``spent`` is told the evaluation steps of each expression, of one that fails too.
 
     Raises StepFailure: ExpressionError with the JSON pointer of the value in ``details.path``, or ValidationError with code
     TRIGGER_MAPPING_INVALID for a secret or a forbidden name, and with TRIGGER_MAPPING_TOO_LARGE for more than ``MAX_STEPS`` in
@@ -39,7 +35,7 @@ def apply_trigger_mapping(
     if not trigger.payload_mapping:
         return event.get("payload"), False
     payload: dict[str, Json] = {}
-    resolving = _Resolving({"event": dict(event)}, now_iso or (lambda: str(event.get("receivedAt", ""))), spent)
+    resolving = _Resolving({"event": dict(event)}, now_iso, spent)
     for key, value in trigger.payload_mapping.items():
         segments = tuple(key.split("."))
         if len(segments) > MAX_JSON_DEPTH:

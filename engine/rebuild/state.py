@@ -124,11 +124,6 @@ def _values(checkpoint: Checkpoint) -> dict[tuple[str | int, ...], Any]:
     return found
 
 
-def rebuild_step(run: RecordedRun, step: StepKey, enough: Callable[[], bool] = lambda: False) -> Rebuilt:
-    """One state of a run of which no other will be asked for: as ``RebuiltRun.at``."""
-    return RebuiltRun(run).at(step, enough)
-
-
 def rebuild_end(run: RecordedRun) -> Ending:
     """The state where the records end: of a run that has ended, its last."""
     try:

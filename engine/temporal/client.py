@@ -7,11 +7,10 @@ command line configures us, and Temporal Cloud needs nothing of ours.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from temporalio.client import Client, Plugin
+from temporalio.client import Client
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.runtime import Runtime
 from temporalio.service import RetryConfig
@@ -63,7 +62,6 @@ async def connect_temporal(
     *,
     identity: str | None = None,
     runtime: Runtime | None = None,
-    plugins: Sequence[Plugin] = (),
     lazy: bool = False,
     retry: RetryConfig | None = None,
 ) -> Client:
@@ -85,7 +83,6 @@ async def connect_temporal(
             **config,
             identity=identity,
             runtime=runtime,
-            plugins=plugins,
             lazy=lazy,
             retry_config=retry,
             connect_timeout=CONNECT_TIMEOUT,

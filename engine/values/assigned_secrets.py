@@ -62,8 +62,9 @@ _PART: Final = re.compile(
 
 def hide_assigned(text: str) -> str:
     """The text with the placeholder in the place of what stands beside a secret name."""
-    for find in _FINDERS:
-        text = _without(text, find)
+    for signs, find in _FINDERS:
+        if any(sign in text for sign in signs):
+            text = _without(text, find)
     return text
 
 
@@ -206,4 +207,15 @@ def _parts(text: str) -> Iterator[Span]:
     return (found.span(2) for found in _PART.finditer(text) if is_secret_name(found[1]))
 
 
-_FINDERS: Final = (_assigned, _pairs, _attributes, _elements, _parts, _quoted, _after_name, _logins, _told)
+_FINDERS: Final = (
+    (("=", ":", "：", "＝", "->"), _assigned),
+    (("=", ":"), _pairs),
+    (("<",), _attributes),
+    (("<",), _elements),
+    (("\n",), _parts),
+    (("'", '"'), _quoted),
+    (("-",), _after_name),
+    (("-",), _logins),
+    (("",), _told),
+)
+"""Each with signs of which one stands in whatever it finds. Without any of them in the text it is not asked."""

@@ -130,9 +130,8 @@ def redact_text(text: str, policy: RedactionPolicy) -> str:
         shown, masked = redact(inner, replace(policy, pointers=()))
         if masked:
             return json.dumps(shown, ensure_ascii=False)
-    else:
-        text = _with_json_hidden(text, policy)
-    text = hide_shapes(text)
+    if may_hold_secret(text):
+        text = hide_shapes(text if inner is not None else _with_json_hidden(text, policy))
     return text if policy.values is None else policy.values.hide(text)
 
 
@@ -181,7 +180,7 @@ class _Masking:
 
     def _child(self, name: str, item: Json, pointers: tuple[tuple[str, ...], ...], where: str, depth: int) -> Json:
         place = f"{where}/{segment(name)}"
-        deeper = tuple(pointer[1:] for pointer in pointers if pointer[0] == name)
+        deeper = tuple(pointer[1:] for pointer in pointers if pointer[0] == name) if pointers else ()
         return self._mask(place) if () in deeper else self.walk(item, deeper, place, depth + 1)
 
     def _is_secret_text(self, text: str) -> bool:
@@ -228,7 +227,7 @@ def _is_reference(value: Json) -> bool:
 
 def _with_json_hidden(text: str, policy: RedactionPolicy) -> str:
     """A text in which JSON stands among other words: what is secret in that is hidden."""
-    if len(text) > MAX_INNER_CHARACTERS or not may_hold_secret(text):
+    if len(text) > MAX_INNER_CHARACTERS:
         return text
     pieces, done, at = [], 0, 0
     for _ in range(_MAX_INNER):

@@ -9,7 +9,8 @@ MAX_PAYLOAD_BYTES: Final = 512 * 1024
 MAX_VALUE_BYTES: Final = 2 * 1024 * 1024
 """Largest input or output of an action, as JSON."""
 MAX_JSON_DEPTH: Final = 200
-"""Deepest nesting of lists and objects that is accepted."""
+"""Deepest nesting of lists and objects that is accepted; in a definition
+32 nested blocks with their mappings need half of it."""
 MAX_INTEGER_DIGITS: Final = 1000
 """Longest integer that is accepted."""
 MAX_CHANGES: Final = 10_000

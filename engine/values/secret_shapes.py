@@ -70,9 +70,14 @@ def hide_shapes(text: str) -> str:
 
 
 def _hide(text: str) -> str:
-    for pattern, replacement in _RULES:
-        text = pattern.sub(replacement, text)
-    return hide_assigned(_hide_cards(_LINK_WORD.sub(_encoded, _hide_parameters(text))))
+    for sign, pattern, replacement in _RULES:
+        if sign in text:
+            text = pattern.sub(replacement, text)
+    if "=" in text or "%3" in text:
+        text = _hide_parameters(text)
+    if "%" in text:
+        text = _LINK_WORD.sub(_encoded, text)
+    return hide_assigned(_hide_cards(text))
 
 
 _SHORT: Final = 200
@@ -82,7 +87,13 @@ _hide_in_short: Final = lru_cache(maxsize=4096)(_hide)
 
 def may_hold_secret(text: str) -> bool:
     """Whether a text is worth a close look."""
-    if len(text) < _SHORTEST or _CODE.fullmatch(text):
+    if len(text) < _SHORTEST:
+        return False
+    return _may_hold_in_short(text) if len(text) <= _SHORT else _may_hold(text)
+
+
+def _may_hold(text: str) -> bool:
+    if _CODE.fullmatch(text):
         return False
     try:
         if _WORTH_A_LOOK.search(text) is not None:
@@ -93,6 +104,8 @@ def may_hold_secret(text: str) -> bool:
     return not text.isascii() and any(sign in text for sign in "=:：＝")
 
 
+_may_hold_in_short: Final = lru_cache(maxsize=16_384)(_may_hold)
+"""Documents have the same names, and many of the same values."""
 _SHORTEST: Final = 5
 _CODE: Final = re.compile(r"(?:[A-Z]{1,15}_)*[A-Z]{1,15}", re.ASCII)
 """A code of an error names things, and has nothing of them."""
@@ -148,12 +161,13 @@ def _encoded(found: re.Match[str]) -> str:
     return PLACEHOLDER if decoded != word and hide_shapes(decoded) != decoded else word
 
 
-_RULES: Final[tuple[tuple[re2.Regexp, str | Callable[[re2.Match], str]], ...]] = (
-    (_PRIVATE_KEY, PLACEHOLDER),
-    (_CREDENTIALS, _credentials),
-    (_USER, rf"\1{PLACEHOLDER}@"),
-    (_USER_OF_ANY_LETTERS, _user),
-    (_ORACLE, rf"\1{PLACEHOLDER}@"),
-    (_WEB_TOKEN, PLACEHOLDER),
-    (_ISSUED, PLACEHOLDER),
+_RULES: Final[tuple[tuple[str, re2.Regexp, str | Callable[[re2.Match], str]], ...]] = (
+    ("-", _PRIVATE_KEY, PLACEHOLDER),
+    (" ", _CREDENTIALS, _credentials),
+    ("@", _USER, rf"\1{PLACEHOLDER}@"),
+    ("@", _USER_OF_ANY_LETTERS, _user),
+    ("@", _ORACLE, rf"\1{PLACEHOLDER}@"),
+    ("eyJ", _WEB_TOKEN, PLACEHOLDER),
+    ("", _ISSUED, PLACEHOLDER),
 )
+"""Each with what stands in whatever it finds. Without that in the text it is not asked."""

@@ -17,6 +17,8 @@ from engine.wording import counted
 Json = Any
 
 _ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})", re.ASCII)
+_WORD: Final = re.compile(r"[^\W_]+")
+"""Letters and digits: signs for which ``str.isalnum`` is true."""
 WINDOW: Final = 8
 """So many letters and digits of a secret, one after the other, give it away."""
 _TOKEN: Final = 4
@@ -66,17 +68,13 @@ class SecretValues:
         return any(map(self._are_in, _readings(text)))
 
     def _are_in(self, text: str) -> bool:
-        plain = _letters(text)
-        if plain in self.wholes or any(part in plain for part in self.parts):
+        folded = text.casefold()
+        words = _WORD.findall(folded)
+        plain = "".join(words)
+        if plain in self.wholes or any(part in plain for part in self.parts) or not self.words.isdisjoint(words):
             return True
-        if self.words and not self.words.isdisjoint(_words(text)):
-            return True
-        windows = self.windows
-        return bool(windows) and any(
-            spelled[at : at + WINDOW] in windows
-            for spelled in (plain, text.casefold())
-            for at in range(len(spelled) - WINDOW + 1)
-        )
+        spellings = (plain,) if plain == folded else (plain, folded)
+        return any(not self.windows.isdisjoint(_windows(spelled)) for spelled in spellings)
 
 
 def secret_values(hidden: Iterable[Json]) -> SecretValues | None:
@@ -98,10 +96,10 @@ def _looked_for(texts: tuple[str, ...]) -> SecretValues | None:
     for text in texts:
         folded = text.casefold()
         for spelled in (folded, folded[::-1]):
-            windows.update(spelled[at : at + WINDOW] for at in range(len(spelled) - WINDOW + 1))
+            windows.update(_windows(spelled))
         for form in _forms(text):
             if len(form) >= WINDOW:
-                windows.update(form[at : at + WINDOW] for at in range(len(form) - WINDOW + 1))
+                windows.update(_windows(form))
             elif len(form) >= _PART:
                 parts.add(form)
             elif len(form) >= _TOKEN:
@@ -157,8 +155,8 @@ def _readings(text: str) -> Iterator[str]:
 
 
 def _letters(text: str) -> str:
-    return "".join(filter(str.isalnum, text.casefold()))
+    return "".join(_WORD.findall(text.casefold()))
 
 
-def _words(text: str) -> set[str]:
-    return set("".join(sign if sign.isalnum() else " " for sign in text.casefold()).split())
+def _windows(spelled: str) -> Iterator[str]:
+    return (spelled[at : at + WINDOW] for at in range(len(spelled) - WINDOW + 1))

@@ -80,7 +80,7 @@ def describe_failure(error: BaseException) -> dict[str, str]:
 
 
 def _redacted(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """What is logged goes through the same door as what is shown, and is rid of the secrets of the action it is logged by."""
+    """What is logged is redacted by what holds for everybody, and scrubbed of the secrets of the action that logs it."""
     given = scrubbed_of_used(dict(event))
     hidden: MutableMapping[str, Any] = redact(given, BUILT_IN)[0]
     if isinstance(given.get("event"), str):

@@ -7,7 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from engine.errors import RunError
     from engine.interpreter import effects as fx
-    from engine.workflow import wire
+    from engine.workflow import encoding, wire
     from engine.workflow.calls import project_patiently, run_ordinary
     from engine.workflow.chains import activity_id, run_chain
     from engine.workflow.child import run_child
@@ -82,7 +82,7 @@ class Performer:
             **self.position.progress(effect),
             "workflow": facts.workflow_id,
             "workflow_version": facts.workflow_version,
-            "step": wire.encode_step(effect.step),
+            "step": encoding.encode_step(effect.step),
             "attempt": effect.attempt,
             "action": effect.action_id,
             "version": effect.action_version,
@@ -107,7 +107,7 @@ class Performer:
         self.position.machine.release_quota()
         request = {
             **self.position.progress(effect),
-            "step": wire.encode_step(effect.step),
+            "step": encoding.encode_step(effect.step),
             "attempt": effect.attempt,
             "since": self.position.machine.now_iso,
             "child": effect.child_run_id,
@@ -142,7 +142,7 @@ class Performer:
         """A lease, or the one that is on record; None when there is no unit left."""
         request: wire.ReserveQuotaInput = {
             **self.position.progress(effect),
-            "step": wire.encode_step(effect.step),
+            "step": encoding.encode_step(effect.step),
             "since": self.position.machine.now_iso,
         }
         reserved: wire.ReserveQuotaOutput = await self.position.project(wire.RESERVE_QUOTA, request)

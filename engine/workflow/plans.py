@@ -9,7 +9,7 @@ from typing import Final
 from engine.definition.compile import compile_definition
 from engine.definition.parse import parse_definition
 from engine.definition.plan import Plan
-from engine.definition.sites import unknown_types
+from engine.definition.sites import sites, unknown_types
 
 PLANS_KEPT: Final = 256
 
@@ -26,4 +26,9 @@ def plan_of(definition: str) -> Plan:
 
 def unknown_types_of(definition: str) -> tuple[str, ...]:
     """The types of steps of a definition, given as JSON text, that this build does not know."""
-    return unknown_types(json.loads(definition))
+    return unknown_types(_types_of(definition))
+
+
+@lru_cache(maxsize=PLANS_KEPT)
+def _types_of(definition: str) -> frozenset[str]:
+    return frozenset(site.type for site in sites(json.loads(definition)))

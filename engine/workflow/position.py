@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from engine.interpreter import effects as fx
     from engine.interpreter.machine import Machine
     from engine.interpreter.times import milliseconds_of, parse_instant
-    from engine.workflow import continuation, wire
+    from engine.workflow import continuation, encoding, wire
     from engine.workflow.calls import project, project_patiently
     from engine.workflow.cancellation import requested
     from engine.workflow.effort import Effort
@@ -67,7 +67,7 @@ class Position:
         return {
             "run": self.facts.run_id,
             "tenant": self.facts.tenant,
-            "trace": wire.encode_trace(trace),
+            "trace": encoding.encode_trace(trace),
             "seq": self._seq,
             "steps": effect.steps_started,
         }
@@ -76,7 +76,7 @@ class Position:
         """Where the run is, for whoever compares it with its rows."""
         waiting = self.wait_request
         if waiting is not None:
-            trace = wire.encode_trace(self.machine.waiting_records)
+            trace = encoding.encode_trace(self.machine.waiting_records)
             waiting = {**waiting, "request": {**waiting["request"], "trace": trace}}
         return {"seq": self._seq, "canceled": requested(), "waiting": waiting, "noted": self.lookback.latest}
 

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from engine.definition.step_ref import StepRef
     from engine.interpreter import effects as fx
     from engine.interpreter.times import parse_instant
-    from engine.workflow import wire
+    from engine.workflow import encoding, wire
     from engine.workflow.cancellation import to_the_end
     from engine.workflow.position import Position
 
@@ -133,13 +133,13 @@ class Waits:
     ) -> wire.EndWaitInput:
         return {
             "run": self._position.facts.run_id,
-            "step": wire.encode_step(effect.step),
+            "step": encoding.encode_step(effect.step),
             "attempt": effect.attempt if isinstance(effect, fx.StartChild) else 1,
             "type": wait_type,
             "status": status,
             # The machine makes this record as soon as it knows.
             "seq": self._position.machine.seq + 1,
-            "event": None if event is None else wire.encode_event(event),
+            "event": None if event is None else encoding.encode_event(event),
         }
 
     async def _open(self, effect: Wait, waiting_on: str, attempt: int = 1, **more: Any) -> Any:
@@ -147,7 +147,7 @@ class Waits:
         position.machine.release_quota()
         request = {
             **position.progress(effect),
-            "step": wire.encode_step(effect.step),
+            "step": encoding.encode_step(effect.step),
             "attempt": attempt,
             "waiting_on": waiting_on,
             "since": position.machine.now_iso,

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from engine.records import Attempt, AttemptStatus, ReplayPreview, Step
 from engine.wording import counted
 from runstudio_tui.domain.step_places import Place, place_of
 from runstudio_tui.text import safe
-
-ATTEMPTS_READ: Final = 500
-"""How many attempts of a run are read at most: its newest."""
 
 
 @dataclass(frozen=True, slots=True)

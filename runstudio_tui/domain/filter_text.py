@@ -45,11 +45,6 @@ class FilterLine:
         )
 
     @property
-    def has_times(self) -> bool:
-        """True when it means another stretch of time at another moment."""
-        return bool(self.since or self.until)
-
-    @property
     def restricts(self) -> bool:
         """True when some run may be left out."""
         return replace(self.query, order=RunOrder.STARTED_DESC) != RunFilter() or bool(self.since or self.until)

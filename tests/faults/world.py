@@ -19,7 +19,8 @@ from engine.fault_points import VARIABLE
 from engine.ids import new_id
 from engine.store.catalog.definitions import load_definition, load_workflow
 from engine.store.database.engine import create_store_engine
-from engine.store.runs.runs import NewRun, insert_run, mark_launched
+from engine.store.runs.launches import mark_launched
+from engine.store.runs.runs import NewRun, insert_run
 from tests.engine.workflow.harness import Bench, Run
 from tests.faults.worker_process import READY
 from tests.imported import Program, Start, heard

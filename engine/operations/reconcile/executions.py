@@ -143,7 +143,7 @@ async def _without_row(client: Client, context: OperationContext, looks: Looks, 
             _LOG.warning(
                 "an execution is of another database: give each a namespace of its own", run_id=execution.run_id
             )
-            looks.is_foreign(execution.run_id)
+            looks.leave_alone(execution.run_id)
             return 0
         deleted = await was_deleted(connection, execution.run_id)
         published = beginning is not None and await _is_published(connection, beginning)

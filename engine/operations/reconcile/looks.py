@@ -55,8 +55,8 @@ class Looks:
             return None
         return known if time.monotonic() - known.since >= seconds else None
 
-    def is_foreign(self, run_id: str) -> None:
-        """It is not ours to look at."""
+    def leave_alone(self, run_id: str) -> None:
+        """It is of another database."""
         self.suspects.pop(run_id, None)
         if len(self.foreign) >= MOST_REMEMBERED:
             self.foreign.clear()

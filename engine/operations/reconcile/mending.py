@@ -27,7 +27,8 @@ from engine.temporal.connection import RPC_TIMEOUT
 from engine.temporal.data_converter import speaking_to_runs
 from engine.values.timestamps import iso_milliseconds
 from engine.wording import counted
-from engine.workflow.wire import OPEN_CHILD, OPEN_WAIT, RESERVE_QUOTA, decode_step
+from engine.workflow.encoding import decode_step
+from engine.workflow.wire import OPEN_CHILD, OPEN_WAIT, RESERVE_QUOTA
 
 ACTS: Final = 5
 """So often an execution that is behind is told again before both are ended."""

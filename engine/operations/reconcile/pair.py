@@ -8,7 +8,8 @@ from typing import Any
 from engine.operations.reconcile.asking import LastEvent
 from engine.operations.reconcile.looks import Seen
 from engine.store.runs.agreeing import RowState
-from engine.workflow.wire import Whereabouts, decode_step
+from engine.workflow.encoding import decode_step
+from engine.workflow.wire import Whereabouts
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from temporalio.service import RPCError
 
 from engine import advice
 from engine.contract import workflow_id_for
-from engine.errors import Conflict, EngineError, Invalid, Unavailable
+from engine.errors import Conflict, EngineError, Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.progress import Progress, untold
 from engine.operations.reconcile.execution_end import UNKNOWN, end_of_execution
 from engine.operations.reconcile.reconcile import settle
-from engine.operations.runs.run_access import checked_reason, refuse_historical, require_run
+from engine.operations.runs.run_access import checked_reason, distinct_runs, refuse_historical, require_run
 from engine.records import Canceled, Level, RunStatus
 from engine.store.database.transactions import writing
 from engine.store.runs import reconciling, runs
@@ -28,8 +28,7 @@ from engine.store.runs.run_log import NewLogLine
 from engine.store.runs.runs import Run
 from engine.store.tenant.audit import AuditEntry
 from engine.temporal.connection import RPC_TIMEOUT, is_not_found, unavailable
-from engine.values.request_limits import MAX_TARGETS
-from engine.wording import clause, counted
+from engine.wording import clause
 
 SETTLE_SECONDS: Final = 10.0
 """How long an operator waits for the run's own clean-up before being told "requested"."""
@@ -68,13 +67,7 @@ async def cancel_runs(
     """
     await context.require(Level.ADMIN)
     said = checked_reason(reason)
-    targets = list(dict.fromkeys(run_ids))
-    if len(targets) > MAX_TARGETS:
-        raise Invalid(
-            "TOO_MANY_TARGETS",
-            f"{counted(len(targets), 'run')}; {MAX_TARGETS} at a time are allowed.",
-            "Choose fewer at a time.",
-        )
+    targets = distinct_runs(run_ids)
     free = asyncio.Semaphore(_AT_ONCE)
     refused = 0
 

@@ -7,6 +7,7 @@ import json
 from typing import Final
 
 from engine.errors import Invalid
+from engine.values.json_policy import storable_text
 from engine.values.request_limits import MAX_KEY_BYTES, MAX_NAME_CHARACTERS, utf8_bytes
 
 MAX_FIRE_KEY_BYTES: Final = MAX_KEY_BYTES + 4 * MAX_NAME_CHARACTERS + 100
@@ -17,9 +18,7 @@ def check_keys(fire_key: str | None, idempotency_key: str | None) -> None:
     """Raises ``Invalid`` (KEY_INVALID) for a key that no row can hold."""
     limits = (("fire_key", fire_key, MAX_FIRE_KEY_BYTES), ("idempotency_key", idempotency_key, MAX_KEY_BYTES))
     for name, key, most in limits:
-        if key is not None and not (
-            isinstance(key, str) and 0 < utf8_bytes(key) <= most and "\x00" not in key and _is_text(key)
-        ):
+        if key is not None and not (isinstance(key, str) and 0 < utf8_bytes(key) <= most and storable_text(key) == key):
             raise Invalid(
                 "KEY_INVALID",
                 f"The {name} is no text, empty, longer than {most} bytes, or has characters no text can have.",
@@ -33,7 +32,3 @@ def other_fire_key(fire_key: str | None, workflow_id: str) -> str:
     ``event:a:b:c`` is the event ``a`` for the workflow ``b:c``, and the event ``a:b`` for the workflow ``c``.
     """
     return f"event:{hashlib.sha256(json.dumps([fire_key, workflow_id]).encode()).hexdigest()}"
-
-
-def _is_text(key: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in key)

@@ -14,15 +14,15 @@ from engine.operations.context import OperationContext
 from engine.operations.progress import Progress, untold
 from engine.operations.runs.json_changes import apply_changes, changed_paths, placeholder_path
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
-from engine.operations.runs.run_access import checked_reason, require_run
+from engine.operations.runs.run_access import checked_reason, distinct_runs, require_run
 from engine.records import JsonChange, Level, Original, Override, Patch, ReplayBase, Replayed, ReplayInput, Started
 from engine.store.database.reader import open_reader, run_id_text
-from engine.store.runs import runs
+from engine.store.runs.payload import load_payload
 from engine.store.runs.reading import why_input_is_missing
 from engine.store.runs.runs import Run
 from engine.values.json_policy import canonical_json, clean_json
 from engine.values.placeholder import PLACEHOLDER
-from engine.values.request_limits import MAX_CHANGES, MAX_TARGETS
+from engine.values.request_limits import MAX_CHANGES
 from engine.wording import counted
 
 Json = Any
@@ -96,13 +96,7 @@ async def replay_runs(
     """
     await context.require(Level.ADMIN)
     said = checked_reason(reason)
-    targets = list(dict.fromkeys(run_ids))
-    if len(targets) > MAX_TARGETS:
-        raise Invalid(
-            "TOO_MANY_TARGETS",
-            f"{counted(len(targets), 'run')}; {MAX_TARGETS} at a time are allowed.",
-            "Choose fewer at a time.",
-        )
+    targets = distinct_runs(run_ids)
     free = asyncio.Semaphore(_AT_ONCE)
     done = 0
 
@@ -133,7 +127,7 @@ async def input_of(context: OperationContext, run_id: str, replay_input: ReplayI
             _refuse_placeholder(value)
             async with open_reader(context.store, context.tenant) as reader:
                 run = await require_run(reader.connection, context.tenant, run_id)
-                stored = await runs.load_payload(reader.connection, context.tenant, run.run_id)
+                stored = await load_payload(reader.connection, context.tenant, run.run_id)
             return run, value, changed_paths(stored, value)
         case Patch(base_digest, changes):
             run, original, base = await _stored(context, run_id)
@@ -151,7 +145,7 @@ async def _stored(context: OperationContext, run_id: str) -> tuple[Run, Json, Re
     """The run, its raw input, and the input as it is shown."""
     async with open_reader(context.store, context.tenant, run_id_text(run_id)) as reader:
         run = await require_run(reader.connection, context.tenant, run_id)
-        original = await runs.load_payload(reader.connection, context.tenant, run.run_id)
+        original = await load_payload(reader.connection, context.tenant, run.run_id)
         if not isinstance(original, dict):
             raise Conflict(
                 "INPUT_NOT_STORED",

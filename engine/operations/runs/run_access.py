@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 import uuid
+from collections.abc import Sequence
 from typing import Final
 
 from engine import advice
@@ -12,11 +13,14 @@ from engine.store.database.transactions import Connection
 from engine.store.runs import runs
 from engine.store.runs.runs import Run
 from engine.values.json_policy import storable_text
+from engine.values.request_limits import MAX_TARGETS
+from engine.values.terminal_text import VISIBLE
+from engine.wording import counted
 
 MIN_REASON: Final = 3
 MAX_REASON: Final = 1000
-_BLANKS: Final = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0") | {chr(code) for code in range(0xFE00, 0xFE10)}
-"""Signs by their category, of which nothing is seen: fillers, joiners, selectors and an empty cell of Braille."""
+_BLANKS: Final = frozenset((*map(chr, VISIBLE), "\u2800", "\ufe0e", "\ufe0f"))
+"""What is not drawn, or would mislead, and beside it an empty cell of Braille and the selectors of emoji."""
 
 
 async def require_run(connection: Connection, tenant: str, run_id: str) -> Run:
@@ -39,6 +43,18 @@ def is_run_id(value: str | uuid.UUID) -> bool:
         return str(uuid.UUID(text)) == text.lower()
     except ValueError:
         return False
+
+
+def distinct_runs(run_ids: Sequence[str]) -> list[str]:
+    """``run_ids``, each once. Raises ``Invalid`` (TOO_MANY_TARGETS)."""
+    distinct = list(dict.fromkeys(run_ids))
+    if len(distinct) > MAX_TARGETS:
+        raise Invalid(
+            "TOO_MANY_TARGETS",
+            f"{counted(len(distinct), 'run')}; {MAX_TARGETS} at a time are allowed.",
+            "Choose fewer at a time.",
+        )
+    return distinct
 
 
 def refuse_historical(run: Run) -> None:

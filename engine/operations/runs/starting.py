@@ -26,7 +26,7 @@ from engine.errors import EngineError
 from engine.fault_points import reach
 from engine.operations.context import OperationContext
 from engine.store.database.transactions import writing, writing_at_once
-from engine.store.runs import runs
+from engine.store.runs import launches
 from engine.store.runs.run_log import NewLogLine
 from engine.store.runs.runs import Run
 from engine.store.tenant.place import place_mark
@@ -82,7 +82,7 @@ async def hand_to_temporal(context: OperationContext, run: PendingRun) -> StartO
     except EngineError as error:
         return await _postponed(context, run, error)
     async with writing_at_once(context.store) as connection:
-        status = await runs.mark_launched(connection, run.run_id, temporal_run_id)
+        status = await launches.mark_launched(connection, run.run_id, temporal_run_id)
     if status == "CANCELED":
         await _cancel_after_all(client, run)
     return StartOutcome("started")
@@ -132,7 +132,7 @@ async def _refused(context: OperationContext, run: PendingRun, error: RPCError) 
     reason = sentence(f"Temporal refused to start the run: {error.message}")
     described = launch_error("TEMPORAL_REFUSED", reason, {"status": error.status.name})
     async with writing(context.store) as connection:
-        if await runs.mark_launch_refused(connection, run.run_id, described):
+        if await launches.mark_launch_refused(connection, run.run_id, described):
             await context.log(
                 connection, run.run_id, NewLogLine("ERROR", "Launch refused by Temporal", {"reason": reason})
             )
@@ -141,7 +141,7 @@ async def _refused(context: OperationContext, run: PendingRun, error: RPCError) 
 
 async def _postponed(context: OperationContext, run: PendingRun, error: EngineError) -> StartOutcome:
     async with writing(context.store) as connection:
-        await runs.mark_launch_postponed(connection, run.run_id, error.message, retry_seconds=RETRY_SECONDS)
+        await launches.mark_launch_postponed(connection, run.run_id, error.message, retry_seconds=RETRY_SECONDS)
     return StartOutcome("pending", error.message)
 
 

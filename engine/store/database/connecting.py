@@ -67,7 +67,7 @@ async def connect(
     autocommit: bool = True,
     lock_seconds: int = 0,
 ) -> psycopg.AsyncConnection[Any]:
-    """A connection that thinks in UTC. Over a pooler it prepares no statement. Raises the driver's own errors.
+    """A connection whose time zone is UTC. Over a pooler it prepares no statement. Raises the driver's own errors.
 
     ``adapters``: how it reads and writes values; None: as the driver does.
     ``lock_seconds``: longest a statement waits for a lock, 0 is for ever, and then no limit of the database stops it either; over

@@ -103,7 +103,7 @@ def _begin_over_a_pooler(tenant: str, connection: Connection) -> None:
         connection.info[_BACKEND] = connection.execute(_BEGIN_POOLED, given).scalar_one()
 
 
-_STOPPED: Final = frozenset({"57014", "25P03", "25P04"})
+STOPPED: Final = frozenset({"57014", "25P03", "25P04"})
 """SQLSTATEs of a statement, and of a transaction, that a limit of the database or somebody has ended."""
 _IN_THE_WAY: Final = frozenset({"55P03", "40001", "40P01"})
 """SQLSTATEs of a lock that was not to be had, a serialization failure and a deadlock."""
@@ -165,7 +165,7 @@ def as_unavailable(error: BaseException, *, question: bool = False) -> Unavailab
             f"Postgres needed more than {READ_TIMEOUT_SECONDS:g} s for this question.",
             "Narrow the filter: a time range, a workflow or a status.",
         )
-    if state in _STOPPED:
+    if state in STOPPED:
         return Unavailable(
             "POSTGRES_STOPPED_IT",
             f"Postgres stopped what was under way, and nothing of it was written: {_first_line(cause)}.",

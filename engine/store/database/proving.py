@@ -1,5 +1,5 @@
-"""Proving a connection that lay idle before it is used, at the price of no round trip: a server that ends a session says so, or
-closes its side, and either can be read.
+"""Proving a connection that lay idle before it is used, without a round trip: a server that ends a session says so, or closes
+its side, and either can be read.
 """
 
 from __future__ import annotations

@@ -95,9 +95,10 @@ class Telling:
     event: str | None
     texts: tuple[str, ...]
 
-    def tells(self, row: Any) -> bool:
-        """Whether a row of the page shows a text, which is shown by ``Reading.of`` its run and its event."""
-        return any(getattr(row, name) is not None for name in self.texts)
+
+def tells(row: Any, texts: Iterable[str]) -> bool:
+    """Whether a row has a text in one of these columns, which is then shown by ``Reading.of`` its run and its event."""
+    return any(getattr(row, name) is not None for name in texts)
 
 
 def telling(page: Question, texts: tuple[str, ...], *, run: str | None = None, event: str | None = None) -> Telling:
@@ -124,7 +125,7 @@ async def ask_telling(
         _, [found] = await ask(engine, tenant, _FOLLOWING[statement.text], parameters=wanted)
         return found
 
-    told = [row for row in rows if asked.tells(row)]
+    told = [row for row in rows if tells(row, asked.texts)]
     runs, events = (_named(told, column) for column in (asked.run, asked.event))
     try:
         found = await follow(look_up, memory_of(engine, tenant), reading.policy, runs, events, digests=digests)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from engine.errors import Invalid, NotFound
 from engine.records import Delivery, Event, EventDetail, EventFilter, Page
 from engine.store.database.keyset import Keyset, Stretch, decode_cursor, encode_cursor, fingerprint, page_of
-from engine.store.database.question import ANY_TIME, QUESTIONS, Telling, ask_telling, question, telling
+from engine.store.database.question import ANY_TIME, QUESTIONS, Telling, ask_telling, question, telling, tells
 from engine.store.database.reader import Reading, open_reader
 from engine.store.database.transactions import Connection
 from engine.store.events.routing import ROUTING_KIND
@@ -209,8 +209,7 @@ def _conditions(tenant: str, wanted: EventFilter) -> list[ColumnElement[bool]]:
 
 
 def _event(known: Reading, row: Any) -> Event:
-    told = any(getattr(row, name) is not None for name in _TEXTS)
-    reader = known.of(event_id=row.event_id, run_id=row.matched_run_id) if told else known
+    reader = known.of(event_id=row.event_id, run_id=row.matched_run_id) if tells(row, _TEXTS) else known
     keys = row.correlation_keys if isinstance(row.correlation_keys, list) else [row.correlation_key]
     return Event(
         event_id=row.event_id,

@@ -11,7 +11,7 @@ from sqlalchemy import and_, bindparam, select
 from engine.errors import Invalid
 from engine.store.catalog.definitions import as_authored, authored_columns
 from engine.store.database.transactions import Connection, Store
-from engine.store.runs.runs import as_given, input_columns
+from engine.store.runs.payload import as_given, input_columns
 from engine.store.tables import workflow_definition_versions as versions
 from engine.store.tables import workflow_runs as runs
 from engine.store.tables import workflow_settings as settings

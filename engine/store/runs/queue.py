@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import Select, func, select, tuple_, update
 
 from engine.store.catalog.definitions import Workflow, load_workflow
 from engine.store.database.transactions import Connection
@@ -67,25 +68,20 @@ async def lock_to_release(connection: Connection, tenant: str, workflow_id: str)
 
 async def queued_runs(connection: Connection, tenant: str, workflow_id: str, limit: int) -> list[Queued]:
     """Queued runs, those whose turn comes first in front."""
-    query = (
-        select(runs.c.run_id, runs.c.queue_place)
-        .where(runs.c.tenant == tenant, runs.c.workflow_id == workflow_id, is_queued(), is_active())
-        .order_by(runs.c.queue_place, runs.c.run_id)
-        .limit(limit)
-    )
+    query = _queued(tenant, workflow_id).order_by(runs.c.queue_place, runs.c.run_id).limit(limit)
     return [Queued(str(run_id), place) for run_id, place in await connection.execute(query)]
 
 
 async def newest_queued(connection: Connection, tenant: str, workflow_id: str) -> Queued | None:
     """The queued run whose turn comes last; None when there is none."""
-    query = (
-        select(runs.c.run_id, runs.c.queue_place)
-        .where(runs.c.tenant == tenant, runs.c.workflow_id == workflow_id, is_queued(), is_active())
-        .order_by(runs.c.queue_place.desc(), runs.c.run_id.desc())
-        .limit(1)
-    )
+    query = _queued(tenant, workflow_id).order_by(runs.c.queue_place.desc(), runs.c.run_id.desc()).limit(1)
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else Queued(str(row.run_id), row.queue_place)
+
+
+def _queued(tenant: str, workflow_id: str) -> Select[Any]:
+    of_workflow = (runs.c.tenant == tenant, runs.c.workflow_id == workflow_id)
+    return select(runs.c.run_id, runs.c.queue_place).where(*of_workflow, is_queued(), is_active())
 
 
 async def active_runs(connection: Connection, tenant: str, workflow_id: str, limit: int) -> list[Active]:

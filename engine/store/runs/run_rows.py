@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, FromClause, Row, Select, Text, and_, case,
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from engine.records import OpenWait, RunRow, RunStatus, WaitKind
-from engine.store.database.question import Question, Telling
+from engine.store.database.question import Question, Telling, tells
 from engine.store.database.question import telling as telling_page
 from engine.store.database.reader import Reading
 from engine.store.tables import (
@@ -109,16 +109,12 @@ def telling_of(rows: Question) -> Telling:
 
 def telling(rows: Iterable[Any]) -> list[str]:
     """Those of the rows of ``listed`` that show a text of the run, by its id: only of these is followed what they hide."""
-    return [row.run_id for row in rows if _tells(row)]
-
-
-def _tells(row: Any) -> bool:
-    return any(getattr(row, name) is not None for name in _TEXTS)
+    return [row.run_id for row in rows if tells(row, _TEXTS)]
 
 
 def run_view(known: Reading, row: Row[Any]) -> RunRow:
     """One row of ``listed``, redacted; ``known`` has followed those that are ``telling``."""
-    reading = known.of(run_id=row.run_id) if _tells(row) else known
+    reading = known.of(run_id=row.run_id) if tells(row, _TEXTS) else known
     return RunRow(
         run_id=row.run_id,
         workflow_id=row.workflow_id,

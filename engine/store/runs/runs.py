@@ -1,12 +1,11 @@
-"""Run rows as operations use them: inserting, launch state, lookup by id and by idempotency key.
+"""Run rows as operations use them: inserting, lookup by id and by idempotency key.
 
-What happens inside a run is written by its activities (``projection``); how a run is closed from outside is in
-``reconciling``. Times in rows are Postgres's clock, so that ages are compared with one clock only.
+What became of a launch is written in ``launches``, what happens inside a run by its activities (``projection``); how a run is
+closed from outside is in ``reconciling``. Times in rows are Postgres's clock, so that ages are compared with one clock only.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,10 +14,8 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Interval,
-    Text,
     bindparam,
     case,
-    cast,
     func,
     literal,
     literal_column,
@@ -28,9 +25,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from engine.contract import ENGINE, SEMANTICS_VERSION, workflow_id_for
+from engine.contract import ENGINE, SEMANTICS_VERSION
 from engine.store.database.transactions import Connection
-from engine.store.tables import ACTIVE_RUN_STATUSES, workflow_event_arrival_seq, workflow_run_steps
+from engine.store.tables import ACTIVE_RUN_STATUSES, workflow_event_arrival_seq
 from engine.store.tables import workflow_runs as runs
 from engine.values.jsonb_order import text_in_order
 
@@ -248,25 +245,6 @@ async def load_statuses(connection: Connection, tenant: str, run_ids: Sequence[s
     return {row.run_id: row.status for row in await connection.execute(question)}
 
 
-async def load_payload(connection: Connection, tenant: str, run_id: str) -> Json:
-    """The payload a run was started with, not redacted; None when it was never stored."""
-    question = select(*input_columns()).where(runs.c.run_id == run_id, runs.c.tenant == tenant)
-    row = (await connection.execute(question)).one_or_none()
-    return None if row is None else as_given(row)
-
-
-def input_columns() -> tuple[ColumnElement[Any], ...]:
-    """What ``as_given`` needs of a run."""
-    # A text that does not say the same as the JSON was changed by hand, or the JSON was: the JSON counts.
-    same = cast(runs.c.input_text, JSONB) == runs.c.input_json
-    return runs.c.input_json, case((same, runs.c.input_text)).label("input_text")
-
-
-def as_given(row: Any) -> Json:
-    """The payload with its keys in the order it came in."""
-    return row.input_json if row.input_text is None else json.loads(row.input_text)
-
-
 async def descendants(connection: Connection, tenant: str, run_id: str) -> list[Run]:
     """The active runs below a run, children before their own children."""
     ours = select(runs.c.run_id).where(runs.c.tenant == tenant)
@@ -280,53 +258,6 @@ async def descendants(connection: Connection, tenant: str, run_id: str) -> list[
         .order_by(below.c.level, runs.c.run_id)
     )
     return [Run(*row) for row in await connection.execute(question)]
-
-
-async def count_steps(connection: Connection, run_id: str) -> int:
-    """Step rows of a run."""
-    question = select(func.count()).where(workflow_run_steps.c.run_id == run_id)
-    return int((await connection.execute(question)).scalar_one())
-
-
-async def mark_launched(connection: Connection, run_id: str, temporal_run_id: str | None) -> str | None:
-    """Record that Temporal has the run. Its status now: a run canceled meanwhile is for the caller to cancel in Temporal."""
-    row = {"of_run": run_id, "in_temporal": workflow_id_for(run_id), "execution": temporal_run_id}
-    status: str | None = (await connection.execute(_MARK_LAUNCHED, row)).scalar_one_or_none()
-    return status
-
-
-async def mark_launch_postponed(connection: Connection, run_id: str, reason: str, *, retry_seconds: float) -> None:
-    """Record that Temporal could not be asked, and when to ask again."""
-    await connection.execute(
-        update(runs)
-        .where(runs.c.run_id == run_id, is_pending())
-        .values(
-            launch_attempts=runs.c.launch_attempts + 1,
-            launch_error=reason,
-            next_launch_at=_in_seconds(retry_seconds),
-            updated_at=func.now(),
-        )
-    )
-
-
-async def mark_launch_refused(connection: Connection, run_id: str, error: dict[str, Json]) -> bool:
-    """Close a run that Temporal will never take. False when somebody else started or closed it."""
-    statement = (
-        update(runs)
-        .where(runs.c.run_id == run_id, is_pending(), is_active())
-        .values(
-            status="FAILED",
-            launch_state="failed",
-            launch_attempts=runs.c.launch_attempts + 1,
-            launch_error=error["message"],
-            next_launch_at=None,
-            error_json=error,
-            last_error_code=error["code"],
-            completed_at=func.now(),
-            updated_at=func.now(),
-        )
-    )
-    return (await connection.execute(statement.returning(runs.c.run_id))).first() is not None
 
 
 async def mark_cancel_requested(connection: Connection, run_id: str) -> bool:
@@ -362,26 +293,10 @@ def _values(run: NewRun) -> dict[str, Any]:
     }
 
 
-def _in_seconds(seconds: float) -> ColumnElement[datetime]:
-    return func.now() + timedelta(seconds=seconds)
-
-
-# The two statements of every launch, put together once: that costs as much as asking.
+# Put together once: that costs as much as asking.
 _INSERT_RUN: Final = (
     insert(runs)
     .values(next_launch_at=func.now() + bindparam("launch_after", type_=Interval))
     .on_conflict_do_nothing()
     .returning(runs.c.run_id)
-)
-_MARK_LAUNCHED: Final = (
-    update(runs)
-    .where(runs.c.run_id == bindparam("of_run"))
-    .values(
-        launch_state="started",
-        launch_error=None,
-        next_launch_at=None,
-        temporal_workflow_id=bindparam("in_temporal"),
-        temporal_run_id=func.coalesce(bindparam("execution", type_=Text), runs.c.temporal_run_id),
-    )
-    .returning(runs.c.status)
 )

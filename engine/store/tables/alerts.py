@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Integer, PrimaryKeyConstraint, Table, text
 
 from engine.store.tables.base import id_column, json_column, metadata, tenant_column, text_column, time_column
-
-ALERT_KINDS: Final = ("failed", "stuck", "schedule", "delivery", "task")
-ALERT_TARGETS: Final = ("webhook", "command")
 
 workflow_alerts = Table(
     "workflow_alerts",

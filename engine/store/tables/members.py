@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from sqlalchemy import CheckConstraint, PrimaryKeyConstraint, Table, text
 
 from engine.store.tables.base import metadata, tenant_column, text_column, time_column
-
-MEMBER_KINDS: Final = ("person", "group")
-MEMBER_LEVELS: Final = ("read", "operate", "admin")
 
 workflow_members = Table(
     "workflow_members",

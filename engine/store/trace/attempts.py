@@ -6,7 +6,7 @@ or SUCCEEDED, so two attempts with one key never run at once, and the second lea
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -20,9 +20,17 @@ from engine.store.database.single_statement import execute_alone
 from engine.store.database.transactions import Connection, Store
 from engine.store.trace import attempt_statements as sql
 from engine.store.trace import payloads
+from engine.store.trace.new_attempt import (
+    NewAttempt,
+    claimed_values,
+    error_values,
+    identity_values,
+    key_values,
+    output_values,
+    place_values,
+)
 from engine.store.trace.payloads import Placed, Sized
 from engine.store.trace.projection import Progress, Running, projecting, write_progress
-from engine.values.json_policy import dumps_for_storage, storable_text
 from engine.values.jsonb_order import as_stored
 from engine.values.timestamps import iso_milliseconds
 
@@ -35,25 +43,6 @@ class RunClosed(Exception):
 
 class KeyHeld(Exception):
     """Another run is executing the action with this idempotency key now. Try again later."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewAttempt:
-    """One attempt of an action, to be claimed."""
-
-    run_id: str
-    tenant: str
-    step: StepRef
-    attempt: int
-    action_id: str
-    action_version: int
-    key: str
-    worker: str
-    input: Sized
-    claimed_at: str
-    """ISO-8601, the worker's time, and not before the run's own."""
-    seconds: float | None = None
-    """How long it may take; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +138,12 @@ async def try_succeed(store: Store, attempt: NewAttempt, output: Sized, at_ms: i
     if output.large:
         async with store.begin() as connection:
             placed = await payloads.place(connection, attempt.run_id, output)
-            row = (await connection.execute(sql.SUCCEED, {**_where(attempt), **_output(placed, at_ms)})).first()
+            row = (
+                await connection.execute(sql.SUCCEED, {**place_values(attempt), **output_values(placed, at_ms)})
+            ).first()
     else:
         placed = Placed(output.text, None, output.size)
-        row = await execute_alone(store, sql.SUCCEED, {**_where(attempt), **_output(placed, at_ms)})
+        row = await execute_alone(store, sql.SUCCEED, {**place_values(attempt), **output_values(placed, at_ms)})
     return Settling(bool(row.settled), bool(row.canceling))
 
 
@@ -165,7 +156,7 @@ async def succeed_in(
     statement, parameters = projecting(
         with_success(progress, attempt.step, at_ms), move, beside=sql.SUCCESS, query=sql.LIVE_ROWS
     )
-    parameters |= {**_where(attempt), **_output(placed, at_ms)}
+    parameters |= {**place_values(attempt), **output_values(placed, at_ms)}
     row = (await connection.execute(statement, parameters)).one()
     if not row.live:
         raise RunClosed(attempt.run_id)
@@ -197,14 +188,14 @@ async def fail(store: Store, attempt: NewAttempt, error: dict[str, Any], at_ms: 
 
 async def try_fail(store: Store, attempt: NewAttempt, error: dict[str, Any], at_ms: int) -> Settling:
     """As ``try_succeed``."""
-    row = await execute_alone(store, sql.FAIL, {**_where(attempt), **error_values(error, at_ms)})
+    row = await execute_alone(store, sql.FAIL, {**place_values(attempt), **error_values(error, at_ms)})
     return Settling(bool(row.settled), bool(row.canceling))
 
 
 async def _claimed_again(store: Store, attempt: NewAttempt) -> bool:
     """Claim an attempt of an open run whose row is gone, lost in a restore while the action ran: its outcome need not be lost."""
     async with store.begin() as connection:
-        if (await connection.execute(sql.OWN, _where(attempt))).first() is not None:
+        if (await connection.execute(sql.OWN, place_values(attempt))).first() is not None:
             return False
         placed = await payloads.place(connection, attempt.run_id, attempt.input)
         return bool((await connection.execute(sql.CLAIM_ONLY, claimed_values(attempt, placed))).scalar_one())
@@ -212,7 +203,7 @@ async def _claimed_again(store: Store, attempt: NewAttempt) -> bool:
 
 async def _settled_by_another(store: Store, attempt: NewAttempt) -> Settled:
     async with store.begin() as connection:
-        own = (await connection.execute(sql.OWN, _where(attempt))).first()
+        own = (await connection.execute(sql.OWN, place_values(attempt))).first()
         if own is None or own.status not in ("SUCCEEDED", "FAILED"):
             raise RunClosed(attempt.run_id)
         return await _settled(connection, own)
@@ -220,13 +211,13 @@ async def _settled_by_another(store: Store, attempt: NewAttempt) -> Settled:
 
 async def _resolve(connection: Connection, attempt: NewAttempt) -> Settled | None:
     """The claim met a row that was there already; find out which."""
-    own = (await connection.execute(sql.OWN, _where(attempt))).first()
+    own = (await connection.execute(sql.OWN, place_values(attempt))).first()
     if own is not None and own.status in ("SUCCEEDED", "FAILED"):
         return await _settled(connection, own)
     run = (await connection.execute(sql.RUN_STATUS, {"run_id": attempt.run_id})).first()
     if run is None or run.status not in ("RUNNING", "WAITING"):
         raise RunClosed(attempt.run_id)
-    holder = (await connection.execute(sql.HOLDER, {**_key(attempt), "input_text": attempt.input.text})).first()
+    holder = (await connection.execute(sql.HOLDER, {**key_values(attempt), "input_text": attempt.input.text})).first()
     if holder is not None and (own is None or holder.invocation_id != own.invocation_id):
         if holder.status == "SUCCEEDED" and holder.bodies_deleted_at is not None:
             gone = f"whose output was deleted at {iso_milliseconds(holder.bodies_deleted_at)}. Use another key to do it again."
@@ -272,7 +263,7 @@ async def _reuse(connection: Connection, attempt: NewAttempt, holder: Row[Any], 
     given = await payloads.place(connection, attempt.run_id, attempt.input)
     answered = await payloads.place(connection, attempt.run_id, payloads.sized(settled.output))
     parameters = {
-        **_identity(attempt),
+        **identity_values(attempt),
         "key": note,
         "holder": holder.invocation_id,
         "at": attempt.claimed_at,
@@ -280,7 +271,7 @@ async def _reuse(connection: Connection, attempt: NewAttempt, holder: Row[Any], 
         "output_ref": answered.ref,
     }
     await connection.execute(sql.REUSED if own is None else sql.REUSED_BY_OWN, parameters)
-    await connection.execute(sql.STEP_SUCCEEDED, {**_where(attempt), "at": attempt.claimed_at})
+    await connection.execute(sql.STEP_SUCCEEDED, {**place_values(attempt), "at": attempt.claimed_at})
     return replace(settled, at_ms=parse_instant(attempt.claimed_at))
 
 
@@ -313,51 +304,3 @@ async def _settled(connection: Connection, row: Row[Any]) -> Settled:
 
 async def _kept_output(connection: Connection, row: Row[Any]) -> Any:
     return await payloads.read(connection, str(row.output_ref), run_id=str(row.run_id), tenant=str(row.tenant))
-
-
-def _where(attempt: NewAttempt) -> dict[str, Any]:
-    step = attempt.step
-    return {
-        "run_id": attempt.run_id,
-        "path": step.path,
-        "iteration": step.iteration,
-        "visit": step.visit,
-        "attempt": attempt.attempt,
-    }
-
-
-def _key(attempt: NewAttempt) -> dict[str, Any]:
-    return {
-        "tenant": attempt.tenant,
-        "action_id": attempt.action_id,
-        "action_version": attempt.action_version,
-        "key": storable_text(attempt.key),
-    }
-
-
-def claimed_values(attempt: NewAttempt, placed: Placed) -> dict[str, Any]:
-    """Values of the parameters of a claim."""
-    return {
-        **_identity(attempt),
-        "input": placed.inline,
-        "input_ref": placed.ref,
-        "input_bytes": placed.size,
-    }
-
-
-def _identity(attempt: NewAttempt) -> dict[str, Any]:
-    return {**_key(attempt), **_where(attempt), "worker": attempt.worker, "claimed_at": attempt.claimed_at}
-
-
-def _output(placed: Placed, at_ms: int) -> dict[str, Any]:
-    return {"output": placed.inline, "output_ref": placed.ref, "output_bytes": placed.size, "at": iso_of(at_ms)}
-
-
-def error_values(error: Mapping[str, Any], at_ms: int) -> dict[str, Any]:
-    """Values of the parameters of a failure."""
-    return {
-        "at": iso_of(at_ms),
-        "error": dumps_for_storage(dict(error)),
-        "message": storable_text(str(error.get("message", ""))),
-        "code": storable_text(str(error.get("code") or error.get("category"))),
-    }

@@ -17,7 +17,8 @@ from engine.interpreter.times import iso_of, milliseconds_of
 from engine.store.database.single_statement import execute_alone
 from engine.store.database.transactions import Connection, Store
 from engine.store.trace import attempt_statements as sql
-from engine.store.trace.attempts import NewAttempt, Settled, claimed_values, error_values, try_fail, try_succeed
+from engine.store.trace.attempts import Settled, try_fail, try_succeed
+from engine.store.trace.new_attempt import NewAttempt, claimed_values, error_values
 from engine.store.trace.payloads import Placed, Sized, verified
 from engine.store.trace.projection import Ended, Progress, Running, projecting
 from engine.values.jsonb_order import as_stored

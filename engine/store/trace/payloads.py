@@ -75,7 +75,6 @@ KEPT: Final = select(
 FORGED: Final = "PAYLOAD_FORGED"
 _WITH_DIGEST: Final = 8
 _EXACT: Final = 2**53
-NOWHERE: Final = Placed(None, None, None)
 
 
 def sized(value: Any) -> Sized:

@@ -79,6 +79,32 @@ async def test_its_own_time_counts(
     await store.dispose()
 
 
+async def test_its_own_time_counts_where_nobody_can_tell_whether_the_database_goes_on(
+    registry: ActionRegistry,
+    database_url: str,
+    make_context: Callable[..., ActionContext],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def unforeseen(*_given: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(own_time, "LOOK_EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(own_time, "until_it_goes_on", unforeseen)
+    known = registry.get("store.set", 1)
+
+    async def endless(_given: Any, _ctx: ActionContext) -> Any:
+        await asyncio.Event().wait()
+
+    hurried = replace(known, handler=endless, traits=replace(known.traits, timeout_seconds=0.2))
+    store = create_store_engine(database_url)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        with pytest.raises(StepFailure) as failed:
+            async with store.begin() as connection:
+                await invoke(hurried, AT, make_context(connection=connection))
+    assert failed.value.code == "ACTION_TIMEOUT"
+    await store.dispose()
+
+
 async def test_a_lock_that_is_not_to_be_had_in_time_is_no_failure_of_the_step(
     registry: ActionRegistry, database_url: str, make_context: Callable[..., ActionContext]
 ) -> None:

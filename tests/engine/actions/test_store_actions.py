@@ -275,5 +275,5 @@ async def test_transactions_in_each_others_way_are_no_failure_of_the_step(
         await perform("store.increment", AT)
         with pytest.raises(Unavailable) as refused:
             await invoke(registry.get("store.increment", 1), AT, make_context(connection=connection))
-        assert refused.value.code == "DATABASE_COLLISION"
+        assert refused.value.code == "POSTGRES_LOCKED"
         await connection.rollback()

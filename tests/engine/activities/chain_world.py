@@ -23,7 +23,8 @@ from engine.interpreter import effects as fx
 from engine.interpreter.machine import Machine
 from engine.settings import DEFAULT_TENANT
 from engine.store.database.transactions import Store
-from engine.workflow.wire import RunChainInput, RunChainOutput, encode_trace
+from engine.workflow.encoding import encode_trace
+from engine.workflow.wire import RunChainInput, RunChainOutput
 from tests.engine.workflow.actions import Counts, registry_of
 from tests.engine.workflow.steps import Step
 

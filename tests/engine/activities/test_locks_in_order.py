@@ -18,8 +18,8 @@ from engine.settings import DEFAULT_TENANT
 from engine.store.database.connecting import libpq_url
 from engine.store.database.transactions import Store
 from engine.store.trace import attempts, chains
-from engine.store.trace.attempts import NewAttempt
 from engine.store.trace.chains import Ours, Overtaken
+from engine.store.trace.new_attempt import NewAttempt
 from engine.store.trace.payloads import sized
 from engine.store.trace.projection import Progress
 from tests.engine.operations.conftest import until

@@ -24,7 +24,8 @@ from engine.store.trace import attempts
 from engine.store.trace.attempts import KeyHeld
 from engine.store.trace.payloads import INLINE_BYTES
 from engine.store.trace.projection import Progress, Waiting, write_progress
-from engine.workflow.wire import RunStepInput, RunStepOutput, encode_step, encode_trace
+from engine.workflow.encoding import encode_step, encode_trace
+from engine.workflow.wire import RunStepInput, RunStepOutput
 from tests.engine.workflow.actions import Counts, registry_of
 from tests.engine.workflow.harness import PATIENCE_SECONDS
 

@@ -12,7 +12,7 @@ from engine.ids import new_id
 from engine.interpreter.effects import StepRecord
 from engine.settings import DEFAULT_TENANT
 from engine.store.database.transactions import Store
-from engine.workflow.wire import encode_step, encode_trace
+from engine.workflow.encoding import encode_step, encode_trace
 from tests.engine.activities.test_run_step import AT, World
 from tests.engine.operations.conftest import add_version
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from engine.definition.models import CONTROL_TYPES, NODE_TYPES, BrokenStep, EventTrigger
-from engine.definition.parse import MAX_JSON_DEPTH, parse_definition
+from engine.definition.parse import parse_definition
 from engine.errors import Invalid
+from engine.values.request_limits import MAX_JSON_DEPTH
 
 EXPR = {"$expr": "true"}
 EVERY_STEP: dict[str, dict[str, Any]] = {

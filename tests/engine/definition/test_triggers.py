@@ -16,13 +16,13 @@ EVENT: dict[str, Any] = {
     "name": "CREATED",
     "correlationKey": "k",
     "payload": {"id": 7, "deep": {"a": 1}},
-    "receivedAt": "2026-01-01T00:00:00.000Z",
 }
+NOW = "2026-01-01T00:00:00.000Z"
 
 
 def mapped(mapping: Any) -> Any:
     trigger = EventTrigger.model_validate({"type": "event", "eventName": "CREATED", "payloadMapping": mapping})
-    return apply_trigger_mapping(trigger, EVENT)
+    return apply_trigger_mapping(trigger, EVENT, lambda: NOW, lambda _steps: None)
 
 
 def test_without_a_mapping_the_payload_is_the_events_own() -> None:

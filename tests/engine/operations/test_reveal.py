@@ -78,7 +78,14 @@ async def test_without_level_or_reason_nothing_is_shown(
     async with as_user(Level.OPERATE) as operator:
         with pytest.raises(Forbidden, match="LEVEL_TOO_LOW"):
             await reveal(operator, Revealable.PAYLOAD, RUN, "a customer asked")
-    nothing_to_see = ("\u200b" * 9, "a\u200b\u2060\ufeff", "\u2800" * 9, "\u3164 \u3164 \u3164", "\x01\x02\x03\x04")
+    nothing_to_see = (
+        "\u200b" * 9,
+        "a\u200b\u2060\ufeff",
+        "\u2800" * 9,
+        "\u3164 \u3164 \u3164",
+        "\x01\x02\x03\x04",
+        "\u17b4\U000e0101" * 5,
+    )
     for reason in ("", "  x ", "y" * 1001, *nothing_to_see):
         with pytest.raises(Invalid, match="REASON_TOO"):
             await reveal(context, Revealable.PAYLOAD, RUN, reason)

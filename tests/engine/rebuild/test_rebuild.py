@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.interpreter.recorded_run import NOT_KEPT, RecordedAttempt, RecordedWait
-from engine.rebuild.state import rebuild_end, rebuild_step
+from engine.rebuild.state import RebuiltRun, rebuild_end
 from tests.engine.rebuild.recording import assign, echo, expr, played
 
 FLAKY: dict[str, Any] = {
@@ -28,7 +28,7 @@ LOOP = {
 
 async def test_an_iteration_of_a_loop_is_seen_with_its_scope() -> None:
     run = (await played([LOOP])).recorded()
-    rebuilt = rebuild_step(run, ("root.steps[0].body.steps[0]", "1", 1))
+    rebuilt = RebuiltRun(run).at(("root.steps[0].body.steps[0]", "1", 1))
     assert rebuilt.before is not None
     assert rebuilt.after is not None
     assert (rebuilt.before["vars"], rebuilt.before["local"]["index"]) == ({"x": 20, "e": {"value": 10}, "last": 10}, 1)
@@ -53,11 +53,11 @@ async def test_times_are_those_the_run_had() -> None:
 
 async def test_a_live_run_is_known_up_to_where_it_is() -> None:
     run = (await played([assign("a", n="1"), FLAKY, assign("b", n="2")])).recorded()
-    here = rebuild_step(run, ("root.steps[1]", "", 1))
+    here = RebuiltRun(run).at(("root.steps[1]", "", 1))
     assert here.before is not None
     assert here.stop is not None
     assert (here.before["vars"], here.after, here.stop.code) == ({"n": 1}, None, "OPEN")
-    later = rebuild_step(run, ("root.steps[2]", "", 1))
+    later = RebuiltRun(run).at(("root.steps[2]", "", 1))
     assert later.stop is not None
     assert (later.before, later.after, later.stop.code) == (None, None, "OPEN")
 
@@ -69,8 +69,8 @@ async def test_a_value_that_is_gone_is_said_and_what_lies_before_is_still_known(
     assert ending.stop is not None
     assert (ending.stop.code, ending.status) == ("NOT_RECORDED", None)
     assert ending.stop.message == "What try 1 of step e gave is not recorded."
-    assert rebuild_step(gone, ("root.steps[0]", "", 1)).after is not None
-    lost = rebuild_step(gone, ("root.steps[2]", "", 1))
+    assert RebuiltRun(gone).at(("root.steps[0]", "", 1)).after is not None
+    lost = RebuiltRun(gone).at(("root.steps[2]", "", 1))
     assert (lost.before, lost.after) == (None, None)
 
 
@@ -142,7 +142,7 @@ async def test_an_email_step_goes_the_way_it_went() -> None:
 async def test_computing_ends_when_it_is_enough() -> None:
     run = (await played([assign("a", n="1"), assign("b", n="2")])).recorded()
     answers = iter([False, True])
-    rebuilt = rebuild_step(run, ("root.steps[1]", "", 1), lambda: next(answers))
+    rebuilt = RebuiltRun(run).at(("root.steps[1]", "", 1), lambda: next(answers))
     assert rebuilt.stop is not None
     assert (rebuilt.before, rebuilt.stop.code) == (None, "TOO_LONG")
 
@@ -180,7 +180,7 @@ async def test_a_task_that_was_closed_is_the_failure_it_was() -> None:
 async def test_other_semantics_are_not_guessed() -> None:
     run = (await played([assign("a", n="1")])).recorded()
     other = replace(run, facts=replace(run.facts, semantics_version="1999-01.1"))
-    for stop in (rebuild_end(other).stop, rebuild_step(other, ("root.steps[0]", "", 1)).stop):
+    for stop in (rebuild_end(other).stop, RebuiltRun(other).at(("root.steps[0]", "", 1)).stop):
         assert stop is not None
         assert stop.code == "SEMANTICS_DIFFER"
 
@@ -201,7 +201,7 @@ async def test_a_rebuilt_run_that_went_another_way_is_not_taken_for_the_run() ->
 
 
 async def test_a_step_that_is_not_there_is_said() -> None:
-    stop = rebuild_step((await played([assign("a", n="1")])).recorded(), ("root.steps[7]", "", 1)).stop
+    stop = RebuiltRun((await played([assign("a", n="1")])).recorded()).at(("root.steps[7]", "", 1)).stop
     assert stop is not None
     assert stop.code == "NOT_RECORDED"
 

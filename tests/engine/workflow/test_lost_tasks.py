@@ -22,7 +22,8 @@ from engine.ids import new_id
 from engine.interpreter import effects as fx
 from engine.store.catalog.definitions import load_definition
 from engine.store.database.engine import create_store_engine
-from engine.store.runs.runs import NewRun, insert_run, mark_launched
+from engine.store.runs.launches import mark_launched
+from engine.store.runs.runs import NewRun, insert_run
 from tests.conformance.rebuilding import assert_rebuilds
 from tests.engine.interpreter.random_definitions import PAYLOAD, STEPS, with_ids
 from tests.engine.workflow.harness import PATIENCE_SECONDS, Bench, Run

@@ -8,7 +8,7 @@ import pytest
 
 from engine.definition.step_ref import StepRef
 from engine.interpreter.effects import LogRecord, PureCall, StepRecord, WaitRecord
-from engine.workflow.wire import decode_step, decode_trace, encode_step, encode_trace
+from engine.workflow.encoding import decode_step, decode_trace, encode_step, encode_trace
 
 STEP = StepRef("root.steps[0].body.steps[1]", "0.3", 2, "author", "action.call")
 AT = "2026-01-01T00:00:00.000Z"

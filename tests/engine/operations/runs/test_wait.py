@@ -124,6 +124,7 @@ async def test_many_waits_share_one_connection(waits: RunWaits, execute: Execute
     assert len(await query(LISTENERS)) == 1
 
 
+@pytest.mark.usefixtures("never_polls")
 async def test_waits_that_begin_together_look_at_their_runs_in_two_statements(
     waits: RunWaits, execute: Execute, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +141,8 @@ async def test_waits_that_begin_together_look_at_their_runs_in_two_statements(
         return await look(run_ids)
 
     monkeypatch.setattr(waits, "_statuses", counted)
+    # When it begins, all who wait by then are looked at once more.
+    monkeypatch.setattr(waits, "_listen", asyncio.Event().wait)
     first = asyncio.create_task(waits.ended(runs[0], timeout=250))
     await begun.wait()
     await asyncio.gather(first, *(waits.ended(run_id, timeout=250) for run_id in runs for _ in range(20)))

@@ -16,7 +16,7 @@ from engine.store.database import question as asking
 from engine.store.database.engine import create_store_engine
 from engine.store.database.following import document_limits
 from engine.store.database.hidden_documents import CONTENTS, LISTED
-from engine.store.database.question import Telling, ask, ask_telling, question, telling
+from engine.store.database.question import Telling, ask, ask_telling, question, telling, tells
 from engine.store.events.reading import events_page
 from engine.store.runs.listing import runs_page
 from engine.store.runs.reading import run_summary
@@ -207,7 +207,7 @@ async def test_a_row_that_tells_nothing_is_not_followed(engine: AsyncEngine) -> 
         question(select(workflow_runs.c.run_id, workflow_runs.c.error_json)), ("error_json",), run="run_id"
     )
     reading, [[row]] = await ask_telling(engine, TENANT, silent)
-    assert not silent.tells(row)
+    assert not tells(row, silent.texts)
     assert reading.of(run_id=run_id).hide_text("anything") == PLACEHOLDER
 
 

@@ -23,7 +23,6 @@ WANTED = RunFilter(
 )
 PROGRAM = """
 from datetime import UTC, datetime
-from typing import Any
 from engine.records import RunFilter, RunStatus, TaskFilter, WaitKind
 from engine.store.database.keyset import fingerprint
 statuses = frozenset(RunStatus)
