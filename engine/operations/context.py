@@ -15,11 +15,11 @@ from engine.settings import DEFAULT_TENANT
 from engine.store.database.transactions import Connection, Store, writing_at_once
 from engine.store.runs.run_log import NewLogLine, insert_log_line
 from engine.store.tenant.audit import AuditedActor, AuditEntry, insert_audit
-from engine.store.tenant.members import level_of
+from engine.store.tenant.members import level_of, lock_members
 from engine.temporal.connection import TemporalConnection
 
 LEVEL_SECONDS: Final = 30.0
-"""How long an answer about the actor's level is believed."""
+"""How long an answer about the actor's level is believed. For what needs the level admin it is asked each time."""
 
 
 @dataclass(slots=True)
@@ -47,10 +47,16 @@ class OperationContext:
 
     async def level(self) -> Level:
         """What the actor may do in the tenant; a part of the engine may do everything. Raises ``Unavailable``."""
+        return await self._level(LEVEL_SECONDS)
+
+    async def _level_for(self, needed: Level) -> Level:
+        return await self._level(0.0 if needed is Level.ADMIN else LEVEL_SECONDS)
+
+    async def _level(self, believed_seconds: float) -> Level:
         known, now = self._known, time.monotonic()
         if self.actor.known_by == "service":
             known.level = Level.ADMIN
-        elif known.asked_at is None or now - known.asked_at > LEVEL_SECONDS:
+        elif known.asked_at is None or now - known.asked_at > believed_seconds:
             async with writing_at_once(self.store) as connection:
                 known.level = await level_of(connection, self.tenant, self.actor.name, self.actor.groups())
             known.asked_at = now
@@ -73,17 +79,37 @@ class OperationContext:
         More than reading is refused (``WrongTemporal``) where this Temporal is known not to be the database's, unless the
         operation leaves telling it to the workers (``tells_temporal``).
         """
-        level = await self.level()
-        if level < needed:
-            raise Forbidden(
-                "LEVEL_TOO_LOW",
-                f"This needs the level {needed.word}; {self.actor.name} has {level.word} in the tenant {self.tenant}.",
-                f"Ask an admin of the tenant: runstudio members set {self.actor.name} {needed.word}; or choose another one with"
-                " --tenant.",
-                {"needed": needed.word, "level": level.word, "actor": self.actor.name, "tenant": self.tenant},
-            )
+        self._refuse_below(needed, await self._level_for(needed))
         if tells_temporal and needed > Level.READ:
             await self.temporal.refuse_wrong()
+
+    async def may(self, needed: Level) -> bool:
+        """Whether the actor has at least this level. Raises ``Unavailable``."""
+        return await self._level_for(needed) >= needed
+
+    async def require_still(self, connection: Connection, needed: Level) -> None:
+        """As ``require``, in the transaction of a change that gives somebody rights, or work that goes on under somebody's name:
+        nobody whose level is taken away at the same time must have made it. Nobody's level changes until the transaction ends.
+
+        Raises ``Forbidden`` (LEVEL_TOO_LOW).
+        """
+        known = self._known
+        if self.actor.known_by != "service" and known.asked_at != math.inf:
+            await lock_members(connection, self.tenant)
+            known.level = await level_of(connection, self.tenant, self.actor.name, self.actor.groups())
+            known.asked_at = time.monotonic()
+        self._refuse_below(needed, known.level)
+
+    def _refuse_below(self, needed: Level, level: Level) -> None:
+        if level >= needed:
+            return
+        raise Forbidden(
+            "LEVEL_TOO_LOW",
+            f"This needs the level {needed.word}; {self.actor.name} has {level.word} in the tenant {self.tenant}.",
+            f"Ask an admin of the tenant: runstudio members set {self.actor.name} {needed.word}; or choose another one with"
+            " --tenant.",
+            {"needed": needed.word, "level": level.word, "actor": self.actor.name, "tenant": self.tenant},
+        )
 
     async def audit(self, connection: Connection, entry: AuditEntry) -> None:
         """Write an audit entry in the transaction of the change it is about. The level must have been asked before."""

@@ -16,7 +16,7 @@ from engine.contract import TASK_QUEUE
 from engine.errors import EngineError, Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.duties import duty_parts
-from engine.records import HealthPart, PartState, Schedule
+from engine.records import HealthPart, Level, PartState, Schedule
 from engine.store.database.engine import is_read_only
 from engine.store.database.reader import open_reader
 from engine.store.database.schema_version import head_revision, require_current_schema
@@ -108,7 +108,8 @@ async def _require_ours(context: OperationContext) -> None:
         return
 
 
-_ROWS: Final = ("workers", "runs", "stores", "events", "schedules")
+_OF_TENANT: Final = ("runs", "stores", "events", "schedules")
+_ROWS: Final = ("workers", *_OF_TENANT)
 
 
 def _unknown(why: str) -> tuple[HealthPart, ...]:
@@ -119,14 +120,23 @@ async def _rows(context: OperationContext) -> tuple[HealthPart, ...]:
     try:
         async with writing(context.store) as connection:
             seen = await load_workers(connection)
-            gaps = await count_gaps(connection)
             duties = await duty_parts(connection)
-            dead = await count_failed(connection, context.tenant)
-            disagreed = await disagreements(connection, context.tenant, _DISAGREED_WITHIN, _DISAGREED_COUNTED)
-        troubled = await troubled_schedules(context.store, context.tenant, _SCHEDULES_COUNTED)
+        of_tenant = await _of_tenant(context)
     except Unavailable as error:
         return _unknown(error.message)
-    return (*_workers_and_runs(seen, gaps), _stores(disagreed), _events(dead), _schedules(troubled), *duties)
+    return (_workers(seen), *of_tenant, *duties)
+
+
+async def _of_tenant(context: OperationContext) -> tuple[HealthPart, ...]:
+    """What is left undone in the tenant: for whoever may read in it."""
+    if await context.level() < Level.READ:
+        return tuple(HealthPart(name, PartState.UNKNOWN, "This needs the level read.") for name in _OF_TENANT)
+    async with writing(context.store) as connection:
+        gaps = await count_gaps(connection)
+        dead = await count_failed(connection, context.tenant)
+        disagreed = await disagreements(connection, context.tenant, _DISAGREED_WITHIN, _DISAGREED_COUNTED)
+    troubled = await troubled_schedules(context.store, context.tenant, _SCHEDULES_COUNTED)
+    return _runs(gaps), _stores(disagreed), _events(dead), _schedules(troubled)
 
 
 def _stores(found: Sequence[Disagreement]) -> HealthPart:
@@ -164,39 +174,38 @@ def _schedules(troubled: Sequence[Schedule]) -> HealthPart:
     return HealthPart("schedules", PartState.DEGRADED, told, advice.SCHEDULES.to("See each"))
 
 
-def _workers_and_runs(seen: Sequence[SeenWorker], gaps: Gaps) -> tuple[HealthPart, HealthPart]:
+def _workers(seen: Sequence[SeenWorker]) -> HealthPart:
     alive = [worker for worker in seen if worker.alive]
     failing, starting = _parts_in("failing", alive), _parts_in("starting", alive)
     if not alive:
         last = f"; last seen {seen[0].identity}" if seen else ""
-        workers = HealthPart(
-            "workers", PartState.DOWN, f"none alive on {TASK_QUEUE}{last}", advice.WORKER.to("Start one")
-        )
-    elif failing:
-        workers = HealthPart(
+        return HealthPart("workers", PartState.DOWN, f"none alive on {TASK_QUEUE}{last}", advice.WORKER.to("Start one"))
+    if failing:
+        return HealthPart(
             "workers", PartState.DEGRADED, f"{len(alive)} alive; failing: {', '.join(failing)}", "Read their logs."
         )
-    elif all(_parts_in("starting", [worker]) for worker in alive):
-        workers = HealthPart(
+    if all(_parts_in("starting", [worker]) for worker in alive):
+        return HealthPart(
             "workers",
             PartState.DEGRADED,
             f"{len(alive)} alive; starting: {', '.join(starting)}",
             "Wait: a part that does not start in its time is failing then.",
         )
-    else:
-        workers = HealthPart("workers", PartState.OK, f"{len(alive)} alive on {TASK_QUEUE}{_caches(alive)}")
+    return HealthPart("workers", PartState.OK, f"{len(alive)} alive on {TASK_QUEUE}{_caches(alive)}")
+
+
+def _runs(gaps: Gaps) -> HealthPart:
     gaps_told = (
         f"{counted(gaps.pending_launches, 'launch', 'launches')} pending; open in ended runs: "
         f"{counted(gaps.leftover_waits, 'wait')}, {counted(gaps.leftover_tasks, 'task')}"
     )
     clean = not (gaps.pending_launches or gaps.leftover_waits or gaps.leftover_tasks)
-    runs = HealthPart(
+    return HealthPart(
         "runs",
         PartState.OK if clean else PartState.DEGRADED,
         gaps_told,
         "" if clean else "A running worker closes these gaps.",
     )
-    return workers, runs
 
 
 def _parts_in(state: str, workers: list[SeenWorker]) -> list[str]:

@@ -41,6 +41,7 @@ async def set_member(
     if not isinstance(level, Level) or level is Level.NONE:
         raise Invalid("MEMBER_INVALID", "A member has a level.", "Use read, operate or admin, or remove the member.")
     async with writing(context.store) as connection:
+        await context.require_still(connection, Level.ADMIN)
         known, others = await _member_and_others(connection, context.tenant, kind, named)
         if known is not None and known.level is level:
             return known
@@ -67,6 +68,7 @@ async def remove_member(context: OperationContext, kind: MemberKind, name: str, 
     await context.require(Level.ADMIN)
     named, why = _checked_name(kind, name), None if reason is None else checked_reason(reason)
     async with writing(context.store) as connection:
+        await context.require_still(connection, Level.ADMIN)
         known, others = await _member_and_others(connection, context.tenant, kind, named)
         if known is None:
             told = f"There is no {kind.value} {named} among the members of this tenant."

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from engine.errors import Invalid
+from engine.records.stored_word import StoredWord
 
 MAX_MINUTES: Final = 60 * 24 * 30
 MAX_URL: Final = 2000
@@ -19,7 +20,7 @@ MAX_CONDITION: Final = 300
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
-class AlertKind(StrEnum):
+class AlertKind(StoredWord):
     """What somebody is told of."""
 
     FAILED = "failed"
@@ -34,7 +35,7 @@ class AlertKind(StrEnum):
     """Human tasks that are open for longer; a group is the task's type."""
 
 
-class AlertTarget(StrEnum):
+class AlertTarget(StoredWord):
     """How somebody is told."""
 
     WEBHOOK = "webhook"
@@ -42,7 +43,7 @@ class AlertTarget(StrEnum):
     """A program in the directory that the workers' RUNSTUDIO_ALERT_COMMANDS names."""
 
 
-class MessageState(StrEnum):
+class MessageState(StoredWord):
     """Where a message is."""
 
     PENDING = "pending"
@@ -97,6 +98,21 @@ class Alert:
             raise _invalid("its command", "name a program of the directory, without its path")
         if self.target_kind is AlertTarget.WEBHOOK:
             _check_url(self.target)
+
+    @classmethod
+    def of_later(cls, name: str, kind: str, target_kind: str, target: str, conditions: Mapping[str, Any]) -> Alert:
+        """A rule that a later release has set, as far as this one can show it: nothing of it is checked."""
+        told = {
+            "name": name,
+            "kind": AlertKind.stored(kind),
+            "target_kind": AlertTarget.stored(target_kind),
+            "target": target,
+            **conditions,
+        }
+        alert = object.__new__(cls)
+        for field in fields(cls):
+            object.__setattr__(alert, field.name, told.get(field.name, field.default))
+        return alert
 
     def shown(self, target: str) -> Alert:
         """The same with its target as it may be shown, which need be none that can be set."""

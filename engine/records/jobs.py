@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from engine.records.runs import Count
+from engine.records.stored_word import StoredWord
 
 
-class JobKind(StrEnum):
+class JobKind(StoredWord):
     """What a job does to each target."""
 
     CANCEL = "cancel"
@@ -22,7 +22,7 @@ class JobKind(StrEnum):
     DELETE = "delete"
 
 
-class JobState(StrEnum):
+class JobState(StoredWord):
     """Where a job is."""
 
     QUEUED = "queued"
@@ -37,7 +37,7 @@ class JobState(StrEnum):
         return self in (JobState.DONE, JobState.CANCELED)
 
 
-class ItemState(StrEnum):
+class ItemState(StoredWord):
     """What became of a target."""
 
     PENDING = "pending"

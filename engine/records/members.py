@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
+from engine.records.stored_word import StoredWord
 from engine.records.system import Level
 
 
-class MemberKind(StrEnum):
+class MemberKind(StoredWord):
     """Whose level it is."""
 
     PERSON = "person"

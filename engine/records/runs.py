@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal
 
+from engine.records.stored_word import StoredWord
 from engine.records.values import ErrorInfo, Json
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ STUCK_AFTER: Final = timedelta(seconds=60)
 """How long a run may be RUNNING without a step before it counts as stuck."""
 
 
-class RunStatus(StrEnum):
+class RunStatus(StoredWord):
     """Stored status of a run."""
 
     RUNNING = "RUNNING"
@@ -36,7 +36,7 @@ class RunStatus(StrEnum):
 ENDED: Final = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELED})
 
 
-class WaitKind(StrEnum):
+class WaitKind(StoredWord):
     """What a run or step waits for. TIMEOUT exists in history from before the cutover only."""
 
     EVENT = "event"

@@ -24,6 +24,18 @@ class Level(IntEnum):
         """``read``, ``operate``, ``admin`` or ``none``."""
         return self.name.lower()
 
+    @classmethod
+    def stored(cls, word: str) -> Level:
+        """The level of a stored word. For that of a later release: an object with that ``word`` which is none of the levels and
+        allows nothing.
+        """
+        for level in cls:
+            if level.word == word:
+                return level
+        later = int.__new__(cls, 0)
+        later._name_, later._value_ = word, 0
+        return later
+
 
 @dataclass(frozen=True, slots=True)
 class Session:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from engine.records.runs import WaitKind
+from engine.records.stored_word import StoredWord
 from engine.records.values import Document, ErrorInfo, Json
 
 
-class StepStatus(StrEnum):
+class StepStatus(StoredWord):
     """Stored status of a step row. RETRY_SCHEDULED exists in history from before the cutover only."""
 
     STARTED = "STARTED"
@@ -20,7 +20,7 @@ class StepStatus(StrEnum):
     CANCELED = "CANCELED"
 
 
-class AttemptStatus(StrEnum):
+class AttemptStatus(StoredWord):
     """Stored status of one attempt. ABANDONED: its worker or its run went away before it could end."""
 
     STARTED = "STARTED"
@@ -29,7 +29,7 @@ class AttemptStatus(StrEnum):
     ABANDONED = "ABANDONED"
 
 
-class WaitStatus(StrEnum):
+class WaitStatus(StoredWord):
     """Stored status of a wait."""
 
     WAITING = "WAITING"
@@ -38,7 +38,7 @@ class WaitStatus(StrEnum):
     CANCELED = "CANCELED"
 
 
-class LogLevel(StrEnum):
+class LogLevel(StoredWord):
     """Level of a log line, lowest first."""
 
     DEBUG = "DEBUG"

@@ -33,6 +33,8 @@ _MAX_INNER: Final = 20
 """So many places of a text are looked at for JSON that begins there."""
 _BEGINNING: Final = re.compile(r"[{\[](?=\s*[\"{\[])|\"(?=[{\[\\])")
 _DECODER: Final = json.JSONDecoder()
+_LITERAL: Final = re.compile(r"\"[^\"\\]*(?:\\.[^\"\\]*)*\"|'[^'\\]*(?:\\.[^'\\]*)*'", re.DOTALL)
+"""A text in an expression."""
 MAX_DEPTH: Final = 256
 """Deeper values are masked whole: nothing legitimate is nested so deep, and nothing may escape by being so."""
 
@@ -48,7 +50,9 @@ class RedactionPolicy:
     everything: bool = False
     """Nothing may be shown: the policy could not be read."""
     references: bool = False
-    """References an author wrote (``{"$secret": NAME}``, ``{"$expr": ...}``) are shown: they are no secrets themselves."""
+    """References an author wrote (``{"$secret": NAME}``, ``{"$expr": ...}``) are shown: they are no secrets themselves. A text
+    that stands in an expression is written out, and hidden as any other.
+    """
     values: SecretValues | None = None
     """Hidden values of the run that is shown, to be hidden wherever they were copied to."""
 
@@ -153,7 +157,7 @@ class _Masking:
         if not isinstance(value, dict | list | tuple):
             return self._mask(where) if self._is_secret_number(value) else value
         if self.references and _is_reference(value):
-            return value
+            return value if self._refers(value) else {"$expr": self._mask(f"{where}/$expr")}
         if depth >= MAX_DEPTH or (isinstance(value, dict) and "$secret" in value):
             return self._mask(where)
         if isinstance(value, dict):
@@ -161,18 +165,14 @@ class _Masking:
             hidden = {key for key in value if self._is_secret_key(key)}
             return ({PLACEHOLDER: self._mask(f"{where}/{PLACEHOLDER}")} if hidden else {}) | {
                 key: self._mask(f"{where}/{segment(key)}")
-                if (key in beside or _is_secret(key, self.keys)) and not (self.references and _is_reference(item))
+                if (key in beside or _is_secret(key, self.keys)) and not self._only_refers(item)
                 else self._child(key, item, pointers, where, depth)
                 for key, item in value.items()
                 if key not in hidden
             }
         if self._is_secret_list(value):
             return self._mask(where)
-        pairs = {
-            index
-            for index in paired_items(value, self._is_secret_name)
-            if not (self.references and _is_reference(value[index][1]))
-        }
+        pairs = {index for index in paired_items(value, self._is_secret_name) if not self._only_refers(value[index][1])}
         return [
             self._mask(f"{where}/{index}") if index in pairs else self._child(str(index), item, pointers, where, depth)
             for index, item in enumerate(value)
@@ -206,7 +206,7 @@ class _Masking:
         if is_card_in_pieces(value):
             return True
         if is_header_pair(value, self._is_secret_name):
-            return not (self.references and _is_reference(value[1]))
+            return not self._only_refers(value[1])
         if len(value) < 2 or not all(isinstance(item, str) for item in value):
             return False
         if are_headers(value, self._is_secret_name):
@@ -215,6 +215,17 @@ class _Masking:
 
     def _is_secret_name(self, name: str) -> bool:
         return _is_secret(name, self.keys)
+
+    def _only_refers(self, value: Json) -> bool:
+        """Whether the value of a secret name is a reference that may be shown: an expression that is a text alone is none."""
+        if not (self.references and _is_reference(value)):
+            return False
+        return "$expr" not in value or _LITERAL.fullmatch(value["$expr"].strip()) is None
+
+    def _refers(self, reference: Json) -> bool:
+        """Whether no text in it is a secret that is written out."""
+        written = _LITERAL.findall(reference["$expr"]) if "$expr" in reference else ()
+        return not any(self._is_secret_text(text[1:-1]) for text in written)
 
     def _mask(self, where: str) -> str:
         self.masked.add(where)

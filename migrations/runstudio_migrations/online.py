@@ -23,6 +23,12 @@ TURN_KEY: Final = 7_305_422_910_336_001
 """Advisory lock of whoever migrates."""
 TURN_SECONDS: Final = 600
 """How long to wait for another migration of the same database."""
+_WHOSE_TURN: Final = text("""
+    SELECT a.usename, a.pid, a.backend_start FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (l.classid::bigint << 32) | l.objid::bigint = :key
+""")
 
 
 def report(message: str) -> None:
@@ -40,7 +46,8 @@ def count(name: str, number: int) -> None:
 
 
 def take_turn(connection: Connection) -> None:
-    """Makes this the only migration of the database, until the connection ends. Raises ``TimeoutError``.
+    """Makes this the only migration of the database, until the connection ends. Raises ``TimeoutError``, with the login and the
+    session that has the turn: every login of the database can take such a lock, and keep it.
 
     The lock is polled for, because a session that *waits* in a statement holds a snapshot, and an index that the other one
     builds concurrently would wait for it for ever.
@@ -49,7 +56,13 @@ def take_turn(connection: Connection) -> None:
     while not connection.scalar(select(func.pg_try_advisory_lock(TURN_KEY))):
         connection.commit()
         if time.monotonic() > deadline:
-            raise TimeoutError("another migration of this database is running")
+            holder = connection.execute(_WHOSE_TURN, {"key": TURN_KEY}).first()
+            whose = (
+                f"the login {holder.usename}, session {holder.pid} since {holder.backend_start:%F %T %Z}"
+                if holder
+                else ""
+            )
+            raise TimeoutError(whose or "a session that has just ended")
         time.sleep(LOCK_PAUSE_SECONDS)
     connection.commit()
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from engine.records import RunRow, RunStatus, StepStatus, WaitKind
+from runstudio_tui.text import safe
+
+Word = TypeVar("Word", bound=str)
 
 
 class Tone(StrEnum):
@@ -34,23 +37,36 @@ class State:
     tone: Tone
 
 
+class States(dict[Word, State]):
+    """States by the word that is stored. That of a later release is shown as it is."""
+
+    def __missing__(self, word: Word) -> State:
+        return State(LATER_GLYPH, safe(word).lower().replace("_", " "), Tone.TEXT)
+
+
+LATER_GLYPH: Final = "?"
+"""Of a state that only a later release knows."""
 STUCK_GLYPH: Final = "▲"
 READ_ONLY_GLYPH: Final = "◇"
 
-RUN_STATES: Final = {
-    RunStatus.RUNNING: State("●", "running", Tone.RUNNING),
-    RunStatus.WAITING: State("◔", "waiting", Tone.WAITING),
-    RunStatus.SUCCEEDED: State("✔", "succeeded", Tone.OK),
-    RunStatus.FAILED: State("✖", "failed", Tone.FAILED),
-    RunStatus.CANCELED: State("⊘", "canceled", Tone.CANCELED),
-}
-STEP_STATES: Final = {
-    StepStatus.STARTED: State("●", "running", Tone.RUNNING),
-    StepStatus.SUCCEEDED: State("✔", "succeeded", Tone.OK),
-    StepStatus.FAILED: State("✖", "failed", Tone.FAILED),
-    StepStatus.RETRY_SCHEDULED: State("◔", "retry scheduled", Tone.WAITING),
-    StepStatus.CANCELED: State("⊘", "canceled", Tone.CANCELED),
-}
+RUN_STATES: Final = States(
+    {
+        RunStatus.RUNNING: State("●", "running", Tone.RUNNING),
+        RunStatus.WAITING: State("◔", "waiting", Tone.WAITING),
+        RunStatus.SUCCEEDED: State("✔", "succeeded", Tone.OK),
+        RunStatus.FAILED: State("✖", "failed", Tone.FAILED),
+        RunStatus.CANCELED: State("⊘", "canceled", Tone.CANCELED),
+    }
+)
+STEP_STATES: Final = States(
+    {
+        StepStatus.STARTED: State("●", "running", Tone.RUNNING),
+        StepStatus.SUCCEEDED: State("✔", "succeeded", Tone.OK),
+        StepStatus.FAILED: State("✖", "failed", Tone.FAILED),
+        StepStatus.RETRY_SCHEDULED: State("◔", "retry scheduled", Tone.WAITING),
+        StepStatus.CANCELED: State("⊘", "canceled", Tone.CANCELED),
+    }
+)
 NOT_REACHED: Final = State("·", "not reached", Tone.DIM)
 
 

@@ -148,6 +148,7 @@ def waits_for(wait: OpenWait, now: datetime, zone: tzinfo, place: str = "") -> s
             return f"{place or 'retry'}{due}"
         case WaitKind.TIMEOUT:
             return f"timeout{due}"
+    return f"{safe(wait.kind.value)}{due}"
 
 
 _QUEUED: Final = {"pending": "queued: launch pending", "queued": "queued: waits for its turn"}
@@ -176,6 +177,7 @@ def where(row: RunRow, now: datetime, zone: tzinfo) -> str:
             return f"at {place}" if place else ""
         case RunStatus.SUCCEEDED:
             return counted(row.step_count, "step") if row.step_count else ""
+    return place
 
 
 def trigger_text(row: RunRow) -> str:

@@ -6,27 +6,33 @@ from datetime import datetime
 from typing import Final
 
 from engine.records import OPEN_TASK_STATUSES, Task
-from runstudio_tui.domain.effective import State, Tone
+from runstudio_tui.domain.effective import State, States, Tone
 
-EVENT_STATES: Final = {
-    "received": State("●", "received", Tone.RUNNING),
-    "matched": State("✔", "matched", Tone.OK),
-    "unmatched": State("◇", "unmatched", Tone.DIM),
-    "error": State("✖", "error", Tone.FAILED),
-}
-DELIVERY_STATES: Final = {
-    "pending": State("◔", "pending", Tone.WAITING),
-    "done": State("✔", "done", Tone.OK),
-    "skipped": State("⊘", "skipped", Tone.CANCELED),
-    "failed": State("✖", "failed", Tone.FAILED),
-}
-_TASK_STATES: Final = {
-    "pending": State("◔", "open", Tone.WAITING),
-    "claimed": State("●", "claimed", Tone.RUNNING),
-    "completed": State("✔", "completed", Tone.OK),
-    "canceled": State("⊘", "canceled", Tone.CANCELED),
-    "expired": State("⊘", "expired", Tone.CANCELED),
-}
+EVENT_STATES: Final = States(
+    {
+        "received": State("●", "received", Tone.RUNNING),
+        "matched": State("✔", "matched", Tone.OK),
+        "unmatched": State("◇", "unmatched", Tone.DIM),
+        "error": State("✖", "error", Tone.FAILED),
+    }
+)
+DELIVERY_STATES: Final = States(
+    {
+        "pending": State("◔", "pending", Tone.WAITING),
+        "done": State("✔", "done", Tone.OK),
+        "skipped": State("⊘", "skipped", Tone.CANCELED),
+        "failed": State("✖", "failed", Tone.FAILED),
+    }
+)
+_TASK_STATES: Final = States(
+    {
+        "pending": State("◔", "open", Tone.WAITING),
+        "claimed": State("●", "claimed", Tone.RUNNING),
+        "completed": State("✔", "completed", Tone.OK),
+        "canceled": State("⊘", "canceled", Tone.CANCELED),
+        "expired": State("⊘", "expired", Tone.CANCELED),
+    }
+)
 
 
 def is_late(task: Task, now: datetime) -> bool:

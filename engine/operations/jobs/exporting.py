@@ -12,7 +12,7 @@ from engine.errors import Invalid, NotFound
 from engine.operations.context import OperationContext
 from engine.operations.jobs.jobs import get_job
 from engine.operations.runs.export import export_run
-from engine.records import Count, ExportPart, JobKind
+from engine.records import Count, ExportPart, JobKind, Level
 from engine.store.database.transactions import writing
 from engine.store.jobs.files import KEPT_DAYS, count_files, next_file, save_file
 
@@ -66,6 +66,7 @@ async def job_files(context: OperationContext, job_id: str) -> AsyncIterator[Exp
             found = await next_file(connection, context.tenant, job.job_id, after)
         if found is None:
             return
+        await context.require(Level.READ)
         done, after = done + 1, found.run_id
         line = (await asyncio.to_thread(gzip.decompress, found.body)).decode()
         yield ExportPart(f"{line}\n", done, Count(max(total, done)))

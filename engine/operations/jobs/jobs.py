@@ -57,6 +57,7 @@ async def submit_job(
         idempotency_key=key,
     )
     async with writing(context.store) as connection:
+        await context.require_still(connection, Level.ADMIN)
         created = await jobs.insert_job(connection, new)
         if created:
             await context.audit(
@@ -75,7 +76,7 @@ async def submit_job(
             "Use another key for another job.",
             {"jobId": job.job_id},
         )
-    return JobSubmitted(job, matching, created)
+    return JobSubmitted(await get_job(context, job.job_id), matching, created)
 
 
 async def list_jobs(context: OperationContext, *, open_only: bool = False, limit: int = 50) -> tuple[Job, ...]:
@@ -88,8 +89,8 @@ async def list_jobs(context: OperationContext, *, open_only: bool = False, limit
 
 async def get_job(context: OperationContext, job_id: str) -> Job:
     """One job. Needs the level read. Raises ``NotFound`` (JOB_NOT_FOUND)."""
-    async with writing(await context.readable()) as connection:
-        found = await jobs.load_job(connection, context.tenant, job_id) if is_run_id(job_id) else None
+    async with open_reader(await context.readable(), context.tenant) as reader:
+        found = await jobs.read_job(reader, job_id) if is_run_id(job_id) else None
     if found is None:
         raise _not_found(job_id)
     return found
@@ -142,18 +143,16 @@ async def _change(
 ) -> Job:
     await context.require(Level.ADMIN, tells_temporal=False)
     async with writing(context.store) as connection:
+        await context.require_still(connection, Level.ADMIN)
         found = await jobs.load_job(connection, context.tenant, job_id, lock=True) if is_run_id(job_id) else None
         if found is None:
             raise _not_found(job_id)
-        if found.state is to:
-            return found
-        if found.state.ended:
+        if found.state is not to and found.state.ended:
             told = f"The job {job_id} has ended: {found.state.value}."
             raise Conflict("JOB_ENDED", told, "Submit another one for what is left.", {"state": found.state.value})
-        if wanted(found.state):
+        if found.state is not to and wanted(found.state):
             await _set(context, connection, found, operation, to, None)
-        changed = await jobs.load_job(connection, context.tenant, found.job_id)
-    return changed or found
+    return await get_job(context, job_id)
 
 
 def _checked_kind(kind: JobKind | str) -> JobKind:

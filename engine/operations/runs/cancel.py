@@ -194,7 +194,7 @@ async def _settle_ended(context: OperationContext, still_active: Sequence[Run]) 
 
 
 def _outcome(run: Run) -> Canceled:
-    status = RunStatus(run.status)
+    status = RunStatus.stored(run.status)
     if run.active:
         return Canceled(run.run_id, "requested", status)
     return Canceled(run.run_id, "canceled" if status is RunStatus.CANCELED else "ended", status)

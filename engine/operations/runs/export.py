@@ -40,7 +40,8 @@ Record = TypeVar("Record")
 async def export_run(context: OperationContext, run_id: str) -> AsyncIterator[ExportPart]:
     """One run as a JSON document (docs/operators.md has its parts), redacted as everywhere.
 
-    Each record is in it once, as it was when its page was read. Raises ``NotFound`` (RUN_NOT_FOUND), ``Unavailable``.
+    Each record is in it once, as it was when its page was read. Raises ``NotFound`` (RUN_NOT_FOUND), ``Unavailable``, and
+    ``Forbidden``, also between two parts, when the level is taken away.
     """
     store, tenant = await context.readable(), context.tenant
     run = await reading.run_summary(store, tenant, run_id)
@@ -56,6 +57,7 @@ async def export_run(context: OperationContext, run_id: str) -> AsyncIterator[Ex
     )
     yield ExportPart(head, 0, total)
     async for name, records in _lists(context, run):
+        await context.require(Level.READ)
         yield ExportPart(document.add(name, records), document.done, total)
     yield ExportPart(document.end(), document.done, total)
 
@@ -67,7 +69,7 @@ async def export_list(
 
     All that match come in the order of their start, whatever the filter's order is by: a run that changes meanwhile stays in
     its place, so none is missed and none comes twice. Raises ``Invalid`` (EXPORT_FORMAT_INVALID), ``NotFound``
-    (RUN_NOT_FOUND), ``Unavailable``.
+    (RUN_NOT_FOUND), ``Unavailable``, ``Forbidden`` as ``export_run``.
     """
     if form is ExportFormat.JSON:
         raise Invalid(
@@ -85,6 +87,7 @@ async def export_list(
     yield ExportPart(list_begin(form), 0, total)
     done = 0
     async for rows in pages:
+        await context.require(Level.READ)
         done += len(rows)
         yield ExportPart(list_rows(form, rows), done, total)
 

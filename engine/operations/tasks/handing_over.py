@@ -25,7 +25,7 @@ async def assign_task(context: OperationContext, task_id: str, to: str, reason: 
     (LEVEL_TOO_LOW, TASK_NOT_HELD), ``Unavailable``.
     """
     await context.require(Level.OPERATE)
-    anybodys = await context.level() >= Level.ADMIN
+    anybodys = await context.may(Level.ADMIN)
     name, said = _checked_name(to), checked_reason(reason)
     me = storable_text(context.actor.name)
     async with writing(context.store) as connection:

@@ -56,7 +56,7 @@ async def unclaim_task(context: OperationContext, task_id: str) -> TaskClaim:
     A task that nobody has claimed stays as it is. Raises as ``claim_task``.
     """
     await context.require(Level.OPERATE)
-    anybodys = await context.level() >= Level.ADMIN
+    anybodys = await context.may(Level.ADMIN)
     async with writing(context.store) as connection:
         task = await require_task(connection, context.tenant, task_id)
         if await tasks.unclaim(connection, context.tenant, task.task_id, None if anybodys else _name(context)):
@@ -88,7 +88,7 @@ async def complete_task(
     (TASK_NOT_FOUND), ``Conflict`` (TASK_CLOSED, TASK_CLAIMED, RUN_ENDED), ``Forbidden``, ``Unavailable`` (Postgres).
     """
     await context.require(Level.ADMIN if override else Level.OPERATE)
-    may_take_over = await context.level() >= Level.ADMIN
+    may_take_over = await context.may(Level.ADMIN)
     _check_event_name(event_name)
     said = None if reason is None else checked_reason(reason)
     payload = storable_payload(response)

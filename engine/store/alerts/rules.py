@@ -17,9 +17,9 @@ _CONDITIONS = ("workflow", "code", "more_than", "minutes")
 
 
 async def load_alerts(connection: Connection, tenant: str) -> tuple[StoredAlert, ...]:
-    """The rules of a tenant, by name."""
+    """The rules of a tenant, by name, to be shown: those that this release does not understand too."""
     rows = await connection.execute(select(workflow_alerts).where(alerts.tenant == tenant).order_by(alerts.name))
-    return tuple(_stored(row) for row in rows)
+    return tuple(_shown(row) for row in rows)
 
 
 async def load_all_alerts(connection: Connection) -> list[tuple[str, str, StoredAlert | None]]:
@@ -29,10 +29,10 @@ async def load_all_alerts(connection: Connection) -> list[tuple[str, str, Stored
 
 
 async def find_alert(connection: Connection, tenant: str, name: str) -> StoredAlert | None:
-    """The rule of a name."""
+    """The rule of a name, to be shown, removed or tried: this release need not understand it."""
     question = select(workflow_alerts).where(alerts.tenant == tenant, alerts.name == name)
     row = (await connection.execute(question)).first()
-    return None if row is None else _stored(row)
+    return None if row is None else _shown(row)
 
 
 async def save_alert(connection: Connection, tenant: str, alert_id: str, alert: Alert, set_by: str) -> None:
@@ -59,6 +59,11 @@ def _understood(row: Any) -> StoredAlert | None:
         return _stored(row)
     except (TypeError, ValueError, EngineError):
         return None
+
+
+def _shown(row: Any) -> StoredAlert:
+    alert = Alert.of_later(row.name, row.kind, row.target_kind, row.target, row.conditions_json)
+    return _understood(row) or StoredAlert(row.alert_id, alert, row.set_by, row.set_at)
 
 
 def _stored(row: Any) -> StoredAlert:

@@ -170,7 +170,7 @@ def _workflows(reader: Reading, rows: Sequence[Any], schedules: Sequence[Any]) -
             workflow_id=row.workflow_id,
             name=row.name,
             published_version=row.version,
-            description=row.description,
+            description=reader.hide_text(row.description),
             paused=row.is_paused,
             trigger=reader.hide(row.trigger),
             pause=Pause(row.paused_at, row.paused_by, reader.hide_text(row.why_paused)) if row.paused_at else None,

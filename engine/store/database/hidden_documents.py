@@ -62,7 +62,8 @@ _FOUND: Final = """
         SELECT * FROM (
             SELECT 'run' AS kind, CAST(l.of_run AS text) AS of, CAST(l.root AS text) AS id,
                 coalesce(CAST(v.updated_at AS text), '') AS stamp,
-                CAST(l.run_id AS text) AS member, l.gone AND l.own AS gone
+                CAST(l.run_id AS text) AS member, l.own AND (l.gone OR l.parent_run_id IS NOT NULL
+                    AND (SELECT true FROM workflow_runs AS above WHERE above.run_id = l.parent_run_id LIMIT 1) IS NULL) AS gone
             FROM line AS l
             LEFT JOIN workflow_definition_versions AS v
                 ON v.tenant = CAST(:tenant AS uuid) AND v.workflow_id = l.workflow_id AND v.version = l.workflow_version
@@ -102,8 +103,8 @@ LISTED: Final[TextClause] = text(
     + "SELECT * FROM listed"
 )
 """``run``: of this run, the root ``id`` of a tree and a run ``member`` whose payload counts. Else a document ``id`` of the root,
-or of the run (``output``), ``of``; ``stamp`` changes when what is hidden in it may have. ``gone``: the payload of a run above
-it was deleted, and its own was not: what is a copy cannot be told any more."""
+or of the run (``output``), ``of``; ``stamp`` changes when what is hidden in it may have. ``gone``: a run above it was deleted, or
+the payload of one, and its own was not: what is a copy cannot be told any more."""
 
 _DIGESTS: Final = """
     SELECT kind, of, id, stamp, member, gone, 1 AS documents FROM listed WHERE kind = 'run' OR of = ''

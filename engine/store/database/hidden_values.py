@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,19 +27,31 @@ def hidden_in(document: Json, schema: Json, policy: RedactionPolicy) -> Iterator
     """The values at the masked places of a document; of a text that only has a secret in it, that one alone."""
     if policy.everything:
         return
-    places = redact(document, policy.beside(schema, document))[1]
+    shown, places = redact(document, policy.beside(schema, document))
     if not places:
         return
     by_place = redact(_blank(document), policy.beside(schema, document))[1]
     for pointer in places:
-        value = document
-        for name in names_of(pointer):
-            # A key that was hidden itself is in the document under its own name.
-            value = value[int(name)] if isinstance(value, list) else value.get(name)
+        value = _at(document, shown, names_of(pointer))
         if isinstance(value, str) and pointer not in by_place:
             yield from _secrets_of(value, policy)
         else:
             yield value
+
+
+def _at(value: Json, shown: Json, names: Sequence[str]) -> Json:
+    """What stands at a masked place of a document that is ``shown`` so. For keys that were hidden themselves one placeholder
+    stands there: each of them, with what is under it.
+    """
+    for name in names:
+        if isinstance(value, dict):
+            hidden = {key: item for key, item in value.items() if key not in shown} if name == PLACEHOLDER else {}
+            if hidden:
+                return [*hidden, *hidden.values(), value.get(name)]
+            value, shown = value[name], shown[name]
+        else:
+            value, shown = value[int(name)], shown[int(name)]
+    return value
 
 
 def _blank(value: Json) -> Json:

@@ -155,7 +155,11 @@ def _refusal(cause: BaseException) -> EngineError | None:
             "End that transaction (pg_stat_activity shows it) and migrate again.",
         )
     if isinstance(original, TimeoutError):
-        return Unavailable("MIGRATION_RUNNING", "Another migration of this database is running.", "Wait for it.")
+        return Unavailable(
+            "MIGRATION_RUNNING",
+            f"Another migration of this database is running: the turn is had by {original}.",
+            "Wait for it. If that session is no migration, end it: SELECT pg_terminate_backend(SESSION).",
+        )
     return None
 
 

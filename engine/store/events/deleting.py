@@ -1,8 +1,9 @@
 """Deleting events that have come to their end, with their deliveries.
 
 An event stays, however old, while it is not routed or a delivery of it is due; with the run that ended a wait with it, whose
-state at a step is computed from it; and while a live run could look back to it: one that began before it arrived, in a version
-that has a wait of its name.
+state at a step is computed from it; with a run that it started, where something can be hidden in it that the payload of the run
+shows as another place; and while a live run could look back to it: one that began before it arrived, in a version that has a
+wait of its name.
 """
 
 from __future__ import annotations
@@ -93,6 +94,13 @@ _DELETE: Final = text("""
             ) THEN CAST(:dead_days AS integer) ELSE CAST(:days AS integer) END
             AND NOT EXISTS (
                 SELECT FROM workflow_run_waits AS w WHERE w.tenant = e.tenant AND w.matched_event_id = e.event_id)
+            AND NOT EXISTS (
+                SELECT FROM workflow_event_deliveries AS d
+                JOIN workflow_runs AS r ON r.tenant = d.tenant AND r.run_id = d.run_id
+                LEFT JOIN workflow_payload_schemas AS s ON s.tenant = e.tenant AND s.ref = e.payload_schema_ref
+                WHERE d.tenant = e.tenant AND d.event_id = e.event_id AND d.target_kind = 'launch'
+                    AND r.bodies_deleted_at IS NULL
+                    AND (r.trigger_mapping_applied OR jsonb_path_exists(s.schema_json, '$.**."x-sensitive"')))
             AND NOT EXISTS (
                 SELECT FROM awaited AS a WHERE a.event_name = l.event_name
                     AND (l.arrival > a.events_after OR l.created_at >= a.started_at))

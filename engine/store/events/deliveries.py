@@ -16,6 +16,8 @@ from engine.store.tables import workflow_runtime_events as events
 
 Json = Any
 
+SERVED_KINDS: Final = ("launch", "task", "wait")
+"""What this release can deliver to."""
 LEASE_SECONDS: Final = 30
 """How long a worker may take for one attempt before another may make it again."""
 
@@ -43,7 +45,8 @@ async def claim_deliveries(connection: Connection, limit: int) -> list[Delivery]
     """Due deliveries, leased to the caller for ``LEASE_SECONDS``; other workers get other ones.
 
     A delivery waits for the earlier ones to the same wait, or of the same name and key to the same other target: they arrive
-    in order. One that was answered, and refused, is tried again beside them, and holds none.
+    in order. One that was answered, and refused, is tried again beside them, and holds none. One of a kind that this release
+    does not know is left to the workers of another.
     """
     return [delivery_of(row) for row in (await connection.execute(_claim_of(limit))).all()]
 
@@ -78,6 +81,7 @@ def _due(limit: int) -> Select[Any]:
         select(deliveries.c.delivery_id)
         .where(
             deliveries.c.status == "pending",
+            deliveries.c.target_kind.in_(SERVED_KINDS),
             # Without an event it is the answer to a task, given by hand: the reconciler tells its run.
             deliveries.c.event_id.is_not(None),
             deliveries.c.next_attempt_at <= func.now(),

@@ -84,6 +84,12 @@ async def lock_jobs_at_work(connection: Connection, tenant: str) -> list[Job]:
     return [job_of(row) for row in await connection.execute(question)]
 
 
+async def read_job(reader: Reader, job_id: str) -> Job | None:
+    """A job of the reader's tenant, as it may be shown."""
+    row = await reader.row(select(workflow_jobs).where(jobs.tenant == reader.tenant, jobs.job_id == job_id))
+    return None if row is None else job_of(row, reader)
+
+
 async def list_jobs(reader: Reader, states: Collection[JobState], limit: int) -> tuple[Job, ...]:
     """Jobs of any of the states, newest first."""
     question = select(workflow_jobs).where(jobs.tenant == reader.tenant)
@@ -116,7 +122,7 @@ async def list_items(
     return tuple(
         JobItem(
             row.target,
-            ItemState(row.state),
+            ItemState.stored(row.state),
             reader.of(run_id=row.target).hide_text(row.result) or "",
             reader.of(run_id=row.target).hide_text(row.error_code),
             row.run_id,
@@ -177,13 +183,13 @@ def job_of(row: Any, reader: Reading | None = None) -> Job:
     """The job of a row; with a ``reader`` as it may be shown."""
     return Job(
         job_id=row.job_id,
-        kind=JobKind(row.kind),
-        filter_text=row.filter_text,
+        kind=JobKind.stored(row.kind),
+        filter_text=(reader.hide_text(row.filter_text) or "") if reader is not None else row.filter_text,
         frozen_at=row.frozen_at,
         reason=(reader.hide_text(row.reason) or "") if reader is not None else row.reason,
         actor=row.actor,
         actor_level=row.actor_level,
-        state=JobState(row.state),
+        state=JobState.stored(row.state),
         filled=row.filled_at is not None,
         total=row.total,
         done=row.done,

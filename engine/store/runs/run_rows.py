@@ -120,7 +120,7 @@ def run_view(known: Reading, row: Row[Any]) -> RunRow:
         workflow_id=row.workflow_id,
         workflow_name=row.workflow_name,
         version=row.workflow_version,
-        status=RunStatus(row.status),
+        status=RunStatus.stored(row.status),
         started_at=row.started_at,
         updated_at=row.updated_at,
         completed_at=row.completed_at,
@@ -149,7 +149,7 @@ def _open_wait(reading: Reading, row: Row[Any]) -> OpenWait | None:
         return None
     who = {"human": row.wait_title, "child": row.wait_key}.get(kind)
     return OpenWait(
-        kind=WaitKind(kind),
+        kind=WaitKind.stored(kind),
         since=row.waiting_since or row.wait_since,
         event_name=reading.hide_text(row.wait_event),
         key=reading.hide_text(row.wait_key),

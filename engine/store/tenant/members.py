@@ -13,7 +13,6 @@ from engine.store.database.transactions import Connection
 from engine.store.tables import workflow_members
 
 members = workflow_members.c
-_LEVELS: Final = {level.word: level for level in Level}
 
 # pg_has_role with USAGE is true for a superuser, who could write the table anyway, and for whoever inherits the owner's rights.
 _GRANTED: Final = text(
@@ -31,7 +30,7 @@ async def level_of(connection: Connection, tenant: str, name: str, groups: Seque
     """The highest level that an account has in a tenant, by itself or by a group; the owner of the tables is admin."""
     values = {"tenant": tenant, "name": name, "groups": list(groups)}
     granted = (await connection.execute(_GRANTED, values)).scalars()
-    return max((_LEVELS[word] for word in granted), default=Level.NONE)
+    return max((Level.stored(word) for word in granted), default=Level.NONE)
 
 
 async def load_members(connection: Connection, tenant: str) -> tuple[Member, ...]:
@@ -68,4 +67,6 @@ def _of(tenant: str) -> Select[Any]:
 
 async def _members(connection: Connection, query: Select[Any]) -> tuple[Member, ...]:
     rows = (await connection.execute(query)).all()
-    return tuple(Member(MemberKind(row.kind), row.name, _LEVELS[row.level], row.set_by, row.set_at) for row in rows)
+    return tuple(
+        Member(MemberKind.stored(row.kind), row.name, Level.stored(row.level), row.set_by, row.set_at) for row in rows
+    )

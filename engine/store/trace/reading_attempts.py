@@ -120,7 +120,7 @@ def attempt_view(reader: Reader, row: Row[Any]) -> Attempt:
         visit=row.visit,
         action=f"{row.action_id}@{row.action_version}",
         attempt=row.attempt,
-        status=AttemptStatus(row.status),
+        status=AttemptStatus.stored(row.status),
         started_at=row.started_at or row.created_at,
         completed_at=row.completed_at,
         error=reader.error(row.error_json, row.error_message),

@@ -127,7 +127,7 @@ def _view(reader: Reader, row: Row[Any]) -> LogLine:
     return LogLine(
         log_id=row.log_id,
         at=row.created_at,
-        level=LogLevel(row.level),
+        level=LogLevel.stored(row.level),
         message=reader.hide_text(row.message) or "",
         path=row.step_path,
         iteration=row.iteration,

@@ -107,7 +107,7 @@ def _view(reader: Reader, row: Row[Any], number_of_tries: int) -> Step:
         path=row.step_path,
         step_id=row.definition_step_id,
         step_type=row.step_type or "",
-        status=StepStatus(row.status),
+        status=StepStatus.stored(row.status),
         started_at=row.started_at,
         completed_at=row.completed_at,
         iteration=row.iteration,

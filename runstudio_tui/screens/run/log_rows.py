@@ -27,7 +27,7 @@ def log_rows(entries: tuple[LogLine, ...], has_older: bool, frame: Frame) -> lis
     rows: list[Row] = [Row(line(Span(" older lines: enter", "dim")), link="older", key="older")] if has_older else []
     for entry in entries:
         head = f" {pad(moment(entry.at, frame.now, frame.zone), 9)} "
-        level = Span(f"{pad(entry.level.value.lower(), 6)}", _LEVEL_TONES[entry.level])
+        level = Span(f"{pad(safe(entry.level.value.lower()), 6)}", _LEVEL_TONES.get(entry.level, "text"))
         copied = f"{entry.at.isoformat()} {entry.level.value} {entry.message}"
         for place, part in enumerate(wrap(safe(entry.message), max(frame.cells - 18, 16))):
             begin = (Span(head, "dim"), level) if place == 0 else (Span(" " * 17),)

@@ -9,6 +9,7 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from engine.records import Attempt, AttemptStatus, Diagnosis, Json, Step, Wait, WaitKind, WaitStatus
+from runstudio_tui.domain.effective import LATER_GLYPH
 from runstudio_tui.domain.failure import Failure, step_failure
 from runstudio_tui.domain.present import coarse_duration, elapsed, full_moment, moment, remaining, size_text, step_place
 from runstudio_tui.domain.tree_lines import TreeLine
@@ -18,6 +19,7 @@ from runstudio_tui.widgets.line import Line, Span, line
 from runstudio_tui.widgets.line_list import Row
 
 _LABEL: Final = 13
+_LATER: Final = (LATER_GLYPH, "text")
 _WAIT_STATES: Final = {
     WaitStatus.WAITING: ("◔", "waiting"),
     WaitStatus.RESOLVED: ("✔", "ok"),
@@ -137,7 +139,7 @@ def json_rows(value: Json, frame: Frame) -> list[Row]:
 
 def wait_facts(wait: Wait, frame: Frame) -> list[Row]:
     """One wait: what for, since when, until when, what came."""
-    glyph, tone = _WAIT_STATES[wait.status]
+    glyph, tone = _WAIT_STATES.get(wait.status, _LATER)
     rows = fact("waits for", _waits_for(wait), frame, tone="strong")
     if wait.kind is WaitKind.EVENT:
         rows += fact("key", safe(wait.key) if wait.key else "any", frame, copy=wait.key)
@@ -172,6 +174,7 @@ def _waits_for(wait: Wait) -> str:
             return "quota"
         case WaitKind.TIMEOUT:
             return "a timeout"
+    return safe(wait.kind.value)
 
 
 def tries_rows(step: Step | None, tries: Sequence[Attempt], loading: bool, frame: Frame) -> list[Row]:
@@ -190,7 +193,7 @@ def tries_rows(step: Step | None, tries: Sequence[Attempt], loading: bool, frame
 
 
 def _try_rows(item: Attempt, frame: Frame) -> list[Row]:
-    glyph, tone = _TRY_STATES[item.status]
+    glyph, tone = _TRY_STATES.get(item.status, _LATER)
     head = line(
         Span(f" {glyph} try {item.attempt}", tone),
         Span(f"  {safe(item.action)}", "strong"),
@@ -223,7 +226,7 @@ def waits_rows(waits: Sequence[Wait], frame: Frame) -> list[Row]:
     for wait in waits:
         if rows:
             rows.append(Row(()))
-        glyph, tone = _WAIT_STATES[wait.status]
+        glyph, tone = _WAIT_STATES.get(wait.status, _LATER)
         place = step_place(wait.path, wait.iteration)
         rows.append(
             Row(line(Span(f" {glyph} {wait.status.value.lower().replace('_', ' ')}", tone), Span(f"  {place}", "dim")))

@@ -21,6 +21,7 @@ from engine.records import (
     WorkerInfo,
 )
 from engine.wording import counted
+from runstudio_tui.domain.effective import LATER_GLYPH
 from runstudio_tui.domain.present import full_moment, live_duration, moment
 from runstudio_tui.text import safe
 from runstudio_tui.widgets.cells import pad
@@ -160,7 +161,7 @@ def _jobs(jobs: tuple[Job, ...], now: datetime, zone: tzinfo) -> Iterator[Row]:
     yield Row(())
     yield _heading("Jobs")
     for job in jobs:
-        glyph, tone = _JOBS[job.state]
+        glyph, tone = _JOBS.get(job.state, (LATER_GLYPH, "text"))
         settled = f"{job.total - job.left:,} of {job.total:,}{'' if job.filled else '+'}"
         failed = f", {job.failed:,} failed" if job.failed else ""
         since = moment(job.created_at, now, zone)

@@ -11,12 +11,12 @@ from engine.operations.attention import attention
 from engine.operations.context import OperationContext
 from engine.operations.health import system_health
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
-from engine.records import AttentionKind, HealthPart
+from engine.records import AttentionKind, HealthPart, Level
 from engine.settings import Settings
 from engine.store.database.transactions import Store
 from engine.temporal.connection import TemporalConnection
 from engine.temporal.installation import same_installation
-from tests.engine.operations.conftest import Execute, add_version
+from tests.engine.operations.conftest import AsUser, Execute, add_version
 
 
 async def part(context: OperationContext, name: str) -> HealthPart:
@@ -72,3 +72,26 @@ async def test_a_certificate_without_its_key_leaves_launches_pending_and_doctor_
     temporal = await part(broken, "temporal")
     assert temporal.state == "down"
     assert "private key" in temporal.detail
+
+
+async def test_what_is_left_undone_in_a_tenant_is_told_to_whoever_may_read_there(
+    context: OperationContext, execute: Execute, as_user: AsUser
+) -> None:
+    """The number of its events, the name of its workflow and why its schedule fails are the tenant's."""
+    await execute(
+        "INSERT INTO workflow_event_deliveries (delivery_id, event_id, event_name, target_kind, target, status, arrival)"
+        " VALUES (gen_random_uuid(), 'e', 'PAID', 'wait', 'w', 'failed', 1)"
+    )
+    await add_version(context.store)
+    await execute(
+        "INSERT INTO workflow_schedules"
+        " (schedule_id, workflow_id, name, workflow_version, trigger_type, run_at, status, last_error) VALUES"
+        " (gen_random_uuid(), 'orders', 'Orders', 1, 'schedule', now() + interval '1 day', 'failed', 'Temporal refuses it')"
+    )
+    names = ("runs", "stores", "events", "schedules")
+    async with as_user(Level.NONE, "mallory") as mallory:
+        told = {one.name: (one.state, one.detail) for one in await system_health(mallory)}
+    assert {name: told[name] for name in names} == dict.fromkeys(names, ("unknown", "This needs the level read."))
+    assert {"postgres", "schema", "temporal", "workers", "routing"} <= told.keys()
+    async with as_user(Level.READ, "ada") as ada:
+        assert (await part(ada, "schedules")).detail == "1 schedule in trouble; orders is failed: Temporal refuses it"

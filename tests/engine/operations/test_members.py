@@ -7,20 +7,24 @@ import grp
 import os
 import pwd
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
-from engine.errors import Conflict, Invalid
+from engine.errors import Conflict, Forbidden, Invalid
 from engine.ids import new_id
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
+from engine.operations.jobs.exporting import job_files
 from engine.operations.jobs.jobs import get_job, resume_job, submit_job
 from engine.operations.members import list_members, remove_member, set_member
-from engine.records import JobKind, JobState, Level, MemberKind
-from tests.engine.operations.conftest import AsUser, Execute, Query
+from engine.operations.runs.export import export_list, export_run
+from engine.records import ExportFormat, JobKind, JobState, Level, MemberKind
+from engine.store.database.transactions import Store
+from tests.engine.operations.conftest import AsUser, Execute, Query, until
 from tests.engine.operations.jobs.test_jobs import FAILED, WHY, ended_runs, work
 
 PERSON = MemberKind.PERSON
@@ -128,3 +132,72 @@ async def test_a_group_that_loses_its_level_takes_its_members_jobs_along(
     else:
         await set_member(context, MemberKind.GROUP, group, to)
     assert (await get_job(context, job_id)).state is JobState.PAUSED
+
+
+async def test_whoever_was_removed_is_no_admin_from_that_moment_on(context: OperationContext, as_user: AsUser) -> None:
+    """A program that is open knows its level from before: with that, they would take it back, or leave a job behind."""
+    await set_member(context, PERSON, "ada", Level.ADMIN)
+    async with as_user(Level.ADMIN, "mallory") as mallory:
+        job_id = (await submit_job(mallory, JobKind.DELETE, FAILED, WHY)).job.job_id
+        await remove_member(context, PERSON, "mallory")
+        for attempt in (
+            set_member(mallory, PERSON, "mallory", Level.ADMIN),
+            remove_member(mallory, PERSON, "ada"),
+            submit_job(mallory, JobKind.DELETE, FAILED, WHY),
+            resume_job(mallory, job_id),
+        ):
+            with pytest.raises(Forbidden, match="LEVEL_TOO_LOW"):
+                await attempt
+
+
+async def test_who_is_removed_while_they_change_members_or_jobs_has_changed_nothing(
+    context: OperationContext, as_user: AsUser, store: Store, query: Query
+) -> None:
+    """Their level was asked before; that it is taken away is committed before their change."""
+    await set_member(context, PERSON, "ada", Level.ADMIN)
+    async with as_user(Level.ADMIN, "mallory") as mallory:
+        async with store.begin() as removing:
+            await removing.execute(text("DELETE FROM workflow_members WHERE name = 'mallory'"))
+            changes = [
+                asyncio.create_task(change)
+                for change in (
+                    set_member(mallory, PERSON, "eve", Level.ADMIN),
+                    remove_member(mallory, PERSON, "ada"),
+                    submit_job(mallory, JobKind.DELETE, FAILED, WHY),
+                )
+            ]
+            blocked = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            await until(partial(_is, query, blocked, len(changes)))
+        outcomes = await asyncio.gather(*changes, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Forbidden] * 3
+    assert [member.name for member in await list_members(context)] == ["ada"]
+    assert await query("SELECT job_id FROM workflow_jobs") == []
+
+
+async def _is(query: Query, sql: str, number: int) -> bool:
+    return (await query(sql))[0]["n"] == number
+
+
+@pytest.mark.parametrize("what", ["a run", "a list", "a job"])
+async def test_an_export_ends_when_the_level_is_taken_away(
+    context: OperationContext, as_user: AsUser, execute: Execute, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """It can take minutes, and each of its parts is read when it is asked for."""
+    monkeypatch.setattr("engine.operations.context.LEVEL_SECONDS", -1.0)
+    await set_member(context, PERSON, "ada", Level.ADMIN)
+    runs = await ended_runs(execute, 2)
+    await execute(
+        "INSERT INTO workflow_run_logs (run_id, level, message) SELECT run_id, 'INFO', 'x' FROM workflow_runs"
+    )
+    job = (await submit_job(context, JobKind.EXPORT, FAILED, WHY)).job
+    await work(replace(context, actor=Actor("17@host", None, "reconciler", "service")))
+    async with as_user(Level.READ, "carol") as carol:
+        parts = {
+            "a run": lambda: export_run(carol, runs[0]),
+            "a list": lambda: export_list(carol, FAILED, ExportFormat.CSV),
+            "a job": lambda: job_files(carol, job.job_id),
+        }[what]()
+        assert (await anext(parts)).text
+        await remove_member(context, PERSON, "carol")
+        with pytest.raises(Forbidden, match="LEVEL_TOO_LOW"):
+            await anext(parts)

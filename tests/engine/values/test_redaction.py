@@ -247,6 +247,28 @@ def test_references_of_a_definition_are_shown_and_values_written_out_are_not() -
     )
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ({"password": {"$expr": " 'hunter22' "}}, {"password": PLACEHOLDER}),
+        ({"password": {"$expr": '"it\\"s hunter22"'}}, {"password": PLACEHOLDER}),
+        ({"password": {"$expr": "'a' & payload.b"}}, None),
+        (
+            {"pairs": [["Accept", "x"], ["Authorization", {"$expr": "'abcd1234'"}]]},
+            {"pairs": [["Accept", "x"], PLACEHOLDER]},
+        ),
+        ({"name": "Authorization", "value": {"$expr": "'abcd1234'"}}, {"name": "Authorization", "value": PLACEHOLDER}),
+        ({"url": {"$expr": "'https://u:pw12345@host/' & payload.id"}}, {"url": {"$expr": PLACEHOLDER}}),
+        ({"header": {"$expr": "'Bearer ' & vars.token"}}, None),
+        ({"header": {"$expr": "$append(vars.h, 'Bearer abcdef12345678')"}}, {"header": {"$expr": PLACEHOLDER}}),
+        ({"when": {"$expr": "payload.token = 'abc' and payload.password != ''"}}, None),
+        ({"when": {"$expr": "'" + "\\\\" * 50_000}}, None),
+    ],
+)
+def test_a_text_in_an_expression_is_written_out(written: Any, shown: Any) -> None:
+    assert redact(written, BUILT_IN.for_definitions())[0] == (written if shown is None else shown)
+
+
 def test_a_reference_to_a_secret_is_masked_as_a_whole() -> None:
     value = {"label": {"$secret": "API_KEY"}, "list": [{"$secret": "X", "more": 1}], "ref": {"secretRef": "vault/a"}}
     assert redact(value, BUILT_IN) == (

@@ -30,7 +30,7 @@ RUN = Run(
     launch_state="started", launch_attempts=0, launch_error=None, next_launch_at=None, temporal_workflow_id=None,
     parent_run_id=None, node_path="root.steps[2]", attempt=1, waiting_on=None, waiting_since=None, last_error_code=None,
     step_count=3, event_type=None, source_payload_schema_ref=None, trigger_mapping_applied=False, started_at=ago(600),
-    updated_at=ago(30), cancel_requested_at=None,
+    updated_at=ago(30), cancel_requested_at=None, runtime_semantics_version=None,
 )  # fmt: skip
 VIEW = RunRow(
     run_id=RUN_ID, workflow_id="orders", workflow_name="Orders", version=1, status=RunStatus.RUNNING, started_at=ago(600),

@@ -345,3 +345,28 @@ async def whole(context: OperationContext, run_id: str) -> Any:
 def without_time(document: Any) -> Any:
     del document["serverNow"], document["run"]["server_now"]
     return document
+
+
+async def test_what_is_said_of_a_job_is_shown_as_text_is(context: OperationContext, execute: Execute) -> None:
+    """Its reason, its filter and what keeps it, in each answer."""
+    secret, said = "abcdefgh12345678", "as told with Authorization: Bearer abcdefgh12345678"
+    submitted = await jobs.submit_job(
+        context, JobKind.CANCEL, FAILED, said, filter_text=f"text:password={secret}", idempotency_key="once"
+    )
+    job_id = submitted.job.job_id
+    await execute("UPDATE workflow_jobs SET trouble = :said", said=said)
+    answers = [
+        submitted,
+        await jobs.get_job(context, job_id),
+        *await jobs.list_jobs(context),
+        await jobs.pause_job(context, job_id),
+        await jobs.pause_job(context, job_id),
+        await jobs.resume_job(context, job_id),
+        await jobs.cancel_job(context, job_id),
+    ]
+    assert [answer for answer in answers if secret in repr(answer)] == []
+    # It is compared as it was written.
+    again = await jobs.submit_job(
+        context, JobKind.CANCEL, FAILED, said, filter_text=f"text:password={secret}", idempotency_key="once"
+    )
+    assert (again.job.job_id, again.created) == (job_id, False)

@@ -406,6 +406,37 @@ async def test_what_a_due_launch_may_look_back_to_stays(
     assert len(await query("SELECT 1 FROM workflow_runtime_events WHERE event_id <> 'before'")) == 2
 
 
+async def test_an_event_stays_with_a_run_that_shows_what_is_hidden_in_it_elsewhere(
+    context: OperationContext, store: Store, query: Query, execute: Execute
+) -> None:
+    """As the payload that its trigger has made of it, or under a schema that does not mark what the event's marks."""
+    schema = {"properties": {"ssn": {"x-sensitive": True}}}
+    await execute(
+        "INSERT INTO workflow_payload_schemas (ref, schema_json) VALUES ('marked', CAST(:schema AS jsonb)), ('plain', '{}')",
+        schema=json.dumps(schema),
+    )
+    started = {}
+    for event_id, ref, mapped in (("mapped", "plain", True), ("marked", "marked", False), ("same", "plain", False)):
+        await add_event(store, event_id, 40, payload_schema_ref=ref)
+        started[event_id] = await add_run(store, days=39, trigger_mapping_applied=mapped)
+        await execute(
+            "INSERT INTO workflow_event_deliveries (delivery_id, event_id, target_kind, target, status, run_id, arrival)"
+            " VALUES (gen_random_uuid(), :event, 'launch', 'orders', 'done', :run, 1)",
+            event=event_id,
+            run=started[event_id],
+        )
+    await set_retention(context, Keep(events=30), WHY)
+
+    async def left() -> set[str]:
+        await apply_retention(context)
+        return {row["event_id"] for row in await query("SELECT event_id FROM workflow_runtime_events")}
+
+    assert await left() == {"mapped", "marked"}
+    await execute("UPDATE workflow_runs SET bodies_deleted_at = now() WHERE run_id = :run", run=started["mapped"])
+    await execute("DELETE FROM workflow_runs WHERE run_id = :run", run=started["marked"])
+    assert await left() == set()
+
+
 async def add_event(store: Store, event_id: str, days: int, **more: Any) -> None:
     """A routed event that was submitted so many days ago."""
     events = metadata.tables["workflow_runtime_events"]

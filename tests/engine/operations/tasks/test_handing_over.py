@@ -12,7 +12,7 @@ from engine.errors import Conflict, Forbidden, Invalid, NotFound
 from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.operations.tasks.handing_over import assign_task
-from engine.operations.tasks.tasks import claim_task, complete_task
+from engine.operations.tasks.tasks import claim_task, complete_task, unclaim_task
 from engine.records import Level
 from tests.engine.operations.conftest import AsUser, Execute, Query
 from tests.engine.operations.tasks.asked import Asked, start, working
@@ -77,3 +77,19 @@ async def test_reading_is_not_enough(asked: Asked, as_user: AsUser) -> None:
     async with as_user(Level.READ) as viewer:
         with pytest.raises(Forbidden, match="LEVEL_TOO_LOW"):
             await assign_task(viewer, asked.task_id, "bob", "because")
+
+
+async def test_who_is_no_admin_any_more_takes_no_task_from_its_holder(asked: Asked, as_user: AsUser) -> None:
+    """Nor in the half minute in which a level is believed otherwise."""
+    async with as_user(Level.OPERATE, "ada") as ada, as_user(Level.ADMIN, "mallory") as mallory:
+        await claim_task(ada, asked.task_id)
+        assert await mallory.level() is Level.ADMIN
+        async with as_user(Level.OPERATE, "mallory"):
+            assert await mallory.level() is Level.ADMIN
+            with pytest.raises(Conflict, match="TASK_CLAIMED"):
+                await complete_task(mallory, asked.task_id, {})
+            with pytest.raises(Conflict, match="TASK_CLAIMED"):
+                await unclaim_task(mallory, asked.task_id)
+            with pytest.raises(Forbidden, match="TASK_NOT_HELD"):
+                await assign_task(mallory, asked.task_id, "mallory", "I want it")
+    assert (await asked.task())["claimed_by"] == "ada"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, func, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.ids import new_id
@@ -104,3 +105,36 @@ async def test_a_chain_of_runs_is_followed_up_and_its_events_across(engine: Asyn
         known = await reader.following(runs=[low, stranger, new_id()])
     assert known.of(run_id=low).hide_text(SECRET[::-1]) == PLACEHOLDER
     assert known.of(run_id=stranger).hide_text(SECRET) == SECRET
+
+
+async def test_a_run_that_outlives_one_above_it_shows_nothing_of_it_any_more(engine: AsyncEngine) -> None:
+    """By a rule of its workflow, or because somebody has deleted that one alone: what is a copy cannot be told then."""
+    top = await insert_run(engine, input_json={"password": SECRET})
+    middle = await insert_run(engine, input_json={"note": SECRET}, parent_run_id=top, root_run_id=top)
+    low = await insert_run(engine, input_json={"note": SECRET}, parent_run_id=middle, root_run_id=top)
+    gone = await insert_run(engine, parent_run_id=middle, root_run_id=top, bodies_deleted_at=func.now())
+
+    async def shown(run_id: str) -> str:
+        async with open_reader(engine, TENANT, run_id) as reader:
+            return str(reader.payload({"note": SECRET, "other": 1}).value)
+
+    before = [await shown(run_id) for run_id in (middle, low)]
+    assert before == [str({"note": PLACEHOLDER, "other": 1})] * 2
+    async with engine.begin() as connection:
+        await connection.execute(delete(workflow_runs).where(workflow_runs.c.run_id == top))
+    assert [await shown(run_id) for run_id in (middle, low)] == [PLACEHOLDER] * 2
+    rows = (await runs_page(engine, TENANT, RunFilter())).rows
+    assert {row.run_id for row in rows} == {middle, low, gone}
+    # Of one whose own bodies were deleted while that one was there, the copies are taken out already.
+    assert await shown(gone) != PLACEHOLDER
+
+
+@pytest.mark.parametrize("beside", [{}, {PLACEHOLDER: {"password": "another-99"}}])
+async def test_a_key_that_is_hidden_and_what_is_under_it_are_followed(
+    engine: AsyncEngine, beside: dict[str, Any]
+) -> None:
+    card = "4111111111111111"
+    run_id = await insert_run(engine, input_json={"cards": {card: {"holder": SECRET}, **beside}})
+    async with open_reader(engine, TENANT, run_id) as reader:
+        for copied in (SECRET, SECRET[::-1], card[::-1], *(["another-99"] if beside else [])):
+            assert PLACEHOLDER in str(reader.hide_text(f"about {copied}")), copied
