@@ -25,8 +25,7 @@ def ago(seconds: float) -> datetime:
 
 
 RUN = Run(
-    run_id=RUN_ID, tenant="t", workflow_id="orders", workflow_version=1, runtime_semantics_version=None, status="RUNNING",
-    engine="temporal",
+    run_id=RUN_ID, tenant="t", workflow_id="orders", workflow_version=1, status="RUNNING", engine="temporal",
     launch_state="started", launch_attempts=0, launch_error=None, next_launch_at=None, temporal_workflow_id=None,
     parent_run_id=None, node_path="root.steps[2]", attempt=1, waiting_on=None, waiting_since=None, last_error_code=None,
     step_count=3, event_type=None, source_payload_schema_ref=None, trigger_mapping_applied=False, started_at=ago(600),
