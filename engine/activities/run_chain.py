@@ -169,19 +169,17 @@ class _Running:
     async def _in_one_transaction(self, chain: Chain, step: RequestedAttempt) -> bool:
         """Claim, action, outcome and the claim of the step after it in one commit."""
         reach("run_chain.before_claim")
-        settling = False
+        settling = claimed = False
         try:
             async with self._store.begin() as connection:
                 earlier = await attempts.claim_in(connection, step.attempt)
-                if earlier is not None:
-                    await self._take_earlier(chain, earlier)
-                    return False
-                reach("run_chain.in_transaction")
-                output = await execute(step, self._dependencies, connection, None)
-                ours = Ours(step.attempt, output, step.now_ms())
-                settling = True
-                claimed = await self._settle(chain, step, ours, connection)
-                reach("run_chain.before_commit")
+                if earlier is None:
+                    reach("run_chain.in_transaction")
+                    output = await execute(step, self._dependencies, connection, None)
+                    ours = Ours(step.attempt, output, step.now_ms())
+                    settling = True
+                    claimed = await self._settle(chain, step, ours, connection)
+                    reach("run_chain.before_commit")
         except (StepFailure, *DATABASE_ERRORS) as error:
             # What the action wrote is rolled back; its failure is recorded as that of any other action.
             failure = error if isinstance(error, StepFailure) else failure_of(error, in_transaction=True)
@@ -190,6 +188,10 @@ class _Running:
             if not await self._claim(chain, step, attempts.claim_after_rollback):
                 return False
             return await self._settle(chain, step, _failed(step, failure), None)
+        if earlier is not None:
+            # Looked up with another connection: who held one meanwhile would wait for all who do the same.
+            await self._take_earlier(chain, earlier)
+            return False
         reach("run_chain.after_end" if chain.ended else "run_chain.after_settle")
         return claimed
 

@@ -13,9 +13,10 @@ EVERY_EVENT: Final = "*"
 def correlation_paths_for(paths: Mapping[str, str | Sequence[str]], event_name: str) -> tuple[str, ...]:
     """The payload paths that give this event its keys: its own, then those of every event (``*``)."""
     found: list[str] = []
-    for name in (event_name, EVERY_EVENT):
-        configured = paths.get(name, ())
-        found += [configured] if isinstance(configured, str) else configured
+    for wanted in (normal_key(event_name), EVERY_EVENT):
+        for name, configured in paths.items():
+            if normal_key(name) == wanted:
+                found += [configured] if isinstance(configured, str) else configured
     return tuple(dict.fromkeys(path for path in found if path.strip()))
 
 

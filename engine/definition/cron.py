@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any, Final
@@ -20,6 +20,16 @@ _DAYS: Final = 8 * 366
 """From a leap year to after the second next one: every date a schedule can name, and every pair of days that follow."""
 
 
+def longest_gap(cron: str) -> timedelta:
+    """How far two runs are apart at most, in whole days, and a day at least; one day for what is no schedule of ours."""
+    fields = cron.split()
+    if len(fields) != len(_RANGES):
+        return timedelta(days=1)
+    _, _, days, months, weekdays = _fields(fields)
+    dates = _dates(days, months, {day % 7 for day in weekdays})
+    return max((later - earlier for earlier, later in pairwise(dates)), default=timedelta(days=1))
+
+
 def cron_problem(cron: Any) -> str | None:
     """Why ``cron`` is not a schedule we run, one sentence; None when it is.
 
@@ -34,15 +44,22 @@ def cron_problem(cron: Any) -> str | None:
     fields = cron.split()
     if len(fields) != len(_RANGES):
         return "A schedule has five fields: minute, hour, day of month, month, day of week."
-    values: list[frozenset[int]] = []
-    for field, (lowest, highest) in zip(fields, _RANGES, strict=True):
-        found = [_values(part, lowest, highest) for part in field.split(",")]
-        if not all(found):
+    values = _fields(fields)
+    for field, found, (lowest, highest) in zip(fields, values, _RANGES, strict=True):
+        if not found:
             return f"{field} is not a value from {lowest} to {highest}, a range, or a step."
-        values.append(frozenset().union(*found))
     if fields[2] != "*" and fields[4] != "*":
         return "Set the day of the month or the day of the week, not both."
     return _gap_problem(*values)
+
+
+def _fields(fields: Sequence[str]) -> list[frozenset[int]]:
+    """What each field stands for; nothing when a part of it is none."""
+    values: list[frozenset[int]] = []
+    for field, (lowest, highest) in zip(fields, _RANGES, strict=True):
+        parts = [_values(part, lowest, highest) for part in field.split(",")]
+        values.append(frozenset().union(*parts) if all(parts) else frozenset())
+    return values
 
 
 def _values(part: str, lowest: int, highest: int) -> frozenset[int]:

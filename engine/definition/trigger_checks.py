@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from engine.definition.cron import cron_problem
+from engine.definition.event_names import event_name_issues
 from engine.definition.expression_checks import compiled
 from engine.definition.issues import ROOT, Issue
 from engine.definition.mapping_checks import mapping_issues, secret_names
@@ -45,6 +46,7 @@ def trigger_issues(trigger: Any, payload_ref: Any, context: PublishContext) -> I
 
 def _event_issues(trigger: dict[str, Any], payload_ref: Any, context: PublishContext) -> Iterator[Issue]:
     name, override = trigger.get("eventName"), trigger.get("sourcePayloadSchemaRef")
+    yield from event_name_issues("/trigger/eventName", name, ROOT)
     catalog = context.event_schemas
     source_ref = override
     if not isinstance(override, str) and catalog is not None and isinstance(name, str):

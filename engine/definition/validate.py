@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from engine.definition.action_checks import action_issues
 from engine.definition.call_checks import call_issues
+from engine.definition.event_names import event_name_issues
 from engine.definition.expression_checks import expression_issues, loop_issues
 from engine.definition.hash import canonical_json
 from engine.definition.issues import ROOT, Issue, ValidationResult
@@ -152,6 +153,7 @@ def _step_issues(
         yield from loop_issues(site, payload)
         yield from target_issues(site, payload)
         if site.type == "event.wait":
+            yield from event_name_issues("/config/eventName", site.config.get("eventName"), site.place)
             yield from correlation_issues(site, context)
         yield from call_issues(site, _caller(definition), context)
         yield from setting_issues(site)

@@ -66,13 +66,13 @@ class LargePayloads(PayloadCodec):
 
 
 def _reference(data: bytes) -> dict[str, str]:
-    """Raises ``ForgedPayload`` for what we have not written."""
+    """Its texts, the id as Postgres spells it. Raises ``ForgedPayload`` for what we have not written."""
     try:
         found = json.loads(data)
-        UUID(found["payload_id"])
+        payload_id = str(UUID(found["payload_id"]))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise ForgedPayload("A payload is said to be a reference, and is none.") from None
-    return {name: value for name, value in found.items() if isinstance(value, str)}
+    return {**{name: value for name, value in found.items() if isinstance(value, str)}, "payload_id": payload_id}
 
 
 class EncryptedPayloads(PayloadCodec):

@@ -1,4 +1,4 @@
-"""Correlation keys: the one form in which a wait's key and an event's key are stored and compared."""
+"""Correlation keys and names of events: the one form in which what is waited for and what comes are stored and compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TRIMMED: Final = WHITESPACE + "\x1c\x1d\x1e\x1f\x85"
 
 
 def normal_key(key: str) -> str:
-    """The key in Unicode's composed form (NFC), without white space at its ends."""
+    """The key, or the name of an event, in Unicode's composed form (NFC), without white space at its ends."""
     return unicodedata.normalize("NFC", key).strip(_TRIMMED)
 
 

@@ -10,6 +10,7 @@ import structlog
 from engine.errors import EngineError
 from engine.operations.context import OperationContext
 from engine.operations.duties import require_done
+from engine.operations.reconcile.abandoned import cancel_abandoned
 from engine.operations.reconcile.executions import compare_executions
 from engine.operations.reconcile.looks import Looks
 from engine.operations.reconcile.lost_records import close_what_lost_records_left
@@ -144,6 +145,7 @@ class Reconciler:
             self._tell("wait closed", done.waits)
             self._tell("task closed", done.tasks)
             self._tell("delivery repeated", await send_unheard_again(self._context))
+            self._tell("abandoned child canceled", await cancel_abandoned(self._context))
 
     async def _lost_records(self) -> None:
         self._tell("run with lost records", await close_what_lost_records_left(self._context))

@@ -10,6 +10,7 @@ from engine.definition.models import EventTrigger
 from engine.definition.triggers import apply_trigger_mapping
 from engine.errors import Invalid, StepFailure
 from engine.interpreter import effects as fx
+from engine.interpreter.times import iso_of
 from tests.conformance.memory_run import Event, Refused, Run
 from tests.conformance.memory_world import World, require
 from tests.conformance.observed import Checkpoint, Json, Observed
@@ -216,4 +217,4 @@ def _payload_of(trigger: EventTrigger, event: Event, schema_ref: str | None, wan
         "payload": event.payload,
         "payloadSchemaRef": schema_ref,
     }
-    return apply_trigger_mapping(trigger, seen)
+    return apply_trigger_mapping(trigger, seen, lambda: iso_of(event.published_ms), lambda _steps: None)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from engine.interpreter.recorded_run import NOT_KEPT, RecordedRun
 from engine.rebuild.preview import preview_replay
-from engine.rebuild.state import rebuild_end, rebuild_step
+from engine.rebuild.state import RebuiltRun, rebuild_end
 from engine.store.database.reader import open_reader
 from engine.store.database.transactions import Store
 from engine.store.tables import workflow_payloads, workflow_runs
@@ -46,7 +46,7 @@ async def assert_rebuilds(store: Store, tenant: str, run_id: str) -> None:
 
 def _assert_steps(recorded: RecordedRun) -> None:
     for key, step in sorted(recorded.steps.items(), key=lambda item: item[1].seq)[:STEPS_LOOKED_AT]:
-        rebuilt = rebuild_step(recorded, key)
+        rebuilt = RebuiltRun(recorded).at(key)
         assert rebuilt.before is not None, (key, rebuilt.stop)
         if step.status in ("SUCCEEDED", "FAILED"):
             assert (rebuilt.stop, rebuilt.after is None) == (None, False), (key, rebuilt.stop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.rebuild.preview import preview_replay
-from engine.rebuild.state import rebuild_end, rebuild_step
+from engine.rebuild.state import RebuiltRun, rebuild_end
 from tests.conformance.disputed import corrected
 from tests.conformance.in_memory import InMemoryHost
 from tests.conformance.loader import Case, load_cases
@@ -40,7 +40,7 @@ async def test_the_state_around_every_step_is_rebuilt(case: Case) -> None:
     for run in await runs_of(case):
         recorded = run.recorded()
         for key in list(recorded.steps)[:STEPS_LOOKED_AT]:
-            rebuilt = rebuild_step(recorded, key)
+            rebuilt = RebuiltRun(recorded).at(key)
             assert rebuilt.before == run.states.befores[key], key
             if recorded.steps[key].status in ("STARTED", "CANCELED"):
                 assert rebuilt.stop is not None

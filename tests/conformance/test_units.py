@@ -57,7 +57,9 @@ def _resolve_correlation(given: dict[str, Any]) -> Any:
 
 
 def _apply_trigger_mapping(given: dict[str, Any]) -> Any:
-    payload, applied = apply_trigger_mapping(EventTrigger.model_validate(given["trigger"]), given["event"])
+    trigger, event = EventTrigger.model_validate(given["trigger"]), given["event"]
+    received = str(event.get("receivedAt", ""))
+    payload, applied = apply_trigger_mapping(trigger, event, lambda: received, lambda _steps: None)
     return {"payload": payload, "mappingApplied": applied}
 
 

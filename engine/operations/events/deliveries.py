@@ -114,9 +114,11 @@ async def _attempt(context: OperationContext, delivery: Delivery) -> None:
 async def _failed(context: OperationContext, delivery: Delivery, error: EngineError) -> None:
     said = _said(error)
     refused = not isinstance(error, Unavailable)
+    # Of a launch that Temporal refused: another try would leave another one behind.
+    failed_run = error.details.get("runId") if refused else None
     async with writing(context.store) as connection:
-        if refused and delivery.refusals + 1 >= MAX_REFUSALS:
-            await settle_delivery(connection, delivery, "failed", reason=said)
+        if failed_run is not None or (refused and delivery.refusals + 1 >= MAX_REFUSALS):
+            await settle_delivery(connection, delivery, "failed", reason=said, run_id=failed_run)
         else:
             longest = _LONGEST_PAUSE_SECONDS if refused else _LONGEST_OUTAGE_PAUSE_SECONDS
             # Beyond some twenty tries the exponent is beside the point, and in time too large for a number.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from engine.definition.correlation import resolve_correlation
@@ -31,6 +32,7 @@ class EventRequest:
     """An event, as its producer sends it."""
 
     name: str
+    """As in definitions: trimmed, and composed (NFC)."""
     payload: dict[str, Json] = field(default_factory=dict)
     correlation_key: str | None = None
     """Wins over the keys in the payload; trimmed. None or blank: the keys of the tenant's correlation paths."""
@@ -50,7 +52,8 @@ async def submit_event(
     a ``connection`` as ``writing_in``.
     """
     await context.require(Level.OPERATE, tells_temporal=False)
-    _check_name("name", request.name, "EVENT_NAME_INVALID")
+    name = normal_key(request.name) if isinstance(request.name, str) else request.name
+    _check_name("name", name, "EVENT_NAME_INVALID")
     if request.event_id is not None:
         _check_key("event id", request.event_id, "EVENT_ID_INVALID")
     if request.correlation_key is not None and not _is_blank(request.correlation_key):
@@ -67,17 +70,13 @@ async def submit_event(
     )
     async with transaction as rows:
         settings = await load_settings(rows, context.tenant)
-        keys = tuple(
-            resolve_correlation(settings.correlation_paths or {}, request.name, payload, request.correlation_key)
-        )
+        keys = tuple(resolve_correlation(settings.correlation_paths or {}, name, payload, request.correlation_key))
         for key in keys:
             _check_key("correlation key in the payload", key, "KEY_TOO_LONG")
-        event = NewEvent(
-            context.tenant, event_id, request.name, keys, payload, request.payload_schema_ref, digests, submitter
-        )
+        event = NewEvent(context.tenant, event_id, name, keys, payload, request.payload_schema_ref, digests, submitter)
         accepted = await insert_event(rows, event, late=connection is not None)
         if accepted:
-            details = {"eventName": request.name, "payloadSizeBytes": size_bytes(payload)}
+            details = {"eventName": name, "payloadSizeBytes": size_bytes(payload)}
             await context.audit(rows, AuditEntry("event_submit", "event", event_id, details=details))
         elif not await is_same_event(rows, event):
             raise Conflict(
@@ -106,11 +105,12 @@ def _payload(value: Json) -> dict[str, Json]:
 def _digests(request: EventRequest, payload: dict[str, Json]) -> tuple[str, ...]:
     """Of what the producer sent; not of the keys, which depend on the tenant's paths at that time.
 
-    The last one is as earlier builds made it, of a key that was trimmed only.
+    The last ones are as earlier builds made them: of a name as it came, and of a key that was trimmed only.
     """
     key = request.correlation_key or ""
-    forms = dict.fromkeys((normal_key(key), key.strip()))
-    said = [[request.name, form, payload, request.payload_schema_ref] for form in forms]
+    names, keys = (normal_key(request.name), request.name), (normal_key(key), key.strip())
+    forms = dict.fromkeys(product(names, keys))
+    said = [[name, form, payload, request.payload_schema_ref] for name, form in forms]
     return tuple(hashlib.sha256(canonical_json(one)).hexdigest() for one in said)
 
 

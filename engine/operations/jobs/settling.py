@@ -1,7 +1,8 @@
 """One turn at a job: its targets are collected first, then settled, each with the operation that a person would call.
 
 The actor is who submitted the job; that it was the engine that did it is in the audit entry. Each target may be taken up more
-than once, when a worker dies at it: the operations are harmless to repeat.
+than once, when a worker dies at it: the operations are harmless to repeat, and a target that does not qualify any more because
+this very job has done its operation counts as done.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from engine.operations.runs.cancel import cancel_run
 from engine.operations.runs.delete import delete_run
 from engine.operations.runs.replay import replay_run
 from engine.records import ItemState, JobKind, Original
+from engine.store.database.engine import LOCKED
 from engine.store.database.transactions import writing
 from engine.store.events.reading import deliveries_page
 from engine.store.jobs import items, jobs
@@ -40,8 +42,17 @@ MOST_BUSY: Final = 50
 """So many runs made by a job are at work at most; a run that waits is not at work."""
 AFTER_FAILURE_SECONDS: Final = 10.0
 LATER_SECONDS: Final = 15.0
-LATER: Final = frozenset({"CONCURRENCY_LIMIT", "RUN_JUST_ENDED"})
-"""Refusals that time alone ends: the target is tried again."""
+LATER: Final = frozenset({"CONCURRENCY_LIMIT", "RUN_JUST_ENDED", LOCKED})
+"""Refusals of one target that time alone ends: it is tried again."""
+
+DONE_BEFORE: Final = "done by this job already"
+_AUDITED: Final[Mapping[JobKind, str]] = {
+    JobKind.CANCEL: "workflow_run_cancel",
+    JobKind.REPLAY: "workflow_run_replay",
+    JobKind.REDELIVER: "event_redeliver",
+    JobKind.DELETE: "workflow_run_delete",
+}
+"""What the audit log calls the operation of a job on one target. An export is none."""
 
 _LOG: Final = structlog.get_logger("runstudio.jobs")
 
@@ -155,7 +166,22 @@ async def _some(
     ]
     answers = await asyncio.gather(*(_one(acting, job, target) for target in left))
     down = next((answer for answer in answers if isinstance(answer, Unavailable)), None)
-    return [*gone, *(answer for answer in answers if isinstance(answer, Outcome))], down
+    outcomes = [*gone, *(answer for answer in answers if isinstance(answer, Outcome))]
+    return await _with_what_was_done(acting, job, outcomes), down
+
+
+async def _with_what_was_done(acting: OperationContext, job: ClaimedJob, outcomes: list[Outcome]) -> list[Outcome]:
+    """Those that are skipped because a worker that stopped before it could record it had done them, as done."""
+    skipped = [outcome.target for outcome in outcomes if outcome.state is ItemState.SKIPPED]
+    operation = _AUDITED.get(job.kind)
+    if not skipped or operation is None:
+        return outcomes
+    async with writing(acting.store) as connection:
+        done = await items.done_before(connection, acting.tenant, operation, str(acting.actor.remark), skipped)
+    return [
+        Outcome(outcome.target, ItemState.DONE, DONE_BEFORE) if outcome.target in done else outcome
+        for outcome in outcomes
+    ]
 
 
 async def _still_matching(acting: OperationContext, job: ClaimedJob, targets: Sequence[str]) -> set[str] | None:
@@ -170,12 +196,12 @@ async def _still_matching(acting: OperationContext, job: ClaimedJob, targets: Se
 async def _one(acting: OperationContext, job: ClaimedJob, target: str) -> Outcome | Unavailable:
     try:
         return await _OPERATIONS[job.kind](acting, job, target)
-    except Unavailable as error:
-        return error
     except EngineError as error:
         state = ItemState.FAILED
         if error.code in LATER:
             state = ItemState.PENDING
+        elif isinstance(error, Unavailable):
+            return error
         elif isinstance(error, Conflict | NotFound):
             state = ItemState.SKIPPED
         return Outcome(target, state, error.message, error.code)

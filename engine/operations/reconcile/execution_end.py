@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
@@ -13,7 +15,7 @@ from temporalio.service import RPCError
 
 from engine.contract import workflow_id_for
 from engine.store.database.transactions import Store
-from engine.store.trace.payloads import INLINE_BYTES, sized
+from engine.store.trace.payloads import INLINE_BYTES, ForgedPayload, sized
 from engine.temporal.connection import RPC_TIMEOUT, is_not_found
 from engine.temporal.data_converter import data_converter
 from engine.wording import clause, counted
@@ -123,11 +125,8 @@ def _closed_by_nobody(
 
 async def _failed(store: Store, status: str, failure: Failure) -> ExecutionEnd:
     """The run's own error, as the workflow raised it."""
-    details = failure.application_failure_info.details
-    known: dict[str, Json] = {}
-    if details.payloads:
-        decoded = await data_converter(store).decode(details.payloads)
-        known = decoded[0] if isinstance(decoded[0], dict) else {}
+    details = await _read(store, failure.application_failure_info.details.payloads)
+    known: dict[str, Json] = details if isinstance(details, dict) else {}
     message = failure.message[:_MAX_REASON] or "The execution failed."
     error = _error(str(known.get("code") or known.get("category") or "TEMPORAL_FAILED"), message, status)
     error |= {name: value for name, value in known.items() if value is not None}
@@ -135,16 +134,22 @@ async def _failed(store: Store, status: str, failure: Failure) -> ExecutionEnd:
 
 
 async def _output(store: Store, event: HistoryEvent) -> Json:
-    payloads = event.workflow_execution_completed_event_attributes.result.payloads
-    if not payloads:
-        return None
-    try:
-        [result] = await data_converter(store).decode(payloads)
-    except LookupError:
-        # A large result whose stored value is gone; that the run succeeded is still true.
-        return None
-    variables = result["scopes"].get("vars") if isinstance(result, dict) and "scopes" in result else None
+    result = await _read(store, event.workflow_execution_completed_event_attributes.result.payloads)
+    scopes = result.get("scopes") if isinstance(result, dict) else None
+    variables = scopes.get("vars") if isinstance(scopes, dict) else None
     return variables if sized(variables).size <= INLINE_BYTES else None
+
+
+async def _read(store: Store, payloads: Sequence[Payload]) -> Json:
+    """The first value; None when there is none, or it cannot be read: gone, forged, or encrypted with a key that we have not.
+
+    That the run has ended, and how, is still true.
+    """
+    try:
+        decoded = await data_converter(store).decode(payloads)
+    except (LookupError, ForgedPayload):
+        return None
+    return decoded[0] if decoded else None
 
 
 def _error(code: str, message: str, temporal_status: str) -> dict[str, Json]:

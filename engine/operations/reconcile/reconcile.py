@@ -17,6 +17,7 @@ from engine.operations.context import OperationContext
 from engine.operations.reconcile.execution_end import UNKNOWN, ExecutionEnd, end_of_execution
 from engine.operations.reconcile.side_by_side import each
 from engine.operations.runs.starting import PendingRun, hand_to_temporal
+from engine.store.database.engine import LOCKED
 from engine.store.database.transactions import writing
 from engine.store.runs import agreeing, reconciling, runs
 from engine.store.runs.reconciling import Gaps, Leftovers, Position
@@ -172,13 +173,21 @@ async def _relaunch(context: OperationContext, run: Run) -> str:
 
 
 def _alone(work: Callable[[Item], Awaitable[Result]], otherwise: Result) -> Callable[[Item], Awaitable[Result]]:
-    """``work`` whose unforeseen failure with one row is logged, and stops no other: that row is as ``otherwise``."""
+    """``work`` whose unforeseen failure with one row, or one row that is locked, is logged, and stops no other: that row is as
+    ``otherwise``.
+    """
 
     async def one(item: Item) -> Result:
         try:
             return await work(item)
-        except (RPCError, Unavailable):
+        except RPCError:
             raise
+        except Unavailable as error:
+            if error.code != LOCKED:
+                raise
+            # Postgres answers; somebody holds the row of this run.
+            _LOG.warning("a run cannot be reconciled now", error=error.message)
+            return otherwise
         except Exception:  # noqa: BLE001 - see above
             run = item[0] if isinstance(item, tuple) else item
             _LOG.exception("a run cannot be reconciled", run_id=getattr(run, "run_id", None))

@@ -72,6 +72,9 @@ async def fire_schedule(
     key = fire_key_of(schedule_id, moment)
     async with writing(context.store) as connection:
         known = await schedules.find_fire(connection, schedule_id, key)
+        if known is not None and mistaken is None and row.run_at is not None and row.live:
+            # Decided before a later version has asked for the same occurrence.
+            await schedules.end_one_time(connection, schedule_id, known)
     if known is not None:
         return known
     outcome = await _outcome(context, occurrence, key) if mistaken is None else _Outcome("skipped", mistaken)

@@ -22,6 +22,7 @@ from engine.operations.runs.admission import storable_payload
 from engine.operations.schedules.temporal_schedules import drop_schedule, put_schedule
 from engine.records import Level
 from engine.store.catalog.definitions import load_version, load_workflow
+from engine.store.database.engine import LOCKED
 from engine.store.database.leases import only_one
 from engine.store.database.transactions import Connection, writing
 from engine.store.schedules import schedules
@@ -47,7 +48,7 @@ class ScheduleState:
     message: str = ""
     """Why it is pending or failed, one sentence."""
     away: bool = False
-    """Temporal did not answer, so it would not answer for another schedule either."""
+    """Temporal or Postgres did not answer, so it would not answer for another schedule either."""
 
 
 async def sync_schedule(context: OperationContext, workflow_id: str) -> ScheduleState:
@@ -61,7 +62,7 @@ async def sync_schedule(context: OperationContext, workflow_id: str) -> Schedule
         await context.require(Level.ADMIN)
         return await _synced(context, workflow_id)
     except Unavailable as error:
-        return ScheduleState("pending", message=error.message, away=True)
+        return ScheduleState("pending", message=error.message, away=error.code != LOCKED)
 
 
 async def sync_schedules(context: OperationContext) -> int:

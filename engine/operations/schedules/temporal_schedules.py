@@ -32,13 +32,15 @@ from engine.contract import (
     ScheduleInput,
     temporal_schedule_id_for,
 )
+from engine.definition.cron import longest_gap
 from engine.store.schedules.schedules import Schedule as Row
 from engine.temporal.connection import is_not_found
 
 RPC_TIMEOUT: Final = timedelta(seconds=10)
 """Longest one try of a call may take; a schedule is a workflow of Temporal's own, which answers more slowly than a start."""
-RECURRING_CATCH_UP: Final = timedelta(days=1)
-"""How far back Temporal makes up for what it missed. Of the missed ones only the last starts a run; see ``schedule_fires``."""
+BEYOND_THE_LAST: Final = timedelta(days=1)
+"""How far back Temporal makes up for what it missed, beyond the time that the last missed one can be ago, however long Temporal
+was away. Only that one starts a run; see ``schedule_fires``."""
 ONE_TIME_CATCH_UP: Final = timedelta(days=365)
 
 
@@ -131,7 +133,7 @@ def _schedule_of(row: Row) -> Schedule:
         policy=SchedulePolicy(
             # An occurrence that is still deciding must not swallow the next one: each is recorded.
             overlap=ScheduleOverlapPolicy.ALLOW_ALL,
-            catchup_window=ONE_TIME_CATCH_UP if once else RECURRING_CATCH_UP,
+            catchup_window=ONE_TIME_CATCH_UP if once else longest_gap(row.cron or "") + BEYOND_THE_LAST,
         ),
         state=ScheduleState(note=f"{row.workflow_id} version {row.workflow_version}", paused=row.status == "paused"),
     )

@@ -18,6 +18,7 @@ from engine.errors import EngineError, Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.execution_end import UNKNOWN, end_of_execution
 from engine.operations.reconcile.reconcile import settle
+from engine.store.database.engine import LOCKED
 from engine.store.database.transactions import writing
 from engine.store.runs import runs
 from engine.store.runs.run_log import NewLogLine
@@ -69,8 +70,11 @@ async def tell_due(context: OperationContext) -> ToldAll:
     for number, answer in enumerate(due):
         try:
             told = await _tell(replace(context, tenant=answer.tenant), answer)
-        except EngineError:
-            raise
+        except EngineError as error:
+            if error.code != LOCKED:
+                raise
+            # Postgres answers; somebody holds the row of this one.
+            told = Told("pending", error.message)
         except Exception as bug:  # noqa: BLE001 - whatever is wrong with one answer stops no other
             _LOG.exception("answer cannot be delivered", delivery_id=answer.delivery_id)
             told = Told("pending", f"{type(bug).__name__}; the worker's log has the rest.")

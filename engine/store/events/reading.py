@@ -185,7 +185,7 @@ async def count_failed(connection: Connection, tenant: str) -> Failed:
 def _conditions(tenant: str, wanted: EventFilter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [events.tenant == tenant]
     for column, value in (
-        (events.event_name, wanted.name),
+        (events.event_name, None if wanted.name is None else normal_key(wanted.name)),
         (events.correlation_key, None if wanted.key is None else normal_key(wanted.key)),
         (events.matched_run_id, wanted.run_id),
     ):

@@ -60,6 +60,17 @@ async def busy_runs(connection: Connection, job_id: str) -> int:
     return int((await connection.execute(_BUSY, {"job": job_id, "limit": MADE_LATELY})).scalar_one())
 
 
+async def done_before(
+    connection: Connection, tenant: str, operation: str, remark: str, targets: Sequence[str]
+) -> set[str]:
+    """Those of the targets for which the audit log has this operation, made by a worker with this remark.
+
+    The entry is written with the effect; the record of the target comes after it, and may have been lost with its worker.
+    """
+    values = {"tenant": tenant, "operation": operation, "remark": remark, "targets": list(targets)}
+    return {str(row.target_id) for row in await connection.execute(_DONE_BEFORE, values)}
+
+
 async def settle_targets(
     connection: Connection, job_id: str, worker: str, outcomes: Sequence[Outcome], *, later_seconds: float
 ) -> bool:
@@ -107,6 +118,11 @@ _BUSY: Final = text("""
         SELECT run_id FROM workflow_job_items
         WHERE job_id = CAST(:job AS uuid) AND run_id IS NOT NULL ORDER BY settled_at DESC LIMIT :limit
     ) AS made JOIN workflow_runs AS r USING (run_id) WHERE r.status = 'RUNNING'
+""")
+_DONE_BEFORE: Final = text("""
+    SELECT target_id FROM workflow_audit_log
+    WHERE tenant = CAST(:tenant AS uuid) AND target_kind IN ('run', 'delivery') AND target_id = ANY(CAST(:targets AS text[]))
+        AND operation = :operation AND actor_known_by = 'service' AND actor_remark = :remark
 """)
 _SETTLE: Final = text("""
     WITH told AS (

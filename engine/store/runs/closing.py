@@ -116,7 +116,7 @@ _CLOSE_EACH: Final = (
         WHERE run_id = CAST(:run_id AS uuid) AND status = 'STARTED'
     """),
     # Only its parent would have started it. One that was started all the same finds its row closed, and ends; one that has
-    # steps or units is at work, and Temporal tells it that its parent has ended.
+    # steps or units is at work, and Temporal tells it that its parent has ended, or the reconciler does.
     text("""
         UPDATE workflow_runs AS c
         SET status = 'CANCELED', completed_at = now(), updated_at = now(), step_due_at = NULL, waiting_on = NULL,

@@ -2,8 +2,8 @@
 """Deleting ended runs with everything that belongs to them, or only their inputs and outputs.
 
 Steps, attempts, waits, tasks, log lines and snapshots go with the run's row (ON DELETE CASCADE); values by reference, settled
-deliveries and what jobs have exported of it are deleted beside it. A run is kept while any run of its tree is active: a parent
-reads what its children were.
+deliveries, answers that never reached it and what jobs have exported of it are deleted beside it. A run is kept while any run of
+its tree is active: a parent reads what its children were.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def _deleting(chosen: str) -> TextClause:
         ), exports AS (
             DELETE FROM workflow_job_files AS f USING gone WHERE f.run_id = gone.run_id
         ), deliveries AS (
-            DELETE FROM workflow_event_deliveries AS d USING gone WHERE d.run_id = gone.run_id AND d.status <> 'pending'
+            DELETE FROM workflow_event_deliveries AS d USING gone
+            WHERE d.run_id = gone.run_id AND (d.status <> 'pending' OR d.event_id IS NULL)
         ), occurrences AS (
             UPDATE workflow_schedule_fires AS f SET reason = split_part(f.reason, ':', 1)
             FROM gone JOIN workflow_schedules AS s ON s.tenant = gone.tenant AND s.workflow_id = gone.workflow_id

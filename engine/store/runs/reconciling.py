@@ -38,6 +38,15 @@ class Leftovers:
 
 
 @dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A child run at work for which its parent does not wait."""
+
+    run_id: str
+    tenant: str
+    parent_run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gaps:
     """Rows in need of the reconciler, each count up to ``COUNT_CAP``."""
 
@@ -135,6 +144,14 @@ async def close_leftovers(connection: Connection, limit: int) -> Leftovers:
     return Leftovers(waits, tasks)
 
 
+async def abandoned_children(connection: Connection, limit: int, *, idle_seconds: float) -> list[Abandoned]:
+    """Children at work whose parent has ended, or has gone on without them, ``idle_seconds`` ago, and which nobody has asked to
+    cancel. The oldest first.
+    """
+    rows = await connection.execute(_ABANDONED, {"limit": limit, "idle": idle_seconds})
+    return [Abandoned(str(row.run_id), str(row.tenant), str(row.parent_run_id)) for row in rows]
+
+
 async def count_gaps(connection: Connection) -> Gaps:
     """What the reconciler would have to do now, without asking Temporal."""
     return Gaps(*(await connection.execute(_GAPS, {"cap": COUNT_CAP})).one())
@@ -183,6 +200,18 @@ _CLOSE_TASKS: Final = text(f"""
     UPDATE workflow_human_tasks SET status = 'canceled', updated_at = now()
     WHERE task_id IN ({_OPEN_TASKS} LIMIT :limit) AND status IN ('pending', 'claimed')
 """)  # noqa: S608 - our own fragments, no input
+# A parent puts on record that it waits together with the row of the child, and that it waits no more when the child has ended.
+_ABANDONED: Final = text("""
+    SELECT c.run_id, c.tenant, c.parent_run_id
+    FROM workflow_runs AS c JOIN workflow_runs AS p ON p.run_id = c.parent_run_id AND p.tenant = c.tenant
+    WHERE c.status IN ('RUNNING', 'WAITING') AND c.launch_state = 'started' AND c.cancel_requested_at IS NULL
+        AND p.engine = 'temporal'
+        AND (p.completed_at < now() - :idle * interval '1 second' OR EXISTS (
+            SELECT FROM workflow_run_waits AS w
+            WHERE w.run_id = p.run_id AND w.wait_type = 'child' AND w.key = CAST(c.run_id AS text)
+                AND w.status <> 'WAITING' AND w.resolved_at < now() - :idle * interval '1 second'))
+    ORDER BY c.started_at LIMIT :limit
+""")
 _GAPS: Final = text(f"""
     WITH due AS (
         SELECT started_at FROM workflow_runs

@@ -194,7 +194,10 @@ async def insert_refused_run(connection: Connection, run: NewRun, error: dict[st
 async def runs_holding_keys(
     connection: Connection, tenant: str, fire_key: str | None, idempotency_key: str | None, payload: Json
 ) -> list[KeptRun]:
-    """The runs that hold either key; ``same_payload`` compares with ``payload`` as jsonb does."""
+    """The runs that hold either key; ``same_payload`` compares with ``payload`` as jsonb does.
+
+    With one that was deleted by a rule nothing can be compared: then the key alone says that the request is the same.
+    """
     # Two conditions with an index each; one OR over both would use neither when a key is missing.
     held = [
         runs.c[column] == key
@@ -212,7 +215,7 @@ async def runs_holding_keys(
         runs.c.launch_state,
         runs.c.trigger_fire_key,
         runs.c.idempotency_key,
-        func.coalesce(runs.c.input_json == bindparam("payload", payload, JSONB), False),
+        func.coalesce(runs.c.input_json == bindparam("payload", payload, JSONB), runs.c.bodies_deleted_at.is_not(None)),
         runs.c.replay_of_run_id,
     ).where(runs.c.tenant == tenant, _HOLDS_KEYS, or_(*held))
     return [KeptRun(*row) for row in await connection.execute(question)]

@@ -218,11 +218,16 @@ async def record_fire(connection: Connection, fire: Fire, *, once: bool) -> bool
         "last_run_status": {"started": "success", "skipped": "skipped", "failed": "error"}[fire.status],
         "last_error": fire.reason if fire.status == "failed" else None,
     }
-    if once:
-        over = "failed" if fire.status == "failed" else "completed"
-        values |= {"status": over, "enabled": False, "next_fire_at": None}
     await _change(connection, fire.schedule_id, **values)
+    if once:
+        await end_one_time(connection, fire.schedule_id, fire.status)
     return True
+
+
+async def end_one_time(connection: Connection, schedule_id: str, outcome: FireStatus) -> None:
+    """The one occurrence of a schedule is decided: it is over."""
+    over = "failed" if outcome == "failed" else "completed"
+    await _change(connection, schedule_id, status=over, enabled=False, next_fire_at=None)
 
 
 async def out_of_line(connection: Connection, limit: int) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from temporalio.testing import ActivityEnvironment
 from engine import fault_points
 from engine.activities import chain, run_chain
 from engine.interpreter import effects as fx
+from engine.store.database.engine import create_store_engine
 from engine.store.database.transactions import Store
 from engine.store.trace.attempts import KeyHeld
 from tests.engine.activities.chain_world import ChainWorld
@@ -216,6 +217,22 @@ def dying_at_any(number: int, died: list[str]) -> Callable[[str], None]:
             raise Died
 
     return hook
+
+
+async def test_a_repeat_of_a_transactional_step_needs_one_connection_at_a_time(
+    world: ChainWorld, database_url: str
+) -> None:
+    """With two, as many repeats as there are connections would wait for each other; after a worker's death they come at once."""
+    began = await world.begin([call("c", "test.writes", label="c"), quick("q")])
+    answer = await world.go(began)
+    few = create_store_engine(database_url, pool_size=1, max_overflow=0)
+    try:
+        world.store = few
+        again = await world.go(began, identity="heir")
+    finally:
+        await few.dispose()
+    assert again["outcomes"] == answer["outcomes"]
+    assert world.counts.ran == {"c": 1, "q": 1}
 
 
 async def test_killed_at_every_point_of_every_step(world: ChainWorld) -> None:

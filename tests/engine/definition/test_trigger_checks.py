@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from engine.definition.cron import cron_problem
+from engine.definition.cron import cron_problem, longest_gap
 from engine.definition.publish_context import PublishContext
 from engine.definition.validate import validate_definition
 
@@ -180,6 +180,23 @@ BAD_SCHEDULES: list[Any] = [
     None,
     5,
 ]
+
+
+@pytest.mark.parametrize(
+    ("cron", "days"),
+    [
+        ("*/5 * * * *", 1),
+        ("30 7 * * 1-5", 3),
+        ("0 2 * * 7", 7),
+        ("0 3 1 * *", 31),
+        ("0 3 31 * *", 61),
+        ("0 3 29 2 *", 4 * 365 + 1),
+        ("@daily", 1),
+        ("0 3 x * *", 1),
+    ],
+)
+def test_how_far_runs_are_apart(cron: str, days: int) -> None:
+    assert longest_gap(cron) == timedelta(days=days)
 
 
 @pytest.mark.parametrize("cron", BAD_SCHEDULES)

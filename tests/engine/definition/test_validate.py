@@ -423,6 +423,16 @@ def test_correlation_of_waits(event: str, key: str, paths: Any, expected: list[s
     assert codes(step, world=context(correlation_paths=paths)) == expected
 
 
+@pytest.mark.parametrize("name", ["Ge\u0301ant", " PAID", "PAID\ufeff"])
+def test_a_name_that_no_event_can_have_is_found(name: str) -> None:
+    """It looks like the name of one, and the wait would never end; the trigger would never start a run."""
+    step = node("event.wait", {"eventName": name, "correlationKey": expr("null")})
+    assert codes(step) == ["EVENT_NAME_NOT_NORMAL"]
+    assert codes({**step, "config": {**step["config"], "eventName": "G\u00e9ant"}}) == []
+    trigger = {"type": "event", "eventName": name, "sourcePayloadSchemaRef": "payload.Any.v1"}
+    assert "EVENT_NAME_NOT_NORMAL" in codes(node("state.set", {"state": "S"}), trigger=trigger)
+
+
 def called(workflow_id: str, version: int) -> dict[str, Any]:
     return {"id": "c", "type": "control.callWorkflow", "workflowId": workflow_id, "workflowVersion": version}
 

@@ -11,7 +11,7 @@ import pytest
 from engine.interpreter.ledger import StepKey
 from engine.interpreter.recorded_run import RecordedRun
 from engine.rebuild import state
-from engine.rebuild.state import RebuiltRun, rebuild_step
+from engine.rebuild.state import RebuiltRun
 from tests.engine.rebuild.recording import assign, echo, expr, played
 
 ITEMS = 30
@@ -89,7 +89,7 @@ async def test_every_state_is_the_same_in_whatever_order_they_are_asked_for(seed
     rebuilt = RebuiltRun(run)
     for key in asked + asked[:10]:
         found = rebuilt.at(key)
-        assert found == rebuild_step(run, key), key
+        assert found == RebuiltRun(run).at(key), key
         assert found.after is not None
 
 
@@ -133,7 +133,7 @@ async def test_checkpoints_keep_no_more_than_they_may(monkeypatch: pytest.Monkey
     keys = list(run.steps)
     rebuilt.at(keys[-1])
     assert 1 < len(rebuilt._checkpoints) < len(keys) // 7 - 5
-    assert rebuilt.at(keys[-1], counted) == rebuild_step(run, keys[-1])
+    assert rebuilt.at(keys[-1], counted) == RebuiltRun(run).at(keys[-1])
     assert counted.count > 8
 
 

@@ -87,6 +87,16 @@ async def test_what_is_no_reference_is_forged(store: Store, run_id: str, data: s
         await read(store, run_id, Payload(metadata={"encoding": ENCODING}, data=data.encode()))
 
 
+@pytest.mark.parametrize("spelling", ["urn:uuid:{}", "uuid:{}", "{{{}}}", "{}-"])
+async def test_an_id_is_read_in_every_spelling_that_is_taken_for_one(store: Store, run_id: str, spelling: str) -> None:
+    """Postgres takes fewer than Python does, and what it refuses is repeated as if it were away: for ever."""
+    reference = await kept(store, run_id)
+    named = spelling.format(json.loads(reference.data)["payload_id"])
+    assert await read(store, run_id, changed(reference, payload_id=named)) == BODY
+    with pytest.raises(LookupError):
+        await read(store, run_id, changed(reference, payload_id=spelling.format(new_id())))
+
+
 async def test_what_somebody_put_there_beforehand_gives_way(store: Store, run_id: str) -> None:
     await kept(store, run_id)
     async with store.begin() as connection:

@@ -28,10 +28,10 @@ from engine.operations.events.routing import route_received
 from engine.operations.health import system_health
 from engine.operations.jobs.jobs import get_job, submit_job
 from engine.operations.jobs.settling import take_turn
-from engine.records import AttentionKind, JobKind
+from engine.records import AttentionKind, EventFilter, JobKind
 from engine.store.database.transactions import Connection
 from engine.store.events.events import StoredEvent
-from engine.store.events.reading import deliveries_page
+from engine.store.events.reading import deliveries_page, events_page
 from tests.engine.operations.conftest import add_version
 from tests.engine.worker.test_event_stream import PING, bench, context, settle, store
 from tests.engine.workflow.harness import Bench
@@ -241,6 +241,25 @@ async def test_one_key_in_two_forms_is_the_same_event(bench: Bench, context: Ope
     earlier = hashlib.sha256(canonical_json(["PING", decomposed, {}, None])).hexdigest()
     await bench.execute("UPDATE workflow_runtime_events SET content_digest = :earlier", earlier=earlier)
     assert not (await submit_event(context, EventRequest("PING", {}, decomposed, event_id="e-1"))).accepted
+
+
+@pytest.mark.parametrize("sent", ["Ge\u0301ant", " G\u00e9ant\n"])
+async def test_a_name_in_another_form_is_the_same_event(bench: Bench, context: OperationContext, sent: str) -> None:
+    """A producer whose text comes from a file's name, say, sends accents as characters of their own."""
+    name = "G\u00e9ant"
+    await set_correlation_paths(context, {"Ge\u0301ant": ["order"]})
+    await bench.publish([wait_event("w", name, key="'o-1'")])
+    run = await bench.start()
+    await run.waiting("event")
+    request = EventRequest(sent, {"order": "o-1", "n": 1}, event_id="e-1")
+    assert (await submit_event(context, request)).keys == ("o-1",)
+    assert not (await submit_event(context, replace(request, name=name))).accepted
+    await route_received(context)
+    await make_due_deliveries(context)
+    assert (await run.ended())["output_json"]["event"] == {"order": "o-1", "n": 1}
+    assert [event.name for event in (await events_page(bench.store, bench.tenant, EventFilter(name=sent))).rows] == [
+        name
+    ]
 
 
 async def test_f40_f14_events_that_a_wait_refuses_are_not_sent_and_found_by_a_wait_that_wants_them(

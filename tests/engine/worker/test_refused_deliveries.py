@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from engine.operations.events.routing import route_received
 from engine.operations.runs.launch import LaunchRequest
 from engine.records import Started
 from tests.engine.operations.conftest import add_version
+from tests.engine.operations.crashing import refusing as refusing_temporal
 from tests.engine.worker.test_event_stream import PING, bench, context, deliveries, settle, store
 from tests.engine.workflow.harness import Bench
 from tests.engine.workflow.steps import wait_event
@@ -49,6 +51,22 @@ async def test_a_refused_launch_holds_no_later_one_without_a_key(
     await submit(context, {"n": 1}, {"n": 2}, {"n": 3})
     await settle(context)
     assert await deliveries(bench) == [("launch", "wf.a", status) for status in ("pending", "done", "done")]
+
+
+async def test_a_launch_that_temporal_refuses_leaves_one_run_behind(
+    bench: Bench, context: OperationContext, temporal_address: str
+) -> None:
+    """The run is kept as FAILED, to be looked at and replayed; another try would keep another."""
+    refused = replace(context, temporal=await refusing_temporal(temporal_address))
+    await add_version(bench.store, "wf.a", trigger=PING)
+    await submit(context, {"n": 1})
+    for _ in range(3):
+        await make_due_deliveries(refused)
+        await bench.execute("UPDATE workflow_event_deliveries SET next_attempt_at = now() WHERE status = 'pending'")
+    [run] = await bench.rows("SELECT run_id, status FROM workflow_runs")
+    [delivery] = await bench.rows("SELECT status, run_id, last_error FROM workflow_event_deliveries")
+    assert (run["status"], delivery["status"], delivery["run_id"]) == ("FAILED", "failed", run["run_id"])
+    assert "Blob data size exceeds limit" in delivery["last_error"]
 
 
 async def test_an_event_that_temporal_refuses_is_counted_and_the_next_one_ends_the_wait(

@@ -13,12 +13,15 @@ from engine.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from engine.ids import new_id
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
+from engine.operations.events.redelivery import redeliver_event
 from engine.operations.jobs import exporting, jobs, settling
 from engine.operations.keeping.retention import apply_retention, set_retention
+from engine.operations.runs.cancel import cancel_run
 from engine.operations.runs.delete import delete_run
 from engine.operations.runs.export import export_run
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.records import ItemState, JobKind, JobState, Keep, Level, RunFilter, RunStatus
+from engine.store.database.engine import LOCKED
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import AsUser, Execute, Query, add_version
 
@@ -91,6 +94,55 @@ async def test_a_target_that_a_dead_worker_had_taken_up_is_not_replayed_twice(
     assert len(await query("SELECT 1 FROM workflow_runs WHERE replay_of_run_id IS NOT NULL")) == 2
 
 
+@pytest.mark.parametrize("kind", [JobKind.CANCEL, JobKind.DELETE, JobKind.REDELIVER])
+async def test_what_a_dead_worker_had_done_counts_as_done_and_what_others_did_does_not(
+    context: OperationContext, worker: OperationContext, store: Store, execute: Execute, query: Query, kind: JobKind
+) -> None:
+    """After the operation a target does not qualify any more: it was this job that saw to that."""
+    wanted: RunFilter | str = FAILED
+    if kind is JobKind.CANCEL:
+        await add_version(store)
+        for _ in range(3):
+            await launch_published_run(context, LaunchRequest("orders", {}))
+        wanted = RunFilter(statuses=frozenset({RunStatus.RUNNING}))
+    elif kind is JobKind.DELETE:
+        await ended_runs(execute, 3)
+    else:
+        wanted = "failed"
+        await execute(
+            "INSERT INTO workflow_event_deliveries (delivery_id, event_id, target_kind, target, status)"
+            " SELECT gen_random_uuid(), 'e' || n, 'launch', 'orders', 'failed' FROM generate_series(1, 3) AS n"
+        )
+    job_id = (await jobs.submit_job(context, kind, wanted, WHY)).job.job_id
+    await settling.take_turn(worker, _twice())
+    [by_another, *_] = await query("SELECT target::text FROM workflow_job_items ORDER BY target")
+    await _by_hand(context, kind, by_another["target"])
+    ended = "UPDATE workflow_runs SET status = 'CANCELED' WHERE cancel_requested_at IS NOT NULL"
+    await execute(ended)
+    await work(worker)
+    await execute(ended)
+    assert (await jobs.get_job(context, job_id)).done == 2
+    await execute("UPDATE workflow_job_items SET state = 'pending', run_id = NULL, settled_at = NULL")
+    await execute(
+        "UPDATE workflow_jobs SET state = 'running', done = 0, skipped = 0, claimed_by = 'gone', claimed_until = now()"
+    )
+    await work(replace(worker, actor=Actor("18@host", None, "reconciler", "service")))
+    job = await jobs.get_job(context, job_id)
+    assert (job.state, job.done, job.skipped) == (JobState.DONE, 2, 1)
+    [skipped] = await jobs.job_items(context, job_id, ItemState.SKIPPED)
+    assert skipped.target == by_another["target"]
+
+
+async def _by_hand(context: OperationContext, kind: JobKind, target: str) -> None:
+    match kind:
+        case JobKind.CANCEL:
+            await cancel_run(context, target, WHY, settle_seconds=0)
+        case JobKind.DELETE:
+            await delete_run(context, target, WHY)
+        case _:
+            await redeliver_event(context, target, WHY)
+
+
 async def test_what_does_not_qualify_any_more_is_skipped_with_the_reason(
     context: OperationContext, worker: OperationContext, execute: Execute
 ) -> None:
@@ -157,6 +209,26 @@ async def test_a_job_that_something_keeps_says_so_and_goes_on_later(
     [item] = await jobs.job_items(context, job_id, ItemState.PENDING)
     assert item.error_code == "CONCURRENCY_LIMIT"
     assert "tried again" in (await jobs.get_job(context, job_id)).trouble
+
+
+async def test_a_target_whose_row_somebody_holds_holds_up_no_other(
+    context: OperationContext, worker: OperationContext, execute: Execute, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postgres answers; it is that one row."""
+    held, *_ = sorted(await ended_runs(execute, 20))
+    job_id = (await jobs.submit_job(context, JobKind.DELETE, FAILED, WHY)).job.job_id
+
+    async def unless_held(acting: OperationContext, run_id: str, reason: str) -> None:
+        if run_id == held:
+            raise Unavailable(LOCKED, "Another transaction is in the way of this one.", "Look for long transactions.")
+        await delete_run(acting, run_id, reason)
+
+    monkeypatch.setattr(settling, "delete_run", unless_held)
+    assert (await settling.take_turn(worker)).settled == 19
+    job = await jobs.get_job(context, job_id)
+    assert (job.state, job.done, job.left) == (JobState.RUNNING, 19, 1)
+    [item] = await jobs.job_items(context, job_id, ItemState.PENDING)
+    assert (item.target, item.error_code) == (held, LOCKED)
 
 
 async def test_deliveries_that_failed_are_made_again(

@@ -181,6 +181,21 @@ async def test_a_run_is_deleted_with_everything_and_never_a_live_one(
     assert (entry["actor"], entry["target_id"], entry["reason"]) == ("ada", ended, WHY)
 
 
+async def test_an_answer_that_never_reached_a_run_goes_with_it_and_an_event_that_is_due_comes_to_its_end(
+    context: OperationContext, store: Store, query: Query, execute: Execute
+) -> None:
+    """Of an answer nobody could tell anything any more: its task is gone."""
+    run_id = await add_run(store, days=1)
+    await execute("UPDATE workflow_event_deliveries SET status = 'pending', event_id = 'e'")
+    await execute(
+        "INSERT INTO workflow_event_deliveries (delivery_id, target_kind, target, run_id, event_name, status, next_attempt_at)"
+        " SELECT gen_random_uuid(), 'task', task_id::text, run_id, 'HUMAN_TASK_COMPLETED', 'pending', now() FROM"
+        " workflow_human_tasks"
+    )
+    await delete_run(context, run_id, WHY)
+    assert await query("SELECT target_kind FROM workflow_event_deliveries") == [{"target_kind": "launch"}]
+
+
 async def test_of_two_who_delete_a_run_one_is_told_that_it_is_gone(
     context: OperationContext, store: Store, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,6 +286,25 @@ async def test_a_body_that_was_deleted_says_so_and_when(context: OperationContex
                 f"SELECT t::text LIKE '%canary%' AS kept FROM {name} AS t WHERE run_id = :run", run=history
             )
             assert name in BODILESS or kept == [{"kept": True}], name
+
+
+async def test_a_request_that_is_repeated_after_its_body_was_deleted_starts_no_second_run(
+    context: OperationContext, store: Store, execute: Execute
+) -> None:
+    """What it was compared with is gone; that the key is the same is all that is known, and what the key is for."""
+    await add_version(store)
+    request = LaunchRequest("orders", {"a": 1}, idempotency_key="k")
+    first = await launch_published_run(context, request)
+    nine_days_ago = "now() - interval '9 days'"
+    await execute(
+        f"UPDATE workflow_runs SET status = 'SUCCEEDED', started_at = {nine_days_ago}, completed_at = {nine_days_ago}"
+    )
+    await set_retention(context, Keep(bodies=8), WHY)
+    assert (await apply_retention(context)).bodies == 1
+    again = await launch_published_run(context, request)
+    assert (again.run_id, again.created) == (first.run_id, False)
+    with pytest.raises(Conflict, match="IDEMPOTENCY_KEY_REUSED"):
+        await launch_published_run(context, replace(request, version=7))
 
 
 async def test_a_tenant_is_deleted_whole_and_its_audit_log_stays(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from temporalio.client import Client
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.converter import PayloadCodec
 
 from engine.contract import workflow_id_for
 from engine.errors import Unavailable
@@ -27,11 +29,14 @@ from engine.operations.reconcile.reconcile import (
 )
 from engine.operations.runs.cancel import cancel_run
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
+from engine.operations.runs.starting import PendingRun, StartOutcome, hand_to_temporal
+from engine.store.database.engine import LOCKED
 from engine.store.database.transactions import Store, writing
 from engine.store.runs.reconciling import Leftovers
 from engine.store.tenant.installation import replace_installation
 from engine.temporal.connection import TemporalConnection, WrongTemporal
 from engine.temporal.installation import identity_of, same_installation
+from engine.temporal.payload_codec import ENCODING, ENCRYPTED
 from tests.engine.operations.conftest import (
     Execute,
     Query,
@@ -73,6 +78,25 @@ async def test_a_launch_that_crashed_before_the_start_is_completed(
     lines = await query("SELECT message FROM workflow_run_logs ORDER BY line_no")
     assert [line["message"] for line in lines] == ["Run started", "Launch completed by the reconciler"]
     assert await relaunch_pending(context) == Relaunched()
+
+
+async def test_a_run_whose_row_somebody_holds_keeps_no_other_from_being_started(
+    context: OperationContext, store: Store, execute: Execute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postgres answers; it is that one row, and it comes first again and again."""
+    await add_version(store)
+    away = replace(context, temporal=unreachable())
+    held, *others = [(await launch_published_run(away, LaunchRequest("orders"))).run_id for _ in range(3)]
+    await execute("UPDATE workflow_runs SET next_launch_at = now() - interval '1 minute'")
+    await execute("UPDATE workflow_runs SET next_launch_at = now() - interval '1 hour' WHERE run_id = :held", held=held)
+
+    async def unless_held(own: OperationContext, run: PendingRun) -> StartOutcome:
+        if run.run_id == held:
+            raise Unavailable(LOCKED, "Another transaction is in the way of this one.", "Look for long transactions.")
+        return await hand_to_temporal(own, run)
+
+    monkeypatch.setattr(reconcile, "hand_to_temporal", unless_held)
+    assert await relaunch_pending(context) == Relaunched(started=len(others), pending=1)
 
 
 async def test_a_launch_that_crashed_after_the_start_is_recorded_and_not_repeated(
@@ -235,6 +259,60 @@ async def test_a_failed_execution_gives_its_own_error_to_the_row(
     assert (row["status"], row["last_error_code"]) == ("FAILED", "SHOP_CLOSED")
     assert row["error_json"]["message"] == "The shop is closed."
     assert row["error_json"]["stage"] == "reconcile"
+
+
+class Unreadable(PayloadCodec):
+    """What it writes nobody can read: a value that is not there, of another run, or encrypted with a key that is gone."""
+
+    def __init__(self, written: Payload) -> None:
+        self._written = written
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return [self._written for _ in payloads]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return [*payloads]
+
+
+@pytest.mark.parametrize(("how", "status"), [("complete", "SUCCEEDED"), ("fail", "FAILED")])
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [
+        (ENCODING, b'{"payload_id": "00000000-0000-7000-8000-000000000009"}'),
+        (ENCODING, b'{"payload_id": "no id"}'),
+        (ENCRYPTED, b"not for us"),
+    ],
+    ids=["gone", "forged", "encrypted"],
+)
+async def test_an_execution_whose_last_words_cannot_be_read_is_closed_all_the_same(
+    context: OperationContext,
+    start: Callable[[], Awaitable[str]],
+    temporal: Client,
+    execute: Execute,
+    query: Query,
+    how: str,
+    status: str,
+    encoding: bytes,
+    data: bytes,
+) -> None:
+    """That it has ended, and how, is still true. Its row would be open for ever, and block whoever waits for it."""
+    run_id = await start()
+    config = temporal.config()
+    codec = Unreadable(Payload(metadata={"encoding": encoding, "key": b"k1"}, data=data))
+    config["data_converter"] = replace(config["data_converter"], payload_codec=codec)
+    async with ending_worker(Client(**config)):
+        handle = temporal.get_workflow_handle(workflow_id_for(run_id))
+        await handle.signal("end", how)
+
+        async def over() -> bool:
+            return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
+
+        await until(over)
+    await age(execute)
+    assert (await close_stranded(context)).closed == 1
+    [row] = await query("SELECT status, output_json, last_error_code FROM workflow_runs")
+    code = None if status == "SUCCEEDED" else "TEMPORAL_FAILED"
+    assert row == {"status": status, "output_json": None, "last_error_code": code}
 
 
 async def test_a_run_unknown_to_temporal_is_closed(

@@ -201,6 +201,23 @@ async def test_a_one_time_schedule_that_was_moved_does_not_run_at_its_old_time(
     assert len(await query("SELECT 1 FROM workflow_runs")) == 1
 
 
+async def test_a_one_time_schedule_that_is_published_again_after_its_run_is_over(
+    context: OperationContext, store: Store, query: Query, row: Row
+) -> None:
+    """Somebody has triggered it early in Temporal, say: its one occurrence is decided, whatever version asks for it."""
+    moment = soon(minutes=10)
+    await add_version(store, trigger=at(moment))
+    await sync_schedule(context, "orders")
+    assert await fire_at(context, moment) == "started"
+    await add_version(store, trigger=at(moment))
+    await sync_schedule(context, "orders")
+    assert (await row())["status"] == "scheduled"
+    assert await fire_at(context, moment) == "started"
+    found = await row()
+    assert (found["status"], found["enabled"], found["next_fire_at"]) == ("completed", False, None)
+    assert len(await query("SELECT 1 FROM workflow_runs")) == 1
+
+
 async def test_without_temporal_nothing_is_decided(
     context: OperationContext, due: datetime, store: Store, query: Query
 ) -> None:

@@ -70,6 +70,17 @@ class TestFollowingTheVersion:
             "details_json": {"status": "scheduled", "workflowVersion": 1},
         }
 
+    async def test_the_last_occurrence_that_temporal_missed_is_made_up_for_however_long_it_was_away(
+        self, context: OperationContext, store: Store, schedule: ScheduleHandle
+    ) -> None:
+        """On a Sunday the one of Friday is the last; on the 30th that of the first of the month."""
+        for cron, days in (("30 7 * * 1-5", 3), ("0 3 1 * *", 31)):
+            await add_version(store, trigger={"type": "recurring", "cron": cron, "timezone": "UTC"})
+            await sync_schedule(context, "orders")
+            told = await described(schedule)
+            assert told is not None
+            assert told.schedule.policy.catchup_window == timedelta(days=days + 1)
+
     async def test_a_new_version_changes_it_and_one_without_a_trigger_ends_it(
         self, context: OperationContext, store: Store, schedule: ScheduleHandle, row: Row
     ) -> None:
