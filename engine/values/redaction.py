@@ -23,6 +23,7 @@ from engine.values.secret_names import is_secret_name
 from engine.values.secret_shapes import hide_shapes, may_hold_secret
 from engine.values.secret_values import SecretValues
 from engine.values.sensitive_places import sensitive_places
+from engine.wording import clause
 
 Json = Any
 
@@ -289,7 +290,7 @@ def _key_patterns(value: Json) -> tuple[str, ...]:
         try:
             _compiled(body)
         except re2.error as error:
-            raise ValueError(f"The key pattern {pattern!r} is no regular expression: {error}.") from error
+            raise ValueError(f"The key pattern {pattern!r} is no regular expression: {clause(str(error))}.") from error
         patterns.append(body)
     return tuple(patterns)
 
