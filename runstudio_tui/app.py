@@ -170,8 +170,7 @@ class StudioApp(App[None]):
             loop.add_signal_handler(signal.SIGHUP, self.terminal_gone)
             loop.add_signal_handler(signal.SIGTERM, self.exit)
             watch_terminal(lambda: self._hung_up(loop))
-        # After ctrl+z the terminal shows nothing of ours; Textual would draw only what changes from then on.
-        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
+        self.app_resume_signal.subscribe(self, lambda _: self._resumed())
         self.push_screen(ConnectingScreen(self.studio, self._connected))
 
     async def on_unmount(self) -> None:
@@ -257,6 +256,13 @@ class StudioApp(App[None]):
         """Something is wrong with the studio itself: told in one line here, in full in the log file."""
         _log.error("internal error", exc_info=error)
         self.tell("internal error, see the log file", Weight.ERROR)
+
+    def _resumed(self) -> None:
+        """After ctrl+z or an editor: the terminal shows nothing of ours, and Textual would draw only what changes from then on;
+        what is known is as old as the stop was long, and connections may have ended meanwhile."""
+        self.refresh(layout=True)
+        for poller in (*self._pollers(), *([] if self._watch is None else [self._watch])):
+            poller.retarget()
 
     def on_resize(self, event: events.Resize) -> None:
         """Below the size the screens need, one sentence stands instead."""

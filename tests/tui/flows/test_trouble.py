@@ -10,6 +10,7 @@ import pytest
 from runstudio_tui.backend.fake import FakeBackend
 from runstudio_tui.screens.dialogs.why import WhyDialog
 from tests.tui.conftest import WIDE
+from tests.tui.flows.test_main_screens import healthy
 from tests.tui.refusals import postgres_away
 
 
@@ -74,6 +75,27 @@ async def test_a_run_that_was_not_read_yet_is_not_live(studio: Any, backend: Fak
         backend.hold("runs.get")
         await session.pass_time(12)
         assert "○ not current" in session.text, "an answer is overdue by two polls"
+
+
+async def test_after_a_stop_all_is_read_at_once_and_nothing_is_told_as_away(studio: Any, backend: FakeBackend) -> None:
+    healthy(backend.world)
+    async with studio() as session:
+        await session.pass_time(11)
+        assert "1 worker " in session.text.split("\n")[0]
+        asked = ("runs.list", "system.installation")
+        held = [backend.hold(name) for name in asked]
+        await session.pass_time(10)
+        before = [len(backend.called(name)) for name in asked]
+        session.clock.stop_for(300)
+        session.app.app_resume_signal.publish(session.app)  # as Textual does after ctrl+z and after an editor
+        await session.pass_time(0)
+        assert "no Postgres" not in session.text
+        assert [len(backend.called(name)) for name in asked] == [number + 1 for number in before]
+        for gate in held:
+            gate.set()
+        await session.settle()
+        assert "1 worker " in session.text.split("\n")[0]
+        assert "● live" in session.text
 
 
 async def test_trouble_outranks_what_was_said(studio: Any, backend: FakeBackend) -> None:
