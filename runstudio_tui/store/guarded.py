@@ -100,8 +100,11 @@ def _within(method: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
 
 
 async def _in_time(answered: asyncio.Event, clock: Clock) -> bool:
-    """Whether there is an answer within ``READ_SECONDS``. They are counted one by one: a stop of this process, by ctrl+z or for an
-    editor, is no silence of the server and counts as one of them, however long it was."""
+    """Whether there is an answer within ``READ_SECONDS``.
+
+    They are counted one by one: a stop of this process, by ctrl+z or for an editor, is no silence of the server and counts as one
+    of them, however long it was.
+    """
     for _ in range(READ_SECONDS):
         if await clock.wait(answered, 1.0):
             return True
