@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
@@ -33,7 +31,7 @@ from runstudio_tui.clock import Clock, ServerTime, SystemClock
 from runstudio_tui.config import StudioConfig
 from runstudio_tui.domain.command_line import RUN
 from runstudio_tui.editor import edit_text
-from runstudio_tui.hangup import watch_terminal
+from runstudio_tui.hangup import end_soon, watch_terminal
 from runstudio_tui.logfile import log_to
 from runstudio_tui.payload_files import read_payload
 from runstudio_tui.ports import Backend
@@ -77,17 +75,8 @@ BackendFactory = Callable[[], Backend]
 MIN_WIDTH: Final = 60
 MIN_HEIGHT: Final = 15
 EXIT_BUG: Final = 70
-_GRACE: Final = 2.0
-"""Seconds to close connections after the terminal is gone, before the process ends anyway."""
 
 _log = logging.getLogger(__name__)
-
-
-def _end_soon() -> None:
-    # By a thread: on its way out the loop may wait for ever for somebody to take what it writes.
-    end = threading.Timer(_GRACE, os._exit, (0,))
-    end.daemon = True
-    end.start()
 
 
 MakeTargetsDialog = Callable[[Studio, Sequence[RunRow], int, Callable[[str, str], str]], TargetsDialog]
@@ -234,13 +223,13 @@ class StudioApp(App[None]):
 
     def terminal_gone(self) -> None:
         """The terminal was closed: leave quietly, and in any case soon, for nobody reads what is written any more."""
-        _end_soon()
+        end_soon()
         self.exit()
 
     def _hung_up(self, loop: asyncio.AbstractEventLoop) -> None:
         """The same, in another thread, while the loop may already wait for somebody to take what it writes."""
         if self.is_running:
-            _end_soon()
+            end_soon()
             loop.call_soon_threadsafe(self.exit)
 
     def _fatal_error(self) -> None:

@@ -329,19 +329,6 @@ async def test_s29_why_is_asked_again_until_there_is_an_answer(studio: Any, back
         assert session.said.strip() == ""
 
 
-async def test_s29_why_is_kept_current_while_it_is_open(studio: Any, backend: FakeBackend) -> None:
-    run = backend.world.runs[waiting_order(backend)]
-    answer = backend.hold("runs.why")
-    async with studio(run_id=run.row.run_id) as session:
-        await session.press("w")
-        assert "asking Temporal…" in session.text
-        answer.set()
-        await session.until(lambda: "WAITING_EVENT" in session.text)
-        run.finish(backend.world.now(), RunStatus.CANCELED, None)
-        await session.pass_time(11)
-        assert "WAITING_EVENT" not in session.text
-
-
 async def test_when_temporal_is_down_the_panel_says_what_is_known(studio: Any, backend: FakeBackend) -> None:
     from engine.records import HealthPart, PartState
 

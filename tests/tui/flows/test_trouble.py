@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from engine.records import RunStatus
 from runstudio_tui.backend.fake import FakeBackend
 from runstudio_tui.screens.dialogs.base import Dialog
 from runstudio_tui.screens.dialogs.why import WhyDialog
 from tests.tui.conftest import WIDE
 from tests.tui.flows.test_advertised_keys import DIALOGS
 from tests.tui.flows.test_main_screens import healthy
+from tests.tui.flows.test_run import waiting_order
 from tests.tui.refusals import postgres_away
 
 
@@ -172,6 +174,19 @@ async def test_s16_why_is_shown_over_a_list_that_goes_on(studio: Any, backend: F
         asked = len(backend.called("runs.list"))
         await session.pass_time(12)
         assert len(backend.called("runs.list")) >= asked + 2
+
+
+async def test_s29_why_is_kept_current_while_it_is_open(studio: Any, backend: FakeBackend) -> None:
+    run = backend.world.runs[waiting_order(backend)]
+    answer = backend.hold("runs.why")
+    async with studio(run_id=run.row.run_id) as session:
+        await session.press("w")
+        assert "asking Temporal…" in session.text
+        answer.set()
+        await session.until(lambda: "WAITING_EVENT" in session.text)
+        run.finish(backend.world.now(), RunStatus.CANCELED, None)
+        await session.pass_time(11)
+        assert "WAITING_EVENT" not in session.text
 
 
 async def test_s30_the_time_at_the_top_is_named(studio: Any, backend: FakeBackend) -> None:
