@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
@@ -33,7 +31,7 @@ from runstudio_tui.clock import Clock, ServerTime, SystemClock
 from runstudio_tui.config import StudioConfig
 from runstudio_tui.domain.command_line import RUN
 from runstudio_tui.editor import edit_text
-from runstudio_tui.hangup import watch_terminal
+from runstudio_tui.hangup import end_soon, watch_terminal
 from runstudio_tui.logfile import log_to
 from runstudio_tui.payload_files import read_payload
 from runstudio_tui.ports import Backend
@@ -77,17 +75,8 @@ BackendFactory = Callable[[], Backend]
 MIN_WIDTH: Final = 60
 MIN_HEIGHT: Final = 15
 EXIT_BUG: Final = 70
-_GRACE: Final = 2.0
-"""Seconds to close connections after the terminal is gone, before the process ends anyway."""
 
 _log = logging.getLogger(__name__)
-
-
-def _end_soon() -> None:
-    # By a thread: on its way out the loop may wait for ever for somebody to take what it writes.
-    end = threading.Timer(_GRACE, os._exit, (0,))
-    end.daemon = True
-    end.start()
 
 
 MakeTargetsDialog = Callable[[Studio, Sequence[RunRow], int, Callable[[str, str], str]], TargetsDialog]
@@ -170,8 +159,7 @@ class StudioApp(App[None]):
             loop.add_signal_handler(signal.SIGHUP, self.terminal_gone)
             loop.add_signal_handler(signal.SIGTERM, self.exit)
             watch_terminal(lambda: self._hung_up(loop))
-        # After ctrl+z the terminal shows nothing of ours; Textual would draw only what changes from then on.
-        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
+        self.app_resume_signal.subscribe(self, lambda _: self._resumed())
         self.push_screen(ConnectingScreen(self.studio, self._connected))
 
     async def on_unmount(self) -> None:
@@ -235,13 +223,13 @@ class StudioApp(App[None]):
 
     def terminal_gone(self) -> None:
         """The terminal was closed: leave quietly, and in any case soon, for nobody reads what is written any more."""
-        _end_soon()
+        end_soon()
         self.exit()
 
     def _hung_up(self, loop: asyncio.AbstractEventLoop) -> None:
         """The same, in another thread, while the loop may already wait for somebody to take what it writes."""
         if self.is_running:
-            _end_soon()
+            end_soon()
             loop.call_soon_threadsafe(self.exit)
 
     def _fatal_error(self) -> None:
@@ -257,6 +245,13 @@ class StudioApp(App[None]):
         """Something is wrong with the studio itself: told in one line here, in full in the log file."""
         _log.error("internal error", exc_info=error)
         self.tell("internal error, see the log file", Weight.ERROR)
+
+    def _resumed(self) -> None:
+        """After ctrl+z or an editor: the terminal shows nothing of ours, and Textual would draw only what changes from then on;
+        what is known is as old as the stop was long, and connections may have ended meanwhile."""
+        self.refresh(layout=True)
+        for poller in (*self._pollers(), *([] if self._watch is None else [self._watch])):
+            poller.retarget()
 
     def on_resize(self, event: events.Resize) -> None:
         """Below the size the screens need, one sentence stands instead."""

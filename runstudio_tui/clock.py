@@ -94,6 +94,10 @@ class ManualClock:
         """See Clock: ``key-1``, ``key-2``, ..."""
         return f"key-{next(self._names)}"
 
+    def stop_for(self, seconds: float) -> None:
+        """Let time pass in which the process is stopped: nothing wakes before the next ``advance``."""
+        self._move_to(self._monotonic + seconds)
+
     async def advance(self, seconds: float) -> None:
         """Let ``seconds`` pass, waking sleepers in order and letting each run until it waits again."""
         await self.let_run()
@@ -102,7 +106,7 @@ class ManualClock:
             due, _, sleeper = heapq.heappop(self._sleepers)
             if sleeper.done():
                 continue
-            self._move_to(due)
+            self._move_to(max(due, self._monotonic))
             sleeper.set_result(None)
             await self.let_run()
         self._move_to(target)

@@ -7,6 +7,10 @@ import select
 import sys
 import threading
 from collections.abc import Callable
+from typing import Final
+
+_GRACE: Final = 2.0
+"""Seconds to close connections after the terminal is gone, before the process ends anyway."""
 
 
 def watch_terminal(gone: Callable[[], None]) -> None:
@@ -23,3 +27,11 @@ def watch_terminal(gone: Callable[[], None]) -> None:
         gone()
 
     threading.Thread(target=wait, name="hangup", daemon=True).start()
+
+
+def end_soon() -> None:
+    """End the process, with exit code 0, after the time that closing connections may take, unless it has ended by then."""
+    # By a thread: on its way out the loop may wait for ever for somebody to take what it writes.
+    end = threading.Timer(_GRACE, os._exit, (0,))
+    end.daemon = True
+    end.start()

@@ -56,7 +56,7 @@ def parameters_of(words: list[str]) -> set[str] | None:
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_the_command_of_a_way_exists_with_its_options(name: str) -> None:
+def test_s22_the_command_of_a_way_exists_with_its_options(name: str) -> None:
     words = WAYS[name].command.split()
     if not words:
         return
@@ -67,7 +67,7 @@ def test_the_command_of_a_way_exists_with_its_options(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_the_key_of_a_way_exists_where_it_is_said_to_work(name: str) -> None:
+def test_s22_the_key_of_a_way_exists_where_it_is_said_to_work(name: str) -> None:
     way = WAYS[name]
     assert way.key or way.command
     if not way.key:
@@ -98,7 +98,7 @@ def test_a_sentence_names_key_and_command() -> None:
     assert advice.SNAPSHOTS.to("Look at its snapshots") == "Look at its snapshots: key s."
 
 
-def test_nothing_is_advised_in_words_alone() -> None:
+def test_s22_nothing_is_advised_in_words_alone() -> None:
     helps = {action.help for action in ACTIONS}
     found = []
     for place, text in literals():

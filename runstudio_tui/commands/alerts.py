@@ -46,7 +46,7 @@ def list_alerts(as_json: Json = False) -> None:
             )
             for stored in found
         ]
-        print_table(("NAME", "OF", "WORKFLOW", "CODE", "WHEN", "TELLS", "SET BY"), rows)
+        print_table(("NAME", "OF", "WORKFLOW", "CODE", "WHEN", "TELLS", "SET BY"), rows, none="There is no alert.")
 
     run_command(work, as_json=as_json)
 
@@ -158,7 +158,7 @@ def messages(
             )
             for message in found
         ]
-        print_table(("AT", "ALERT", "GROUP", "STATE", "ATTEMPTS", "WHY"), rows)
+        print_table(("AT", "ALERT", "GROUP", "STATE", "ATTEMPTS", "WHY"), rows, none="There is no message.")
 
     run_command(work, as_json=as_json)
 

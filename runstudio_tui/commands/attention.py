@@ -30,10 +30,7 @@ def attention(as_json: Json = False) -> None:
             (item.kind, moment(item.since, found.server_now, zone), item.key, item.title, item.reason)
             for item in found.items
         ]
-        if rows:
-            print_table(("WHAT", "SINCE", "ID", "OF", "WHY"), rows)
-        else:
-            say("Nothing needs attention.")
+        print_table(("WHAT", "SINCE", "ID", "OF", "WHY"), rows, none="Nothing needs attention.")
         for kind in sorted(found.more):
             say(f"There is more of this kind than is shown: {kind}")
         if found.temporal_error:

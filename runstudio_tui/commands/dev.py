@@ -112,6 +112,7 @@ def status(as_json: Json = False) -> None:
         print_table(
             ("PART", "STATE", "PID", "WHERE"),
             [(part.part, part.condition, str(part.pid or "-"), part.address or "-") for part in found.parts],
+            none=None,
         )
     raise SystemExit(int(Exit.DONE if found.up else Exit.UNAVAILABLE))
 

@@ -84,6 +84,7 @@ def list_events(
                 (row.event_id, row.name, row.key or "-", row.error or row.status, row.matched_run or "-")
                 for row in page.rows
             ],
+            none="No event matches.",
         )
         say_more(page.next)
 
@@ -142,6 +143,7 @@ def dead(limit: Limit = 50, after: After = None, as_json: Json = False) -> None:
                 )
                 for row in page.rows
             ],
+            none="Everything reached its target.",
         )
         say_more(page.next)
 
@@ -225,6 +227,7 @@ def paths(
         if as_json:
             print_json({"paths": found})
         else:
-            print_table(("EVENT", "PATHS"), [(name, " ".join(values)) for name, values in sorted(found.items())])
+            rows = [(name, " ".join(values)) for name, values in sorted(found.items())]
+            print_table(("EVENT", "PATHS"), rows, none="There is no path: no event carries a correlation key.")
 
     run_command(work, as_json=as_json)

@@ -39,7 +39,8 @@ def list_jobs(
             print_json({"jobs": [job_facts(job) for job in found], "serverNow": now})
             return
         zone = display_zone()
-        print_table(JOB_HEADINGS, [job_columns(job, now, zone) for job in found])
+        none = "There is no job that has not ended." if open_only else "There is no job."
+        print_table(JOB_HEADINGS, [job_columns(job, now, zone) for job in found], none=none)
 
     run_command(work, as_json=as_json)
 
@@ -75,7 +76,7 @@ def show(
             say(f"it does not go on just now: {job.trouble}")
         if items:
             rows = [(item.target, item.state.value, item.error_code or "", item.result) for item in items]
-            print_table(("TARGET", "STATE", "CODE", "WHY"), rows)
+            print_table(("TARGET", "STATE", "CODE", "WHY"), rows, none=None)
 
     run_command(work, as_json=as_json)
 

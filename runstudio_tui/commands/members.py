@@ -37,9 +37,8 @@ def list_members(as_json: Json = False) -> None:
             found = await engine.members.list()
         if as_json:
             print_json({"members": [_facts(member) for member in found]})
-        elif not found:
-            say("Nobody has a level in this tenant; the owner of the tables gives the first: runstudio members set.")
         else:
+            none = "Nobody has a level in this tenant; the owner of the tables gives the first: runstudio members set."
             zone = display_zone()
             rows = [
                 (
@@ -51,7 +50,7 @@ def list_members(as_json: Json = False) -> None:
                 )
                 for member in found
             ]
-            print_table(("KIND", "NAME", "LEVEL", "SET BY", "SET AT"), rows)
+            print_table(("KIND", "NAME", "LEVEL", "SET BY", "SET AT"), rows, none=none)
 
     run_command(work, as_json=as_json)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -81,13 +81,17 @@ def progress(text: str) -> None:
     print(safe(text), file=sys.stderr, flush=True)
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, none: str | None) -> None:
     """Columns as wide as their widest cell, two spaces between; a longer text than ``CELLS`` is cut, but for the last column.
 
+    ``none``: the sentence that is said instead when there is no row; None where there always is one.
     Widths are counted in cells of the terminal: a character of Japanese takes two, also where it can only be ``??``.
     """
     from runstudio_tui.widgets.cells import cut, pad, width
 
+    if not rows and none is not None:
+        say(none)
+        return
     lines = [list(headings), *([safe(cell) for cell in row] for row in rows)]
     lines = [[_encodable(cell) for cell in (*(cut(cell, CELLS) for cell in line[:-1]), line[-1])] for line in lines]
     widths = [max(width(line[column]) for line in lines) for column in range(len(headings))]

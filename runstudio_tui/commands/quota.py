@@ -77,8 +77,8 @@ def _tell(usage: QuotaUsage, *, as_json: bool) -> None:
         print_json({**facts, "exhausted": usage.exhausted})
         return
     from engine.wording import counted
+    from runstudio_tui.domain.present import quota_text
 
-    limit = "no limit" if usage.effective_limit is None else f"of {usage.effective_limit}, {usage.remaining} left"
-    say(f"used     {usage.used_count} {limit}")
+    say(f"used     {quota_text(usage)}")
     say(f"period   {facts['periodStart']} to {facts['periodEnd']}")
     say(f"waiting  {counted(usage.paused_runs, 'run')}")

@@ -9,7 +9,7 @@ import typer
 
 from runstudio_tui.commands.connection import open_engine
 from runstudio_tui.commands.options import Json
-from runstudio_tui.commands.output import print_json, print_table, run_command, say
+from runstudio_tui.commands.output import print_json, print_table, run_command
 
 if TYPE_CHECKING:
     from engine.records import RetentionRule
@@ -105,14 +105,13 @@ def _days(text: str | None) -> int | None:
 def _tell(rules: tuple[RetentionRule, ...], *, as_json: bool) -> None:
     if as_json:
         print_json({"rules": rules})
-    elif not rules:
-        say("There is no rule: everything is kept.")
     else:
         rows = [
             (rule.workflow_id or "all others", *(_told(getattr(rule.keep, name)) for name in _KEPT), rule.set_by)
             for rule in rules
         ]
-        print_table(("WORKFLOW", "SUCCEEDED", "FAILED", "CANCELED", "BODIES", "EVENTS", "DEAD EVENTS", "SET BY"), rows)
+        headings = ("WORKFLOW", "SUCCEEDED", "FAILED", "CANCELED", "BODIES", "EVENTS", "DEAD EVENTS", "SET BY")
+        print_table(headings, rows, none="There is no rule: everything is kept.")
 
 
 _KEPT = ("succeeded", "failed", "canceled", "bodies", "events", "dead_events")

@@ -78,6 +78,7 @@ def attempts(
                 (row.attempt_id, row.path, row.action, str(row.attempt), row.status, full_moment(row.started_at, zone))
                 for row in listed
             ],
+            none="No action of this run was tried.",
         )
 
     run_command(work, as_json=as_json)

@@ -40,10 +40,8 @@ def snapshots(
                 return
         if as_json:
             print_json({"snapshots": found})
-        elif found:
-            _print_list(found)
         else:
-            say(_none_of(row))
+            _print_list(found, _none_of(row))
 
     run_command(work, as_json=as_json)
 
@@ -74,13 +72,14 @@ def audit(run_id: RunArgument, limit: Limit = 50, after: After = None, as_json: 
                 )
                 for entry in page.rows
             ],
+            none="Nobody has done anything to this run.",
         )
         say_more(page.next)
 
     run_command(work, as_json=as_json)
 
 
-def _print_list(found: tuple[Snapshot, ...]) -> None:
+def _print_list(found: tuple[Snapshot, ...], none: str) -> None:
     from runstudio_tui.domain.present import full_moment, size_text
 
     zone = display_zone()
@@ -95,6 +94,7 @@ def _print_list(found: tuple[Snapshot, ...]) -> None:
             )
             for number, snapshot in enumerate(found, 1)
         ],
+        none=none,
     )
 
 

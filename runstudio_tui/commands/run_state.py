@@ -170,7 +170,9 @@ async def _replay_many(run_ids: list[str], reason: str, key: str | None, *, as_j
     if as_json:
         print_json({"results": results})
     else:
-        print_table(("RUN", "NEW RUN"), [(told["run"], told.get("message") or told["runId"]) for told in results])
+        print_table(
+            ("RUN", "NEW RUN"), [(told["run"], told.get("message") or told["runId"]) for told in results], none=None
+        )
     if any(outcome.error is not None for outcome in outcomes):
         return Exit.REFUSED
     pending = any(outcome.result is not None and outcome.result.pending for outcome in outcomes)

@@ -49,7 +49,7 @@ def list_runs(
         if as_json:
             print_json({"runs": page.rows, "next": following, "serverNow": page.server_now})
             return
-        print_table(HEADINGS, [columns(row, page.server_now, zone) for row in page.rows])
+        print_table(HEADINGS, [columns(row, page.server_now, zone) for row in page.rows], none="No run matches.")
         say_more(following)
 
     run_command(work, as_json=as_json)
@@ -136,7 +136,7 @@ def cancel(
         if as_json:
             print_json({"results": results})
         else:
-            print_table(("RUN", "RESULT"), [(r["run"], r.get("message") or r["result"]) for r in results])
+            print_table(("RUN", "RESULT"), [(r["run"], r.get("message") or r["result"]) for r in results], none=None)
         words = {result["result"] for result in results}
         if "failed" in words:
             return Exit.REFUSED

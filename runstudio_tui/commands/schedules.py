@@ -57,6 +57,7 @@ def list_schedules(
                 )
                 for row in page.rows
             ],
+            none="There is no schedule.",
         )
         say_more(page.next)
 
@@ -233,4 +234,5 @@ def _print_fires(fires: tuple[Fire, ...], now: datetime, zone: tzinfo) -> None:
             )
             for fire in fires
         ],
+        none=None,
     )

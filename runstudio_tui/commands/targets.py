@@ -89,7 +89,9 @@ def print_outcomes(kind: str, outcomes: Outcomes[T], word: Callable[[T], str] = 
     if as_json:
         print_json({"results": [{kind: outcome.target, **_told(outcome, word)} for outcome in outcomes]})
     else:
-        print_table((kind.upper(), "RESULT"), [(outcome.target, _result(outcome, word)) for outcome in outcomes])
+        print_table(
+            (kind.upper(), "RESULT"), [(outcome.target, _result(outcome, word)) for outcome in outcomes], none=None
+        )
 
 
 def _told(outcome: Settled[T] | Refused, word: Callable[[T], str]) -> dict[str, Any]:

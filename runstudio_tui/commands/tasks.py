@@ -62,6 +62,7 @@ def list_tasks(
                 )
                 for row in page.rows
             ],
+            none="No task matches.",
         )
         say_more(page.next)
 

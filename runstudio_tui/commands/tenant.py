@@ -34,7 +34,9 @@ def delete(
         if as_json:
             print_json({"deleted": done})
             return
-        print_table(("TABLE", "ROWS"), [(table, str(rows)) for table, rows in sorted(done.rows.items())])
+        print_table(
+            ("TABLE", "ROWS"), [(table, str(rows)) for table, rows in sorted(done.rows.items())], none="It had no rows."
+        )
         say(f"The tenant {done.tenant} is deleted; {done.terminated} executions were ended.")
 
     run_command(work, as_json=as_json)

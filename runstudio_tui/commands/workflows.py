@@ -54,6 +54,7 @@ def list_workflows(as_json: Json = False) -> None:
                 )
                 for row in found
             ],
+            none="There is no workflow; `runstudio workflows publish` makes the first.",
         )
 
     run_command(work, as_json=as_json)
@@ -96,7 +97,7 @@ def show(
             for one in versions
         ]
         say()
-        print_table(("VERSION", "PUBLISHED", "BY", "HASH"), rows)
+        print_table(("VERSION", "PUBLISHED", "BY", "HASH"), rows, none=None)
 
     run_command(work, as_json=as_json)
 

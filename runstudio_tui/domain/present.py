@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
-from engine.records import Count, OpenWait, RunRow, RunStatus, WaitKind
+from engine.records import Count, OpenWait, QuotaUsage, RunRow, RunStatus, WaitKind
 from engine.wording import counted
 from runstudio_tui.text import safe, short_id
 
@@ -109,6 +109,13 @@ def full_moment(at: datetime | None, zone: tzinfo) -> str:
 def count_text(count: Count) -> str:
     """``214``, ``10,000+``."""
     return f"{count.value:,}{'+' if count.capped else ''}"
+
+
+def quota_text(usage: QuotaUsage) -> str:
+    """What was used of the quota: ``1,697, no limit``, ``1,697 of 2,000, 303 left``."""
+    if usage.effective_limit is None:
+        return f"{usage.used_count:,}, no limit"
+    return f"{usage.used_count:,} of {usage.effective_limit:,}, {usage.remaining:,} left"
 
 
 def size_text(size: int | None) -> str:

@@ -23,7 +23,7 @@ from runstudio_tui.store.feed import Freshness, Poller
 from runstudio_tui.store.journal import Weight
 from runstudio_tui.store.session import Studio
 from runstudio_tui.widgets.bar import Bar
-from runstudio_tui.widgets.cells import wrap
+from runstudio_tui.widgets.cells import cut, wrap
 from runstudio_tui.widgets.line import Line, Span, justify, line, line_width, plain
 
 if TYPE_CHECKING:
@@ -177,7 +177,10 @@ class StudioScreen(Screen[None]):
         right = self.note_right()
         if 1 + line_width(said) > cells > 1:
             tone = said[0].tone
-            return [line(" ", Span(part, tone)) for part in wrap(plain(said), cells - 1)[:_NOTE_LINES]]
+            parts = wrap(plain(said), cells - 1)
+            if len(parts) > _NOTE_LINES:
+                parts[_NOTE_LINES - 1 :] = [cut(f"{parts[_NOTE_LINES - 1]} {parts[_NOTE_LINES]}", cells - 1)]
+            return [line(" ", Span(part, tone)) for part in parts]
         left = line(" ", *said)
         return [justify(left, right if line_width(left) + line_width(right) < cells else (), cells)]
 

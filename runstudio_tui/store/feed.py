@@ -124,7 +124,7 @@ class Poller(Generic[T]):
         self._nudged.set()
 
     def retarget(self) -> None:
-        """The question changed: drop the answer on its way and ask again."""
+        """The question changed, or the answer on its way may never come: drop it and ask again."""
         self._token += 1
         if self._reading is not None:
             self._reading.cancel()
@@ -178,6 +178,8 @@ class Poller(Generic[T]):
                 return False
             raise
         except EngineError as error:
+            if token != self._token:
+                return False
             self._failed(error.sentences)
             self._refused = isinstance(error, _REFUSALS)
         except Exception as error:  # noqa: BLE001 - a bug in a reply or a reducer must not end the polling

@@ -30,8 +30,8 @@ from runstudio_tui.ports import (
     WorkflowsReading,
 )
 
-READ_SECONDS: Final = 10.0
-"""Longest a read may take."""
+READ_SECONDS: Final = 10
+"""Longest a read may take, in seconds in which this process ran."""
 
 _log = logging.getLogger(__name__)
 
@@ -86,10 +86,10 @@ def _within(method: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
         reading = asyncio.ensure_future(method(*arguments, **named))
         reading.add_done_callback(lambda _: answered.set())
         try:
-            if not await clock.wait(answered, READ_SECONDS):
+            if not await _in_time(answered, clock):
                 raise Unavailable(
                     "NO_ANSWER",
-                    f"No answer within {READ_SECONDS:.0f} s.",
+                    f"No answer within {READ_SECONDS} s.",
                     f"It is asked again. {PARTS.to('See how the parts are')}",
                 )
             return await reading
@@ -97,6 +97,18 @@ def _within(method: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
             reading.cancel()
 
     return call
+
+
+async def _in_time(answered: asyncio.Event, clock: Clock) -> bool:
+    """Whether there is an answer within ``READ_SECONDS``.
+
+    They are counted one by one: a stop of this process, by ctrl+z or for an editor, is no silence of the server and counts as one
+    of them, however long it was.
+    """
+    for _ in range(READ_SECONDS):
+        if await clock.wait(answered, 1.0):
+            return True
+    return False
 
 
 async def _parts(parts: AsyncIterator[ExportPart], clock: Clock) -> AsyncIterator[ExportPart]:

@@ -22,6 +22,7 @@ def test_f32_columns_are_as_wide_as_their_cells(capsys: pytest.CaptureFixture[st
     print_table(
         ("NAME", "STATUS", "WHY"),
         [("\u6ce8\u6587", "ok", "a"), ("orders", "paused", "b" * 500), ("e" * 4000, "ok", "c")],
+        none=None,
     )
     lines = capsys.readouterr().out.splitlines()
     assert (
@@ -39,6 +40,7 @@ def test_columns_keep_their_cells_in_another_encoding(monkeypatch: pytest.Monkey
     print_table(
         ("NAME", "STATUS", "WHY"),
         [("\u6ce8\u6587", "ok", "a"), ("e\u0301" * 3, "ok", "b"), ("\U0001f642" * 40, "ok", "c"), ("plain", "ok", "d")],
+        none=None,
     )
     sys.stdout.flush()
     lines = written.getvalue().decode(encoding).splitlines()

@@ -168,7 +168,7 @@ def test_the_second_page_of_a_filter_with_a_time(runstudio: Stack, done: list[st
     assert found == whole
 
 
-def test_the_moment_of_the_list_stays(runstudio: Stack, done: list[str]) -> None:
+def test_s4_the_moment_of_the_list_stays(runstudio: Stack, done: list[str]) -> None:
     """What has aged out since the first page is on the second one."""
     filter_text = "wf:cli.history since:1h sort:started:desc"
     first = runstudio.answer("runs", "list", filter_text, "--limit", "1")

@@ -84,7 +84,7 @@ def test_list_refuses_a_cursor_of_another_question(runstudio: Stack) -> None:
     assert runstudio("runs", "list", "--after", "nonsense").code == 2
 
 
-def test_a_relative_time_means_the_same_on_every_page(runstudio: Stack, done: str, hostile: str) -> None:
+def test_s4_a_relative_time_means_the_same_on_every_page(runstudio: Stack, done: str, hostile: str) -> None:
     listed, after = [], None
     while True:
         more = ("--after", after) if after is not None else ()

@@ -167,7 +167,7 @@ async def test_the_quota_is_set_shown_and_paused_runs_go_on(
         refused = await runstudio("quota", "resume", run.id, "--json")
         assert refused.code == 4
         assert json.loads(refused.err)["error"]["details"]["usedCount"] == 2
-        assert (await runstudio("quota", "set", "none")).out.splitlines()[0] == "used     2 no limit"
+        assert (await runstudio("quota", "set", "none")).out.splitlines()[0] == "used     2, no limit"
         asked = await runstudio("quota", "resume", run.id, "nonsense")
         assert asked.code == 4
         assert "There is no run nonsense." in asked.out

@@ -34,7 +34,7 @@ NOUNS = re.compile(
         (("", ""), ""),
     ],
 )
-def test_each_part_has_one_end(parts: tuple[str, ...], whole: str) -> None:
+def test_s21_each_part_has_one_end(parts: tuple[str, ...], whole: str) -> None:
     assert sentences(*parts) == whole
     assert Invalid("X", *(*parts, "")[:2]).sentences == whole
 
@@ -45,7 +45,7 @@ def test_a_clause_stands_inside_of_a_sentence() -> None:
     )
 
 
-def test_nouns_agree_with_their_number() -> None:
+def test_s21_nouns_agree_with_their_number() -> None:
     assert [counted(number, "worker") for number in (0, 1, 2, 1204)] == [
         "0 workers",
         "1 worker",
@@ -68,7 +68,7 @@ def formatted() -> list[tuple[str, ast.FormattedValue, str]]:
     return found
 
 
-def test_no_text_makes_a_plural_of_its_own() -> None:
+def test_s21_no_text_makes_a_plural_of_its_own() -> None:
     wrong = []
     for place, value, after in formatted():
         noun = re.match(r" (?:more |open |pending |active )?([a-z]+)s\b", after)
@@ -78,7 +78,7 @@ def test_no_text_makes_a_plural_of_its_own() -> None:
     assert wrong == []
 
 
-def test_no_text_sets_an_end_behind_a_text_that_may_have_one() -> None:
+def test_s21_no_text_sets_an_end_behind_a_text_that_may_have_one() -> None:
     wrong = []
     for place, value, after in formatted():
         name = ast.unparse(value.value).rpartition(".")[2]

@@ -22,7 +22,7 @@ from engine.records import (
 )
 from engine.wording import counted
 from runstudio_tui.domain.effective import LATER_GLYPH
-from runstudio_tui.domain.present import full_moment, live_duration, moment
+from runstudio_tui.domain.present import full_moment, live_duration, moment, quota_text
 from runstudio_tui.text import safe
 from runstudio_tui.widgets.cells import pad
 from runstudio_tui.widgets.line import Line, Span, line
@@ -134,12 +134,11 @@ def _queue(found: Installation, now: datetime) -> Iterator[Row]:
 
 def _quota(answer: SystemAnswer, now: datetime, zone: tzinfo) -> Iterator[Row]:
     usage = answer.quota
-    limit = "no limit" if usage.effective_limit is None else f"of {usage.effective_limit}, {usage.remaining} left"
     yield Row(())
     yield _heading("Quota")
     tone = "failed" if usage.exhausted else "text"
     until = moment(usage.period_end, now, zone)
-    yield Row(line("  used        ", Span(f"{usage.used_count} {limit}", tone), Span(f"   until {until}", "dim")))
+    yield Row(line("  used        ", Span(quota_text(usage), tone), Span(f"   until {until}", "dim")))
     yield Row(line(f"  waiting     {counted(usage.paused_runs, 'run')}", _resume_hint(usage)))
     for run in answer.paused:
         since = moment(run.wait.since if run.wait is not None else run.started_at, now, zone)

@@ -53,7 +53,7 @@ async def all_sessions(direct_url: str, sql: str) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("direct", [False, True], ids=["polls", "listens on a direct URL"])
-async def test_everything_works_through_a_pooler(
+async def test_f13_everything_works_through_a_pooler(
     direct_database_url: str, database_url: str, temporal_address: str, query: Query, direct: bool
 ) -> None:
     given = settings(database_url, temporal_address, direct_database_url=direct_database_url if direct else None)

@@ -235,7 +235,7 @@ def blocks_of(executions: Executions) -> list[Step]:
     return [step for step in executions.all() if step.step_type in BLOCKS]
 
 
-async def test_a_block_is_written_down_when_it_is_entered_and_spans_what_is_in_it(scenario: Scenario) -> None:
+async def test_s8_a_block_is_written_down_when_it_is_entered_and_spans_what_is_in_it(scenario: Scenario) -> None:
     executions = await executions_of(scenario.backend.runs, scenario.succeeded)
     spans = 0
     for block in blocks_of(executions):
@@ -248,7 +248,7 @@ async def test_a_block_is_written_down_when_it_is_entered_and_spans_what_is_in_i
     assert spans, "no block with anything in it"
 
 
-async def test_a_block_of_a_live_run_goes_on(scenario: Scenario) -> None:
+async def test_s8_a_block_of_a_live_run_goes_on(scenario: Scenario) -> None:
     executions = await executions_of(scenario.backend.runs, scenario.in_block)
     going_on = [block for block in blocks_of(executions) if executions.status(block) is StepStatus.STARTED]
     assert going_on

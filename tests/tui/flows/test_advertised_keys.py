@@ -120,11 +120,27 @@ def seen(session: Any) -> tuple[Any, ...]:
     )
 
 
-async def test_the_line_of_keys_is_drawn_from_the_situation(studio: Any) -> None:
+async def test_s14_the_line_of_keys_is_drawn_from_the_situation(studio: Any) -> None:
     async with studio() as session:
         for name, keys in SITUATIONS.items():
             await reach(session, keys)
             assert drawn_keys(session) == line_of(due_keys(session), 80), name
+
+
+async def test_s14_the_line_of_keys_leaves_a_pane_with_the_keyboard(studio: Any) -> None:
+    async with studio(size=(140, 30)) as session:
+        for keys, there, back in (
+            (("j", "enter"), ("tab",), ("escape",)),
+            (("j", "enter"), ("p", "slash", "o", "enter"), ("escape", "escape")),
+            (("2",), ("enter",), ("escape",)),
+            (("4", "d"), ("tab",), ("shift+tab",)),
+        ):
+            await reach(session, keys)
+            begun = drawn_keys(session)
+            await session.press(*there)
+            assert drawn_keys(session) != begun, keys
+            await session.press(*back)
+            assert drawn_keys(session) == begun, keys
 
 
 def place_of(session: Any, action: Action) -> tuple[str, ...]:
@@ -152,7 +168,7 @@ async def press_all(session: Any, keys: Iterable[str], done: set[tuple[Any, ...]
 
 
 @pytest.mark.parametrize("wanted", ["runs", "run", "others"])
-async def test_every_key_that_a_screen_names_does_something(studio: Any, wanted: str) -> None:
+async def test_s2_every_key_that_a_screen_names_does_something(studio: Any, wanted: str) -> None:
     done: set[tuple[Any, ...]] = set()
     groups = {name: name.split(",")[0] if name.startswith("run") else "others" for name in SITUATIONS}
     async with studio(size=(140, 30)) as session:
@@ -162,7 +178,7 @@ async def test_every_key_that_a_screen_names_does_something(studio: Any, wanted:
     assert len(done) > 9
 
 
-async def test_every_key_that_a_dialog_names_does_something(studio: Any) -> None:
+async def test_s2_every_key_that_a_dialog_names_does_something(studio: Any) -> None:
     async with studio(size=(100, 30)) as session:
         for name, keys in DIALOGS.items():
             await reach(session, keys)

@@ -21,7 +21,7 @@ async def widen(session: Any) -> None:
     await session.settle()
 
 
-async def test_a_start_that_ends_while_the_terminal_is_too_small(studio: Any, backend: FakeBackend) -> None:
+async def test_s9_a_start_that_ends_while_the_terminal_is_too_small(studio: Any, backend: FakeBackend) -> None:
     gate = backend.hold("runs.start")
     async with studio() as session:
         await to_editor(session)
@@ -36,7 +36,7 @@ async def test_a_start_that_ends_while_the_terminal_is_too_small(studio: Any, ba
         assert "started" in session.note
 
 
-async def test_a_start_that_fails_meanwhile_leaves_its_dialog_with_the_refusal(
+async def test_s9_a_start_that_fails_meanwhile_leaves_its_dialog_with_the_refusal(
     studio: Any, backend: FakeBackend
 ) -> None:
     gate = backend.hold("runs.start")
@@ -69,7 +69,9 @@ async def test_a_cancel_that_ends_while_the_terminal_is_too_small(studio: Any, b
         assert "cancel: 1 canceled" in session.note
 
 
-async def test_a_late_diagnosis_fills_the_dialog_that_asked_and_opens_none(studio: Any, backend: FakeBackend) -> None:
+async def test_s9_a_late_diagnosis_fills_the_dialog_that_asked_and_opens_none(
+    studio: Any, backend: FakeBackend
+) -> None:
     gate = backend.hold("runs.why")
     async with studio() as session:
         await session.press("w")

@@ -24,7 +24,7 @@ async def test_no_postgres_at_start_says_what_was_tried_and_retries(studio: Any,
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 15), (200, 50)])
-async def test_what_is_wrong_at_start_is_read_to_its_end(
+async def test_s23_what_is_wrong_at_start_is_read_to_its_end(
     studio: Any, backend: FakeBackend, size: tuple[int, int]
 ) -> None:
     message = 'Postgres cannot be reached: connection to server at "10.0.0.17", port 5432 failed: Connection refused.'

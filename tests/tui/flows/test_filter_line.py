@@ -23,7 +23,7 @@ async def paste(session: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (160, 40)])
-async def test_tab_completes_and_goes_on_to_the_next_that_fits(studio: Any, size: tuple[int, int]) -> None:
+async def test_s19_tab_completes_and_goes_on_to_the_next_that_fits(studio: Any, size: tuple[int, int]) -> None:
     async with studio(size=size) as session:
         await session.press("slash")
         await session.type("s")
@@ -50,7 +50,7 @@ async def test_tab_completes_on_every_list(studio: Any) -> None:
             await session.press("escape")
 
 
-async def test_several_pasted_lines_become_one(studio: Any) -> None:
+async def test_s19_several_pasted_lines_become_one(studio: Any) -> None:
     async with studio() as session:
         await session.press("slash")
         await paste(session, "status:failed\nwf:invoice\n")
@@ -69,7 +69,7 @@ async def test_a_click_on_the_list_leaves_no_open_input_behind(studio: Any) -> N
         assert session.screen._list.has_focus
 
 
-async def test_a_word_that_is_not_understood_is_marked_where_it_stands(studio: Any, backend: FakeBackend) -> None:
+async def test_s3_a_word_that_is_not_understood_is_marked_where_it_stands(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         await session.press("slash")
         await session.type("wf:invoice status:faild")
@@ -94,7 +94,7 @@ async def test_a_filter_from_outside_that_is_not_understood_is_not_applied(studi
         assert "did you mean failed?" in session.text
 
 
-async def test_the_first_sort_shows(studio: Any) -> None:
+async def test_s19_the_first_sort_shows(studio: Any) -> None:
     async with studio() as session:
         await session.press("S")
         assert "sort:started:asc" in session.text.split("\n")[1]
@@ -104,7 +104,7 @@ async def test_the_first_sort_shows(studio: Any) -> None:
         assert "sort" not in session.text.split("\n")[1]
 
 
-async def test_marking_all_says_that_it_means_the_loaded_ones(studio: Any, clock: ManualClock) -> None:
+async def test_s19_marking_all_says_that_it_means_the_loaded_ones(studio: Any, clock: ManualClock) -> None:
     async with studio(on=demo_backend(clock, past=250)) as session:
         await session.press("asterisk")
         assert "marked: the 100 loaded runs; there are more (G loads them, J: all that match)" in session.note
@@ -114,7 +114,7 @@ async def test_marking_all_says_that_it_means_the_loaded_ones(studio: Any, clock
         assert "there are more" not in session.note
 
 
-async def test_a_pasted_run_id_opens_the_run(studio: Any, backend: FakeBackend) -> None:
+async def test_s28_a_pasted_run_id_opens_the_run(studio: Any, backend: FakeBackend) -> None:
     run_id = list(backend.world.runs)[7]
     async with studio() as session:
         await session.press("slash")
@@ -126,7 +126,7 @@ async def test_a_pasted_run_id_opens_the_run(studio: Any, backend: FakeBackend) 
         assert session.screen.filter_text() == ""
 
 
-async def test_a_part_of_an_id_and_a_key_find_their_runs(studio: Any, backend: FakeBackend) -> None:
+async def test_s28_a_part_of_an_id_and_a_key_find_their_runs(studio: Any, backend: FakeBackend) -> None:
     run_id = list(backend.world.runs)[7]
     async with studio() as session:
         await session.press("slash")
@@ -143,7 +143,7 @@ async def test_a_part_of_an_id_and_a_key_find_their_runs(studio: Any, backend: F
         assert "event carrier.picked_up" in session.line("▌")
 
 
-async def test_a_condition_that_cannot_be_is_an_answer_and_no_outage(studio: Any) -> None:
+async def test_s18_a_condition_that_cannot_be_is_an_answer_and_no_outage(studio: Any) -> None:
     async with studio() as session:
         await session.press("slash")
         await session.type("id:xyz")
@@ -154,7 +154,7 @@ async def test_a_condition_that_cannot_be_is_an_answer_and_no_outage(studio: Any
         assert "retrying" not in session.text
 
 
-async def test_a_run_that_does_not_exist_says_only_that(studio: Any) -> None:
+async def test_s18_a_run_that_does_not_exist_says_only_that(studio: Any) -> None:
     async with studio(run_id="0198c2aa-0000-7000-8000-000000000000") as session:
         await session.pass_time(30)
         assert "There is no such run." in session.text

@@ -6,6 +6,8 @@ import base64
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from engine.records import Document
 from runstudio_tui.backend.fake import FakeBackend
 from tests.tui.flows.test_run import waiting_order
@@ -27,7 +29,7 @@ def nested(depth: int, inner: Any) -> Any:
     return value
 
 
-async def test_enter_opens_a_value_whole_and_it_is_copied_as_it_is(studio: Any, backend: FakeBackend) -> None:
+async def test_s12_enter_opens_a_value_whole_and_it_is_copied_as_it_is(studio: Any, backend: FakeBackend) -> None:
     async with studio(run_id=with_payload(backend, {"note": LONG})) as session:
         await session.press("p", "down")
         assert "the-end" not in session.text
@@ -44,7 +46,7 @@ async def test_enter_opens_a_value_whole_and_it_is_copied_as_it_is(studio: Any, 
         assert session.app.focused.id == "document"
 
 
-async def test_the_pane_moves_sideways(studio: Any, backend: FakeBackend) -> None:
+async def test_s12_the_pane_moves_sideways(studio: Any, backend: FakeBackend) -> None:
     async with studio(run_id=with_payload(backend, {"note": LONG})) as session:
         await session.press("p", "down")
         assert "word30" not in session.text
@@ -56,7 +58,7 @@ async def test_the_pane_moves_sideways(studio: Any, backend: FakeBackend) -> Non
         assert '"note": "word0' in session.text
 
 
-async def test_what_stands_deeper_than_the_screen_is_wide_comes_to_sight(studio: Any, backend: FakeBackend) -> None:
+async def test_s12_what_stands_deeper_than_the_screen_is_wide_comes_to_sight(studio: Any, backend: FakeBackend) -> None:
     async with studio(run_id=with_payload(backend, nested(60, {"deep": "treasure"}))) as session:
         await session.press("p", "end", *["up"] * 61)
         assert '"deep": "treasure"' in session.line("▌")
@@ -64,7 +66,7 @@ async def test_what_stands_deeper_than_the_screen_is_wide_comes_to_sight(studio:
         assert session.line("▌").startswith("▌▾ {")
 
 
-async def test_a_match_scrolls_into_sight(studio: Any, backend: FakeBackend) -> None:
+async def test_s12_a_match_scrolls_into_sight(studio: Any, backend: FakeBackend) -> None:
     async with studio(run_id=with_payload(backend, {"first": 1, "note": LONG})) as session:
         await session.press("p", "slash")
         await session.type("word150")
@@ -87,7 +89,25 @@ async def test_a_line_of_a_detail_that_is_cut_is_seen_whole(studio: Any, backend
         assert "the-end" in session.text
 
 
-async def test_a_long_message_is_read_to_its_end(studio: Any) -> None:
+@pytest.mark.parametrize("length", range(40, 400, 20))
+async def test_s13_no_search_beside_it_cuts_a_message(studio: Any, backend: FakeBackend, length: int) -> None:
+    async with studio(run_id=with_payload(backend, {"note": LONG})) as session:
+        await session.press("p", "slash")
+        await session.type("word")
+        await session.press("enter")
+        assert "1 of 1" in session.note
+        name = f"{'long' * (length // 4)}.txt"
+        session.screen.say(f"saved as /{name}")
+        await session.settle()
+        said = session.note.replace(" ", "")
+        assert name in said or said.endswith("…"), "what does not fit into the lines there are looks so"
+        assert name in said or length > 230
+        await session.press("m")
+        whole = "".join(text.strip(" │") for text in session.text.split("\n")).replace(" ", "")
+        assert name in whole
+
+
+async def test_s13_a_long_message_is_read_to_its_end(studio: Any) -> None:
     async with studio() as session:
         session.screen.say(f"saved as {'/a/very/long/folder' * 8}/copied.txt")
         await session.settle()

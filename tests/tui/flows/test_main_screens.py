@@ -73,7 +73,7 @@ async def test_the_top_line_counts_what_needs_attention(studio: Any, backend: Fa
         assert f"Attention {kinds.total()} " in session.line("Workflows")
 
 
-async def test_the_top_line_says_when_nobody_works_and_that_it_is_over(studio: Any, backend: FakeBackend) -> None:
+async def test_s7_the_top_line_says_when_nobody_works_and_that_it_is_over(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         await session.pass_time(11)
         assert "no worker" in session.line("Workflows")
@@ -85,7 +85,7 @@ async def test_the_top_line_says_when_nobody_works_and_that_it_is_over(studio: A
         assert "no Temporal" in session.line("Workflows")
 
 
-async def test_the_top_line_tells_how_many_work_and_when_postgres_is_away(studio: Any, backend: FakeBackend) -> None:
+async def test_s7_the_top_line_tells_how_many_work_and_when_postgres_is_away(studio: Any, backend: FakeBackend) -> None:
     healthy(backend.world)
     async with studio() as session:
         await session.pass_time(11)
@@ -104,7 +104,9 @@ async def test_the_top_line_tells_how_many_work_and_when_postgres_is_away(studio
         assert "1 worker " in session.text.split("\n")[0]
 
 
-async def test_a_run_in_the_middle_that_nobody_works_on_any_more_is_marked(studio: Any, backend: FakeBackend) -> None:
+async def test_s7_a_run_in_the_middle_that_nobody_works_on_any_more_is_marked(
+    studio: Any, backend: FakeBackend
+) -> None:
     running = next(
         run for run in backend.world.runs.values() if run.row.status is RunStatus.RUNNING and run.row.step_count > 10
     )
@@ -205,7 +207,7 @@ async def test_a_used_up_quota_refuses_and_says_what_helps(studio: Any, backend:
         assert "failed" in session.text
 
 
-async def test_pausing_is_one_thing_and_a_new_screen_still_loads(studio: Any, backend: FakeBackend) -> None:
+async def test_s10_pausing_is_one_thing_and_a_new_screen_still_loads(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         await session.press("P", "4")
         await session.pass_time(1)
@@ -242,9 +244,16 @@ async def test_a_command_line_goes_and_filters(studio: Any) -> None:
         assert name(session) == "WorkflowsScreen"
 
 
-async def test_a_run_that_was_started_meanwhile_is_seen_behind_a_dialog(studio: Any, backend: FakeBackend) -> None:
-    async with studio() as session:
-        await session.press("question_mark")
-        asked = len(backend.called("runs.list"))
-        await session.pass_time(timedelta(seconds=10).total_seconds())
-        assert len(backend.called("runs.list")) > asked
+@pytest.mark.parametrize("opening", ["question_mark", "c"])
+async def test_s16_a_run_that_was_started_meanwhile_is_seen_behind_a_dialog(
+    studio: Any, backend: FakeBackend, opening: str
+) -> None:
+    async with studio(size=WIDE) as session:
+        below = session.screen
+        await session.press(opening)
+        started = await backend.runs.start("order-fulfilment", {"order_id": "ORD-1", "amount": 1, "lines": []})
+        await session.pass_time(10)
+        assert below.store.id_at(0) == started.run_id
+        assert session.screen is not below
+        if opening == "c":  # the help leaves nothing of the list to be seen
+            assert f"{started.run_id[-4:]}" in session.text

@@ -28,7 +28,7 @@ def shown(session: Any) -> list[str]:
     return re.sub(r"\d", "0", session.text).split("\n")
 
 
-async def test_a_screen_that_grows_looks_as_if_it_had_been_opened_so(studio: Any, backend: FakeBackend) -> None:
+async def test_s17_a_screen_that_grows_looks_as_if_it_had_been_opened_so(studio: Any, backend: FakeBackend) -> None:
     backend.world._due.clear()  # nothing happens meanwhile
     different = []
     async with studio(size=LARGE) as session:

@@ -50,7 +50,7 @@ async def test_a_live_run_opens_on_what_it_waits_for(studio: Any, backend: FakeB
         assert "● live" in session.text.split("\n")[1]
 
 
-async def test_at_80_columns_the_outcome_of_the_chosen_step_stands_below_the_steps(
+async def test_s24_at_80_columns_the_outcome_of_the_chosen_step_stands_below_the_steps(
     studio: Any, backend: FakeBackend
 ) -> None:
     async with studio(run_id=waiting_order(backend)) as session:
@@ -315,7 +315,7 @@ async def test_history_is_read_only(studio: Any, backend: FakeBackend) -> None:
         assert "cancel" not in session.text.split("\n")[-1]
 
 
-async def test_why(studio: Any, backend: FakeBackend) -> None:
+async def test_s29_why_is_asked_again_until_there_is_an_answer(studio: Any, backend: FakeBackend) -> None:
     async with studio(run_id=waiting_order(backend)) as session:
         await session.press("w")
         assert "Waiting for event carrier.picked_up" in session.text
@@ -406,7 +406,7 @@ def running_stock(backend: FakeBackend) -> str:
     return newest(backend, workflow="stock", statuses=frozenset({RunStatus.RUNNING}))
 
 
-async def test_a_live_run_is_followed_until_the_cursor_is_moved(studio: Any, backend: FakeBackend) -> None:
+async def test_s26_a_live_run_is_followed_until_the_cursor_is_moved(studio: Any, backend: FakeBackend) -> None:
     async with studio(run_id=running_stock(backend)) as session:
         assert "STEPS  following" in session.text
         assert "push-line" in session.line("▌")
@@ -426,7 +426,7 @@ async def test_a_live_run_is_followed_until_the_cursor_is_moved(studio: Any, bac
         assert "● push-line" in session.line("▌")
 
 
-async def test_a_run_that_fails_while_it_is_followed_shows_its_failure(studio: Any, backend: FakeBackend) -> None:
+async def test_s26_a_run_that_fails_while_it_is_followed_shows_its_failure(studio: Any, backend: FakeBackend) -> None:
     run_id = running_stock(backend)
     async with studio(size=(120, 36), run_id=run_id) as session:
         run = backend.world.runs[run_id]
@@ -441,7 +441,9 @@ async def test_a_run_that_fails_while_it_is_followed_shows_its_failure(studio: A
         assert "the shop is closed" in session.text
 
 
-async def test_iterations_are_named_and_the_failed_ones_counted_and_found(studio: Any, backend: FakeBackend) -> None:
+async def test_s27_iterations_are_named_and_the_failed_ones_counted_and_found(
+    studio: Any, backend: FakeBackend
+) -> None:
     run_id = running_stock(backend)
     run = backend.world.runs[run_id]
     for index in (3, 70):
@@ -467,7 +469,7 @@ async def test_where_nothing_failed_the_key_says_so(studio: Any, backend: FakeBa
         assert "no step of this run failed" in session.note
 
 
-async def test_find_looks_into_what_is_folded(studio: Any, backend: FakeBackend) -> None:
+async def test_s20_find_looks_into_what_is_folded(studio: Any, backend: FakeBackend) -> None:
     async with studio(run_id=running_stock(backend)) as session:
         await session.press("slash")
         await session.type("sku-17")

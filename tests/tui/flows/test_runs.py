@@ -217,7 +217,7 @@ async def test_preview_follows_the_cursor_after_a_rest(studio: Any, backend: Fak
         assert len(backend.called("runs.get")) == asked + 1
 
 
-async def test_the_preview_stands_beside_a_list_that_keeps_its_columns(studio: Any) -> None:
+async def test_s25_the_preview_stands_beside_a_list_that_keeps_its_columns(studio: Any) -> None:
     async with studio(size=(139, 36)) as session:
         assert "│" not in session.text
         assert all(title in session.line("WORKFLOW") for title in ("VER", "STARTED", "FOR", "RUN"))
@@ -227,7 +227,7 @@ async def test_the_preview_stands_beside_a_list_that_keeps_its_columns(studio: A
         assert all(title in session.line("WORKFLOW") for title in ("VER", "TRY", "STARTED", "FOR", "RUN", "│"))
 
 
-async def test_preview_can_be_shown_and_hidden_and_needs_room(studio: Any) -> None:
+async def test_s25_preview_can_be_shown_and_hidden_and_needs_room(studio: Any) -> None:
     async with studio(size=(120, 36)) as session:
         await session.press("tab")
         assert "the preview is hidden: z shows it" in session.note

@@ -56,7 +56,7 @@ async def choose_payload(session: Any, name: str) -> None:
     await session.pass_time(0.4)
 
 
-async def test_the_workflow_of_the_current_run_comes_first_and_its_example_is_there(
+async def test_s29_the_workflow_of_the_current_run_comes_first_and_its_example_is_there(
     studio: Any, backend: FakeBackend
 ) -> None:
     async with studio() as session:
@@ -130,7 +130,7 @@ async def test_empty_payload_and_what_the_schema_says(studio: Any, backend: Fake
         assert sent(backend) == []
 
 
-async def test_masked_values_of_the_latest_run_must_be_typed(studio: Any, backend: FakeBackend) -> None:
+async def test_s29_masked_values_of_the_latest_run_must_be_typed(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         await to_editor(session)
         await choose_payload(session, "latest run")
@@ -257,7 +257,7 @@ async def test_the_payload_in_an_editor_of_ones_own(
         assert "ORD-9" in session.text
 
 
-async def test_the_workflow_is_found_by_typing(studio: Any, backend: FakeBackend) -> None:
+async def test_s29_the_workflow_is_found_by_typing(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         await session.press("n")
         await session.type("stock")
@@ -269,7 +269,7 @@ async def test_the_workflow_is_found_by_typing(studio: Any, backend: FakeBackend
         assert "Start " in session.text
 
 
-async def test_a_payload_from_a_template_of_the_schema(studio: Any, backend: FakeBackend) -> None:
+async def test_s29_a_payload_from_a_template_of_the_schema(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         await to_editor(session)
         await choose_payload(session, "template")
@@ -278,7 +278,7 @@ async def test_a_payload_from_a_template_of_the_schema(studio: Any, backend: Fak
         assert '"lines": []' in text
 
 
-async def test_a_payload_from_a_file(studio: Any, backend: FakeBackend, tmp_path: Path) -> None:
+async def test_s29_a_payload_from_a_file(studio: Any, backend: FakeBackend, tmp_path: Path) -> None:
     file = tmp_path / "order.json"
     file.write_text('{"order_id": "ORD-77", "amount": 1, "lines": []}')
     async with studio() as session:

@@ -7,13 +7,20 @@ from typing import Any
 
 import pytest
 
+from engine.records import RunStatus
 from runstudio_tui.backend.fake import FakeBackend
+from runstudio_tui.screens.dialogs.base import Dialog
 from runstudio_tui.screens.dialogs.why import WhyDialog
 from tests.tui.conftest import WIDE
+from tests.tui.flows.test_advertised_keys import DIALOGS
+from tests.tui.flows.test_main_screens import healthy
+from tests.tui.flows.test_run import waiting_order
 from tests.tui.refusals import postgres_away
 
 
-async def test_a_server_that_stands_still_is_told_with_the_age_of_the_data(studio: Any, backend: FakeBackend) -> None:
+async def test_s5_a_server_that_stands_still_is_told_with_the_age_of_the_data(
+    studio: Any, backend: FakeBackend
+) -> None:
     async with studio() as session:
         assert "● live" in session.text
         for name in ("runs.list", "system.installation"):
@@ -29,7 +36,7 @@ async def test_a_server_that_stands_still_is_told_with_the_age_of_the_data(studi
         assert "✖ no Postgres" in session.text.split("\n")[0]
 
 
-async def test_a_run_that_is_opened_while_a_server_stands_still_says_so(studio: Any, backend: FakeBackend) -> None:
+async def test_s5_a_run_that_is_opened_while_a_server_stands_still_says_so(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         backend.hold("runs.get")
         await session.press("enter")
@@ -76,7 +83,28 @@ async def test_a_run_that_was_not_read_yet_is_not_live(studio: Any, backend: Fak
         assert "○ not current" in session.text, "an answer is overdue by two polls"
 
 
-async def test_trouble_outranks_what_was_said(studio: Any, backend: FakeBackend) -> None:
+async def test_after_a_stop_all_is_read_at_once_and_nothing_is_told_as_away(studio: Any, backend: FakeBackend) -> None:
+    healthy(backend.world)
+    async with studio() as session:
+        await session.pass_time(11)
+        assert "1 worker " in session.text.split("\n")[0]
+        asked = ("runs.list", "system.installation")
+        held = [backend.hold(name) for name in asked]
+        await session.pass_time(10)
+        before = [len(backend.called(name)) for name in asked]
+        session.clock.stop_for(300)
+        session.app.app_resume_signal.publish(session.app)  # as Textual does after ctrl+z and after an editor
+        await session.pass_time(0)
+        assert "no Postgres" not in session.text
+        assert [len(backend.called(name)) for name in asked] == [number + 1 for number in before]
+        for gate in held:
+            gate.set()
+        await session.settle()
+        assert "1 worker " in session.text.split("\n")[0]
+        assert "● live" in session.text
+
+
+async def test_s6_trouble_outranks_what_was_said(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         backend.fail_next("runs.list", postgres_away(), times=50)
         await session.pass_time(12)
@@ -90,7 +118,7 @@ async def test_trouble_outranks_what_was_said(studio: Any, backend: FakeBackend)
         assert "q leaves the studio" in session.text, "all that was said is kept"
 
 
-async def test_what_was_said_ends_by_time(studio: Any) -> None:
+async def test_s6_what_was_said_ends_by_time(studio: Any) -> None:
     async with studio() as session:
         await session.press("escape")
         assert session.note == " q leaves the studio"
@@ -98,7 +126,7 @@ async def test_what_was_said_ends_by_time(studio: Any) -> None:
         assert "q leaves the studio" not in session.text
 
 
-async def test_a_run_opened_while_all_is_paused_still_loads(studio: Any) -> None:
+async def test_s10_a_run_opened_while_all_is_paused_still_loads(studio: Any) -> None:
     async with studio() as session:
         await session.press("P", "j", "enter")
         await session.pass_time(5)
@@ -112,11 +140,26 @@ async def test_a_run_opened_while_all_is_paused_still_loads(studio: Any) -> None
         assert "paused" not in session.note
 
 
-@pytest.mark.parametrize("keys", [("question_mark",), ("w",), ("c",), ("n",), ("n", "enter"), ("ctrl+p",), ("colon",)])
-async def test_ctrl_z_and_ctrl_c_work_in_dialogs(studio: Any, monkeypatch: pytest.MonkeyPatch, keys: Any) -> None:
+async def test_s10_a_pause_begun_on_a_run_is_that_of_every_screen(studio: Any, backend: FakeBackend) -> None:
+    async with studio() as session:
+        await session.press("enter", "P", "escape")
+        assert "‖ paused" in session.text
+        assert "● live" not in session.text
+        await session.press("j", "enter")
+        await session.pass_time(5)
+        assert "loading" not in session.text
+        assert "STEPS" in session.text
+        await session.press("P", "escape")
+        await session.pass_time(5)
+        assert "● live" in session.text
+
+
+@pytest.mark.parametrize("keys", DIALOGS.values(), ids=DIALOGS)
+async def test_s15_ctrl_z_and_ctrl_c_work_in_dialogs(studio: Any, monkeypatch: pytest.MonkeyPatch, keys: Any) -> None:
     stopped: list[int] = []
     async with studio() as session:
         await session.press(*keys)
+        assert isinstance(session.screen, Dialog)
         monkeypatch.setattr(type(session.app), "action_suspend_process", lambda _: stopped.append(signal.SIGTSTP))
         await session.press("ctrl+z")
         assert stopped == [signal.SIGTSTP]
@@ -124,7 +167,7 @@ async def test_ctrl_z_and_ctrl_c_work_in_dialogs(studio: Any, monkeypatch: pytes
         assert session.app._exit
 
 
-async def test_why_is_shown_over_a_list_that_goes_on(studio: Any, backend: FakeBackend) -> None:
+async def test_s16_why_is_shown_over_a_list_that_goes_on(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         await session.press("w")
         assert isinstance(session.screen, WhyDialog)
@@ -133,7 +176,20 @@ async def test_why_is_shown_over_a_list_that_goes_on(studio: Any, backend: FakeB
         assert len(backend.called("runs.list")) >= asked + 2
 
 
-async def test_the_time_at_the_top_is_named(studio: Any, backend: FakeBackend) -> None:
+async def test_s29_why_is_kept_current_while_it_is_open(studio: Any, backend: FakeBackend) -> None:
+    run = backend.world.runs[waiting_order(backend)]
+    answer = backend.hold("runs.why")
+    async with studio(run_id=run.row.run_id) as session:
+        await session.press("w")
+        assert "asking Temporal…" in session.text
+        answer.set()
+        await session.until(lambda: "WAITING_EVENT" in session.text)
+        run.finish(backend.world.now(), RunStatus.CANCELED, None)
+        await session.pass_time(11)
+        assert "WAITING_EVENT" not in session.text
+
+
+async def test_s30_the_time_at_the_top_is_named(studio: Any, backend: FakeBackend) -> None:
     async with studio(size=WIDE) as session:
         await session.press("slash")
         await session.type("status:failed")

@@ -83,7 +83,7 @@ def test_ctrl_z_suspends_and_comes_back(terminal: Any) -> None:
         ('"', "No closing quotation"),
     ],
 )
-def test_whatever_the_editor_does_the_terminal_comes_back_with_the_text(
+def test_s1_whatever_the_editor_does_the_terminal_comes_back_with_the_text(
     terminal: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, editor: str, told: str
 ) -> None:
     monkeypatch.setenv("EDITOR", editor)

@@ -109,14 +109,16 @@ def test_the_console_in_a_tmux_of_80x24(host: Host, tmux: Start) -> None:
     server.until(lambda screen: any("sent run id to the terminal (36 bytes)" in line for line in screen))
 
 
-def test_a_studio_inside_a_tmux_copies_into_it(tmux: Start, tmp_path: Path) -> None:
-    server = tmux(set_clipboard="on")
+@pytest.mark.parametrize("options", [{}, {"set_clipboard": "on"}], ids=["as it comes", "takes sequences"])
+def test_s11_a_studio_inside_a_tmux_copies_into_it(tmux: Start, tmp_path: Path, options: dict[str, str]) -> None:
+    server = tmux(**options)
     environment = {"HOME": str(tmp_path), "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)}
     words = [f"{name}={value}" for name, value in environment.items()]
     server.open(["env", *words, sys.executable, "-m", "runstudio_tui", "--demo"])
     server.until(lambda screen: cursor_line(screen) is not None)
     server.press("y")
     assert len(copied(server)) == 36
+    server.until(lambda screen: any("copied run id into tmux, and sent it" in line for line in screen))
 
 
 def test_a_tmux_that_only_passes_on_gets_it_wrapped(tmux: Start, tmp_path: Path) -> None:

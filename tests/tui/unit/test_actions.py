@@ -108,7 +108,7 @@ def test_the_palette_ranks_the_closest_first() -> None:
         (Scope.RUNS, "search", {"runs.filter"}),
     ],
 )
-def test_a_word_and_a_key_find_what_they_name(scope: Scope, wanted: str, first: set[str]) -> None:
+def test_s28_a_word_and_a_key_find_what_they_name(scope: Scope, wanted: str, first: set[str]) -> None:
     found = [action.id for action in ranked([a for a in of_scope(scope, Scope.EVERYWHERE) if a.palette], wanted)]
     assert set(found[: len(first)]) == first, found
 

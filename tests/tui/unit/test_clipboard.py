@@ -34,7 +34,7 @@ def test_tmux_gets_it_plain_and_wrapped_and_screen_wrapped() -> None:
     assert "".join(chunk.removesuffix("\x1b\\") for chunk in chunks) == plain
 
 
-def test_what_was_only_sent_is_not_called_copied(tmp_path: Path) -> None:
+def test_s11_what_was_only_sent_is_not_called_copied(tmp_path: Path) -> None:
     written: list[str] = []
     taken: list[str] = []
 

@@ -27,6 +27,18 @@ async def test_manual_clock_wakes_sleepers_in_order() -> None:
     await asyncio.gather(*tasks)
 
 
+async def test_nothing_wakes_while_the_process_is_stopped() -> None:
+    clock = ManualClock(START)
+    sleeping = asyncio.create_task(clock.wait(asyncio.Event(), 5))
+    await clock.advance(1)
+    clock.stop_for(60)
+    await clock.let_run()
+    assert not sleeping.done()
+    await clock.advance(0)
+    assert sleeping.done()
+    assert clock.now() == START + timedelta(seconds=61)
+
+
 async def test_an_event_ends_the_waiting() -> None:
     for clock in (ManualClock(START), SystemClock()):
         event = asyncio.Event()

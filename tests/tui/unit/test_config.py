@@ -90,7 +90,7 @@ def test_a_terminal_that_cannot_place_text_is_refused() -> None:
     require_terminal({"TERM": "vt100"})
 
 
-def test_the_studio_is_not_opened_on_such_a_terminal(
+def test_s23_the_studio_is_not_opened_on_such_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)

@@ -153,6 +153,19 @@ async def test_an_answer_to_an_old_question_is_dropped(source: Source) -> None:
     assert source.applied == [2]
 
 
+async def test_a_failure_of_an_old_question_is_no_failure(source: Source) -> None:
+    source.gate.clear()
+    source.errors = [postgres_away()]
+    source.poller.start()
+    await source.clock.advance(0)
+    source.gate.set()
+    await asyncio.sleep(0)
+    assert not source.errors, "it has failed, and nobody has looked yet"
+    source.poller.retarget()
+    await source.clock.advance(0)
+    assert (source.applied, source.polled, source.poller.freshness.failures) == ([2], 1, 0)
+
+
 async def test_pauses_add_up(source: Source) -> None:
     source.poller.start()
     await source.clock.advance(0)

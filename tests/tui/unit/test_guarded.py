@@ -235,6 +235,22 @@ async def test_a_read_that_is_not_answered_is_given_up_and_a_change_is_not() -> 
     canceling.cancel()
 
 
+async def test_a_stop_of_the_process_is_no_silence_of_the_server() -> None:
+    clock = ManualClock(datetime(2026, 1, 15, tzinfo=UTC))
+    backend = demo_backend(clock)
+    held = backend.hold("runs.counts")
+    guarded = GuardedBackend(backend, clock, read_only=False)
+    counting = asyncio.create_task(guarded.runs.counts())
+    await clock.advance(2)
+    clock.stop_for(600)
+    await clock.advance(0)
+    assert not counting.done()
+    await clock.advance(READ_SECONDS - 4)
+    assert not counting.done()
+    held.set()
+    assert await counting == await backend.runs.counts()
+
+
 async def test_every_piece_of_an_export_is_waited_for_as_long_as_a_read() -> None:
     clock = ManualClock(datetime(2026, 1, 15, tzinfo=UTC))
     backend = demo_backend(clock, past=600)

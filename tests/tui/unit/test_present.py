@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.records import Count, OpenWait, RunRow, RunStatus, WaitKind
+from engine.records import Count, OpenWait, QuotaUsage, RunRow, RunStatus, WaitKind
 from runstudio_tui.domain.effective import mark_of, run_state
 from runstudio_tui.domain.present import (
     count_text,
@@ -18,6 +18,7 @@ from runstudio_tui.domain.present import (
     full_moment,
     live_duration,
     moment,
+    quota_text,
     remaining,
     size_text,
     trigger_text,
@@ -246,3 +247,11 @@ def test_history_is_marked_read_only() -> None:
 )
 def test_how_a_run_came_to_be(changes: dict[str, Any], told: str) -> None:
     assert trigger_text(replace(ROW, **{"trigger": None, **changes})) == told
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "told"),
+    [(None, 1697, "1,697, no limit"), (2000, 1697, "1,697 of 2,000, 303 left"), (2000, 2001, "2,001 of 2,000, 0 left")],
+)
+def test_a_quota_is_told_with_what_is_left(limit: int | None, used: int, told: str) -> None:
+    assert quota_text(QuotaUsage("t", NOW, NOW, limit, used, 0)) == told

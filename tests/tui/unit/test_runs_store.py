@@ -195,6 +195,21 @@ async def test_times_move_with_the_servers_clock() -> None:
     assert len(case.ids) == 3
 
 
+async def test_s4_a_relative_time_is_of_one_moment_to_the_end_and_what_ages_out_leaves() -> None:
+    case = Case(350)
+    case.store.set_filter(parse_filter("since:1h"))
+    await case.poll()
+    while case.store.more:
+        await case.clock.advance(4)
+        await case.store.load_more()
+        await case.poll()
+    assert case.clock.now() > START
+    assert len({call.arguments[0] for call in case.backend.called("runs.list")}) == 1, "cursors belong to one question"
+    still = case.world.select(case.store.filter.resolve(case.clock.now(), UTC))
+    assert case.ids == [row.run_id for row in still]
+    assert 100 < len(case.ids) < 350
+
+
 class Model:
     """What the list must hold, kept as a set of places that is sorted whenever somebody looks."""
 

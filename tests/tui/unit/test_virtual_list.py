@@ -330,7 +330,7 @@ def test_columns_leave_by_their_importance() -> None:
     assert plain(lay_out(placed, {"a": Cell("too long for it")})).startswith("too…   ")
 
 
-def test_widths_are_shared_by_what_the_rows_need() -> None:
+def test_s25_widths_are_shared_by_what_the_rows_need() -> None:
     columns = (Column("a", "A", 10, grows=1), Column("b", "B", 10, grows=2, gap=0))
 
     def widths(cells: int, **needs: int) -> list[int]:
