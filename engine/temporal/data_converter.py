@@ -10,21 +10,28 @@ import json
 from typing import Any, Final
 
 from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
 from temporalio.client import Client
 from temporalio.converter import (
     BinaryNullPayloadConverter,
     CompositePayloadConverter,
     DataConverter,
+    DefaultFailureConverter,
     EncodingPayloadConverter,
     JSONPlainPayloadConverter,
+    PayloadConverter,
     SerializationContext,
 )
+from temporalio.exceptions import ApplicationError
 
 from engine.contract import workflow_id_for
 from engine.store.database.transactions import Store
-from engine.temporal.payload_codec import UNREADABLE, ReadableOrSaid, codec_of
+from engine.temporal.payload_codec import LOST, UNREADABLE, ReadableOrSaid, codec_of
 from engine.temporal.payload_keys import keys_of_process
 
+PAYLOAD_LOST: Final = "PAYLOAD_LOST"
+"""Code of a run that cannot go on, because Postgres was restored to before a value that its execution refers to."""
+VALUE_LOST: Final = "A value that the run needs is lost:"
 _RUN_PREFIX: Final = workflow_id_for("")
 _RUNS_KEPT: Final = 4_096
 
@@ -42,6 +49,24 @@ class OrderedJson(JSONPlainPayloadConverter):
         return json.loads(payload.data)
 
 
+class LostPayload(LookupError):
+    """A value that a run needs is gone for good, or is not the run's own."""
+
+
+class LostIsSaid(DefaultFailureConverter):
+    """What cannot be done because a value is lost fails with ``PAYLOAD_LOST``: an activity for good, while a workflow task is
+    repeated all the same. (The SDK's own failure is of no type, and to be repeated.)
+    """
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        """As the SDK does it, but for the above."""
+        lost = exception if isinstance(exception, LostPayload) else exception.__cause__
+        if isinstance(lost, LostPayload):
+            message = f"{VALUE_LOST} {lost}"
+            exception = ApplicationError(message, {"code": PAYLOAD_LOST}, type=PAYLOAD_LOST, non_retryable=True)
+        super().to_failure(exception, payload_converter, failure)
+
+
 class Unreadable(EncodingPayloadConverter):
     """What the codec could not read."""
 
@@ -55,8 +80,9 @@ class Unreadable(EncodingPayloadConverter):
         return None
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
-        """Raises ``LookupError``, which says why."""
-        raise LookupError(payload.data.decode(errors="replace"))
+        """Raises ``LookupError``, which says why: ``LostPayload`` when it is for good."""
+        why = payload.data.decode(errors="replace")
+        raise LostPayload(why) if LOST in payload.metadata else LookupError(why)
 
 
 class OrderedJsonPayloads(CompositePayloadConverter):
@@ -72,7 +98,7 @@ class RunDataConverter(DataConverter):
     def __init__(self, store: Store) -> None:
         # Once: the settings are read anew each time, which costs more than converting what a run sends.
         keys = keys_of_process()
-        super().__init__(payload_converter_class=OrderedJsonPayloads, payload_codec=codec_of(store, keys))
+        super().__init__(OrderedJsonPayloads, codec_of(store, keys), LostIsSaid)
         object.__setattr__(self, "_store", store)
         object.__setattr__(self, "_keys", keys)
         object.__setattr__(self, "_of_runs", {})
@@ -87,7 +113,7 @@ class RunDataConverter(DataConverter):
         if converter is None:
             run_id = workflow_id.removeprefix(_RUN_PREFIX)
             codec = ReadableOrSaid(codec_of(self.__dict__["_store"], self.__dict__["_keys"], run_id))
-            converter = DataConverter(payload_converter_class=OrderedJsonPayloads, payload_codec=codec)
+            converter = DataConverter(OrderedJsonPayloads, codec, LostIsSaid)
             if len(of_runs) >= _RUNS_KEPT:
                 del of_runs[next(iter(of_runs))]
             of_runs[workflow_id] = converter

@@ -16,13 +16,15 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
 from engine.store.database.transactions import Store
-from engine.store.trace.payloads import INLINE_BYTES, ForgedPayload, put_text, read_text
+from engine.store.trace.payloads import INLINE_BYTES, ForgedPayload, PayloadGone, put_text, read_text
 from engine.temporal.payload_keys import PayloadKeys
 
 ENCODING: Final = b"json/runstudio-reference"
 ENCRYPTED: Final = b"binary/runstudio-encrypted"
 UNREADABLE: Final = b"text/runstudio-unreadable"
 """In memory only: why a payload cannot be read, in its place."""
+LOST: Final = "lost"
+"""Beside it: no other worker can read it either."""
 _PLAIN: Final = b"json/plain"
 
 
@@ -39,7 +41,7 @@ class LargePayloads(PayloadCodec):
         return [await self._out(payload) if len(payload.data) > INLINE_BYTES else payload for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """See the class. Raises ``LookupError`` when the stored value is gone, ``ForgedPayload`` when it is not the run's own."""
+        """See the class. Raises ``PayloadGone`` for what is gone, ``ForgedPayload`` for what is not the run's own."""
         return [
             await self._back(payload) if payload.metadata.get("encoding") == ENCODING else payload
             for payload in payloads
@@ -128,7 +130,9 @@ class ReadableOrSaid(PayloadCodec):
     async def _one(self, payload: Payload) -> Payload:
         try:
             [read] = await self._inner.decode([payload])
-        except (LookupError, ForgedPayload) as error:
+        except (PayloadGone, ForgedPayload) as error:
+            return Payload(metadata={"encoding": UNREADABLE, LOST: b"1"}, data=str(error).encode())
+        except LookupError as error:
             return Payload(metadata={"encoding": UNREADABLE}, data=str(error).encode())
         return read
 

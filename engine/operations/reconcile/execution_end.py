@@ -14,10 +14,11 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistoryEv
 from temporalio.service import RPCError
 
 from engine.contract import workflow_id_for
+from engine.operations.reconcile.lost_values import value_lost
 from engine.store.database.transactions import Store
 from engine.store.trace.payloads import INLINE_BYTES, ForgedPayload, sized
 from engine.temporal.connection import RPC_TIMEOUT, is_not_found
-from engine.temporal.data_converter import data_converter
+from engine.temporal.data_converter import PAYLOAD_LOST, data_converter
 from engine.wording import clause, counted
 
 Json = Any
@@ -34,6 +35,8 @@ _ENDED: Final = {
 }
 _HOPELESS_ATTEMPTS: Final = 3
 """A workflow task that was tried so often fails by what is in the run, and not by a worker that went away."""
+_SUSPECT_ATTEMPTS: Final = 2
+"""Of a workflow task that was tried so often the values are looked for that it needs."""
 CANCEL_NOT_TAKEN: Final = "The run could not take its cancel in:"
 _MAX_REASON: Final = 500
 
@@ -58,7 +61,8 @@ async def end_of_execution(
     """How the execution of a run ended; None while it is open.
 
     ``cancel_requested``: somebody asked for a cancel, so an execution that was terminated or is unknown counts as canceled, and
-    one that cannot take the cancel in, because its workflow task fails again and again, is terminated.
+    one that cannot take the cancel in, because its workflow task fails again and again, is terminated. So is one whose task
+    fails because a value is lost for good.
     Raises ``RPCError`` when Temporal does not answer.
     """
     handle = client.get_workflow_handle(workflow_id_for(run_id))
@@ -70,15 +74,21 @@ async def end_of_execution(
         return _closed_by_nobody(
             UNKNOWN, "Temporal has no execution of this run.", None, cancel_requested=cancel_requested
         )
-    if described.status not in _ENDED:
-        task = described.raw_description.pending_workflow_task
-        if not cancel_requested or task.attempt < _HOPELESS_ATTEMPTS:
-            return None
-        reason = f"{CANCEL_NOT_TAKEN} its workflow task failed {counted(task.attempt - 1, 'time')}."
-        await handle.terminate(reason=reason, rpc_timeout=RPC_TIMEOUT)
-        return _closed_by_nobody("TERMINATED", reason, None, cancel_requested=True)
-    status = described.status.name
     pinned = client.get_workflow_handle(workflow_id_for(run_id), run_id=described.run_id)
+    if described.status not in _ENDED:
+        attempt = described.raw_description.pending_workflow_task.attempt
+        if cancel_requested and attempt >= _HOPELESS_ATTEMPTS:
+            reason = f"{CANCEL_NOT_TAKEN} its workflow task failed {counted(attempt - 1, 'time')}."
+            await handle.terminate(reason=reason, rpc_timeout=RPC_TIMEOUT)
+            return _closed_by_nobody("TERMINATED", reason, None, cancel_requested=True)
+        if attempt < _SUSPECT_ATTEMPTS:
+            return None
+        lost = await value_lost(client, store, pinned)
+        if lost is None:
+            return None
+        await pinned.terminate(reason=lost, rpc_timeout=RPC_TIMEOUT)
+        return ExecutionEnd("TERMINATED", "FAILED", lost, _error(PAYLOAD_LOST, lost, "TERMINATED"))
+    status = described.status.name
     closing = [
         event
         async for event in pinned.fetch_history_events(
@@ -124,7 +134,9 @@ def _closed_by_nobody(
 
 
 async def _failed(store: Store, status: str, failure: Failure) -> ExecutionEnd:
-    """The run's own error, as the workflow raised it."""
+    """The run's own error, as the workflow raised it; of an activity that failed for good, as that said it."""
+    while not failure.HasField("application_failure_info") and failure.HasField("cause"):
+        failure = failure.cause
     details = await _read(store, failure.application_failure_info.details.payloads)
     known: dict[str, Json] = details if isinstance(details, dict) else {}
     message = failure.message[:_MAX_REASON] or "The execution failed."

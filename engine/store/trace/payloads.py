@@ -151,7 +151,7 @@ async def put(connection: Connection, run_id: str, payload_id: str, value: Sized
 
 
 async def read(connection: Connection, payload_id: str, *, run_id: str, tenant: str) -> Any:
-    """The value that a row of the run refers to. Raises ``LookupError`` when it is gone, and as ``verified``."""
+    """The value that a row of the run refers to. Raises ``PayloadGone`` when it is gone, and as ``verified``."""
     row = (await connection.execute(KEPT.where(workflow_payloads.c.payload_id == payload_id))).first()
     if row is None:
         raise _gone(payload_id)
@@ -165,6 +165,10 @@ class TextRef:
     payload_id: str
     run_id: str
     sha256: str
+
+
+class PayloadGone(LookupError):
+    """A value is not where its reference says; no worker will find it."""
 
 
 class ForgedPayload(ValueError):
@@ -182,7 +186,7 @@ async def put_text(store: Store, run_id: str, body: str) -> TextRef:
 async def read_text(store: Store, payload_id: str, *, run_id: str | None, sha256: str | None) -> str:
     """The inverse of ``put_text``. ``run_id``, ``sha256``: of the reference; None in one that says nothing of it.
 
-    Raises ``LookupError`` when it is gone, and ``ForgedPayload`` when it belongs to another run or tenant, or is another text.
+    Raises ``PayloadGone`` when it is gone, and ``ForgedPayload`` when it belongs to another run or tenant, or is another text.
     """
     row = await execute_alone(store, _TEXT, {"payload_id": payload_id})
     if row is None:
@@ -200,8 +204,8 @@ def _text_id(run_id: str, digest: str) -> str:
     return derived_id("text", run_id, digest)
 
 
-def _gone(payload_id: str) -> LookupError:
-    return LookupError(f"The payload {payload_id} is not in workflow_payloads.")
+def _gone(payload_id: str) -> PayloadGone:
+    return PayloadGone(f"The payload {payload_id} is not in workflow_payloads.")
 
 
 def _parameters(run_id: str, payload_id: str, value: Sized) -> dict[str, Any]:

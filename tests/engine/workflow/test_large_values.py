@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import json
 
+import pytest
+from temporalio.api.failure.v1 import Failure
+from temporalio.converter import WorkflowSerializationContext
+from temporalio.exceptions import ApplicationError
+
 from engine.contract import SIGNAL_HUMAN_TASK
+from engine.operations.reconcile import reconcile
+from engine.temporal.data_converter import PAYLOAD_LOST, LostPayload, data_converter
 from tests.engine.workflow.harness import Bench, Run
+from tests.engine.workflow.restored import Reconciling
 from tests.engine.workflow.steps import ask, assign, attempt, call, set_state, wait_event
 
 
@@ -107,3 +115,45 @@ async def test_texts_that_postgres_cannot_hold_stop_no_run(bench: Bench) -> None
     assert (row["status"], row["last_error_code"]) == ("FAILED", "a\ufffdb\ufffdc")
     assert row["error_json"]["message"] == "a\ufffdb\ufffdc"
     assert [w["status"] for w in await run.waits()] == ["RESOLVED", "TIMED_OUT", "RESOLVED"]
+
+
+async def test_a_value_that_is_lost_with_a_restore_ends_the_run(
+    idle_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its workflow task would fail for ever: nobody will find the value again."""
+    monkeypatch.setattr(reconcile, "IDLE_SECONDS", 0.0)
+    await idle_bench.publish([call("big", "test.sized", characters=500_000), wait_event("w", "GO"), set_state("after")])
+    async with idle_bench.worker():
+        run = await idle_bench.start()
+        await run.waiting("event")
+        await run.at_rest()
+    await idle_bench.execute("DELETE FROM workflow_payloads")
+    async with idle_bench.worker():
+        await run.send_event("GO")
+
+        async def closed() -> int:
+            return (await reconcile.close_stranded(Reconciling(idle_bench).context)).closed
+
+        assert await idle_bench.until(closed) == 1
+    row = await run.row()
+    assert (row["status"], row["error_json"]["code"]) == ("FAILED", PAYLOAD_LOST)
+    assert "A value that the run needs is lost: The payload" in row["error_json"]["message"]
+
+
+async def test_an_activity_whose_arguments_are_lost_is_not_tried_again(idle_bench: Bench) -> None:
+    async with idle_bench.worker():
+        run = await idle_bench.play([set_state("s")])
+    converter = data_converter(idle_bench.store).with_context(WorkflowSerializationContext("default", run.handle.id))
+    [reference] = await converter.encode([{"text": "x" * 300_000}])
+    assert await converter.decode([reference]) == [{"text": "x" * 300_000}]
+    await idle_bench.execute("DELETE FROM workflow_payloads")
+    failure = Failure()
+    try:
+        try:
+            await converter.decode([reference])
+        except LostPayload as lost:
+            raise ApplicationError("Failed decoding arguments") from lost
+    except ApplicationError as of_the_sdk:
+        await converter.encode_failure(of_the_sdk, failure)
+    info = failure.application_failure_info
+    assert (info.type, info.non_retryable) == (PAYLOAD_LOST, True)
