@@ -107,6 +107,9 @@ async def test_time_and_size_end_it(world: ChainWorld, monkeypatch: pytest.Monke
     monkeypatch.setattr(chain, "MAX_BYTES", 60)
     answer = await world.go(await world.begin(steps))
     assert (len(answer["outcomes"]), answer["long"]) == (1, False)
+    monkeypatch.setattr(chain, "TASK_ENDS_BYTES", 60)
+    answer = await world.go(await world.begin(steps))
+    assert (len(answer["outcomes"]), answer["long"]) == (1, True)
 
 
 async def test_a_worker_that_is_to_stop_ends_it(world: ChainWorld) -> None:
