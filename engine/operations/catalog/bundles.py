@@ -32,7 +32,7 @@ from engine.store.database.reader import Reader, open_reader
 from engine.store.database.transactions import Connection, writing
 from engine.store.tenant.audit import AuditEntry
 from engine.values.json_policy import clean_json
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.request_limits import NOT_IN_AN_ID
 from engine.values.timestamps import iso_milliseconds
 

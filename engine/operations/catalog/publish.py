@@ -46,7 +46,7 @@ from engine.store.tables.base import WHEN_BUSY
 from engine.store.tenant.audit import AuditEntry
 from engine.store.tenant.settings import load_settings
 from engine.values.json_policy import clean_json
-from engine.values.sensitive_places import is_marked
+from engine.values.redaction.sensitive_places import is_marked
 from engine.wording import clause
 
 Json = Any

@@ -99,7 +99,7 @@ async def gather(installation: Installation, journal: Journal) -> Evidence:
             # An execution that goes on as another is followed by that one.
             if execution.status is not WorkflowExecutionStatus.CONTINUED_AS_NEW
         },
-        rebuilt=await _rebuilt(installation, runs),
+        rebuilt=await _rebuilt(installation, [row for row in runs if not _taken_apart(row, journal)]),
     )
 
 
@@ -124,6 +124,13 @@ async def _executions(installation: Installation, runs: Rows) -> dict[str, Workf
 
     statuses = await asyncio.gather(*(ended(row) for row in runs))
     return {str(row["run_id"]): status for row, status in zip(runs, statuses, strict=True)}
+
+
+def _taken_apart(row: dict[str, Any], journal: Journal) -> bool:
+    """Whether the reconciler has ended a run for which the restored Temporal has no execution, or an earlier one."""
+    if not journal.counts["restore_temporal"]:
+        return False
+    return row["error_json"] is not None and row["error_json"].get("category") == "ReconcileError"
 
 
 async def _rebuilt(installation: Installation, runs: Rows) -> dict[str, str]:

@@ -13,7 +13,8 @@ from engine.devstack.postgres import EmbeddedPostgres
 from engine.devstack.temporal_server import TemporalServer
 from tests.faults.installation import Installation
 
-_FOUND_SECONDS: Final = 600.0
+FOUND_SECONDS: Final = 600.0
+"""The reconciler compares in pages, acts at the second look, and shares the cores with everything else."""
 _AWAY_SECONDS: Final = 5.0
 """A Temporal that is restored is away for longer than its workers need to notice, on busy cores too."""
 
@@ -42,12 +43,12 @@ async def restore_temporal(installation: Installation, seconds: float) -> None:
 
 
 async def all_is_brought_together(installation: Installation) -> None:
-    """Wait, at most ``_FOUND_SECONDS``, until the reconciler has ended the executions whose rows are gone, or have ended.
+    """Wait, at most ``FOUND_SECONDS``, until the reconciler has ended the executions whose rows are gone, or have ended.
 
     And until it has closed what lost records had left open.
     """
     listing = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
-    deadline = asyncio.get_running_loop().time() + _FOUND_SECONDS
+    deadline = asyncio.get_running_loop().time() + FOUND_SECONDS
     while asyncio.get_running_loop().time() < deadline:
         rows = await installation.bench.rows(
             "SELECT run_id::text AS run_id, lost_records IS NOT NULL AS behind FROM workflow_runs"

@@ -22,6 +22,7 @@ from tests.faults.installation import Installation
 from tests.faults.nemesis.definitions import LARGEST_N
 from tests.faults.nemesis.journal import Journal, Violation
 from tests.faults.nemesis.operations import Operators
+from tests.faults.nemesis.restores import FOUND_SECONDS
 
 STUCK_SECONDS: Final = 300.0
 """Nothing has moved for so long, with every server there: more than any pause between two tries of anything."""
@@ -86,7 +87,7 @@ class Settling:
             waiting = await self.waiting()
             if not waiting:
                 return
-            await self.compare(waiting)
+            waiting = await self.compare(waiting)
             self.journal.tell(f"{len(waiting)} runs wait")
             free = asyncio.Semaphore(10)
 
@@ -134,19 +135,18 @@ class Settling:
         """The waits for events and people."""
         return await self._rows(WAITING)
 
-    async def compare(self, waiting: Rows) -> None:
-        """Every run that rests waits at the place its row says, and what it waits for is not there already."""
-        free = asyncio.Semaphore(8)
+    async def compare(self, waiting: Rows) -> Rows:
+        """Every run that rests waits at the place its row says, and what it waits for is not there already.
 
-        async def one(wait: dict[str, Any]) -> None:
-            async with free:
-                known = await self._current_wait(wait["run_id"])
-            place = None if known is None else (_KINDS.get(str(known["type"])), known["stepPath"])
-            if place != (wait["wait_type"], wait["step_path"]):
-                said = f"its row waits at {wait['step_path']} for {wait['wait_type']}, its execution says {known}"
-                self.journal.found.append(Violation("same_wait", said, wait["run_id"]))
-
-        await asyncio.gather(*(one(wait) for wait in waiting))
+        After a restore the reconciler gets ``FOUND_SECONDS`` for the first of the two. Returns the waits as they are then.
+        """
+        restored = self.journal.counts["restore_postgres"] or self.journal.counts["restore_temporal"]
+        deadline = time.monotonic() + (FOUND_SECONDS if restored else 0.0)
+        while (apart := await self._apart(waiting)) and time.monotonic() < deadline:
+            await asyncio.sleep(1)
+            waiting = await self.waiting()
+        for run_id, said in apart:
+            self.journal.found.append(Violation("same_wait", said, run_id))
         # With the rows of a wait is lost which event it took; the run knows, and takes none twice.
         overlooked = [] if self.journal.rows_lost else await self._rows(OVERLOOKED)
         if overlooked:
@@ -157,6 +157,24 @@ class Settling:
                 if (row["run_id"], row["event_id"]) in still:
                     said = f"it waits for {row['event_name']} of {row['key']}, and {row['event_id']} is there"
                     self.journal.found.append(Violation("overlooked", said, row["run_id"]))
+        return waiting
+
+    async def _apart(self, waiting: Rows) -> list[tuple[str, str]]:
+        """Run, and what differs."""
+        free = asyncio.Semaphore(8)
+
+        async def one(wait: dict[str, Any]) -> list[tuple[str, str]]:
+            async with free:
+                known = await self._current_wait(wait["run_id"])
+            if known is not None and (_KINDS.get(str(known["type"])), known["stepPath"]) == (
+                wait["wait_type"],
+                wait["step_path"],
+            ):
+                return []
+            said = f"its row waits at {wait['step_path']} for {wait['wait_type']}, its execution says {known}"
+            return [(wait["run_id"], said)]
+
+        return [each for found in await asyncio.gather(*(one(wait) for wait in waiting)) for each in found]
 
     async def _current_wait(self, run_id: str) -> Any:
         handle = self.installation.bench.client.get_workflow_handle(workflow_id_for(run_id))

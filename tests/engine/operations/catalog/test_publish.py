@@ -20,7 +20,7 @@ from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.records import Level, MarkedKind, MarkedPlaces
 from engine.store.trace.reading_attempts import attempt_body
 from engine.store.trace.reading_logs import run_logs
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.engine.operations.conftest import ORDER_SCHEMA, AsUser, Execute, Query, definition
 
 PAYLOAD = {"order": {"id": 7}}

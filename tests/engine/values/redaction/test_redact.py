@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.values.placeholder import PLACEHOLDER
-from engine.values.redaction import (
+from engine.values.redaction.placeholder import PLACEHOLDER
+from engine.values.redaction.redact import (
     BUILT_IN,
     EVERYTHING,
     MAX_DEPTH,
@@ -20,7 +20,7 @@ from engine.values.redaction import (
     redact_text,
     redaction_issues,
 )
-from engine.values.secret_values import secret_values
+from engine.values.redaction.secret_values import secret_values
 
 
 @pytest.mark.parametrize(

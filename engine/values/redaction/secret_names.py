@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from engine.values.name_letters import plain_letters
+from engine.values.redaction.name_letters import plain_letters
 
 MATCHED_CHARACTERS: Final = 200
 """How much of a name is looked at. Bounds what a hostile one can cost."""

@@ -14,10 +14,10 @@ from urllib.parse import unquote
 
 import re2
 
-from engine.values.assigned_secrets import hide_assigned
-from engine.values.card_numbers import MAY_BE, card_numbers
-from engine.values.placeholder import PLACEHOLDER
-from engine.values.secret_names import is_secret_name
+from engine.values.redaction.assigned_secrets import hide_assigned
+from engine.values.redaction.card_numbers import MAY_BE, card_numbers
+from engine.values.redaction.placeholder import PLACEHOLDER
+from engine.values.redaction.secret_names import is_secret_name
 
 _OPTIONS: Final = re2.Options()
 _OPTIONS.log_errors = False
