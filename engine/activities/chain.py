@@ -24,6 +24,9 @@ from engine.workflow.wire import ChainOutcome, RunChainInput, RunChainOutput
 
 MAX_BYTES: Final = 128 * 1024
 """With so much in its outcomes a chain ends: they are in the history as one event."""
+TASK_ENDS_BYTES: Final = 16 * 1024
+"""After so much in its outcomes the workflow task ends, as after a chain that took long: what was recorded in a task goes to
+Temporal in one message, which may have 4 MB, and a task whose message has more is done again for ever."""
 MAX_COST: Final = 200_000_000
 """Nanoseconds that the workflow's machine needs for the outcomes of a chain, as ``REPLAY_COST`` estimates them. It takes them in
 one go, and one that computes for too long in one go counts as stuck, on however busy a core."""
@@ -99,7 +102,7 @@ class Chain:
             "seq": self._state["seq"] if self.begun else self._seq,
             "digest": digest,
             "ended": self.ended,
-            "long": self.long,
+            "long": self.long or self._bytes >= TASK_ENDS_BYTES,
             "size": size + (self._bytes if self._bytes > INLINE_BYTES else 0),
         }
 

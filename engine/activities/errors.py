@@ -25,6 +25,7 @@ MAX_WORD_CHARACTERS: Final = 200
 
 RUN_CLOSED: Final = "RunClosed"
 ROW_LOST: Final = "RunRowLost"
+TOO_LARGE_FOR_A_LOCAL_ONE: Final = "TooLargeForALocalActivity"
 
 
 def error_of(failure: StepFailure, node_path: str, at: str) -> dict[str, Any]:
@@ -76,6 +77,15 @@ def run_closed() -> ApplicationError:
     return ApplicationError(
         "The run's row is closed: it was ended from outside, and its workflow ends now.",
         type=RUN_CLOSED,
+        non_retryable=True,
+    )
+
+
+def too_large_for_a_local_one() -> ApplicationError:
+    """The workflow calls the same activity again at once, as an ordinary one."""
+    return ApplicationError(
+        f"{TOO_LARGE_FOR_A_LOCAL_ONE}: The answer goes by an activity of its own.",
+        type=TOO_LARGE_FOR_A_LOCAL_ONE,
         non_retryable=True,
     )
 

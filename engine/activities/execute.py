@@ -50,6 +50,18 @@ async def execute(
     return checked(output, "output", dependencies.max_value_bytes)
 
 
+async def outcome_of(step: RequestedAttempt, dependencies: ActivityDependencies, beat: Beat) -> Sized | StepFailure:
+    """What the action answers outside of a transaction; it is not begun when its answer is in hand."""
+    known = dependencies.in_hand.of(step.attempt)
+    if known is not None:
+        return known
+    try:
+        return await execute(step, dependencies, None, beat)
+    except StepFailure as failure:
+        # Kept for a while, it is not to keep what the action worked with.
+        return failure.with_traceback(None)
+
+
 def _as_published(registered: RegisteredAction, seconds: float | None) -> RegisteredAction:
     """The action with the time that the run knows of: this worker may be of a release that gives it another one."""
     if seconds in {None, registered.traits.timeout_seconds}:

@@ -7,7 +7,7 @@ from typing import Final
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
-from engine.activities.errors import require_repeat
+from engine.activities.errors import require_repeat, too_large_for_a_local_one
 from engine.definition.models import Filter
 from engine.fault_points import reach
 from engine.interpreter.events import passes
@@ -29,6 +29,9 @@ from engine.workflow.wire import (
 
 MAX_BYTES: Final = 256 * 1024
 """Of the payloads that one look back gives a run; one event is given whatever its size."""
+LOCAL_BYTES: Final = 16 * 1024
+"""Of the payloads that a local activity gives: what the local ones of a workflow task give goes to Temporal in one message,
+which may have 4 MB. An ordinary one ends the task."""
 _PAGES: Final = 20
 """So many pages that the filters refuse are looked through at once."""
 
@@ -64,6 +67,16 @@ class OpenWait:
         return await self._early(request["run"], request["event"])
 
     async def _early(self, run_id: str, event: EventSubscription) -> EarlyEvents:
+        """As ``_found``. Raises ``ApplicationError`` when that is more than a local activity may give."""
+        found = await self._found(run_id, event)
+        if (
+            activity.info().is_local
+            and sum(size_bytes(payload) for _, _, _, payload, _ in found["events"]) > LOCAL_BYTES
+        ):
+            raise too_large_for_a_local_one()
+        return found
+
+    async def _found(self, run_id: str, event: EventSubscription) -> EarlyEvents:
         """The next events that pass the filters, as many as the bytes allow; ``last``: how far it has looked."""
         filters = [Filter.model_validate(item) for item in event.get("filters", ())]
         given: list[EarlyEvent] = []

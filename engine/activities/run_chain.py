@@ -16,7 +16,7 @@ from engine.activities.attempt import RequestedAttempt
 from engine.activities.chain import Chain, key_of
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.errors import closed_or_lost, error_of, not_here
-from engine.activities.execute import Beat, execute
+from engine.activities.execute import Beat, execute, outcome_of
 from engine.activities.heartbeats import beating
 from engine.activities.known_plans import plan_by_hash
 from engine.activities.memory_ceiling import MemoryFull
@@ -155,14 +155,11 @@ class _Running:
 
     async def _run_and_settle(self, chain: Chain, step: RequestedAttempt) -> bool:
         """Do the step and write its outcome; whether the step after it is claimed."""
-        try:
-            output = await execute(step, self._dependencies, None, self._beat)
-        except StepFailure as failure:
-            ours = _failed(step, failure)
-        else:
-            ours = Ours(step.attempt, output, step.now_ms())
+        outcome = await outcome_of(step, self._dependencies, self._beat)
+        ours = Ours(step.attempt, outcome, step.now_ms()) if isinstance(outcome, Sized) else _failed(step, outcome)
         reach("run_chain.after_action")
-        claimed = await self._settle(chain, step, ours, None)
+        with self._dependencies.in_hand.until_written(step.attempt, outcome):
+            claimed = await self._settle(chain, step, ours, None)
         reach("run_chain.after_end" if chain.ended else "run_chain.after_settle")
         return claimed
 

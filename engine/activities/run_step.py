@@ -12,7 +12,7 @@ from temporalio import activity
 from engine.activities.attempt import RequestedAttempt, read_request
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.errors import closed_or_lost, error_of, not_here
-from engine.activities.execute import Beat, execute
+from engine.activities.execute import Beat, execute, outcome_of
 from engine.activities.heartbeats import beating
 from engine.activities.persistence import persistently
 from engine.activities.refused import failure_of, without_claim
@@ -22,7 +22,7 @@ from engine.interpreter.times import iso_of
 from engine.store.database.refusals import DATABASE_ERRORS
 from engine.store.trace import attempts
 from engine.store.trace.attempts import Claim, RunClosed, Settled
-from engine.store.trace.payloads import INLINE_BYTES
+from engine.store.trace.payloads import INLINE_BYTES, Sized
 from engine.values.json_size import json_size
 from engine.workflow.wire import RUN_STEP, RunStepInput, RunStepOutput
 
@@ -76,15 +76,17 @@ class RunStep:
             return await without_claim(self._store, step, error)
 
     async def _run_and_settle(self, step: RequestedAttempt, beat: Beat) -> Settled:
-        try:
-            output = await execute(step, self._dependencies, None, beat)
-        except StepFailure as failure:
-            reach("run_step.after_action")
-            return await self._failed(step, failure)
+        outcome = await outcome_of(step, self._dependencies, beat)
         reach("run_step.after_action")
+        with self._dependencies.in_hand.until_written(step.attempt, outcome):
+            return await self._settle(step, outcome)
+
+    async def _settle(self, step: RequestedAttempt, outcome: Sized | StepFailure) -> Settled:
+        if isinstance(outcome, StepFailure):
+            return await self._failed(step, outcome)
         at_ms = step.now_ms()
         try:
-            settled = await persistently(lambda: attempts.succeed(self._store, step.attempt, output, at_ms))
+            settled = await persistently(lambda: attempts.succeed(self._store, step.attempt, outcome, at_ms))
         except DATABASE_ERRORS as error:
             return await self._failed(step, failure_of(error))
         reach("run_step.after_settle")

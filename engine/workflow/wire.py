@@ -149,7 +149,7 @@ class RunChainOutput(TypedDict):
     ended: bool
     """The end of the run is written."""
     long: bool
-    """The chain has lasted as long as one may: the workflow task should end now."""
+    """The chain has lasted as long as one may, or has much to tell: the workflow task should end now."""
     size: NotRequired[int]
     """Bytes that a replay works through beside those in the history: the state, and outcomes that go by reference."""
 

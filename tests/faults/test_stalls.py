@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 
+import psycopg
 import pytest
+from psycopg import sql
 
+from engine import fault_points
 from engine.errors import Unavailable
 from engine.operations.events.events import EventRequest, submit_event
 from engine.operations.runs.cancel import cancel_run
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
-from tests.engine.workflow.steps import call
+from engine.store.database.connecting import libpq_url
+from tests.engine.workflow.steps import call, quick
 from tests.faults.installation import Installation
 from tests.faults.stalls import frozen, read_only
 
@@ -55,6 +60,43 @@ async def test_f12_a_read_only_primary_repeats_nothing_and_is_told(installation:
             await read_only(bench.store, "off")
         assert (await run.ended())["status"] == "SUCCEEDED"
     assert bench.counts.ran["g"] == 1
+
+
+async def test_f12_a_quick_action_is_begun_once(installation: Installation) -> None:
+    """It is done in a workflow task, which cannot wait until its outcome can be written."""
+    bench = installation.bench
+    await bench.publish([quick("before"), quick("q"), quick("after")])
+    done = count(1)
+
+    def no_writes_any_more(point: str) -> None:
+        if point == "run_chain.after_action" and next(done) == 2:
+            with psycopg.connect(libpq_url(installation.url), autocommit=True) as other:
+                database = sql.Identifier(other.info.dbname)
+                other.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(database))
+                # Those that are connected would not hear of it.
+                other.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+
+    with fault_points.installed(no_writes_any_more):
+        async with bench.worker():
+            run = await bench.start()
+
+            async def repeated() -> bool:
+                pending = (await run.handle.describe()).raw_description.pending_activities
+                return any(activity.attempt > 1 for activity in pending)
+
+            try:
+                await bench.until(repeated)
+            finally:
+                with psycopg.connect(libpq_url(installation.url), autocommit=True) as other:
+                    other.execute("SET default_transaction_read_only = off")
+                    database = sql.Identifier(other.info.dbname)
+                    other.execute(sql.SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(database))
+                await bench.store.dispose()
+            assert (await run.ended())["status"] == "SUCCEEDED"
+    assert bench.counts.ran == {"before": 1, "q": 1, "after": 1}
 
 
 async def test_f12_a_cancel_that_cannot_be_recorded_names_its_run(installation: Installation) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import count
+from typing import Any
 
 import psycopg
 import pytest
@@ -106,6 +107,9 @@ async def test_time_and_size_end_it(world: ChainWorld, monkeypatch: pytest.Monke
     monkeypatch.setattr(chain, "MAX_BYTES", 60)
     answer = await world.go(await world.begin(steps))
     assert (len(answer["outcomes"]), answer["long"]) == (1, False)
+    monkeypatch.setattr(chain, "TASK_ENDS_BYTES", 60)
+    answer = await world.go(await world.begin(steps))
+    assert (len(answer["outcomes"]), answer["long"]) == (1, True)
 
 
 async def test_a_worker_that_is_to_stop_ends_it(world: ChainWorld) -> None:
@@ -263,6 +267,33 @@ async def test_killed_at_every_point_of_every_step(world: ChainWorld) -> None:
             break
     assert set(deaths) == {point for point in fault_points.POINTS if point.startswith("run_chain.")}
     assert deaths["run_chain.after_action"] == 6
+
+
+@pytest.mark.parametrize("given_up", [ConnectionRefusedError, asyncio.CancelledError])
+@pytest.mark.parametrize("number", [1, 2, 3])
+async def test_f12_a_repeat_writes_the_outcome_that_is_in_hand(
+    world: ChainWorld, monkeypatch: pytest.MonkeyPatch, number: int, given_up: type[BaseException]
+) -> None:
+    """Of whichever step it is, after an outage that was longer than a chain has time for."""
+    fails = call("b", "test.fails", category="ActionError", message="no", code="E1", label="b")
+    began, worker = await world.begin([quick("a"), going_on(fails), quick("c")]), world.dependencies()
+    monkeypatch.setattr(world, "dependencies", lambda _identity: worker)
+    writes = count(1)
+
+    async def away(write: Callable[[], Awaitable[Any]]) -> Any:
+        if next(writes) >= number:
+            raise given_up
+        return await write()
+
+    with monkeypatch.context() as outage:
+        outage.setattr(run_chain, "persistently", away)
+        for _ in range(2):
+            with pytest.raises(given_up):
+                await world.go(began)
+    answer = await world.go(began)
+    assert isinstance(began.fed(answer), fx.Finish)
+    assert world.counts.ran == {"a": 1, "b": 1, "c": 1}
+    assert [status for _, _, status in await world.tries()] == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
 
 
 async def test_two_at_once_do_the_same_chain(world: ChainWorld) -> None:

@@ -13,6 +13,7 @@ from temporalio.testing import ActivityEnvironment
 
 from engine import fault_points
 from engine.actions.secrets import EnvironmentSecrets, SecretResolver
+from engine.activities import persistence
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.run_step import RunStep
 from engine.definition.step_ref import StepRef
@@ -350,6 +351,33 @@ async def test_an_outcome_in_hand_waits_for_postgres(
     assert ("ok" in answer) == (write == "succeed")
     assert away == [0]
     assert world.counts.ran["x"] == 1
+
+
+@pytest.mark.parametrize("given_up", [ConnectionRefusedError, asyncio.CancelledError])
+@pytest.mark.parametrize(("action", "write"), [("test.ordinary", "succeed"), ("test.fails", "fail")])
+async def test_f12_a_repeat_writes_the_outcome_that_is_in_hand(
+    world: World, monkeypatch: pytest.MonkeyPatch, action: str, write: str, given_up: type[BaseException]
+) -> None:
+    """Postgres was away for longer than the activity waits, or the activity has had all its time."""
+    monkeypatch.setattr(persistence, "ORDINARY_PATIENCE_SECONDS", 0.0)
+    activity, told = world.activity(), {"category": "ActionError", "message": "no", "code": "E1"}
+    asked = request(await world.run(), action, **told)
+
+    async def away(*_arguments: Any) -> Any:
+        raise given_up
+
+    with monkeypatch.context() as outage:
+        outage.setattr(attempts, write, away)
+        for _ in range(2):
+            with pytest.raises(given_up):
+                await run_step(activity, asked)
+    answer = await run_step(activity, asked)
+    assert ("ok" in answer) == (write == "succeed")
+    assert world.counts.ran["x"] == 1
+    assert await world.tries() == [("root.steps[0]", 1, "SUCCEEDED" if write == "succeed" else "FAILED")]
+    other = request(await world.run(), action, **told)
+    await run_step(activity, other)
+    assert world.counts.ran["x"] == 2, "another run's is its own"
 
 
 async def test_a_repeat_with_an_older_trace_moves_nothing_back(world: World) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from engine.activities.memory_ceiling import MemoryCeiling, MemoryFull
+from engine.operations.events.routing import route_received
 from tests.engine.activities.test_refused_values import RANDOM
 from tests.engine.workflow.harness import Bench
-from tests.engine.workflow.steps import assign, attempt, call, quick, wait_event
+from tests.engine.workflow.restored import Reconciling
+from tests.engine.workflow.steps import assign, attempt, call, for_each, quick, wait_event
 
 CASES = {
     "a key in bytes": (wait_event("b", key="payload.key"), "KEY_TOO_LONG"),
@@ -45,3 +47,39 @@ async def test_a_chain_ends_where_the_memory_does(idle_bench: Bench, monkeypatch
         run = await idle_bench.play([quick("a"), quick("b"), quick("c")])
     assert (await run.row())["status"] == "SUCCEEDED"
     assert idle_bench.counts.ran == {"a": 1, "b": 1, "c": 1}
+
+
+async def test_a_workflow_task_records_no_more_than_temporal_takes(bench: Bench) -> None:
+    """Six megabytes of outcomes within a second or two, where one message may have four; the run goes on after them."""
+    loop = for_each("l", "[1..50]", [quick("q", value="=payload.large")])
+    await bench.publish([loop, assign("a", q="null"), wait_event("w", "GO"), quick("after")])
+    run = await bench.start({"large": "x" * 120_000})
+    await run.waiting("event")
+    await run.send_event("GO")
+    assert (await run.ended())["status"] == "SUCCEEDED"
+    assert (bench.counts.ran["q"], (await run.events())["WORKFLOW_TASK_FAILED"]) == (50, 0)
+
+
+async def test_f40_large_events_that_are_taken_one_after_the_other(bench: Bench) -> None:
+    """They have come before, so that no wait for them waits."""
+    loop = for_each("l", "[1..40]", [wait_event("w", "LARGE", key="null")])
+    await bench.publish([wait_event("go", "GO"), loop, assign("a", event="null"), wait_event("end", "END")])
+    run = await bench.start()
+    await run.waiting("event")
+    await bench.execute(
+        "INSERT INTO workflow_runtime_events (tenant, event_id, event_name, correlation_keys, payload, state)"
+        " SELECT CAST(:tenant AS uuid), 'large ' || n, 'LARGE', '[]', jsonb_build_object('n', n, 'body', repeat('x', 150000)),"
+        " 'received' FROM generate_series(1, 40) AS n",
+        tenant=bench.tenant,
+    )
+    while await route_received(Reconciling(bench).context):
+        pass
+    await run.send_event("GO")
+
+    async def all_taken() -> bool:
+        return [wait["event_name"] for wait in await run.waits()][-1] == "END"
+
+    await bench.until(all_taken)
+    await run.send_event("END", event_id="end")
+    assert (await run.ended())["status"] == "SUCCEEDED"
+    assert (await run.events())["WORKFLOW_TASK_FAILED"] == 0
