@@ -78,8 +78,8 @@ class Stretch:
     """The part of a list to be read: so many rows in its order, from its beginning or backwards from its end."""
 
     keyset: Keyset
-    backwards: bool
     limit: int
+    backwards: bool = False
 
     def of(self, query: Select[Any], source: FromClause | None = None) -> Select[Any]:
         """``query``, cut; ``source`` has its columns, if not the table itself."""
@@ -117,7 +117,7 @@ def page_of(
     position_of: Callable[[T], Sequence[Any]],
     cursor: str | None,
     *,
-    backwards: bool,
+    backwards: bool = False,
     now: datetime,
 ) -> Page[T]:
     """A page from what was read for it: up to ``limit`` + 1 rows in the direction of reading, beyond ``cursor``."""

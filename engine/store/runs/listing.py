@@ -144,7 +144,7 @@ def _page_question(tenant: str, wanted: RunFilter, limit: int, *, continued: boo
     where = conditions(tenant, wanted)
     if continued:
         where.append(keyset.beyond_parameters(reverse=backwards))
-    page, stretch = select(*keyset.columns).where(*where), Stretch(keyset, backwards, limit)
+    page, stretch = select(*keyset.columns).where(*where), Stretch(keyset, limit, backwards)
     if is_collected(wanted):
         picked = _collected(page.where(*_narrowed(tenant, wanted), *collected_ids(tenant, wanted)), stretch)
     elif has_own_index(wanted):
