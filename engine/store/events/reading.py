@@ -73,8 +73,7 @@ async def events_page(
         limit,
         query,
         lambda view: (view.created_at, view.event_id),
-        cursor,
-        now=reading.server_now,
+        reading.server_now,
     )
     return page if wanted.key is None else _without_hidden_keys(page, normal_key(wanted.key))
 
@@ -82,7 +81,7 @@ async def events_page(
 def _without_hidden_keys(page: Page[Event], key: str) -> Page[Event]:
     """The page without the events whose key is hidden: a filter is no way to a hidden value."""
     rows = tuple(row for row in page.rows if key in (row.key, *row.keys))
-    return replace(page, rows=rows) if rows else replace(page, rows=(), next=None, previous=None)
+    return replace(page, rows=rows) if rows else replace(page, rows=(), next=None)
 
 
 async def event_detail(engine: AsyncEngine, tenant: str, event_id: str) -> EventDetail:
@@ -131,7 +130,7 @@ async def deliveries_page(
     views = tuple(_delivery(reading, row) for row in found[:limit])
     last = found[limit - 1] if len(found) > limit else None
     after = None if last is None else encode_cursor(query, (last.updated_at, last.delivery_id))
-    return Page(views, after, None, reading.server_now)
+    return Page(views, after, reading.server_now)
 
 
 @lru_cache(maxsize=QUESTIONS)

@@ -68,8 +68,7 @@ async def schedules_page(
         limit,
         query,
         lambda view: (view.workflow_id, view.schedule_id),
-        cursor,
-        now=reading.server_now,
+        reading.server_now,
     )
 
 
@@ -110,15 +109,8 @@ async def fires_page(
     parameters = _NEWEST.parameters(position)
     reading, [rows, named] = await ask_telling(engine, tenant, asked, _named(tenant, ids).page, parameters=parameters)
     _first_of(ids, named, schedule_id)
-    page = page_of(
-        rows,
-        limit,
-        query,
-        lambda row: (row.fired_at, row.fire_key),
-        cursor,
-        now=reading.server_now,
-    )
-    return Page(tuple(_fire(reading, row) for row in page.rows), page.next, page.previous, page.server_now)
+    page = page_of(rows, limit, query, lambda row: (row.fired_at, row.fire_key), reading.server_now)
+    return Page(tuple(_fire(reading, row) for row in page.rows), page.next, page.server_now)
 
 
 @lru_cache(maxsize=QUESTIONS)

@@ -61,8 +61,7 @@ async def tasks_page(
         limit,
         query,
         lambda view: (view.created_at, view.task_id),
-        cursor,
-        now=reading.server_now,
+        reading.server_now,
     )
 
 

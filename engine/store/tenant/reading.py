@@ -68,7 +68,7 @@ async def audit_page(
         )
         for row in rows
     ]
-    return page_of(found, limit, query, lambda view: (view.at, view.audit_id), cursor, now=reading.server_now)
+    return page_of(found, limit, query, lambda view: (view.at, view.audit_id), reading.server_now)
 
 
 @lru_cache(maxsize=QUESTIONS)
