@@ -19,8 +19,8 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from engine.errors import StepFailure
 from engine.values.javascript import number_text
-from engine.values.placeholder import PLACEHOLDER
-from engine.values.secret_names import is_secret_name
+from engine.values.redaction.placeholder import PLACEHOLDER
+from engine.values.redaction.secret_names import is_secret_name
 
 _SHORTEST_CHANGED: Final = 8
 _SHORTEST_EMBEDDED: Final = 4

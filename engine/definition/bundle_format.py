@@ -7,6 +7,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from engine.values.request_limits import NOT_IN_AN_ID
+
 FORMAT: Final = "alga-psa.workflow-bundle"
 """The marker of the system this engine succeeds, so that its files can be read and it can read ours."""
 FORMAT_VERSION: Final = 1
@@ -72,7 +74,7 @@ class PublishedVersion(_Part):
 class BundledWorkflow(_Part):
     """One workflow with everything that is published of it."""
 
-    key: Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]+$", max_length=_LONGEST_KEY)]
+    key: Annotated[str, StringConstraints(pattern=f"^[^{NOT_IN_AN_ID}]+$", max_length=_LONGEST_KEY)]
     """Names the workflow across systems."""
     metadata: Metadata
     dependencies: Dependencies

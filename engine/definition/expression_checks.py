@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from engine.definition.issues import Issue, Place
+from engine.definition.schema_paths import SchemaNode
 from engine.definition.sites import Site, scan
 from engine.definition.suggestions import nearest
-from engine.expression import FUNCTION_NAMES, Expression, ExpressionFailure, compile_expression
+from engine.expression import FUNCTION_NAMES, Expression, ExpressionFailure, Reads, compile_expression
 from engine.expression.errors import SOURCE_BYTES
 from engine.values.json_pointer import segment
 
@@ -25,14 +27,29 @@ def expression_issues(site: Site) -> Iterator[Issue]:
             yield invalid_expression(site.place, "INVALID_EXPR", pointer, failure)
 
 
-def loop_issues(site: Site) -> Iterator[Issue]:
+def loop_issues(site: Site, payload: SchemaNode | None) -> Iterator[Issue]:
     """ITEMS_MAY_COLLAPSE where the items of a loop are what an expression finds: one of them alone is no array."""
     items = site.step.get("items") if site.type == "control.forEach" else None
     source = items.get("$expr") if isinstance(items, dict) else None
     expression = compiled(source) if isinstance(source, str) else None
-    if source is not None and isinstance(expression, Expression) and expression.selects:
+    if source is not None and isinstance(expression, Expression) and expression.selects(partial(_maps, payload)):
         message = "/items: One match alone is not an array, and no match is missing; the loop fails with both."
         yield site.place.warning("ITEMS_MAY_COLLAPSE", message, f"Write [{source.strip()}].")
+
+
+def _maps(payload: SchemaNode | None, reads: Reads) -> bool:
+    """Whether a path takes a field of each item of an array of the payload, as far as its schema tells."""
+    (scope, _), *fields = reads
+    node = payload if scope == "payload" else None
+    for name, index in fields[:-1]:
+        node = node.field(name) if node is not None else None
+        if node is None:
+            return False
+        if "array" in (node.types() or ()):
+            if index is None:
+                return True
+            node = node.items
+    return False
 
 
 def compiled(source: str) -> Expression | ExpressionFailure:

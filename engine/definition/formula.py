@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 
 from engine.errors import EXPRESSION, StepFailure
-from engine.expression import Expression, ExpressionFailure, compile_expression
+from engine.expression import Expression, ExpressionFailure, Reads, compile_expression
 from engine.values.json_size import json_size
 
 _SOURCE_SHOWN: Final = 500
@@ -72,10 +73,9 @@ class Formula:
             meter.spend(_LARGE_COST)
         return value
 
-    @property
-    def selects(self) -> bool:
+    def selects(self, context: Mapping[str, Any]) -> bool:
         """Whether what it finds may be none, one or many, so that one alone is no array."""
-        return self._compiled().selects
+        return self._compiled().selects(partial(_maps, context))
 
     def wrong_type(self, message: str) -> StepFailure:
         """The failure of an expression whose value has a type its place does not take."""
@@ -104,3 +104,15 @@ class Formula:
         if message is not failure.message:
             details["reason"] = failure.message
         return StepFailure(EXPRESSION, message, code=failure.kind, details=details)
+
+
+def _maps(context: Mapping[str, Any], reads: Reads) -> bool:
+    """Whether the path takes a field of each item of an array of this context."""
+    value: Any = context
+    for name, index in reads[:-1]:
+        value = value.get(name) if isinstance(value, Mapping) else None
+        if isinstance(value, list):
+            if index is None:
+                return True
+            value = value[index] if -len(value) <= index < len(value) else None
+    return False

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from engine.errors import Invalid
+from engine.wording import clause
 
 
 def _canonical(value: Any) -> Any:
@@ -28,7 +29,7 @@ def canonical_json(value: Any) -> bytes:
     except (TypeError, ValueError, RecursionError) as failure:
         raise Invalid(
             "NON_SERIALIZABLE",
-            f"The definition is not JSON: {failure}.",
+            f"The definition is not JSON: {clause(str(failure))}.",
             "Use only objects, arrays, finite numbers, text, booleans and null.",
         ) from failure
 

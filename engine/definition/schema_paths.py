@@ -80,6 +80,12 @@ class SchemaNode:
                 return node._below(others)
         return None
 
+    @property
+    def items(self) -> SchemaNode | None:
+        """The schema of the items of an array, None when the schema does not tell."""
+        items = self._part("items", dict)
+        return self._below(items) if items else None
+
     def at(self, path: Sequence[str]) -> SchemaNode | None:
         """The schema at a path of names, None when the schema does not tell."""
         node: SchemaNode | None = self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
@@ -23,6 +24,7 @@ from engine.definition.target_checks import target_issues
 from engine.definition.trigger_checks import trigger_issues
 from engine.definition.wait_checks import correlation_issues, setting_issues
 from engine.errors import Invalid
+from engine.values.request_limits import NOT_IN_AN_ID
 from engine.wording import counted
 
 MAX_BYTES: Final = 1024 * 1024
@@ -30,6 +32,7 @@ MAX_STEPS: Final = 5_000
 MAX_DEPTH: Final = 32
 """Of steps within steps."""
 _WAITS: Final = ("event.wait", "time.wait")
+_NOT_IN_AN_ID: Final = re.compile(f"[{NOT_IN_AN_ID}]")
 
 
 def validate_definition(definition: Any, context: PublishContext) -> ValidationResult:
@@ -117,6 +120,10 @@ def _own_issues(definition: Any, context: PublishContext) -> Iterator[Issue]:
             suggestion += f" There is {', '.join(found)}."
         yield ROOT.error("PAYLOAD_SCHEMA_REF_UNKNOWN", f"/payloadSchemaRef: No schema {ref} is registered.", suggestion)
     yield from definition_size_issues(definition)
+    workflow_id = definition.get("id")
+    if isinstance(workflow_id, str) and _NOT_IN_AN_ID.search(workflow_id):
+        message = "/id: The id has white space, a control character, or a character that no text can have."
+        yield ROOT.error("WORKFLOW_ID_INVALID", message, "Use letters, digits, and - or . between them.")
     yield from trigger_issues(definition.get("trigger"), ref, context)
 
 
@@ -143,7 +150,7 @@ def _step_issues(
         yield from expression_issues(site)
         if site.type == "action.call":
             yield from action_issues(site, context, payload)
-        yield from loop_issues(site)
+        yield from loop_issues(site, payload)
         yield from target_issues(site, payload)
         if site.type == "event.wait":
             yield from event_name_issues("/config/eventName", site.config.get("eventName"), site.place)

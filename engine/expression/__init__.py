@@ -19,10 +19,10 @@ from engine.expression.functions import FUNCTIONS
 from engine.expression.grammar import parse
 from engine.expression.reads import context_paths, simple_path
 from engine.expression.result import plain
-from engine.expression.selection import selects
+from engine.expression.selection import Reads, selects
 from engine.expression.values import Frame, Root, Run
 
-__all__ = ["FUNCTION_NAMES", "Expression", "ExpressionFailure", "Kind", "Stage", "compile_expression"]
+__all__ = ["FUNCTION_NAMES", "Expression", "ExpressionFailure", "Kind", "Reads", "Stage", "compile_expression"]
 
 Json = Any
 FUNCTION_NAMES: Final = tuple(FUNCTIONS)
@@ -72,10 +72,12 @@ class Expression:
         """The fields of the context it reads, each as the names from the top; for checks at publish."""
         return context_paths(self._tree)
 
-    @property
-    def selects(self) -> bool:
-        """Whether what it finds may be none, one or many, so that one alone is no array."""
-        return selects(self._tree)
+    def selects(self, maps: Callable[[Reads], bool]) -> bool:
+        """Whether what it finds may be none, one or many, so that one alone is no array.
+
+        ``maps`` says of a path of names and indexes whether it takes a field of each item of an array.
+        """
+        return selects(self._tree, maps)
 
     @property
     def simple_path(self) -> tuple[str, ...] | None:

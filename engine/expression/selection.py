@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from engine.expression.ast import (
     Bind,
@@ -18,25 +18,35 @@ from engine.expression.ast import (
     Variable,
     Wildcard,
 )
-from engine.expression.reads import literal_index
+from engine.expression.reads import literal_index, plain_reads
+
+Reads = tuple[tuple[str, int | None], ...]
+"""The names of a path from the top of the context, each with the index written behind it."""
 
 
-def selects(tree: Node) -> bool:
-    """Whether a filter, a wildcard or an order-by decides how many values there are, and no bracket keeps the array."""
+def selects(tree: Node, maps: Callable[[Reads], bool]) -> bool:
+    """Whether the number of values that are found decides what comes out, and no bracket keeps the array: behind a filter, a
+    wildcard or an order-by, and of a path that ``maps`` says takes a field of each item of an array.
+    """
+
+    def below_too(node: Node) -> bool:
+        return selects(node, maps)
+
     match tree:
         case Block():
-            below = _filtered(tree) or any(map(selects, _last(tree.items)))
+            below = _filtered(tree) or any(map(below_too, _last(tree.items)))
         case Bind():
-            below = selects(tree.value)
+            below = below_too(tree.value)
         case Condition():
-            below = selects(tree.then) or (tree.otherwise is not None and selects(tree.otherwise))
+            below = below_too(tree.then) or (tree.otherwise is not None and below_too(tree.otherwise))
         case Default():
-            below = selects(tree.value) or selects(tree.otherwise)
+            below = below_too(tree.value) or below_too(tree.otherwise)
         case Call():
-            below = _is_coalesce(tree.callee) and any(map(selects, tree.arguments))
+            below = _is_coalesce(tree.callee) and any(map(below_too, tree.arguments))
         case Path():
             kept = tree.keep_singleton or any(step.keep_array for step in tree.steps) or tree.group is not None
-            below = not kept and any(map(_finds, tree.steps))
+            reads = plain_reads(tree)
+            below = not kept and (any(map(_finds, tree.steps)) or (reads is not None and maps(reads)))
         case _:
             below = _filtered(tree)
     return below and not tree.keep_array

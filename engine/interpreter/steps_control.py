@@ -42,16 +42,17 @@ def run_for_each(state: RunState, step: plan.ForEach) -> None:
 
 
 def _items(state: RunState, step: plan.ForEach) -> list[object]:
+    context = state.scopes.context()
     try:
-        items = step.items.evaluate(state.scopes.context(), state)
+        items = step.items.evaluate(context, state)
     except StepFailure as failure:
-        if failure.code != "no-json-result" or state.earlier or not step.items.selects:
+        if failure.code != "no-json-result" or state.earlier:
             raise
         message = f"control.forEach items found nothing; {_remedy(step, 'an empty array then')}"
         raise StepFailure(failure.category, message, code=failure.code, details=failure.details) from failure
     if not isinstance(items, list):
         problem = f"control.forEach items must evaluate to an array, not {kind_of(items)}"
-        if step.items.selects and not state.earlier:
+        if not state.earlier and step.items.selects(context):
             problem += f": it found one, which stands for itself; {_remedy(step, 'an array always')}"
         raise step.items.wrong_type(problem)
     return items

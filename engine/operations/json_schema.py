@@ -18,6 +18,7 @@ from engine.records import SchemaIssue
 from engine.values.json_pointer import pointer_of
 from engine.values.json_policy import canonical_json
 from engine.values.multiples import is_multiple
+from engine.wording import clause
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -33,6 +34,7 @@ _OWN_THREAD_BYTES: Final = 16 * 1024
 
 _NAMED_SCHEMAS: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 _DATA: Final = frozenset({"const", "enum", "default", "examples"})
+_REFERENCES: Final = frozenset({"$ref", "$dynamicRef"})
 
 _RE2: Final = re2.Options()
 _RE2.log_errors = False
@@ -45,21 +47,40 @@ def schema_problem(schema: Json) -> str | None:
 
     if not isinstance(schema, dict | bool):
         return "A JSON schema is an object, or true or false."
-    try:
-        validator_for(schema, default=Draft202012Validator).check_schema(schema)
-    except SchemaError as error:
-        return f"At {_pointer(error) or 'the top'}: {error.message[:200]}."
-    for pointer, keyword, value in _keywords(schema):
-        if keyword in {"$ref", "$dynamicRef"} and not (isinstance(value, str) and _resolves(schema, value)):
-            return (
-                f"At {pointer}: {value!r} does not name a part of this schema; schemas of other documents are not read."
-            )
-        for pattern in _patterns(keyword, value):
-            try:
-                re2.compile(pattern, _RE2)
-            except re2.error as error:
-                said = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
-                return f"At {pointer}: the pattern cannot be matched in linear time: {said}."
+    kind = validator_for(schema, default=Draft202012Validator)
+    # A reference may lead to where the dialect expects no schema and has looked at none, as in /components/schemas.
+    parts = {"": schema}
+    waiting = [""]
+    while waiting:
+        place = waiting.pop()
+        try:
+            kind.check_schema(parts[place])
+        except SchemaError as error:
+            return f"At {place + _pointer(error) or 'the top'}: {error.message[:200]}."
+        for pointer, keyword, value in _keywords(parts[place], place):
+            problem = _keyword_problem(schema, pointer, keyword, value)
+            if problem is not None:
+                return f"At {pointer}: {problem}"
+            if keyword in _REFERENCES and value not in parts:
+                parts[value] = _named(schema, value)
+                waiting.append(value)
+    return None
+
+
+def _keyword_problem(schema: Json, pointer: str, keyword: str, value: Json) -> str | None:
+    if keyword in _REFERENCES:
+        try:
+            _named(schema, value)
+        except LookupError:
+            return f"{value!r} does not name a part of this schema; schemas of other documents are not read."
+    if keyword == "$schema" and isinstance(value, str) and pointer != "/$schema":
+        return "a part of a schema is of the same dialect as the whole; leave this out."
+    for pattern in _patterns(keyword, value):
+        try:
+            re2.compile(pattern, _RE2)
+        except re2.error as error:
+            said = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
+            return f"the pattern cannot be matched in linear time: {clause(said)}."
     return None
 
 
@@ -74,11 +95,16 @@ async def check_value(schema: Json, value: Json, *, size_bytes: int) -> tuple[Sc
 
 def issues_of(schema: Json, value: Json) -> tuple[SchemaIssue, ...]:
     """As ``check_value``, in this thread."""
+    from jsonschema.exceptions import UnknownType  # noqa: PLC0415 # as above
+
     try:
         errors = islice(_validator(canonical_json(schema)).iter_errors(value), MAX_ISSUES)
         found = [SchemaIssue(_pointer(error), _sentence(error), str(error.validator)) for error in errors]
     except RecursionError:
         return (SchemaIssue("", "is nested too deeply for its schema, or the schema refers to itself", "$ref"),)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, UnknownType, re2.error):
+        # An earlier release accepted a schema when the part that a reference names was none.
+        return (SchemaIssue("", "cannot be checked: its schema is none; publish a correct one", "$schema"),)
     return tuple(sorted(found, key=lambda issue: (issue.pointer, issue.keyword)))
 
 
@@ -90,6 +116,9 @@ def _validator(schema_text: str) -> Validator:
     from referencing import Registry  # noqa: PLC0415 # as above
 
     schema = json.loads(schema_text)
+    if isinstance(schema, dict):
+        # The library would check a part that names a dialect by its own functions, instead of by ours.
+        schema = {key: value if key == "$schema" else _of_one_dialect(key, value) for key, value in schema.items()}
     known = validator_for(schema, default=Draft202012Validator)
     ours = {
         "pattern": _check_pattern,
@@ -102,6 +131,19 @@ def _validator(schema_text: str) -> Validator:
     # An empty registry: without one, the library would fetch what a reference names.
     made: Validator = kind(schema, registry=Registry())
     return made
+
+
+def _of_one_dialect(keyword: str, value: Json) -> Json:
+    """What stands under a keyword, without the dialects that its parts name."""
+    if keyword in _DATA:
+        return value
+    if isinstance(value, list):
+        return [_of_one_dialect("", item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    below = {key: item for key, item in value.items() if key != "$schema" or not isinstance(item, str)}
+    # The keys of _NAMED_SCHEMAS are the author's names, which may be spelled like keywords.
+    return {key: _of_one_dialect("" if keyword in _NAMED_SCHEMAS else key, item) for key, item in below.items()}
 
 
 def _check_pattern(validator: Validator, pattern: str, value: Json, schema: Json) -> Iterator[ValidationError]:
@@ -205,14 +247,16 @@ def _patterns(keyword: str, value: Json) -> list[str]:
     return list(value) if keyword == "patternProperties" and isinstance(value, dict) else []
 
 
-def _resolves(schema: Json, reference: str) -> bool:
+def _named(schema: Json, reference: Json) -> Json:
+    """The part of the schema that a reference names. Raises LookupError when it names none."""
     from referencing import Registry  # noqa: PLC0415 # as above
     from referencing.exceptions import Unresolvable  # noqa: PLC0415 # as above
     from referencing.jsonschema import DRAFT202012  # noqa: PLC0415 # as above
 
+    if not isinstance(reference, str):
+        raise LookupError(reference)
+    resource = DRAFT202012.create_resource(schema)
     try:
-        resource = DRAFT202012.create_resource(schema)
-        Registry().with_resource("", resource).resolver().lookup(reference)
-    except Unresolvable:
-        return False
-    return True
+        return Registry().with_resource("", resource).resolver().lookup(reference).contents
+    except Unresolvable as error:
+        raise LookupError(reference) from error

@@ -101,7 +101,7 @@ from engine.records.trace import (
     WaitStatus,
 )
 from engine.records.values import Document, ErrorInfo, Json, Page
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.request_limits import (
     MAX_CHANGES,
     MAX_INTEGER_DIGITS,

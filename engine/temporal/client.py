@@ -18,6 +18,7 @@ from temporalio.service import RetryConfig
 from engine.errors import Invalid, Unavailable
 from engine.settings import DEFAULT_NAMESPACE, Settings
 from engine.temporal.answering import is_silent
+from engine.wording import clause
 
 CONNECT_TIMEOUT: Final = timedelta(seconds=5)
 
@@ -93,7 +94,7 @@ async def connect_temporal(
     except RuntimeError as error:
         raise Unavailable(
             "TEMPORAL_UNAVAILABLE",
-            f"Temporal at {config['target_host']} (namespace {config['namespace']}) does not answer: {error}.",
+            f"Temporal at {config['target_host']} (namespace {config['namespace']}) does not answer: {clause(str(error))}.",
             "Check TEMPORAL_ADDRESS, TLS and the API key, and that the server is up.",
         ) from error
 
@@ -111,6 +112,6 @@ async def _is_silent(config: dict[str, Any]) -> bool:
 def _unusable(error: Exception) -> Invalid:
     return Invalid(
         "TEMPORAL_CONFIG_INVALID",
-        f"The Temporal client configuration cannot be used: {error}.",
+        f"The Temporal client configuration cannot be used: {clause(str(error))}.",
         "Correct the TEMPORAL_* variables or the file that TEMPORAL_CONFIG_FILE names.",
     )

@@ -1,1 +1,1 @@
-"""Rules for single values, each spelled once: JavaScript text and numbers, jsonb order, redaction."""
+"""Rules for single values, each spelled once: JavaScript text and numbers, jsonb order, sizes."""

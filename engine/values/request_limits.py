@@ -24,6 +24,9 @@ MAX_VERSION: Final = 2**31 - 1
 MAX_NAME_CHARACTERS: Final = 200
 """Longest name of an event, workflow, schema, task type or action: at most 800 bytes, beside a key in the same entry."""
 
+NOT_IN_AN_ID: Final = r"\s\x00-\x1f\x7f\ufffd"
+"""What no workflow's id has, as a class of a regular expression: white space, controls, and what stands for no character."""
+
 
 def utf8_bytes(text: str) -> int:
     """Bytes of ``text`` in UTF-8, which is what indexes and Temporal limit. Half of a surrogate pair counts as three."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from engine.records import AttentionItem
-from runstudio_tui.actions.kinds import Action, Scope, Situation
+from runstudio_tui.actions.kinds import Action, Scope, Situation, no_row
 from runstudio_tui.actions.places import has_row
 
 
 def _has_run(now: Situation) -> str:
     if not isinstance(now.row, AttentionItem):
-        return "the list is empty"
+        return no_row(now)
     return "" if now.row.run_id is not None else "this is not about a run"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.records import Delivery, Level
-from runstudio_tui.actions.kinds import Action, Scope, Situation
+from runstudio_tui.actions.kinds import Action, Scope, Situation, no_row
 from runstudio_tui.actions.places import list_actions, mark_actions
 
 
@@ -11,12 +11,12 @@ def _can_redeliver(now: Situation) -> str:
     if now.marked:
         return ""
     if not isinstance(now.row, Delivery):
-        return "the list is empty"
+        return no_row(now)
     return "" if now.row.event_id is not None else "no event made this delivery; replay its run to be asked again"
 
 
 def _has_rows(now: Situation) -> str:
-    return "" if now.rows else "the list is empty"
+    return "" if now.rows else no_row(now)
 
 
 EVENTS: tuple[Action, ...] = (

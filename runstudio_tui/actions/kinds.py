@@ -45,6 +45,8 @@ class Situation:
     for_quota: bool = False
     """Of the runs an action would be about, at least one waits for quota."""
     rows: int = 0
+    loading: bool = False
+    """The rows of the list have not been read yet."""
     has_filter: bool = False
     preview: bool = False
     can_fold: bool = False
@@ -73,6 +75,11 @@ class Situation:
 
 Condition = Callable[[Situation], str]
 """Why an action does not work now; empty when it does."""
+
+
+def no_row(now: Situation) -> str:
+    """Why there is nothing under the cursor of a list."""
+    return "the list is still loading" if now.loading else "the list is empty"
 
 
 def _always(_: Situation) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from runstudio_tui.actions.kinds import Action, Scope, Situation
+from runstudio_tui.actions.kinds import Action, Scope, Situation, no_row
 
 
 def has_row(now: Situation) -> str:
     """There is a row under the cursor."""
-    return "" if now.row is not None else "the list is empty"
+    return "" if now.row is not None else no_row(now)
 
 
 def can_open(now: Situation) -> str:

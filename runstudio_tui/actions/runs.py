@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from engine.records import Level
-from runstudio_tui.actions.kinds import Action, Scope, Situation
+from runstudio_tui.actions.kinds import Action, Scope, Situation, no_row
 from runstudio_tui.actions.on_a_run import can_cancel, can_go_on, can_replay, has_run
 
 
 def _has_rows(now: Situation) -> str:
-    return "" if now.rows else "the list is empty"
+    return "" if now.rows else no_row(now)
 
 
 def _has_any(now: Situation) -> str:

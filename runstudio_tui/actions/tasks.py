@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from engine.advice import CLAIM
 from engine.records import OPEN_TASK_STATUSES, Level, Task
-from runstudio_tui.actions.kinds import Action, Scope, Situation
+from runstudio_tui.actions.kinds import Action, Scope, Situation, no_row
 from runstudio_tui.actions.places import list_actions, mark_actions
 
 
 def _is_open(now: Situation) -> str:
     if not isinstance(now.row, Task):
-        return "the list is empty"
+        return no_row(now)
     return "" if now.row.status in OPEN_TASK_STATUSES else f"this task is over: {now.row.status}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.records import Level, Workflow
-from runstudio_tui.actions.kinds import Action, Scope, Situation
+from runstudio_tui.actions.kinds import Action, Scope, Situation, no_row
 from runstudio_tui.actions.places import has_row, list_actions, mark_actions
 
 
@@ -14,7 +14,7 @@ def _row(now: Situation) -> Workflow | None:
 def _published(now: Situation) -> str:
     row = _row(now)
     if row is None:
-        return "the list is empty"
+        return no_row(now)
     return "" if row.published_version is not None else "this workflow has no published version; N publishes one"
 
 
@@ -26,14 +26,14 @@ def _can_start(now: Situation) -> str:
 def _can_unpause(now: Situation) -> str:
     row = _row(now)
     if now.marked or row is None:
-        return "" if now.marked else "the list is empty"
+        return "" if now.marked else no_row(now)
     return "" if row.paused else "it is not paused"
 
 
 def _can_fire(now: Situation) -> str:
     row = _row(now)
     if now.marked or row is None:
-        return "" if now.marked else "the list is empty"
+        return "" if now.marked else no_row(now)
     if row.schedule is None:
         return "this workflow is not started by time; n starts a run"
     return "paused: u lets it start runs again" if row.paused else ""

@@ -92,4 +92,6 @@ def live_mark(fresh: Freshness, poll_seconds: float) -> Span:
     """Whether what is shown is current, in a word."""
     if fresh.stale(poll_seconds):
         return Span("○ not current ", "attention")
-    return Span("‖ paused ", "attention") if fresh.paused else Span("● live ", "running")
+    if fresh.paused:
+        return Span("‖ paused ", "attention")
+    return Span("○ loading ", "dim") if fresh.unread else Span("● live ", "running")

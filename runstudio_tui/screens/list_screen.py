@@ -163,6 +163,7 @@ class ListScreen(FilterEditing, Generic[Row, Detail]):
             who=self.studio.who.actor if self.studio.who is not None else "",
             marked=len(self.listing.marks),
             rows=len(self.rows),
+            loading=self._poller.freshness.unread,
             has_filter=bool(self.filter.text),
             detail=self.has_class("-detail"),
             can_open=not self.detail.has_focus or self._opens_something,

@@ -44,6 +44,11 @@ class Freshness:
     waiting: bool = False
     """A read is on its way."""
 
+    @property
+    def unread(self) -> bool:
+        """Whether nothing was answered yet, and nothing refused or failed."""
+        return self.age is None and not self.failures and not self.refused
+
     def stale(self, poll_seconds: float) -> bool:
         """Whether what is shown may no longer be so: reads fail, or an answer is overdue by two polls."""
         overdue = self.waiting and self.age is not None and self.age > 2 * poll_seconds

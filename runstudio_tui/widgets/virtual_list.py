@@ -130,7 +130,6 @@ class VirtualList(Painted, can_focus=True):
             self._top = 0
             # Where the operator's row would leave the screen, the view stays with it instead.
             self.following = not self._with_cursor or self._place < max(self._room(), 1)
-            self.unseen = 0
         if not self._touched:
             self._top = 0
         if in_view:
@@ -143,6 +142,8 @@ class VirtualList(Painted, can_focus=True):
         if not self.size.width:
             return False
         self._anchor = self._source.id_at(self._top) if self._top < len(self._source) else None
+        # In a list that has room for all of its rows, or is at its top again, none is above.
+        self.unseen = min(self.unseen, self._top)
         lines: list[Line] = []
         if self._heading is not None:
             lines.append((*self._gutter(False), *self._heading(self.row_width)))
@@ -248,7 +249,6 @@ class VirtualList(Painted, can_focus=True):
             case "list.top":
                 self._step(0)
                 self.following = self._follows
-                self.unseen = 0
             case "list.end":
                 self._to_end = self._source.more
                 if not self._to_end:
@@ -271,8 +271,6 @@ class VirtualList(Painted, can_focus=True):
         else:
             self._top = place
             self._clamp()
-        if self._top == 0:
-            self.unseen = 0
 
     def _go(self, place: int) -> None:
         key = self._source.id_at(place)
@@ -361,8 +359,6 @@ class VirtualList(Painted, can_focus=True):
         self._touched = True
         self._top = max(self._top + by, 0)
         self._clamp()
-        if self._top == 0:
-            self.unseen = 0
         self.redraw()
         self.post_message(self.Viewed(self))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.commands.conftest import Stack
 from tests.commands.steps import assign, echo, for_each, when
 

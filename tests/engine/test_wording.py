@@ -15,6 +15,8 @@ from engine.wording import clause, counted, sentence, sentences
 
 TEXTS = {"message", "hint", "sentences", "sentence", "advice", "last_error", "detail", "error_message"}
 """Attributes that are whole sentences, or come from other programs, with or without an end."""
+FOREIGN = {"said", "error", "failure"}
+"""Names under which the text of an exception, or of another program, is put behind a colon, at the end of ours."""
 NOUNS = re.compile(
     "worker|item|run|step|attempt|task|event|wait|row|line|member|problem|change|time|finding|value|page|poller|schedule"
     "|occurrence|key|target|record|argument"
@@ -80,6 +82,6 @@ def test_no_text_sets_an_end_behind_a_text_that_may_have_one() -> None:
     wrong = []
     for place, value, after in formatted():
         name = ast.unparse(value.value).rpartition(".")[2]
-        if name in TEXTS and re.match(r"[.,;:]", after):
+        if (name in TEXTS and re.match(r"[.,;:]", after)) or (name in FOREIGN and after.startswith(".")):
             wrong.append(f"{place}: {{{ast.unparse(value.value)}}}{after[:20]}")
     assert wrong == []

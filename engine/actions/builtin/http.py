@@ -24,6 +24,7 @@ from engine.actions.declaration import RegisteredAction, action, declarations_of
 from engine.actions.schema import WHOLE, ActionModel
 from engine.errors import ACTION, TRANSIENT, VALIDATION, StepFailure
 from engine.values import javascript
+from engine.wording import clause
 
 MAX_SECONDS: Final = 110.0
 ACTION_SECONDS: Final = 120.0
@@ -102,7 +103,7 @@ def http_request(network: Network) -> RegisteredAction:
             ) from None
         except (httpx.InvalidURL, UnicodeError) as error:
             # A name with xn-- that is not encoded so, in a redirect for one, is said by another exception.
-            raise StepFailure(VALIDATION, f"url is not valid: {error}.", code=URL_INVALID) from None
+            raise StepFailure(VALIDATION, f"url is not valid: {clause(str(error))}.", code=URL_INVALID) from None
         except httpx.TransportError as error:
             raise _not_reached(call, error) from None
 
@@ -113,9 +114,11 @@ def _not_reached(call: RequestInput, error: httpx.TransportError) -> StepFailure
     details = {"name": type(error).__name__}
     said = str(error) or type(error).__name__
     if is_certificate_error(error):
-        message = f"{place_of(call.url)} cannot prove who it is: {said}."
+        message = f"{place_of(call.url)} cannot prove who it is: {clause(said)}."
         return StepFailure(ACTION, message, code=CERTIFICATE_INVALID, details=details)
-    return StepFailure(TRANSIENT, f"{place_of(call.url)} cannot be reached: {said}.", code=UNREACHABLE, details=details)
+    return StepFailure(
+        TRANSIENT, f"{place_of(call.url)} cannot be reached: {clause(said)}.", code=UNREACHABLE, details=details
+    )
 
 
 def _request(call: RequestInput, ctx: ActionContext) -> httpx.Request:

@@ -12,6 +12,7 @@ import httpx
 
 from engine.actions.builtin.http_addresses import Network
 from engine.errors import ACTION, VALIDATION, Invalid, StepFailure
+from engine.wording import clause
 
 _HOST: Final = re.compile(r"[a-z0-9._-]{1,253}")
 HOST_NOT_ALLOWED: Final = "HTTP_HOST_NOT_ALLOWED"
@@ -71,7 +72,7 @@ class AllowedHosts:
         except (ValueError, httpx.InvalidURL) as error:
             raise Invalid(
                 "SETTING_INVALID",
-                f"{VARIABLE} has a wrong entry: {error}.",
+                f"{VARIABLE} has a wrong entry: {clause(str(error))}.",
                 "Write hosts as api.example.com, *.example.com, localhost:8801 or [::1], separated by commas.",
             ) from None
 

@@ -60,7 +60,7 @@ def parse(call: ParseInput, _scope: PureScope) -> dict[str, Any]:
 
 def _parse_text(source: str) -> Any:
     try:
-        value = json.loads(source, parse_constant=_refuse_constant, parse_float=_finite_float)
+        value = json.loads(source, parse_constant=_refuse_constant, parse_float=_finite_float, parse_int=_readable_int)
         if is_deeper(value, _MAX_DEPTH):
             raise RecursionError
         return value
@@ -71,6 +71,14 @@ def _parse_text(source: str) -> Any:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _readable_int(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:
+        # Python's own words name a setting of Python.
+        raise ValueError(f"an integer has {len(digits):,} digits") from None
 
 
 def _finite_float(digits: str) -> float:

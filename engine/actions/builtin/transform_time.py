@@ -10,6 +10,7 @@ from engine.actions.pure_action import PureAction, PureScope
 from engine.actions.schema import WHOLE, ActionModel, CamelModel
 from engine.errors import VALIDATION, StepFailure
 from engine.interpreter.times import EARLIER_LATEST, EARLIEST, LATEST, iso_of, milliseconds_of, parse_instant
+from engine.wording import clause
 
 INVALID_TIME: Final = "INVALID_TIME"
 
@@ -90,7 +91,7 @@ def _instant(label: str, field: str, text: str, scope: PureScope) -> int:
     try:
         return parse_instant(text, earlier=scope.earlier)
     except ValueError as failure:
-        raise _invalid(label, field, f"{failure}. Write 2026-01-31 or 2026-01-31T09:30:00Z.") from None
+        raise _invalid(label, field, f"{clause(str(failure))}. Write 2026-01-31 or 2026-01-31T09:30:00Z.") from None
 
 
 def _months_later(instant: int, months: int) -> int:

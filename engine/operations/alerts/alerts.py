@@ -20,7 +20,7 @@ from engine.store.database.transactions import writing
 from engine.store.runs.listing import check_limit
 from engine.store.tenant.audit import AuditEntry
 from engine.values.json_policy import storable_text
-from engine.values.secret_address import shown_address
+from engine.values.redaction.secret_address import shown_address
 
 MAX_LISTED: Final = 200
 

@@ -26,7 +26,7 @@ from engine.records import AlertTarget
 from engine.store.alerts import outbox
 from engine.store.alerts.outbox import DueMessage
 from engine.store.database.transactions import writing
-from engine.values.secret_address import shown_address
+from engine.values.redaction.secret_address import shown_address
 
 AT_ONCE: Final = 10
 SECONDS: Final = 10.0

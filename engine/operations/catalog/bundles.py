@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -31,7 +32,8 @@ from engine.store.database.reader import Reader, open_reader
 from engine.store.database.transactions import Connection, writing
 from engine.store.tenant.audit import AuditEntry
 from engine.values.json_policy import clean_json
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
+from engine.values.request_limits import NOT_IN_AN_ID
 from engine.values.timestamps import iso_milliseconds
 
 Json = Any
@@ -108,7 +110,8 @@ async def export_bundle(
 ) -> dict[str, Json]:
     """The bundle of these workflows, as they may be shown: a secret written out in one is masked, references are not.
 
-    Needs the level admin. Raises ``NotFound`` (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
+    Needs the level admin. Raises ``Invalid`` (WORKFLOW_ID_INVALID: of an id that was published earlier), ``NotFound``
+    (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN)
     distinct, found = list(dict.fromkeys(workflow_ids)), list[StoredWorkflow]()
@@ -116,6 +119,12 @@ async def export_bundle(
         for workflow_id in distinct:
             progress(len(found), len(distinct))
             found.append(_shown(reader, await _stored(reader.connection, context.tenant, workflow_id)))
+            if re.search(f"[{NOT_IN_AN_ID}]", found[-1].key):
+                raise Invalid(
+                    "WORKFLOW_ID_INVALID",
+                    f"The id {workflow_id!r} has white space or a control character, which the key of a bundle has not.",
+                    advice.PUBLISH.to("Publish the workflow under another id, and export that"),
+                )
     progress(len(found), len(distinct))
     exported_at = iso_milliseconds(datetime.now(UTC))
     return write_bundle([_bundled(workflow) for workflow in found], exported_at)
@@ -257,8 +266,12 @@ def _bundled(workflow: StoredWorkflow) -> BundledWorkflow:
         draft=Draft(draft_version=workflow.draft_version, definition=workflow.draft),
         published_versions=[
             PublishedVersion(
-                version=version.version, definition=version.definition, payload_schema_json=version.payload_schema
+                version=version.version,
+                definition=version.definition,
+                # In a bundle a schema is an object, or null, which accepts any.
+                payload_schema_json={True: None, False: {"not": {}}}[schema] if isinstance(schema, bool) else schema,
             )
             for version in workflow.versions
+            for schema in (version.payload_schema,)
         ],
     )

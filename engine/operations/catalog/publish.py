@@ -46,7 +46,7 @@ from engine.store.tables.base import WHEN_BUSY
 from engine.store.tenant.audit import AuditEntry
 from engine.store.tenant.settings import load_settings
 from engine.values.json_policy import clean_json
-from engine.values.sensitive_places import is_marked
+from engine.values.redaction.sensitive_places import is_marked
 from engine.wording import clause
 
 Json = Any
@@ -160,8 +160,10 @@ async def limit_concurrency(
     is. Raises ``Invalid`` (LIMIT_INVALID, WHEN_BUSY_INVALID), ``NotFound`` (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN)
-    if not 0 <= limit < 2**31:
-        raise Invalid("LIMIT_INVALID", f"{limit} is no number of runs.", "Use 0 for no limit, or a positive number.")
+    if type(limit) is not int or not 0 <= limit < 2**31:
+        raise Invalid(
+            "LIMIT_INVALID", f"{str(limit)[:40]} is no number of runs.", "Use 0 for no limit, or a positive number."
+        )
     if when_busy not in {None, *WHEN_BUSY}:
         raise Invalid(
             "WHEN_BUSY_INVALID", f"{str(when_busy)[:40]!r} is no choice.", f"Use one of {', '.join(WHEN_BUSY)}."

@@ -18,7 +18,7 @@ from engine.store.database.transactions import Store
 from engine.store.trace.payloads import INLINE_BYTES, ForgedPayload, sized
 from engine.temporal.connection import RPC_TIMEOUT, is_not_found
 from engine.temporal.data_converter import data_converter
-from engine.wording import counted
+from engine.wording import clause, counted
 
 Json = Any
 
@@ -100,7 +100,10 @@ async def end_of_execution(
             reason = event.workflow_execution_terminated_event_attributes.reason[:_MAX_REASON]
             said = f": {reason}" if reason else ""
             return _closed_by_nobody(
-                status, f"The execution was terminated in Temporal{said}.", reason, cancel_requested=cancel_requested
+                status,
+                f"The execution was terminated in Temporal{clause(said)}.",
+                reason,
+                cancel_requested=cancel_requested,
             )
         case _:
             return _closed_by_nobody(

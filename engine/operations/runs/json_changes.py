@@ -8,7 +8,7 @@ from typing import Any
 from engine.errors import Invalid
 from engine.records import JsonChange
 from engine.values.json_pointer import names_of, segment
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 
 Json = Any
 

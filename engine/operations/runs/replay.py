@@ -21,7 +21,7 @@ from engine.store.runs.payload import load_payload
 from engine.store.runs.reading import why_input_is_missing
 from engine.store.runs.runs import Run
 from engine.values.json_policy import canonical_json, clean_json
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.request_limits import MAX_CHANGES
 from engine.wording import counted
 

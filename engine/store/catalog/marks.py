@@ -15,7 +15,7 @@ from engine.store.tables import (
     workflow_payload_schemas,
     workflow_task_forms,
 )
-from engine.values.sensitive_places import sensitive_fields
+from engine.values.redaction.sensitive_places import sensitive_fields
 
 Json = Any
 

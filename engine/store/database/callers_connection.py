@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.errors import Conflict, EngineError, Invalid
 from engine.store.database.callers_thread import CallersThread
+from engine.wording import clause
 
 _BEGIN: Final = text("SELECT 1")
 
@@ -52,7 +53,7 @@ async def lent(connection: CallersConnection, adapters: AdaptersMap) -> Lent:
     except InvalidRequestError as error:
         raise Invalid(
             "CONNECTION_CLOSED",
-            f"The connection cannot be used: {error}.",
+            f"The connection cannot be used: {clause(str(error))}.",
             "Give one that is open, and not invalidated.",
         ) from error
 

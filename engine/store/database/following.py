@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.store.database import hidden_documents as sql
 from engine.store.database.hidden_values import hidden_in_row
-from engine.values.redaction import RedactionPolicy
-from engine.values.secret_values import SecretValues, TooMuchToFollow, secret_values
+from engine.values.redaction.redact import RedactionPolicy
+from engine.values.redaction.secret_values import SecretValues, TooMuchToFollow, secret_values
 
 Json = Any
 Ask = Callable[[TextClause, Mapping[str, Any]], Awaitable[Sequence[Any]]]

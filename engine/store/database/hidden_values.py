@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from engine.values.json_in_text import json_in
 from engine.values.json_pointer import names_of
-from engine.values.placeholder import PLACEHOLDER
-from engine.values.redaction import RedactionPolicy, redact, redact_text
+from engine.values.redaction.json_in_text import json_in
+from engine.values.redaction.placeholder import PLACEHOLDER
+from engine.values.redaction.redact import RedactionPolicy, redact, redact_text
 
 Json = Any
 

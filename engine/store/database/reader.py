@@ -22,8 +22,16 @@ from engine.store.database.hidden_documents import SCHEMAS, SENSITIVE_SCHEMAS
 from engine.store.database.refusals import as_refusal
 from engine.store.database.tenant_binding import SETTING
 from engine.store.tables import workflow_settings as settings
-from engine.values.placeholder import PLACEHOLDER
-from engine.values.redaction import BUILT_IN, EVERYTHING, RedactionPolicy, policy_of, redact, redact_named, redact_text
+from engine.values.redaction.placeholder import PLACEHOLDER
+from engine.values.redaction.redact import (
+    BUILT_IN,
+    EVERYTHING,
+    RedactionPolicy,
+    policy_of,
+    redact,
+    redact_named,
+    redact_text,
+)
 
 Json = Any
 

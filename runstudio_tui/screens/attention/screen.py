@@ -85,7 +85,12 @@ class AttentionScreen(StudioScreen):
 
     def situation(self) -> Situation:
         """See StudioScreen."""
-        return Situation(level=self.studio.level, row=self.current, rows=len(self._items))
+        return Situation(
+            level=self.studio.level,
+            row=self.current,
+            rows=len(self._items),
+            loading=self._poller.freshness.unread,
+        )
 
     def handlers(self) -> Handlers:
         """See StudioScreen."""

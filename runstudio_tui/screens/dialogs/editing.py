@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
+from textual import on
 from textual.binding import BindingType
+from textual.message import Message
 
 from engine.records import Started
 from runstudio_tui.bindings import bindings_named
@@ -78,8 +80,22 @@ class SendingDialog(Dialog[Result]):
             self.dismiss(None)
 
 
+_AHEAD_OF_TYPING: Final = frozenset({"dialog.editor", "dialog.preview", "dialog.raw"})
+"""Their keys have priority, so they arrive before the keys that were typed ahead of them have changed the text."""
+_ROUNDS: Final = 2
+"""Through the queue of what has the focus: the first is behind the keys, the second behind what is told of the text they made."""
+
+
 class TextDialog(SendingDialog[Result]):
     """A subclass has a ``JsonEditor``, and says what would be lost."""
+
+    class TypedIn(Message):
+        """What was typed before an action's key has been taken in, once this has gone its rounds."""
+
+        def __init__(self, action_id: str, rounds: int) -> None:
+            super().__init__()
+            self.action_id = action_id
+            self.rounds = rounds
 
     BINDINGS: ClassVar[list[BindingType]] = bindings_named("dialog.editor", priority=True)
     DEFAULT_CSS = """
@@ -97,6 +113,21 @@ class TextDialog(SendingDialog[Result]):
     def handlers(self) -> dict[str, Callable[[], object]]:
         """See Dialog."""
         return {**super().handlers(), "dialog.editor": self.edit_outside}
+
+    def action_act(self, action_id: str) -> None:
+        """See Dialog. What acts on the text waits for the keys that were typed ahead of its own."""
+        if action_id in _AHEAD_OF_TYPING and self.focused is not None:
+            self.focused.post_message(self.TypedIn(action_id, _ROUNDS))
+        else:
+            super().action_act(action_id)
+
+    @on(TypedIn)
+    def _typed_in(self, event: TypedIn) -> None:
+        event.stop()
+        if event.rounds > 1 and self.focused is not None:
+            self.focused.post_message(self.TypedIn(event.action_id, event.rounds - 1))
+        else:
+            super().action_act(event.action_id)
 
     def edit_outside(self) -> None:
         """ctrl+e: the text in the operator's own editor."""

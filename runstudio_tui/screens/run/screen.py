@@ -182,10 +182,12 @@ class RunScreen(Following):
         fresh = self._poller.freshness
         if self._missing:
             return ()
-        if fresh.failures:
+        if fresh.stale(self.studio.poll_seconds):
             return line(Span(" ○ not current ", "attention"))
         if self.studio_app.paused:
             return line(Span(" ‖ paused ", "attention"))
+        if fresh.unread:
+            return line(Span(" ○ loading ", "dim"))
         return line(Span(" ● live ", "running")) if self.store.live else line(Span(" ended ", "dim"))
 
     def _nothing(self) -> str:

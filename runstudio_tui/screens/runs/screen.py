@@ -105,6 +105,7 @@ class RunsScreen(RunsFiltering):
             marked=len(self._list.marks),
             for_quota=any(row.waits_for_quota for row in self._chosen()),
             rows=len(self.store),
+            loading=self._poller.freshness.unread,
             has_filter=self.store.filter.restricts,
             preview=self.has_class("-preview"),
         )

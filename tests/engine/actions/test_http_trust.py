@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import ipaddress
+import socket
 import ssl
 import threading
 import tracemalloc
@@ -231,6 +232,22 @@ async def test_f22_a_host_that_is_not_there_is_no_passing_trouble(call: Call, ho
     with pytest.raises(StepFailure) as failed:
         await call(f"http://{host}/", "*")
     assert (failed.value.category, failed.value.code) == ("ActionError", "HTTP_HOST_UNKNOWN")
+
+
+async def test_what_a_library_says_ends_once(call: Call) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+
+        def hang_up() -> None:
+            deaf.accept()[0].close()
+
+        hangs_up = threading.Thread(target=hang_up)
+        hangs_up.start()
+        with pytest.raises(StepFailure) as failed:
+            await call(f"http://127.0.0.1:{deaf.getsockname()[1]}/")
+        hangs_up.join()
+    assert failed.value.code == "HTTP_UNREACHABLE"
+    assert failed.value.message.endswith(".")
+    assert not failed.value.message.endswith("..")
 
 
 async def test_f22_a_certificate_is_believed_when_its_authority_is(call: Call, secure: int) -> None:

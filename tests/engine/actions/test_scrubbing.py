@@ -18,7 +18,7 @@ from engine.actions.invoke import invoke
 from engine.actions.schema import ActionModel
 from engine.actions.scrubbing import scrub
 from engine.errors import StepFailure
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 
 SECRET = "pa&s<w>'\"ö/+= zK9qLm27xWvTQ"
 RAW = SECRET.encode()

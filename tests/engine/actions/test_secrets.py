@@ -29,7 +29,7 @@ from engine.actions.secrets import (
 )
 from engine.errors import Invalid, StepFailure
 from engine.settings import DEFAULT_TENANT, Settings
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 
 CANARY = 'c4nary "\\ü\n+/=%?&'
 

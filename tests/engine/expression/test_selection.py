@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.expression import compile_expression
+from engine.expression import Reads, compile_expression
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,25 @@ from engine.expression import compile_expression
     ],
 )
 def test_f21_what_selects(source: str, expected: bool) -> None:
-    assert compile_expression(source).selects is expected
+    assert compile_expression(source).selects(lambda _reads: False) is expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("payload.orders.id", True),
+        ("(payload.n; payload.orders.id)", True),
+        ("coalesce(payload.orders.id, [])", True),
+        ("payload.n ? payload.orders.id : []", True),
+        ("payload.orders[0].id", False),
+        ("payload.orders", False),
+        ("[payload.orders.id]", False),
+        ("payload.orders.id[]", False),
+        ("append(payload.orders.id, [])", False),
+    ],
+)
+def test_f21_a_path_selects_that_takes_a_field_of_each_item(source: str, expected: bool) -> None:
+    def maps(reads: Reads) -> bool:
+        return [name for name, index in reads[1:-1] if index is None] == ["orders"]
+
+    assert compile_expression(source).selects(maps) is expected

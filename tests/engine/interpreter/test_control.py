@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.engine.interpreter.driving import Driver, assign, attempt, expr, failing, loop
+from engine.contract import TEMPORAL_CLOCK_SEMANTICS
+from tests.engine.interpreter.driving import FACTS, Driver, assign, attempt, expr, failing, loop
 
 RETURN = {"id": "r", "type": "control.return"}
 
@@ -50,16 +53,28 @@ def test_items_are_an_array_or_fail() -> None:
             " [payload.orders[open]] is an array always"),
         ("payload.orders[open].id", 1, "must evaluate to an array, not a number: it found one, which stands for itself;"
             " [payload.orders[open].id] is an array always"),
-        ("payload.none", 0, None),
+        ("payload.orders.id", 1, None),
+        ("payload.one.id", 1, "must evaluate to an array, not a number: it found one, which stands for itself;"
+            " [payload.one.id] is an array always"),
+        ("coalesce(payload.one.id, [])", 1, "must evaluate to an array, not a number: it found one, which stands for itself;"
+            " [coalesce(payload.one.id, [])] is an array always"),
+        ("payload.orders[0].id", 1, "must evaluate to an array, not a number"),
+        ("payload.empty.id", 1, "found nothing; [payload.empty.id] is an empty array then"),
+        ("payload.none", 0, "found nothing; [payload.none] is an empty array then"),
     ],
 )  # fmt: skip
 def test_f21_a_filter_that_finds_none_or_one_says_what_to_write(items: str, orders: int, message: str | None) -> None:
-    payload = {"orders": [{"id": number, "open": number < orders} for number in range(3)]}
-    run = Driver(loop(assign(n="1"), items=items), payload=payload).run()
-    assert run.finish.error is not None
-    assert run.finish.error["message"] == (
-        f"control.forEach items {message}" if message else "Expression result is not JSON-serializable"
-    )
+    found = [{"id": number, "open": number < orders} for number in range(3)]
+    run = Driver(loop(assign(n="1"), items=items), payload={"orders": found, "one": found[:1], "empty": []}).run()
+    error = run.finish.error
+    assert (error and error["message"]) == (f"control.forEach items {message}" if message else None)
+
+
+def test_f21_in_earlier_semantics_nothing_found_is_told_as_ever() -> None:
+    earlier = replace(FACTS, semantics_version=TEMPORAL_CLOCK_SEMANTICS)
+    error = Driver(loop(assign(n="1"), items="payload.none"), facts=earlier).run().finish.error
+    assert error is not None
+    assert error["message"] == "Expression result is not JSON-serializable"
 
 
 @pytest.mark.parametrize("orders", [0, 1, 2])

@@ -9,6 +9,8 @@ import pytest
 
 from engine.operations.json_schema import MAX_ISSUES, check_value, issues_of, schema_problem
 
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
 
 @pytest.mark.parametrize(
     ("schema", "value", "expected"),
@@ -111,6 +113,14 @@ def test_a_schema_without_end_is_an_issue_not_a_crash() -> None:
         ({"pattern": "(?=a)b"}, "linear time"),
         ({"properties": {"a": {"pattern": "("}}}, "At /properties/a/pattern"),
         ("text", "A JSON schema is an object"),
+        ({"$ref": "#/parts/a", "parts": {"a": {"type": "integre"}}}, "At #/parts/a/type"),
+        (
+            {"items": {"$ref": "#/parts/a"}, "parts": {"a": {"$ref": "#/parts/b"}, "b": {"multipleOf": 0}}},
+            "At #/parts/b",
+        ),
+        ({"default": {"pattern": "(?=a)b"}, "$ref": "#/default"}, "At #/default/pattern"),
+        ({"parts": {"a": 5}, "$ref": "#/parts/a"}, "At #/parts/a"),
+        ({"properties": {"a": {"$schema": DIALECT, "pattern": "a"}}}, "At /properties/a/$schema"),
     ],
 )
 def test_schemas_that_cannot_be_used(schema: Any, words: str) -> None:
@@ -119,11 +129,33 @@ def test_schemas_that_cannot_be_used(schema: Any, words: str) -> None:
     assert words in problem
 
 
+@pytest.mark.parametrize("part", [{"type": "integre"}, {"multipleOf": 0}, {"minimum": "1"}, {"pattern": "(?=a)b"}])
+def test_a_broken_part_of_a_schema_that_was_accepted_earlier_is_an_issue_not_a_crash(part: Any) -> None:
+    value = "ab" if "pattern" in part else 1
+    assert [issue.keyword for issue in issues_of({"$ref": "#/parts/a", "parts": {"a": part}}, value)] == ["$schema"]
+
+
+def test_a_part_that_names_a_dialect_is_checked_as_the_others() -> None:
+    part = {"$schema": DIALECT, "multipleOf": 0.01, "pattern": "^(a+)+$"}
+    schema = {
+        "$schema": DIALECT,
+        "properties": {"a": part, "$schema": {"type": "string"}},
+        "const": {"$schema": DIALECT},
+    }
+    assert issues_of(schema, {"$schema": DIALECT}) == ()
+    assert [issue.keyword for issue in issues_of(schema, {"a": 19.99})] == ["const"]
+    began = time.perf_counter()
+    assert len(issues_of(schema, {"a": "a" * 50_000 + "b"})) == 2
+    assert time.perf_counter() - began < 1
+
+
 @pytest.mark.parametrize(
     "schema",
     [
         True,
         {},
+        {"$schema": DIALECT, "properties": {"$schema": {"type": "string"}}, "const": {"$schema": DIALECT}},
+        {"$ref": "#/parts/a", "parts": {"a": {"items": {"$ref": "#/parts/a"}}, "b": {"type": "unused"}}},
         {"properties": {"pattern": {"type": "string"}, "$ref": {"type": "string"}}},
         {"enum": [{"$ref": "http://example.com"}]},
         {"$ref": "#/$defs/a", "$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}},

@@ -13,7 +13,7 @@ from engine.operations.runs import state
 from engine.operations.runs.replay import replay_base
 from engine.operations.runs.state import preview_replay_of, state_at
 from engine.records import JsonChange, Override, Patch, ReplayInput, ReplayPreview, StepState
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.engine.rebuild.operating import operator, publish_event
 from tests.engine.workflow.harness import SECRETS, Bench
 from tests.engine.workflow.steps import assign, call, for_each, ordinary, quick, wait_event, when

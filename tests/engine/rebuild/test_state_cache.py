@@ -15,7 +15,7 @@ from engine.operations.runs.state import state_at
 from engine.operations.runs.state_cache import StateCache
 from engine.rebuild.state import RebuiltRun
 from engine.store.trace.recorded import load_recorded
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.engine.rebuild.operating import operator, publish_event
 from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.steps import assign, for_each, quick, wait_event

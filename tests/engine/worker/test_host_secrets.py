@@ -11,7 +11,7 @@ from engine.operations.context import OperationContext
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.settings import DEFAULT_TENANT
 from engine.store.database.transactions import Store
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.engine.operations.conftest import Query, add_version, until
 from tests.engine.worker.hosts import running, settings
 from tests.engine.worker.vault_actions import digest, vault_value

@@ -17,7 +17,7 @@ from engine.actions.declaration import action, declarations_of
 from engine.actions.invoke import invoke
 from engine.actions.schema import ActionModel
 from engine.errors import Conflict
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.worker.log_lines import log_as_json
 from tests.engine.actions.conftest import make_context
 

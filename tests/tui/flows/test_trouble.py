@@ -40,6 +40,42 @@ async def test_a_run_that_is_opened_while_a_server_stands_still_says_so(studio: 
         assert "No answer within 10 s." in session.note
 
 
+@pytest.mark.parametrize(
+    ("asked", "to", "key"),
+    [
+        ("system.attention", "5", "enter"),
+        ("tasks.list", "3", "a"),
+        ("workflows.list", "4", "p"),
+        ("events.list", "2", "enter"),
+    ],
+)
+async def test_a_list_that_was_not_read_yet_is_neither_live_nor_empty(
+    studio: Any, backend: FakeBackend, asked: str, to: str, key: str
+) -> None:
+    async with studio() as session:
+        answer = backend.hold(asked)
+        await session.press(to)
+        assert "● live" not in session.text
+        assert "○ loading" in session.text
+        await session.press(key)
+        assert "the list is still loading" in session.note
+        answer.set()
+        await session.until(lambda: "● live" in session.text)
+
+
+async def test_a_run_that_was_not_read_yet_is_not_live(studio: Any, backend: FakeBackend) -> None:
+    async with studio() as session:
+        answer = backend.hold("runs.get")
+        await session.press("enter")
+        assert "○ loading" in session.text
+        assert "● live" not in session.text
+        answer.set()
+        await session.until(lambda: "● live" in session.text)
+        backend.hold("runs.get")
+        await session.pass_time(12)
+        assert "○ not current" in session.text, "an answer is overdue by two polls"
+
+
 async def test_trouble_outranks_what_was_said(studio: Any, backend: FakeBackend) -> None:
     async with studio() as session:
         backend.fail_next("runs.list", postgres_away(), times=50)

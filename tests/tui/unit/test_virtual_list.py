@@ -179,6 +179,15 @@ async def test_rows_above_do_not_move_the_view() -> None:
         assert app.list.following
 
 
+async def test_what_came_in_above_and_is_on_the_screen_is_not_unseen() -> None:
+    async with opened(3, follows=True) as (app, pilot):
+        await pilot.press("down")
+        app.rows.keys.insert(0, "new")
+        app.list.show(app.rows)
+        assert shown(app)[0] == "new"
+        assert app.list.unseen == 0
+
+
 async def test_following_shows_them_until_the_cursor_would_leave() -> None:
     async with opened(follows=True) as (app, _):
         app.rows.keys.insert(0, "new")

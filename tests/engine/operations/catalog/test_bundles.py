@@ -14,7 +14,8 @@ from engine.operations.catalog.publish import PublishRequest, publish_definition
 from engine.operations.context import OperationContext
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.store.catalog.reading import definition_of
-from tests.engine.operations.conftest import ORDER_SCHEMA, Execute, Query, definition
+from engine.store.database.transactions import Store
+from tests.engine.operations.conftest import ORDER_SCHEMA, Execute, Query, add_version, definition
 
 CALL = {"id": "child", "type": "control.callWorkflow", "workflowId": "billing", "workflowVersion": 1}
 
@@ -128,6 +129,27 @@ async def test_f29_a_bundle_shows_what_the_workflow_shows_and_no_more(
     with pytest.raises(Invalid, match="PLACEHOLDER_IN_BUNDLE"):
         await import_bundle(context, bundle, registry)
     assert await query(VERSIONS) == []
+
+
+async def test_f43_an_id_that_no_bundle_can_have_is_refused_when_it_is_published(
+    context: OperationContext, registry: ActionRegistry, store: Store
+) -> None:
+    for workflow_id in ("my orders", "orders\n", "a\tb", "a\0b", "\ud800", "a\u2003b"):
+        with pytest.raises(Invalid, match="WORKFLOW_ID_INVALID"):
+            await publish_definition(context, PublishRequest(definition(workflow_id)), registry)
+    await add_version(store, "my orders")
+    with pytest.raises(Invalid, match="WORKFLOW_ID_INVALID"):
+        await export_bundle(context, ["my orders"])
+
+
+@pytest.mark.parametrize(("schema", "written"), [(True, None), (False, {"not": {}})])
+async def test_a_schema_that_is_true_or_false_has_its_form_in_a_bundle(
+    context: OperationContext, registry: ActionRegistry, schema: bool, written: object
+) -> None:
+    wanted = {**definition("orders"), "payloadSchemaRef": "payload.Own.v1"}
+    await publish_definition(context, PublishRequest(wanted, payload_schema=schema), registry)
+    bundle = await export_bundle(context, ["orders"])
+    assert bundle["workflows"][0]["publishedVersions"][0]["payloadSchemaJson"] == written
 
 
 async def test_f43_everything_that_is_wrong_is_said_and_nothing_written(

@@ -20,7 +20,7 @@ from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.records import Level, MarkedKind, MarkedPlaces
 from engine.store.trace.reading_attempts import attempt_body
 from engine.store.trace.reading_logs import run_logs
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.engine.operations.conftest import ORDER_SCHEMA, AsUser, Execute, Query, definition
 
 PAYLOAD = {"order": {"id": 7}}
@@ -227,8 +227,10 @@ async def test_a_concurrency_limit_is_set_and_lifted(context: OperationContext, 
         await launch_published_run(context, LaunchRequest("orders", PAYLOAD))
     await limit_concurrency(context, "orders", 0)
     assert (await launch_published_run(context, LaunchRequest("orders", PAYLOAD))).created
-    with pytest.raises(Invalid, match="LIMIT_INVALID"):
-        await limit_concurrency(context, "orders", -1)
+    wrong: list[Any] = [-1, 2**31, True, 1.5, "2", None]
+    for limit in wrong:
+        with pytest.raises(Invalid, match="LIMIT_INVALID"):
+            await limit_concurrency(context, "orders", limit)
 
 
 async def test_only_an_admin_may_publish(as_user: AsUser, registry: ActionRegistry) -> None:

@@ -30,7 +30,7 @@ from engine.store.tables import (
     workflow_run_waits,
 )
 from engine.store.trace import exporting
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.engine.operations.conftest import AsUser, Execute, add_version
 from tests.engine.operations.runs.exported import CANARY, UNKNOWN, asked, document_of, file_of, reader, steps
 from tests.engine.store.rows import at, insert, insert_old_run, insert_run

@@ -14,7 +14,7 @@ from engine.records import TaskFilter
 from engine.settings import DEFAULT_TENANT
 from engine.store.database.transactions import Store
 from engine.store.tasks.reading import task_detail, tasks_page
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.engine.operations.conftest import Execute, Query, until
 from tests.engine.operations.tasks.asked import FORM, start, working
 from tests.engine.workflow.steps import ask

@@ -27,7 +27,7 @@ from engine.store.tables import (
     workflow_schedules,
     workflow_settings,
 )
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.engine.store.conftest import OTHER_TENANT, TENANT
 from tests.engine.store.rows import at, insert, insert_run
 from tests.engine.store.runs.test_list_plans import Explained, on_runs, rows_read

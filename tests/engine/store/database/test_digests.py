@@ -29,7 +29,7 @@ from engine.store.tables import (
     workflow_runs,
     workflow_runtime_events,
 )
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.engine.store.conftest import TENANT
 from tests.engine.store.rows import START, insert, insert_run
 from tests.engine.store.wire import RoundTrips

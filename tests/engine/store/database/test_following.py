@@ -16,8 +16,8 @@ from engine.store.database import hidden_documents
 from engine.store.database.reader import open_reader
 from engine.store.runs.listing import runs_page
 from engine.store.tables import workflow_runs, workflow_settings
-from engine.values.placeholder import PLACEHOLDER
-from engine.values.secret_values import MAX_CHARACTERS, MAX_VALUES, TooMuchToFollow, secret_values
+from engine.values.redaction.placeholder import PLACEHOLDER
+from engine.values.redaction.secret_values import MAX_CHARACTERS, MAX_VALUES, TooMuchToFollow, secret_values
 from tests.engine.store.conftest import TENANT
 from tests.engine.store.rows import insert, insert_run
 

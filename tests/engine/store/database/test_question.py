@@ -13,7 +13,7 @@ from engine.errors import Unavailable
 from engine.store.database.engine import create_store_engine
 from engine.store.database.question import ask, question
 from engine.store.tables import workflow_settings
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.engine.store.conftest import OTHER_TENANT, TENANT
 
 SETTINGS = ("transaction_isolation", "transaction_read_only", "statement_timeout")

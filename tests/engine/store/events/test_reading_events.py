@@ -15,7 +15,7 @@ from engine.settings import DEFAULT_TENANT
 from engine.store.events.reading import deliveries_page, event_detail, events_page
 from engine.store.tables import workflow_audit_log, workflow_event_deliveries, workflow_runtime_events
 from engine.store.tenant.reading import audit_page
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.engine.store.conftest import OTHER_TENANT, TENANT
 from tests.engine.store.rows import at, insert
 

@@ -32,7 +32,7 @@ from engine.store.trace.reading_logs import run_logs
 from engine.store.trace.reading_snapshots import run_snapshots, snapshot_body
 from engine.store.trace.reading_steps import step_body, steps_page
 from engine.store.trace.reading_waits import run_waits
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.engine.store.conftest import OTHER_TENANT, TENANT
 from tests.engine.store.rows import START, at, insert, insert_old_run, insert_run
 

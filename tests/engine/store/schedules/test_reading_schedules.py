@@ -15,7 +15,7 @@ from engine.store.database.engine import create_store_engine
 from engine.store.schedules.reading import fires_page, schedule_detail, schedules_page, troubled_schedules
 from engine.store.schedules.schedules import MISSED, schedule_id_of
 from engine.store.tables import workflow_schedule_fires, workflow_schedules
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.engine.store.conftest import OTHER_TENANT, TENANT
 from tests.engine.store.rows import at, insert, insert_run
 from tests.engine.store.wire import statements_sent

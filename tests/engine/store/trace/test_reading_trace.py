@@ -22,7 +22,7 @@ from engine.store.trace.reading_attempts import attempt_body, run_attempts
 from engine.store.trace.reading_logs import run_logs
 from engine.store.trace.reading_steps import step_body, steps_page
 from engine.store.trace.reading_waits import run_waits
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.engine.store.conftest import TENANT
 from tests.engine.store.rows import at, insert, insert_old_run, insert_run
 

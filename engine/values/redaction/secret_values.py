@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from engine.values.javascript import number_text
-from engine.values.placeholder import PLACEHOLDER
+from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.wording import counted
 
 Json = Any

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.values.placeholder import PLACEHOLDER
-from engine.values.redaction import (
+from engine.values.redaction.placeholder import PLACEHOLDER
+from engine.values.redaction.redact import (
     BUILT_IN,
     EVERYTHING,
     MAX_DEPTH,
@@ -20,7 +20,7 @@ from engine.values.redaction import (
     redact_text,
     redaction_issues,
 )
-from engine.values.secret_values import secret_values
+from engine.values.redaction.secret_values import secret_values
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from engine.values.secret_values import secret_values
         "passphrase", "pwd", "dsn", "jwt", "accessKey", "sessionId", "session_id", "iban", "card", "creditCard", "cardNumber",
         "cvv", "pin",
         "userPIN", "bearer", "otp", "signature", "connectionString", "connection_string", "clientsecret", "x-api-key",
-        "refreshtoken", "tokens",
+        "refreshtoken", "tokens", "ccNumber", "deployKey", "session_key", "pwHash",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["canary", 7, None, False, ["canary"], {"a": {"b": "canary"}}], ids=repr)
@@ -112,6 +112,7 @@ def test_f30_names_and_shapes_are_known() -> None:
         ("Server=h;Password='ca nary';", "Server=h;Password='[REDACTED]';"),
         ('sent {"token": "canary", "n": 1', 'sent {"token": "[REDACTED]", "n": 1'),
         ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcd_-", "jwt [REDACTED]"),
+        ("jwe eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AxY8DCtDaGl_bsic.canary.tag-1 ok", "jwe [REDACTED] ok"),
         ("paid with 4111 1111 1111 1111 today", "paid with [REDACTED] today"),
         ("paid with 5500-0000-0000-0004", "paid with [REDACTED]"),
         ("-----BEGIN RSA PRIVATE KEY-----\ncanary\n-----END RSA PRIVATE KEY-----!", "[REDACTED]!"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.values.secret_names import is_secret_name
+from engine.values.redaction.secret_names import is_secret_name
 
 
 def words(text: str) -> list[str]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from engine.values.placeholder import PLACEHOLDER
-from engine.values.redaction import BUILT_IN, redact, redact_text
-from engine.values.secret_shapes import may_hold_secret
+from engine.values.redaction.placeholder import PLACEHOLDER
+from engine.values.redaction.redact import BUILT_IN, redact, redact_text
+from engine.values.redaction.secret_shapes import may_hold_secret
 
 CANARY = "zK9qLm27xWvT"
 QUOTED = json.dumps({"password": CANARY})

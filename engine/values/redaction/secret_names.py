@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from engine.values.name_letters import plain_letters
+from engine.values.redaction.name_letters import plain_letters
 
 MATCHED_CHARACTERS: Final = 200
 """How much of a name is looked at. Bounds what a hostile one can cost."""
@@ -24,18 +24,19 @@ _ENDINGS: Final = (
 )  # fmt: skip
 """A word that ends so, or in the plural, is: ``clientsecret``."""
 _KEYS: Final = (
-    "access", "account", "api", "auth", "client", "consumer", "decryption", "encryption", "hmac", "license", "master", "priv",
-    "private", "secret", "service", "shared", "signing", "ssh", "subscription", "webhook",
+    "access", "account", "api", "auth", "client", "consumer", "decryption", "deploy", "encryption", "hmac", "license", "master",
+    "priv", "private", "secret", "service", "session", "shared", "signing", "ssh", "subscription", "webhook",
 )  # fmt: skip
 _CODES: Final = ("access", "auth", "backup", "fa", "mfa", "recovery", "security", "sms", "unlock", "verification")
 _TOGETHER: Final = (
     *((kind, "key") for kind in _KEYS),
     *((kind, "code") for kind in _CODES),
     ("session", "id"), ("sess", "id"), ("connection", "string"), ("conn", "string"), ("conn", "str"), ("card", "number"),
-    ("card", "no"), ("card", "num"), ("account", "number"), ("one", "time", "code"), ("social", "security"), ("pass", "word"),
-    ("pass", "phrase"), ("seed", "phrase"), ("recovery", "phrase"), ("security", "answer"), ("code", "verifier"),
-    ("saml", "response"), ("saml", "assertion"), ("client", "assertion"), ("mot", "de", "passe"), ("key", "material"),
-    ("auth", "header"), ("basic", "auth"), ("http", "auth"), ("x", "auth"),
+    ("card", "no"), ("card", "num"), ("cc", "number"), ("cc", "num"), ("account", "number"), ("pw", "hash"),
+    ("one", "time", "code"), ("social", "security"), ("pass", "word"), ("pass", "phrase"), ("seed", "phrase"),
+    ("recovery", "phrase"), ("security", "answer"), ("code", "verifier"), ("saml", "response"), ("saml", "assertion"),
+    ("client", "assertion"), ("mot", "de", "passe"), ("key", "material"), ("auth", "header"), ("basic", "auth"),
+    ("http", "auth"), ("x", "auth"),
 )  # fmt: skip
 """Words that follow one another, the last of them in the singular or the plural."""
 _WHOLE: Final = frozenset({

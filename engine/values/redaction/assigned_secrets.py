@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from engine.values.placeholder import PLACEHOLDER
-from engine.values.secret_names import is_secret_name
+from engine.values.redaction.placeholder import PLACEHOLDER
+from engine.values.redaction.secret_names import is_secret_name
 
 Span = tuple[int, int]
 

@@ -14,10 +14,10 @@ from urllib.parse import unquote
 
 import re2
 
-from engine.values.assigned_secrets import hide_assigned
-from engine.values.card_numbers import MAY_BE, card_numbers
-from engine.values.placeholder import PLACEHOLDER
-from engine.values.secret_names import is_secret_name
+from engine.values.redaction.assigned_secrets import hide_assigned
+from engine.values.redaction.card_numbers import MAY_BE, card_numbers
+from engine.values.redaction.placeholder import PLACEHOLDER
+from engine.values.redaction.secret_names import is_secret_name
 
 _OPTIONS: Final = re2.Options()
 _OPTIONS.log_errors = False
@@ -36,7 +36,8 @@ _CREDENTIALS: Final = _compiled(r"(?i)\b(bearer|basic|token) +([a-z0-9._~+/-]{6,
 _USER: Final = _compiled(r"((?:\b[A-Za-z][A-Za-z0-9+.-]*:)?//)[^\s/?#'\"<>]+@")
 _USER_OF_ANY_LETTERS: Final = _compiled(r"(\b[A-Za-z][A-Za-z0-9+.-]*://)([^\s/:@'\"<>]*:([^\s@'\"<>]+))@")
 _ORACLE: Final = _compiled(r"(jdbc:oracle:[a-z]+:[^\s/@]+/)[^\s@]+@")
-_WEB_TOKEN: Final = _compiled(r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)*")
+_WEB_TOKEN: Final = _compiled(r"\beyJ[A-Za-z0-9_-]{6,}\.\.?[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)*")
+"""The second part of an encrypted one may be empty."""
 _PARAMETER: Final = re.compile(r"[?&;#]([A-Za-z0-9_.\[\]%-]{1,80}?)(?:=|%3[Dd])")
 _ARGUMENT: Final = re.compile(r"[^&#\s'\"<>][^&#\s\"<>]*")
 _ISSUED: Final = _compiled(

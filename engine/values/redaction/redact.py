@@ -13,16 +13,17 @@ from typing import Any, Final
 
 import re2
 
-from engine.values.card_numbers import is_card_in_pieces, is_card_number
 from engine.values.javascript import number_text
-from engine.values.json_in_text import MAX_INNER_CHARACTERS, json_in
 from engine.values.json_pointer import segment
-from engine.values.name_value_pairs import are_headers, is_header_pair, paired, paired_items
-from engine.values.placeholder import PLACEHOLDER
-from engine.values.secret_names import is_secret_name
-from engine.values.secret_shapes import hide_shapes, may_hold_secret
-from engine.values.secret_values import SecretValues
-from engine.values.sensitive_places import sensitive_places
+from engine.values.redaction.card_numbers import is_card_in_pieces, is_card_number
+from engine.values.redaction.json_in_text import MAX_INNER_CHARACTERS, json_in
+from engine.values.redaction.name_value_pairs import are_headers, is_header_pair, paired, paired_items
+from engine.values.redaction.placeholder import PLACEHOLDER
+from engine.values.redaction.secret_names import is_secret_name
+from engine.values.redaction.secret_shapes import hide_shapes, may_hold_secret
+from engine.values.redaction.secret_values import SecretValues
+from engine.values.redaction.sensitive_places import sensitive_places
+from engine.wording import clause
 
 Json = Any
 
@@ -289,7 +290,7 @@ def _key_patterns(value: Json) -> tuple[str, ...]:
         try:
             _compiled(body)
         except re2.error as error:
-            raise ValueError(f"The key pattern {pattern!r} is no regular expression: {error}.") from error
+            raise ValueError(f"The key pattern {pattern!r} is no regular expression: {clause(str(error))}.") from error
         patterns.append(body)
     return tuple(patterns)
 
