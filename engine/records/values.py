@@ -47,7 +47,5 @@ class Page(Generic[T]):
     rows: tuple[T, ...]
     next: str | None
     """Cursor of the rows that follow in the query's order; None when these were the last."""
-    previous: str | None
-    """Cursor of the rows before these; None when these were the first."""
     server_now: datetime
     """Postgres's clock when it was read."""

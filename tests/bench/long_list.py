@@ -34,7 +34,7 @@ def with_runs(backend: FakeBackend, number: int) -> None:
     async def pages(_: RunFilter = RunFilter(), *, after: str | None = None, limit: int = 50) -> Page[RunRow]:
         begin = int(after or 0)
         end = begin + limit
-        return Page(tuple(rows[begin:end]), str(end) if end < number else None, None, world.now())
+        return Page(tuple(rows[begin:end]), str(end) if end < number else None, world.now())
 
     backend.runs.list = pages  # type: ignore[method-assign] # the world itself would sort all of them for every page
 

@@ -47,38 +47,36 @@ class Keyset:
         """The same order on the columns of a selection."""
         return Keyset(tuple(source.c[str(column.key)] for column in self.columns), self.descending)
 
-    def order(self, *, reverse: bool = False) -> list[UnaryExpression[Any]]:
-        """ORDER BY of the list, or of the list read backwards."""
-        down = self.descending is not reverse
-        return [column.desc() if down else column.asc() for column in self.columns]
+    def order(self) -> list[UnaryExpression[Any]]:
+        """ORDER BY of the list."""
+        return [column.desc() if self.descending else column.asc() for column in self.columns]
 
-    def beyond(self, position: Sequence[Any], *, reverse: bool = False) -> ColumnElement[bool]:
-        """The rows after ``position`` (before it with ``reverse``): one row comparison, which an index range answers."""
-        return self._beyond(tuple_(*position, types=[column.type for column in self.columns]), reverse)
+    def beyond(self, position: Sequence[Any]) -> ColumnElement[bool]:
+        """The rows after ``position``: one row comparison, which an index range answers."""
+        return self._beyond(tuple_(*position, types=[column.type for column in self.columns]))
 
-    def beyond_parameters(self, *, reverse: bool = False) -> ColumnElement[bool]:
+    def beyond_parameters(self) -> ColumnElement[bool]:
         """As ``beyond``, in a statement that is made once: the position is given with ``parameters`` when it is executed."""
         named = [
             bindparam(name, type_=column.type, required=False)
             for name, column in zip(_POSITION, self.columns, strict=False)
         ]
-        return self._beyond(tuple_(*named), reverse)
+        return self._beyond(tuple_(*named))
 
     def parameters(self, position: Sequence[Any]) -> dict[str, Any]:
         """``position`` for ``beyond_parameters``; nothing for an empty one."""
         return dict(zip(_POSITION, position, strict=False))
 
-    def _beyond(self, there: Tuple, reverse: bool) -> ColumnElement[bool]:
+    def _beyond(self, there: Tuple) -> ColumnElement[bool]:
         row = tuple_(*self.columns)
-        return row < there if self.descending is not reverse else row > there
+        return row < there if self.descending else row > there
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The part of a list to be read: so many rows in its order, from its beginning or backwards from its end."""
+    """The part of a list to be read: so many rows in its order."""
 
     keyset: Keyset
-    backwards: bool
     limit: int
 
     def of(self, query: Select[Any], source: FromClause | None = None) -> Select[Any]:
@@ -86,7 +84,7 @@ class Stretch:
         keyset = self.keyset if source is None else self.keyset.on(source)
         # A literal: for a limit it does not know, Postgres would plan each time anew.
         limit = bindparam(None, self.limit, Integer, literal_execute=True)
-        return query.order_by(*keyset.order(reverse=self.backwards)).limit(limit)
+        return query.order_by(*keyset.order()).limit(limit)
 
 
 def value_table(name: str, values: Sequence[str]) -> TableValuedAlias:
@@ -115,24 +113,11 @@ def page_of(
     limit: int,
     query: str,
     position_of: Callable[[T], Sequence[Any]],
-    cursor: str | None,
-    *,
-    backwards: bool,
     now: datetime,
 ) -> Page[T]:
-    """A page from what was read for it: up to ``limit`` + 1 rows in the direction of reading, beyond ``cursor``."""
-    rows = list(found[:limit])
-    further = len(found) > limit
-    if backwards:
-        rows.reverse()
-    came_from = cursor is not None
-    has_next, has_previous = (came_from, further) if backwards else (further, came_from)
-    return Page(
-        tuple(rows),
-        encode_cursor(query, position_of(rows[-1])) if rows and has_next else None,
-        encode_cursor(query, position_of(rows[0])) if rows and has_previous else None,
-        now,
-    )
+    """A page from what was read for it: up to ``limit`` + 1 rows, of which the last one says that more follow."""
+    rows = tuple(found[:limit])
+    return Page(rows, encode_cursor(query, position_of(rows[-1])) if len(found) > limit else None, now)
 
 
 def encode_cursor(query: str, position: Sequence[Any]) -> str:

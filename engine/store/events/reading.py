@@ -55,10 +55,9 @@ async def events_page(
     wanted: EventFilter,
     *,
     cursor: str | None = None,
-    backwards: bool = False,
     limit: int = 50,
 ) -> Page[Event]:
-    """Events newest first, after a cursor or with ``backwards`` before it; ``limit`` 1..500.
+    """Events newest first, after a cursor; ``limit`` 1..500.
 
     Raises ``Invalid`` (CURSOR_INVALID, LIMIT_INVALID), ``Unavailable``.
     """
@@ -66,7 +65,7 @@ async def events_page(
     query = fingerprint("events", tenant, wanted)
     position = decode_cursor(query, cursor, (datetime, str))
     timeless = replace(wanted, since=wanted.since and ANY_TIME, before=wanted.before and ANY_TIME)
-    asked = _events(tenant, timeless, limit + 1, continued=cursor is not None, backwards=backwards)
+    asked = _events(tenant, timeless, limit + 1, continued=cursor is not None)
     given = {"since": wanted.since, "before": wanted.before, **_NEWEST.parameters(position)}
     reading, [rows] = await ask_telling(engine, tenant, asked, parameters=given)
     page = page_of(
@@ -74,9 +73,7 @@ async def events_page(
         limit,
         query,
         lambda view: (view.created_at, view.event_id),
-        cursor,
-        backwards=backwards,
-        now=reading.server_now,
+        reading.server_now,
     )
     return page if wanted.key is None else _without_hidden_keys(page, normal_key(wanted.key))
 
@@ -84,7 +81,7 @@ async def events_page(
 def _without_hidden_keys(page: Page[Event], key: str) -> Page[Event]:
     """The page without the events whose key is hidden: a filter is no way to a hidden value."""
     rows = tuple(row for row in page.rows if key in (row.key, *row.keys))
-    return replace(page, rows=rows) if rows else replace(page, rows=(), next=None, previous=None)
+    return replace(page, rows=rows) if rows else replace(page, rows=(), next=None)
 
 
 async def event_detail(engine: AsyncEngine, tenant: str, event_id: str) -> EventDetail:
@@ -133,19 +130,17 @@ async def deliveries_page(
     views = tuple(_delivery(reading, row) for row in found[:limit])
     last = found[limit - 1] if len(found) > limit else None
     after = None if last is None else encode_cursor(query, (last.updated_at, last.delivery_id))
-    return Page(views, after, None, reading.server_now)
+    return Page(views, after, reading.server_now)
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _events(tenant: str, wanted: EventFilter, limit: int, *, continued: bool, backwards: bool) -> Telling:
+def _events(tenant: str, wanted: EventFilter, limit: int, *, continued: bool) -> Telling:
     where = _conditions(tenant, wanted)
     if continued:
-        where.append(_NEWEST.beyond_parameters(reverse=backwards))
+        where.append(_NEWEST.beyond_parameters())
     columns = [column for column in events if column.name != "payload"]
     rows = select(*columns, _STATUS.label("status")).where(*where)
-    return telling(
-        question(Stretch(_NEWEST, backwards, limit).of(rows)), _TEXTS, run="matched_run_id", event="event_id"
-    )
+    return telling(question(Stretch(_NEWEST, limit).of(rows)), _TEXTS, run="matched_run_id", event="event_id")
 
 
 @lru_cache(maxsize=QUESTIONS)
@@ -154,7 +149,7 @@ def _deliveries(tenant: str, status: str, limit: int, *, continued: bool) -> Tel
     where = [deliveries.tenant == tenant]
     if continued:
         where.append(_LATEST.beyond_parameters())
-    stretch = Stretch(_LATEST, False, limit)
+    stretch = Stretch(_LATEST, limit)
     branches = [
         stretch.of(select(workflow_event_deliveries).where(*where, deliveries.status == word)).subquery()
         for word in DELIVERY_WORDS[status]

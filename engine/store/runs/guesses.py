@@ -32,7 +32,7 @@ def is_told(known: Reading, run_id: str, said: Iterable[str]) -> bool:
 def without_hidden(page: Page[RunRow], known: Reading, said: Sequence[str]) -> Page[RunRow]:
     """The page without the runs in which something of ``said`` is hidden. A page of nothing else leads nowhere."""
     rows = tuple(row for row in page.rows if is_told(known, row.run_id, said))
-    return replace(page, rows=rows) if rows else replace(page, rows=(), next=None, previous=None)
+    return replace(page, rows=rows) if rows else replace(page, rows=(), next=None)
 
 
 async def of_told(

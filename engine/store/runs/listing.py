@@ -1,4 +1,4 @@
-"""Lists of runs: pages by keyset in both directions, counters up to a cap, and re-reading of rows already shown.
+"""Lists of runs: pages by keyset, counters up to a cap, and re-reading of rows already shown.
 
 A list is read along an index that has its order. Most of these indexes begin with the status (and the workflow), so a list
 over several statuses is a merge of one short index range for each.
@@ -72,19 +72,17 @@ async def runs_page(
     wanted: RunFilter,
     *,
     cursor: str | None = None,
-    backwards: bool = False,
     limit: int = 50,
 ) -> Page[RunRow]:
-    """The rows of a filter in its order that follow ``cursor``, or with ``backwards`` the nearest ones before it.
+    """The rows of a filter in its order that follow ``cursor``; without one, the first. ``limit`` is 1..500.
 
-    Without a cursor: the first page, or with ``backwards`` the last. ``limit`` is 1..500. Rows are always in the filter's order.
     A run in which a value of the filter is hidden does not match, so a page may have fewer rows than there is room for.
     Raises ``Invalid`` (CURSOR_INVALID, LIMIT_INVALID) and ``Unavailable``.
     """
     check_limit(limit, MAX_PAGE)
     query, keyset = fingerprint(tenant, wanted), keyset_of(wanted.order)
     position = decode_cursor(query, cursor, (datetime, UUID))
-    asked = _page_question(tenant, timeless(wanted), limit + 1, continued=cursor is not None, backwards=backwards)
+    asked = _page_question(tenant, timeless(wanted), limit + 1, continued=cursor is not None)
     given = {**times_of(wanted), **keyset.parameters(position)}
     reading, [rows] = await ask_telling(engine, tenant, asked, parameters=given)
     found = [run_view(reading, row) for row in rows]
@@ -92,7 +90,7 @@ async def runs_page(
     def position_of(row: RunRow) -> Position:
         return (row.started_at if wanted.order.by_start else row.updated_at, row.run_id)
 
-    page = page_of(found, limit, query, position_of, cursor, backwards=backwards, now=reading.server_now)
+    page = page_of(found, limit, query, position_of, reading.server_now)
     # A run that such a value was found in tells a text.
     said = guesses(wanted)
     return without_hidden(page, reading, said) if said else page
@@ -135,7 +133,7 @@ async def count_runs(engine: AsyncEngine, tenant: str, wanted: RunFilter) -> Run
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _page_question(tenant: str, wanted: RunFilter, limit: int, *, continued: bool, backwards: bool) -> Telling:
+def _page_question(tenant: str, wanted: RunFilter, limit: int, *, continued: bool) -> Telling:
     """The statement of one page: a range of one index, or a merge of several ranges.
 
     ``continued``: it begins beyond a position, given by ``Keyset.parameters``.
@@ -143,8 +141,8 @@ def _page_question(tenant: str, wanted: RunFilter, limit: int, *, continued: boo
     keyset = keyset_of(wanted.order)
     where = conditions(tenant, wanted)
     if continued:
-        where.append(keyset.beyond_parameters(reverse=backwards))
-    page, stretch = select(*keyset.columns).where(*where), Stretch(keyset, backwards, limit)
+        where.append(keyset.beyond_parameters())
+    page, stretch = select(*keyset.columns).where(*where), Stretch(keyset, limit)
     if is_collected(wanted):
         picked = _collected(page.where(*_narrowed(tenant, wanted), *collected_ids(tenant, wanted)), stretch)
     elif has_own_index(wanted):
@@ -155,7 +153,7 @@ def _page_question(tenant: str, wanted: RunFilter, limit: int, *, continued: boo
     else:
         picked = _by_status_and_workflow(page, tenant, wanted, stretch)
     rows = picked.subquery("page")
-    return telling_of(question(listed(rows).order_by(*keyset.on(rows).order(reverse=backwards))))
+    return telling_of(question(listed(rows).order_by(*keyset.on(rows).order())))
 
 
 def _by_status_and_workflow(page: Select[Any], tenant: str, wanted: RunFilter, stretch: Stretch) -> Select[Any]:

@@ -52,25 +52,23 @@ SCHEDULE_COLUMNS: Final = (*(column for column in workflow_schedules.c if column
 
 
 async def schedules_page(
-    engine: AsyncEngine, tenant: str, *, cursor: str | None = None, backwards: bool = False, limit: int = 50
+    engine: AsyncEngine, tenant: str, *, cursor: str | None = None, limit: int = 50
 ) -> Page[Schedule]:
-    """Schedules by workflow id, after a cursor or with ``backwards`` before it; ``limit`` 1..500.
+    """Schedules by workflow id, after a cursor; ``limit`` 1..500.
 
     Raises ``Invalid`` (CURSOR_INVALID, LIMIT_INVALID), ``Unavailable``.
     """
     check_limit(limit, MAX_SCHEDULES)
     query = fingerprint("schedules", tenant)
     position = decode_cursor(query, cursor, (str, UUID))
-    asked = _schedules(tenant, limit + 1, continued=cursor is not None, backwards=backwards)
+    asked = _schedules(tenant, limit + 1, continued=cursor is not None)
     reading, [rows] = await ask_telling(engine, tenant, asked, parameters=_BY_WORKFLOW.parameters(position))
     return page_of(
         [schedule_view(reading, row) for row in rows],
         limit,
         query,
         lambda view: (view.workflow_id, view.schedule_id),
-        cursor,
-        backwards=backwards,
-        now=reading.server_now,
+        reading.server_now,
     )
 
 
@@ -97,7 +95,6 @@ async def fires_page(
     schedule_id: str,
     *,
     cursor: str | None = None,
-    backwards: bool = False,
     limit: int = 50,
 ) -> Page[Fire]:
     """What came of the occurrences of a schedule, the latest decision first; ``limit`` 1..500.
@@ -108,29 +105,21 @@ async def fires_page(
     query = fingerprint("fires", tenant, schedule_id)
     position = decode_cursor(query, cursor, (datetime, str))
     ids = _ids_of(tenant, schedule_id)
-    asked = _fires(tenant, ids[0], limit + 1, continued=cursor is not None, backwards=backwards)
+    asked = _fires(tenant, ids[0], limit + 1, continued=cursor is not None)
     parameters = _NEWEST.parameters(position)
     reading, [rows, named] = await ask_telling(engine, tenant, asked, _named(tenant, ids).page, parameters=parameters)
     _first_of(ids, named, schedule_id)
-    page = page_of(
-        rows,
-        limit,
-        query,
-        lambda row: (row.fired_at, row.fire_key),
-        cursor,
-        backwards=backwards,
-        now=reading.server_now,
-    )
-    return Page(tuple(_fire(reading, row) for row in page.rows), page.next, page.previous, page.server_now)
+    page = page_of(rows, limit, query, lambda row: (row.fired_at, row.fire_key), reading.server_now)
+    return Page(tuple(_fire(reading, row) for row in page.rows), page.next, page.server_now)
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _schedules(tenant: str, limit: int, *, continued: bool, backwards: bool) -> Telling:
+def _schedules(tenant: str, limit: int, *, continued: bool) -> Telling:
     where = [schedules.tenant == tenant]
     if continued:
-        where.append(_BY_WORKFLOW.beyond_parameters(reverse=backwards))
+        where.append(_BY_WORKFLOW.beyond_parameters())
     rows = select(*SCHEDULE_COLUMNS).where(*where)
-    return telling_schedules(question(Stretch(_BY_WORKFLOW, backwards, limit).of(rows)))
+    return telling_schedules(question(Stretch(_BY_WORKFLOW, limit).of(rows)))
 
 
 @lru_cache(maxsize=QUESTIONS)
@@ -139,22 +128,22 @@ def _troubled(tenant: str, most: int) -> Telling:
     refused = schedules.last_run_status.in_(("skipped", "error")) & schedules.status.in_(("scheduled", "failed"))
     failed = schedules.status == "failed"
     rows = select(*SCHEDULE_COLUMNS).where(schedules.tenant == tenant, overdue | refused | failed)
-    return telling_schedules(question(Stretch(_BY_WORKFLOW, False, most).of(rows)))
+    return telling_schedules(question(Stretch(_BY_WORKFLOW, most).of(rows)))
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _fires(tenant: str, schedule_id: str, limit: int, *, continued: bool, backwards: bool) -> Telling:
+def _fires(tenant: str, schedule_id: str, limit: int, *, continued: bool) -> Telling:
     outcome = case((fires.reason == MISSED, "missed"), else_=fires.status).label("outcome")
     where = [fires.schedule_id == schedule_id, fires.tenant == tenant]
     if continued:
-        where.append(_NEWEST.beyond_parameters(reverse=backwards))
+        where.append(_NEWEST.beyond_parameters())
     rows = (
         select(fires.scheduled_for, fires.fired_at, fires.fire_key, outcome, fires.reason, fires.run_id)
         .add_columns(runs.status.label("run_status"))
         .outerjoin_from(workflow_schedule_fires, workflow_runs, runs.run_id == fires.run_id)
         .where(*where)
     )
-    return telling(question(Stretch(_NEWEST, backwards, limit).of(rows)), ("reason",), run="run_id")
+    return telling(question(Stretch(_NEWEST, limit).of(rows)), ("reason",), run="run_id")
 
 
 @lru_cache(maxsize=QUESTIONS)

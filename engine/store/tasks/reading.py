@@ -33,6 +33,7 @@ forms = workflow_task_forms.c
 deliveries = workflow_event_deliveries.c
 
 _NEWEST: Final = Keyset((tasks.created_at, tasks.task_id))
+_OLDEST: Final = Keyset(_NEWEST.columns, descending=False)
 _COLUMNS: Final = tuple(
     column for column in workflow_human_tasks.c if column.name not in {"context_json", "response_json"}
 )
@@ -44,26 +45,23 @@ async def tasks_page(
     wanted: TaskFilter,
     *,
     cursor: str | None = None,
-    backwards: bool = False,
     limit: int = 50,
 ) -> Page[Task]:
-    """Tasks newest first, after a cursor or with ``backwards`` before it; ``limit`` 1..500.
+    """Tasks newest first, after a cursor; ``limit`` 1..500.
 
     Raises ``Invalid`` (CURSOR_INVALID, LIMIT_INVALID), ``Unavailable``.
     """
     check_limit(limit, MAX_TASKS)
     query = fingerprint("tasks", tenant, wanted)
     position = decode_cursor(query, cursor, (datetime, UUID))
-    asked = _listed(tenant, wanted, limit + 1, continued=cursor is not None, backwards=backwards)
+    asked = _listed(tenant, wanted, limit + 1, continued=cursor is not None)
     reading, [rows] = await ask_telling(engine, tenant, asked, parameters=_NEWEST.parameters(position))
     return page_of(
         [_view(reading, row) for row in rows],
         limit,
         query,
         lambda view: (view.created_at, view.task_id),
-        cursor,
-        backwards=backwards,
-        now=reading.server_now,
+        reading.server_now,
     )
 
 
@@ -122,18 +120,18 @@ def _late(tenant: str, most: int) -> Telling:
         .join_from(workflow_human_tasks, workflow_runs, runs.run_id == tasks.run_id)
         .where(*late)
     )
-    return telling(question(Stretch(_NEWEST, True, most).of(rows)), ("task_id",), run="run_id")
+    return telling(question(Stretch(_OLDEST, most).of(rows)), ("task_id",), run="run_id")
 
 
 @lru_cache(maxsize=QUESTIONS)
-def _listed(tenant: str, wanted: TaskFilter, most: int, *, continued: bool, backwards: bool) -> Telling:
+def _listed(tenant: str, wanted: TaskFilter, most: int, *, continued: bool) -> Telling:
     """One short index range per status, merged: a range over several statuses would have to be sorted whole."""
     own: list[ColumnElement[bool]] = [tasks.tenant == tenant]
     if wanted.run_id is not None:
         own.append(tasks.run_id == wanted.run_id)
     if continued:
-        own.append(_NEWEST.beyond_parameters(reverse=backwards))
-    stretch = Stretch(_NEWEST, backwards, most)
+        own.append(_NEWEST.beyond_parameters())
+    stretch = Stretch(_NEWEST, most)
     branches = [
         stretch.of(select(*_COLUMNS).where(*own, tasks.status == status)).subquery()
         for status in sorted(wanted.statuses or TASK_STATUSES)
@@ -143,7 +141,7 @@ def _listed(tenant: str, wanted: TaskFilter, most: int, *, continued: bool, back
     rows = (
         select(found, runs.workflow_id)
         .join_from(found, workflow_runs, runs.run_id == found.c.run_id)
-        .order_by(*_NEWEST.on(found).order(reverse=backwards))
+        .order_by(*_NEWEST.on(found).order())
     )
     return telling(question(rows), ("task_id",), run="run_id")
 

@@ -32,10 +32,9 @@ async def audit_page(
     run_id: str | None = None,
     target: tuple[str, str] | None = None,
     cursor: str | None = None,
-    backwards: bool = False,
     limit: int = 50,
 ) -> Page[AuditRecord]:
-    """Entries of a run, of a ``target`` (kind, id), or of the tenant; after a cursor, or with ``backwards`` before it.
+    """Entries of a run, of a ``target`` (kind, id), or of the tenant, after a cursor.
 
     ``limit`` is 1..500. Raises ``Invalid`` (CURSOR_INVALID, LIMIT_INVALID, FILTER_INVALID), ``NotFound`` for a run id that is
     none, ``Unavailable``.
@@ -46,7 +45,7 @@ async def audit_page(
         raise Invalid("FILTER_INVALID", "The target has characters no id can have.", "Correct the id.")
     position = decode_cursor(query, cursor, (datetime, UUID))
     of_run = None if run_id is None else run_id_text(run_id)
-    asked = _entries(tenant, of_run, target, limit + 1, continued=cursor is not None, backwards=backwards)
+    asked = _entries(tenant, of_run, target, limit + 1, continued=cursor is not None)
     reading, [rows] = await ask_telling(engine, tenant, asked, parameters=_NEWEST.parameters(position))
     found = [
         AuditRecord(
@@ -69,14 +68,12 @@ async def audit_page(
         )
         for row in rows
     ]
-    return page_of(
-        found, limit, query, lambda view: (view.at, view.audit_id), cursor, backwards=backwards, now=reading.server_now
-    )
+    return page_of(found, limit, query, lambda view: (view.at, view.audit_id), reading.server_now)
 
 
 @lru_cache(maxsize=QUESTIONS)
 def _entries(
-    tenant: str, run_id: str | None, target: tuple[str, str] | None, limit: int, *, continued: bool, backwards: bool
+    tenant: str, run_id: str | None, target: tuple[str, str] | None, limit: int, *, continued: bool
 ) -> Telling:
     where: list[ColumnElement[bool]] = [entries.tenant == tenant]
     if run_id is not None:
@@ -84,6 +81,6 @@ def _entries(
     if target is not None:
         where += [entries.target_kind == target[0], entries.target_id == target[1]]
     if continued:
-        where.append(_NEWEST.beyond_parameters(reverse=backwards))
+        where.append(_NEWEST.beyond_parameters())
     rows = select(workflow_audit_log).where(*where)
-    return telling(question(Stretch(_NEWEST, backwards, limit).of(rows)), ("reason", "details_json"), run="run_id")
+    return telling(question(Stretch(_NEWEST, limit).of(rows)), ("reason", "details_json"), run="run_id")

@@ -1,4 +1,4 @@
-"""The log of a run, in the order its lines were written: keyset pages in both directions."""
+"""The log of a run, in the order its lines were written: keyset pages from any line, to newer and to older ones."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ SCANNED_LINES: Final = 5_000
 """Lines one call looks through for a text; a page with fewer rows than asked for then has a cursor to go on from."""
 
 logs = workflow_run_logs.c
-_LINES: Final = Keyset((logs.line_no, logs.created_at, logs.log_id), descending=False)
+_OLDEST: Final = Keyset((logs.line_no, logs.created_at, logs.log_id), descending=False)
 """Lines from before the cutover have no number, and come first, in the order of their time."""
+_NEWEST: Final = Keyset(_OLDEST.columns)
 _BEFORE_ALL: Final = (-1, datetime.fromtimestamp(0, UTC), str(UUID(int=0)))
 
 
@@ -48,7 +49,7 @@ async def run_logs(
     backwards = older or position is None
     levels = LOG_LEVELS[LOG_LEVELS.index(query.minimum) :]
     async with open_reader(engine, tenant, run_id) as reader:
-        scan = _Scan(reader, run_id, levels, query.text.casefold(), backwards)
+        scan = _Scan(reader, run_id, levels, query.text.casefold(), _NEWEST if backwards else _OLDEST)
         await scan.collect(position, limit)
         now = reader.server_now
     rows = scan.matches[::-1] if backwards else scan.matches
@@ -74,12 +75,12 @@ def before_the_first(tenant: str, run_id: str) -> str:
 class _Scan:
     """Reads lines in one direction until enough of them match."""
 
-    def __init__(self, reader: Reader, run_id: str, levels: tuple[str, ...], text: str, backwards: bool) -> None:
+    def __init__(self, reader: Reader, run_id: str, levels: tuple[str, ...], text: str, keyset: Keyset) -> None:
         self.reader = reader
         self.run_id = run_id
         self.levels = levels
         self.text = text
-        self.backwards = backwards
+        self.keyset = keyset
         self.matches: list[tuple[LogLine, tuple[Any, ...]]] = []
         self.first: tuple[Any, ...] | None = None
         """Place of the first line looked at."""
@@ -113,9 +114,9 @@ class _Scan:
         if self.levels != LOG_LEVELS:
             where.append(logs.level.in_(self.levels))
         if position is not None:
-            where.append(_LINES.beyond(position, reverse=self.backwards))
-        order = _LINES.order(reverse=self.backwards)
-        return await self.reader.rows(select(workflow_run_logs).where(*where).order_by(*order).limit(MAX_LINES + 1))
+            where.append(self.keyset.beyond(position))
+        lines = select(workflow_run_logs).where(*where).order_by(*self.keyset.order())
+        return await self.reader.rows(lines.limit(MAX_LINES + 1))
 
 
 def _searchable(view: LogLine) -> str:

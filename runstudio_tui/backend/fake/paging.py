@@ -24,4 +24,4 @@ def page_of(
         start = places[0] + 1
     chosen = tuple(rows[start : start + limit])
     more = start + limit < len(rows)
-    return Page(chosen, key_of(chosen[-1]) if more else None, None, now)
+    return Page(chosen, key_of(chosen[-1]) if more else None, now)

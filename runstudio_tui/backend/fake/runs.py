@@ -91,7 +91,7 @@ class FakeRuns:
             rows = [row for row in rows if beyond(list_place(row, order), there)]
         chosen = tuple(rows[:limit])
         following = "~".join(list_place(chosen[-1], wanted.order)) if limit < len(rows) else None
-        return Page(chosen, following, None, self._world.now())
+        return Page(chosen, following, self._world.now())
 
     async def matching(self, wanted: RunFilter, run_ids: Sequence[str]) -> tuple[RunRow, ...]:
         """See RunsReading."""

@@ -56,7 +56,7 @@ class WorkflowsScreen(ListScreen[Workflow, WorkflowDetail]):
         """See ListScreen. A tenant's workflows are few: they are read whole, and filtered here."""
         found = await self.studio.backend.workflows.list()
         rows = tuple(row for row in found if matches(row, self.filter.values, self.filter.words))
-        return Page(rows, None, None, self.studio.time.now())
+        return Page(rows, None, self.studio.time.now())
 
     def key_of(self, row: Workflow) -> str:
         """See ListScreen."""

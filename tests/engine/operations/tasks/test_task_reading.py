@@ -1,4 +1,4 @@
-"""Tasks as they are read: redacted, along the index, in both directions."""
+"""Tasks as they are read: redacted, along the index."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_a_page_and_a_detail_hide_secrets(
     assert done.completed_by == "tester"
 
 
-async def test_pages_follow_each_other_in_both_directions(store: Store, execute: Execute) -> None:
+async def test_pages_follow_each_other(store: Store, execute: Execute) -> None:
     run = new_id()
     await execute(
         "INSERT INTO workflow_runs (run_id, workflow_id, workflow_version, status, engine)"
@@ -70,10 +70,6 @@ async def test_pages_follow_each_other_in_both_directions(store: Store, execute:
     keys = [(view.created_at, view.task_id) for view in seen]
     assert keys == sorted(keys, reverse=True)
     assert {view.status for view in seen} == {"pending", "claimed"}
-    back = await tasks_page(
-        store, DEFAULT_TENANT, TaskFilter(run_id=run), cursor=pages[-1].previous, backwards=True, limit=7
-    )
-    assert back.rows == pages[-2].rows
     assert len((await tasks_page(store, DEFAULT_TENANT, TaskFilter(statuses=frozenset()), limit=500)).rows) == 60
     with pytest.raises(Invalid, match="CURSOR_INVALID"):
         await tasks_page(store, DEFAULT_TENANT, TaskFilter(), cursor=pages[0].next)

@@ -70,19 +70,20 @@ async def events(engine: AsyncEngine) -> AsyncEngine:
 async def test_events_are_found_newest_first(events: AsyncEngine, conditions: dict[str, Any], found: list[int]) -> None:
     page = await events_page(events, DEFAULT_TENANT, EventFilter(**conditions))
     assert [view.event_id for view in page.rows] == [f"evt-{number}" for number in found]
-    assert (page.next, page.previous) == (None, None)
+    assert page.next is None
     assert (await events_page(events, OTHER_TENANT, EventFilter(**conditions))).rows == ()
 
 
-async def test_events_page_forth_and_back(events: AsyncEngine) -> None:
+async def test_events_are_paged(events: AsyncEngine) -> None:
     first = await events_page(events, DEFAULT_TENANT, EventFilter(), limit=3)
     second = await events_page(events, DEFAULT_TENANT, EventFilter(), cursor=first.next, limit=3)
-    back = await events_page(events, DEFAULT_TENANT, EventFilter(), cursor=second.previous, backwards=True, limit=2)
-    assert [[view.event_id[-1] for view in page.rows] for page in (first, second, back)] == [
+    third = await events_page(events, DEFAULT_TENANT, EventFilter(), cursor=second.next, limit=3)
+    assert [[view.event_id[-1] for view in page.rows] for page in (first, second, third)] == [
         ["7", "6", "5"],
         ["4", "3", "2"],
-        ["6", "5"],
+        ["1"],
     ]
+    assert third.next is None
     with pytest.raises(Invalid, match="CURSOR_INVALID"):
         await events_page(events, DEFAULT_TENANT, EventFilter(name="order.paid"), cursor=first.next)
 
@@ -183,7 +184,7 @@ async def test_the_audit_log_of_a_run_of_a_thing_and_of_the_tenant(engine: Async
 
     first = await audit_page(engine, TENANT, limit=2)
     second = await audit_page(engine, TENANT, cursor=first.next, limit=2)
-    back = await audit_page(engine, TENANT, cursor=second.previous, backwards=True, limit=1)
-    assert [view.operation for view in (*second.rows, *back.rows)] == ["op-1", "op-2"]
+    assert [view.operation for view in (*first.rows, *second.rows)] == ["op-3", "op-2", "op-1"]
+    assert second.next is None
     with pytest.raises(Invalid, match="FILTER_INVALID"):
         await audit_page(engine, TENANT, target=("run", "\0"))

@@ -161,12 +161,10 @@ async def test_a_filter_is_an_index_range_in_order(
     explained = Explained(history_url, monkeypatch)
     first = await runs_page(history, DEFAULT_TENANT, wanted, limit=LIMIT)
     assert first.next is not None
-    deep = await runs_page(history, DEFAULT_TENANT, wanted, backwards=True, limit=LIMIT)
     await runs_page(history, DEFAULT_TENANT, wanted, cursor=first.next, limit=LIMIT)
-    await runs_page(history, DEFAULT_TENANT, wanted, cursor=deep.previous, backwards=True, limit=LIMIT)
 
     plans = [*explained.plans(), *explained.kept_plans()]
-    assert len(plans) == 8
+    assert len(plans) == 4
     for plan in plans:
         scans = on_runs(plan)
         assert {node["Node Type"] for node in scans} <= {"Index Scan", "Index Only Scan"}, name

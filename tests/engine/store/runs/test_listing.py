@@ -1,4 +1,4 @@
-"""Lists of runs: every filter against a plain reading of all rows, and pages in both directions."""
+"""Lists of runs: every filter against a plain reading of all rows, and pages in every order."""
 
 from __future__ import annotations
 
@@ -128,7 +128,6 @@ def expected(rows: list[Row], matches: Callable[[Row], bool], order: RunOrder) -
 async def test_without_conditions_the_first_page_is_the_newest(history: AsyncEngine, all_rows: list[Row]) -> None:
     page = await runs_page(history, DEFAULT_TENANT, RunFilter(), limit=50)
     assert [row.run_id for row in page.rows] == expected(all_rows, lambda row: True, RunOrder.STARTED_DESC)[:50]
-    assert page.previous is None
     assert abs(page.server_now - datetime.now(UTC)) < timedelta(seconds=30)
 
 
@@ -141,7 +140,7 @@ ORDERED = [
 
 
 @pytest.mark.parametrize(("name", "order"), ORDERED)
-async def test_every_filter_in_every_order_pages_forth_and_back(
+async def test_every_filter_in_every_order_is_paged(
     history: AsyncEngine, all_rows: list[Row], name: str, order: RunOrder
 ) -> None:
     conditions, matches = FILTERS[name]
@@ -151,18 +150,11 @@ async def test_every_filter_in_every_order_pages_forth_and_back(
     first = await runs_page(history, DEFAULT_TENANT, wanted, limit=40)
     assert [row.run_id for row in first.rows] == ids[:40]
     assert (first.next is None) is (len(ids) <= 40)
-    assert first.previous is None
     if first.next is None:
         return
     second = await runs_page(history, DEFAULT_TENANT, wanted, cursor=first.next, limit=40)
     assert [row.run_id for row in second.rows] == ids[40:80]
-    back = await runs_page(history, DEFAULT_TENANT, wanted, cursor=second.previous, backwards=True, limit=30)
-    assert [row.run_id for row in back.rows] == ids[10:40]
-    assert back.previous is not None
-    assert back.next is not None
-    last = await runs_page(history, DEFAULT_TENANT, wanted, backwards=True, limit=40)
-    assert [row.run_id for row in last.rows] == ids[-40:]
-    assert last.next is None
+    assert (second.next is None) is (len(ids) <= 80)
 
 
 async def test_paging_through_meets_every_run_once(history: AsyncEngine, all_rows: list[Row]) -> None:
