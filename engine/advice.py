@@ -46,6 +46,8 @@ EVENTS: Final = Way("events list", "2")
 DEAD: Final = Way("events dead", "D", "Events (2)")
 REDELIVER: Final = Way("events redeliver DELIVERY --reason TEXT")
 SCHEDULES: Final = Way("schedules list", "4")
+JOBS: Final = Way("jobs list", "6")
+MESSAGES: Final = Way("alerts messages")
 WORKER: Final = Way("worker")
 PARTS: Final = Way("doctor", "6")
 """To see how the parts of the system are."""

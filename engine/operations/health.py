@@ -17,11 +17,14 @@ from engine.errors import EngineError, Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.duties import duty_parts
 from engine.records import HealthPart, Level, PartState, Schedule
+from engine.store.alerts.outbox import given_up
 from engine.store.database.engine import is_read_only
+from engine.store.database.question import ask
 from engine.store.database.reader import open_reader
 from engine.store.database.schema_version import head_revision, require_current_schema
 from engine.store.database.transactions import goes_through_a_pooler, writing
 from engine.store.events.reading import FAILED_CAP, Failed, count_failed
+from engine.store.jobs.jobs import troubled_jobs
 from engine.store.runs.reconciling import Gaps, count_gaps
 from engine.store.schedules.reading import troubled_schedules
 from engine.store.tenant.disagreements import Disagreement, disagreements
@@ -30,13 +33,14 @@ from engine.temporal.connection import RPC_TIMEOUT, WrongTemporal, unavailable
 from engine.wording import counted
 
 _SCHEDULES_COUNTED: Final = 100
-_DISAGREED_COUNTED: Final = 200
-_DISAGREED_WITHIN: Final = timedelta(days=1)
+_ENDS_COUNTED: Final = 200
+"""Of disagreements, jobs and messages each."""
+_ENDED_WITHIN: Final = timedelta(days=1)
 NO_DIRECT_URL: Final = "set RUNSTUDIO_DIRECT_DATABASE_URL to hear of them at once, and to migrate"
 
 
 async def system_health(context: OperationContext, *, listens_directly: bool = False) -> tuple[HealthPart, ...]:
-    """The parts, what is left undone of runs, events and schedules, and duties. Never raises for what is down.
+    """The parts, what is left undone of runs, events, schedules, jobs and alerts, and duties. Never raises for what is down.
 
     ``listens_directly``: there is a URL of its own for what needs a session.
     """
@@ -108,7 +112,7 @@ async def _require_ours(context: OperationContext) -> None:
         return
 
 
-_OF_TENANT: Final = ("runs", "stores", "events", "schedules")
+_OF_TENANT: Final = ("runs", "stores", "events", "schedules", "jobs", "messages")
 _ROWS: Final = ("workers", *_OF_TENANT)
 
 
@@ -134,16 +138,20 @@ async def _of_tenant(context: OperationContext) -> tuple[HealthPart, ...]:
     async with writing(context.store) as connection:
         gaps = await count_gaps(connection)
         dead = await count_failed(connection, context.tenant)
-        disagreed = await disagreements(connection, context.tenant, _DISAGREED_WITHIN, _DISAGREED_COUNTED)
+        disagreed = await disagreements(connection, context.tenant, _ENDED_WITHIN, _ENDS_COUNTED)
     troubled = await troubled_schedules(context.store, context.tenant, _SCHEDULES_COUNTED)
-    return _runs(gaps), _stores(disagreed), _events(dead), _schedules(troubled)
+    of_tenant = context.tenant, _ENDED_WITHIN, _ENDS_COUNTED
+    _, [jobs, messages] = await ask(context.store, context.tenant, troubled_jobs(*of_tenant), given_up(*of_tenant))
+    return (
+        *(_runs(gaps), _stores(disagreed), _events(dead), _schedules(troubled)),
+        *(_jobs(len(jobs)), _messages(len(messages))),
+    )
 
 
 def _stores(found: Sequence[Disagreement]) -> HealthPart:
     if not found:
         return HealthPart("stores", PartState.OK, "Postgres and Temporal agree about all runs that were compared")
-    more = " or more" if len(found) >= _DISAGREED_COUNTED else ""
-    told = f"Postgres and Temporal disagreed about {counted(len(found), 'run')}{more} within a day"
+    told = f"Postgres and Temporal disagreed about {_at_least(len(found), 'run')} within a day"
     return HealthPart(
         "stores",
         PartState.DEGRADED,
@@ -172,6 +180,24 @@ def _schedules(troubled: Sequence[Schedule]) -> HealthPart:
     why = f": {first.last_error}" if first.last_error else ""
     told = f"{counted(len(troubled), 'schedule')}{more} in trouble; {first.workflow_id} is {state}{why}"
     return HealthPart("schedules", PartState.DEGRADED, told, advice.SCHEDULES.to("See each"))
+
+
+def _jobs(troubled: int) -> HealthPart:
+    if not troubled:
+        return HealthPart("jobs", PartState.OK, "none is in trouble")
+    told = f"{_at_least(troubled, 'job')} within a day did not get on, or had targets that failed"
+    return HealthPart("jobs", PartState.DEGRADED, told, advice.JOBS.to("See each"))
+
+
+def _messages(given_up: int) -> HealthPart:
+    if not given_up:
+        return HealthPart("messages", PartState.OK, "no message of an alert was given up")
+    told = f"{_at_least(given_up, 'message')} of alerts within a day could not be sent"
+    return HealthPart("messages", PartState.DEGRADED, told, advice.MESSAGES.to("See why"))
+
+
+def _at_least(found: int, thing: str) -> str:
+    return f"{counted(found, thing)}{' or more' if found >= _ENDS_COUNTED else ''}"
 
 
 def _workers(seen: Sequence[SeenWorker]) -> HealthPart:

@@ -6,6 +6,7 @@ to change files outside its state directory, whatever a screen forgets to ask.
 
 from __future__ import annotations
 
+import _posixsubprocess
 import os
 import pwd
 import resource
@@ -46,6 +47,7 @@ _STARTS: Final = frozenset(
     {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "pty.spawn", "subprocess.Popen"}
 )
 """Audit events of what starts a program."""
+_NO_PROGRAM: Final = "the console starts no other program"
 _CHANGES: Final = {
     "os.chflags": 1, "os.chmod": 1, "os.chown": 1, "os.link": 2, "os.mkdir": 1, "os.remove": 1, "os.removexattr": 1,
     "os.rename": 2, "os.rmdir": 1, "os.setxattr": 1, "os.symlink": 2, "os.truncate": 1, "os.utime": 1,
@@ -72,7 +74,7 @@ def enter(*, served: bool = False) -> None:
     if not served:
         os.environ["HOME"] = _home()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.addaudithook(walls(console_state_dir(os.environ)))
+    close(console_state_dir(os.environ))
 
 
 def _home() -> str:
@@ -116,6 +118,17 @@ def _no_signals_from_keys() -> None:
         termios.tcsetattr(0, termios.TCSANOW, attributes)
 
 
+def close(state_dir: Path) -> None:
+    """Put the walls up, for as long as the process lives."""
+    sys.addaudithook(walls(state_dir))
+    # By this alone multiprocessing starts an interpreter, and it raises no audit event.
+    _posixsubprocess.fork_exec = _start_nothing
+
+
+def _start_nothing(*_arguments: object) -> NoReturn:
+    raise PermissionError(_NO_PROGRAM)
+
+
 def walls(state_dir: Path) -> Callable[[str, tuple[Any, ...]], None]:
     """An audit hook that refuses to start a program, and to change a file outside ``state_dir``, with PermissionError."""
     inside = os.path.realpath(state_dir)
@@ -132,7 +145,7 @@ def walls(state_dir: Path) -> Callable[[str, tuple[Any, ...]], None]:
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in _STARTS:
-            raise PermissionError("the console starts no other program")
+            raise PermissionError(_NO_PROGRAM)
         if event == "open":
             path, _, flags = arguments
             if flags & _WRITES and not (path in _DEVICES or permits(path)):

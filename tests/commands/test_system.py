@@ -60,6 +60,8 @@ def test_doctor_finds_everything_well(runstudio: Stack) -> None:
         "stores",
         "events",
         "schedules",
+        "jobs",
+        "messages",
         *duties,
     }
     assert (told.code, states["postgres"], states["temporal"], states["workers"]) == (0, "ok", "ok", "ok")

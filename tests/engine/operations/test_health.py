@@ -47,6 +47,29 @@ async def test_f34_what_is_failed_or_dead_is_not_ok(context: OperationContext, e
     assert told == ["Temporal does not have it, so it starts nothing: Temporal refuses it"]
 
 
+async def test_f34_a_job_in_trouble_and_a_message_that_was_given_up_are_not_ok(
+    context: OperationContext, execute: Execute
+) -> None:
+    assert (await part(context, "jobs")).state == (await part(context, "messages")).state == "ok"
+    await execute(
+        "INSERT INTO workflow_jobs (job_id, kind, filter_json, filter_text, reason, actor, actor_level, state, total, failed,"
+        " completed_at) VALUES (gen_random_uuid(), 'cancel', '{}', '', 'why', 'ada', 'admin', 'done', 3, 2, now())"
+    )
+    await execute(
+        "INSERT INTO workflow_alerts (alert_id, name, kind, conditions_json, target_kind, target, set_by)"
+        " VALUES ('00000000-0000-7000-8000-000000000001', 'failures', 'failed', '{}', 'command', 'page', 'ada')"
+    )
+    await execute(
+        "INSERT INTO workflow_alert_outbox (message_id, alert_id, group_key, hour, body_json, state)"
+        " VALUES (gen_random_uuid(), '00000000-0000-7000-8000-000000000001', 'orders', now(), '{}', 'failed')"
+    )
+    jobs, messages = await part(context, "jobs"), await part(context, "messages")
+    assert (jobs.state, jobs.detail) == ("degraded", "1 job within a day did not get on, or had targets that failed")
+    assert "runstudio jobs list" in jobs.advice
+    assert (messages.state, messages.detail) == ("degraded", "1 message of alerts within a day could not be sent")
+    assert "runstudio alerts messages" in messages.advice
+
+
 async def test_f34_a_postgres_that_takes_no_writes_is_not_ok(context: OperationContext, execute: Execute) -> None:
     assert (await part(context, "postgres")).state == "ok"
     await execute(f"ALTER DATABASE {context.store.url.database} SET default_transaction_read_only = on")
@@ -88,7 +111,7 @@ async def test_what_is_left_undone_in_a_tenant_is_told_to_whoever_may_read_there
         " (schedule_id, workflow_id, name, workflow_version, trigger_type, run_at, status, last_error) VALUES"
         " (gen_random_uuid(), 'orders', 'Orders', 1, 'schedule', now() + interval '1 day', 'failed', 'Temporal refuses it')"
     )
-    names = ("runs", "stores", "events", "schedules")
+    names = ("runs", "stores", "events", "schedules", "jobs", "messages")
     async with as_user(Level.NONE, "mallory") as mallory:
         told = {one.name: (one.state, one.detail) for one in await system_health(mallory)}
     assert {name: told[name] for name in names} == dict.fromkeys(names, ("unknown", "This needs the level read."))

@@ -134,6 +134,8 @@ ATTEMPTS = {
     "asyncio": "asyncio.run(asyncio.create_subprocess_exec('true'))",
     "browser": "assert webbrowser.open('http://127.0.0.1:9/'), 'refused'",
     "multiprocessing": "multiprocessing.get_context('fork').Process(target=os.getpid).start()",
+    "spawn": "multiprocessing.get_context('spawn').Process(target=os.getpid).start()",
+    "forkserver": "multiprocessing.get_context('forkserver').Process(target=os.getpid).start()",
     "file": "open('/tmp/outside-of-a-console', 'w')",
     "pathlib": "pathlib.Path('/tmp/outside-of-a-console').write_text('x')",
     "tempfile": "tempfile.NamedTemporaryFile()",
@@ -142,11 +144,11 @@ ATTEMPTS = {
 TRYING = """
 import asyncio, json, multiprocessing, os, pathlib, pty, shutil, subprocess, sys, tempfile, webbrowser
 webbrowser.register('true', None, webbrowser.GenericBrowser('true'), preferred=True)
-from runstudio_tui.commands.console import walls
+from runstudio_tui.commands.console import close
 results = {}
 attempts = json.loads(sys.argv[1])
 if sys.argv[2] == "closed":
-    sys.addaudithook(walls(pathlib.Path(sys.argv[3])))
+    close(pathlib.Path(sys.argv[3]))
 for name, code in attempts.items():
     try:
         exec(code)
