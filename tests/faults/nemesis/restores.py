@@ -11,6 +11,7 @@ from typing import Final
 from engine.contract import WORKFLOW_TYPE, workflow_id_for
 from engine.devstack.postgres import EmbeddedPostgres
 from engine.devstack.temporal_server import TemporalServer
+from engine.operations.catalog.publish import pause_workflow
 from tests.faults.installation import Installation
 
 FOUND_SECONDS: Final = 600.0
@@ -20,13 +21,18 @@ _AWAY_SECONDS: Final = 5.0
 
 
 async def restore_postgres(installation: Installation, seconds: float) -> None:
-    """Copy Postgres while it is down for a moment, and put the copy in its place so many seconds later."""
+    """Copy Postgres while it is down for a moment, and put the copy in its place so many seconds later.
+
+    What was paused in the copy is let go again: that somebody had done so already is lost.
+    """
     postgres, copy = installation.postgres, installation.directory / "postgres-copy"
     await asyncio.to_thread(_copy_postgres, postgres, copy)
     await installation.bench.store.dispose()
     await asyncio.sleep(seconds)
     await asyncio.to_thread(_put_back_postgres, postgres, copy)
     await installation.bench.store.dispose()
+    for row in await installation.bench.rows("SELECT DISTINCT workflow_id FROM workflow_definitions WHERE is_paused"):
+        await pause_workflow(installation.context, row["workflow_id"], paused=False)
 
 
 async def restore_temporal(installation: Installation, seconds: float) -> None:
