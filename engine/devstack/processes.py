@@ -7,6 +7,7 @@ and the moment it started, and nothing here ever signals a pid whose start does 
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -24,6 +25,9 @@ from engine.errors import Unavailable
 
 LOG_LIMIT_BYTES: Final = 10 * 1024 * 1024
 POLL_SECONDS: Final = 0.02
+_PORTS: Final = range(15_000, 32_768)
+"""Below those that systems give to outgoing connections, one of which would take a port before the server has it."""
+_CHANCE: Final = random.SystemRandom()
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """Processes this very process started. They are ours to reap, or they would stay as zombies until we end."""
@@ -155,11 +159,10 @@ def stop(process: ProcessId, *, grace: float, first: signal.Signals = signal.SIG
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nothing listens on, chosen by the system."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback interface that nothing listens on."""
+    while not port_is_free(port := _CHANCE.choice(_PORTS)):
+        pass
+    return port
 
 
 def port_is_free(port: int) -> bool:

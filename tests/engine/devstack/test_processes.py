@@ -115,6 +115,7 @@ def test_the_end_of_a_log(tmp_path: Path) -> None:
 
 def test_ports_and_who_serves_them(tmp_path: Path) -> None:
     port = free_port()
+    assert port < 32_768
     assert port_is_free(port)
     process = started(LISTENS, tmp_path / "log", str(port))
     assert not port_is_free(port)
