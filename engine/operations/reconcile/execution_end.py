@@ -18,7 +18,7 @@ from engine.operations.reconcile.lost_values import value_lost
 from engine.store.database.transactions import Store
 from engine.store.trace.payloads import INLINE_BYTES, ForgedPayload, sized
 from engine.temporal.connection import RPC_TIMEOUT, is_not_found
-from engine.temporal.data_converter import PAYLOAD_LOST, data_converter
+from engine.temporal.data_converter import PAYLOAD_LOST, VALUE_LOST, data_converter
 from engine.wording import clause, counted
 
 Json = Any
@@ -87,7 +87,7 @@ async def end_of_execution(
         if lost is None:
             return None
         await pinned.terminate(reason=lost, rpc_timeout=RPC_TIMEOUT)
-        return ExecutionEnd("TERMINATED", "FAILED", lost, _error(PAYLOAD_LOST, lost, "TERMINATED"))
+        return _without_its_values(lost)
     status = described.status.name
     closing = [
         event
@@ -108,6 +108,8 @@ async def end_of_execution(
             return _closed_by_nobody(status, "Temporal canceled the execution.", None, cancel_requested=True)
         case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
             reason = event.workflow_execution_terminated_event_attributes.reason[:_MAX_REASON]
+            if reason.startswith(VALUE_LOST):
+                return _without_its_values(reason)
             said = f": {reason}" if reason else ""
             return _closed_by_nobody(
                 status,
@@ -119,6 +121,10 @@ async def end_of_execution(
             return _closed_by_nobody(
                 status, f"Temporal has the execution as {status}.", None, cancel_requested=cancel_requested
             )
+
+
+def _without_its_values(lost: str) -> ExecutionEnd:
+    return ExecutionEnd("TERMINATED", "FAILED", lost, _error(PAYLOAD_LOST, lost, "TERMINATED"))
 
 
 def _closed_by_nobody(

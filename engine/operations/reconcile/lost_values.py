@@ -10,10 +10,22 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle
 from temporalio.converter import WorkflowSerializationContext
 
+from engine.contract import workflow_id_for
 from engine.store.database.transactions import Store
 from engine.temporal.connection import RPC_TIMEOUT
 from engine.temporal.data_converter import VALUE_LOST, data_converter
 from engine.temporal.payload_codec import LOST
+
+
+async def end_without_its_values(client: Client, store: Store, run_id: str) -> bool:
+    """Terminate an execution that cannot be replayed, because a value that it needs is lost; its row is closed as for any other
+    that was terminated. Whether it was. Raises as ``value_lost``.
+    """
+    handle = client.get_workflow_handle(workflow_id_for(run_id))
+    lost = await value_lost(client, store, handle)
+    if lost is not None:
+        await handle.terminate(reason=lost, rpc_timeout=RPC_TIMEOUT)
+    return lost is not None
 
 
 async def value_lost(client: Client, store: Store, handle: WorkflowHandle[Any, Any]) -> str | None:

@@ -21,6 +21,7 @@ from engine.errors import EngineError
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.asking import LastEvent, last_event, whereabouts
 from engine.operations.reconcile.looks import Looks
+from engine.operations.reconcile.lost_values import end_without_its_values
 from engine.operations.reconcile.mending import Rewrite, cancel_again, rewrite_wait, tell_again
 from engine.operations.reconcile.pair import Pair, seen
 from engine.operations.reconcile.side_by_side import each
@@ -118,6 +119,7 @@ async def _ask(
     for (row, last), there in zip(chosen, told, strict=True):
         if there is None:
             looks.did_not_answer(row.run_id)
+            await end_without_its_values(client, context.store, row.run_id)
         else:
             answered.append(Pair(row, last, there))
     return answered, len(first) > ASKED_FIRST

@@ -10,7 +10,7 @@ from temporalio.converter import WorkflowSerializationContext
 from temporalio.exceptions import ApplicationError
 
 from engine.contract import SIGNAL_HUMAN_TASK
-from engine.operations.reconcile import reconcile
+from engine.operations.reconcile import positions, reconcile
 from engine.temporal.data_converter import PAYLOAD_LOST, LostPayload, data_converter
 from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.restored import Reconciling
@@ -117,22 +117,28 @@ async def test_texts_that_postgres_cannot_hold_stop_no_run(bench: Bench) -> None
     assert [w["status"] for w in await run.waits()] == ["RESOLVED", "TIMED_OUT", "RESOLVED"]
 
 
+@pytest.mark.parametrize("moved", [True, False])
 async def test_a_value_that_is_lost_with_a_restore_ends_the_run(
-    idle_bench: Bench, monkeypatch: pytest.MonkeyPatch
+    idle_bench: Bench, monkeypatch: pytest.MonkeyPatch, moved: bool
 ) -> None:
-    """Its workflow task would fail for ever: nobody will find the value again."""
+    """Nobody will find the value again: its workflow task would fail for ever, and while it waits it cannot say where it is."""
     monkeypatch.setattr(reconcile, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(positions, "IDLE_SECONDS", 0.0)
     await idle_bench.publish([call("big", "test.sized", characters=500_000), wait_event("w", "GO"), set_state("after")])
     async with idle_bench.worker():
         run = await idle_bench.start()
         await run.waiting("event")
         await run.at_rest()
     await idle_bench.execute("DELETE FROM workflow_payloads")
+    reconciling = Reconciling(idle_bench)
     async with idle_bench.worker():
-        await run.send_event("GO")
+        if moved:
+            await run.send_event("GO")
 
         async def closed() -> int:
-            return (await reconcile.close_stranded(Reconciling(idle_bench).context)).closed
+            if not moved:
+                await reconciling.look()
+            return (await reconcile.close_stranded(reconciling.context)).closed
 
         assert await idle_bench.until(closed) == 1
     row = await run.row()
