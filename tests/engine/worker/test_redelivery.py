@@ -93,6 +93,7 @@ async def test_a_wait_of_a_run_that_is_over_is_refused_with_why(bench: Bench, co
     await bench.publish([wait_event("w", key='"k"')])
     run = await bench.start()
     await run.waiting("event")
+    await run.at_rest()
     await run.handle.terminate("gone")
     await submit_event(context, EventRequest("PING", {}, "k"))
     await settle(context)
@@ -115,6 +116,7 @@ async def test_an_event_that_comes_after_the_cancel_leaves_the_run_alone(
     await bench.publish([wait_event("w", key='"k"')])
     run = await bench.start()
     await run.waiting("event")
+    await run.at_rest()
     await cancel_run(context, run.id, "no longer wanted")
     row = await run.ended()
     assert row["status"] == "CANCELED"

@@ -86,6 +86,7 @@ async def test_an_event_that_temporal_refuses_is_counted_and_the_next_one_ends_t
     run = await bench.start()
     await run.waiting("event")
     await run.at_rest()
+    await run.at_rest()
     await submit(context, {"n": 1}, {"n": 2}, key="k")
     assert [await make_due_deliveries(context) for _ in range(2)] == [1, 1]
     # What its filters refuse is kept for later, and nothing that stands before it.
@@ -109,6 +110,7 @@ async def test_what_temporal_refuses_for_good_is_a_dead_letter(
     await bench.publish([wait_event("w", key='"k"')])
     run = await bench.start()
     await run.waiting("event")
+    await run.at_rest()
     await submit(context, {"n": 1}, key="k")
 
     async def given_up() -> bool:

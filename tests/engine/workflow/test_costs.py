@@ -96,7 +96,7 @@ async def test_an_event_wait_costs_two_markers_a_signal_and_a_workflow_task(benc
 async def written(bench: Bench, steps: list[Step]) -> int:
     """Write transactions of a run of these steps: each takes one transaction id of the server, which only this test uses.
 
-    The least of three runs: a try of a statement that waited for a lock, or was repeated, takes an id too.
+    The least of six runs: a try of a statement that waited for a lock, or was repeated, takes an id too.
     """
 
     async def counter() -> int:
@@ -105,7 +105,7 @@ async def written(bench: Bench, steps: list[Step]) -> int:
 
     await bench.publish(steps)
     counted = []
-    for _ in range(3):
+    for _ in range(6):
         before = await counter()
         run = await bench.start()
         await run.ended()
