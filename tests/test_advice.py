@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -44,15 +45,21 @@ def literals() -> Iterator[tuple[str, str]]:
                     yield f"{path.relative_to(root.parent)}:{node.lineno}", node.value
 
 
-def parameters_of(words: list[str]) -> set[str] | None:
-    """The options of a command by its words; None when there is no such command."""
-    found = COMMANDS
+def command_of(words: list[str]) -> Any:
+    """A command, or a group of commands, by its words; None when there is none."""
+    found: Any = COMMANDS
     for word in words:
         children = getattr(found, "commands", None)
         if children is None or word not in children:
             return None
         found = children[word]
-    return {option for parameter in found.params for option in parameter.opts}
+    return found
+
+
+def parameters_of(words: list[str]) -> set[str] | None:
+    """The options of a command by its words; None when there is no such command."""
+    found = command_of(words)
+    return None if found is None else {option for parameter in found.params for option in parameter.opts}
 
 
 @pytest.mark.parametrize("name", WAYS)
@@ -120,3 +127,5 @@ def test_every_command_that_a_text_names_exists() -> None:
             )
             if "`" in text or "--" in text:
                 assert words, f"{place}: {text}"
+                # A word behind the name of a group is meant as one of its commands.
+                assert words == match[1].split() or not hasattr(command_of(words), "commands"), f"{place}: {text}"

@@ -35,6 +35,7 @@ def list_workflows(as_json: Json = False) -> None:
         if as_json:
             print_json({"workflows": found})
             return
+        from engine import advice
         from runstudio_tui.commands.version_text import state_text
         from runstudio_tui.domain.present import NOTHING, full_moment
         from runstudio_tui.domain.workflow_facts import active_text
@@ -54,7 +55,7 @@ def list_workflows(as_json: Json = False) -> None:
                 )
                 for row in found
             ],
-            none="There is no workflow; `runstudio workflows publish` makes the first.",
+            none=f"There is no workflow. {advice.PUBLISH.to('Publish one')}",
         )
 
     run_command(work, as_json=as_json)
