@@ -8,8 +8,7 @@ from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from engine.errors import EngineError, Unavailable
-from engine.store.database.engine import as_denied, as_unavailable
-from engine.store.database.refusals import as_refusal
+from engine.store.database.refusals import as_engine_error
 
 LONGEST: Final = 2_000
 """Characters of a message; a server refuses failures above some kilobytes, and then nobody is told anything."""
@@ -30,14 +29,10 @@ class _ShortFailure(ActivityInboundInterceptor):
         except FailureError:
             raise
         except Exception as error:
-            known = error if isinstance(error, Unavailable) else _as_known(error)
+            known = error if isinstance(error, Unavailable) else as_engine_error(error)
             if known is None:
                 raise
             raise _told(known) from None
-
-
-def _as_known(error: Exception) -> EngineError | None:
-    return as_unavailable(error) or as_denied(error) or as_refusal(error)
 
 
 def _told(known: EngineError) -> ApplicationError:

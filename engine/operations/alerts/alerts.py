@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import structlog
 
-from engine.errors import NotFound, Unavailable
+from engine.errors import NotFound
 from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.operations.runs.run_access import checked_reason
 from engine.records import Alert, AlertMessage, Level, MessageState, StoredAlert
 from engine.store.alerts import outbox, rules
 from engine.store.alerts.finding import Group, groups_of
-from engine.store.database.engine import AWAY
+from engine.store.database.engine import is_away
 from engine.store.database.reader import open_reader
 from engine.store.database.transactions import writing
 from engine.store.runs.listing import check_limit
@@ -115,7 +115,7 @@ async def find_and_put(context: OperationContext) -> Found:
         try:
             put += await _put_groups(context, tenant, stored)
         except Exception as error:
-            if isinstance(error, Unavailable) and error.code in AWAY:
+            if is_away(error):
                 raise
             _LOG.exception("alert cannot be looked at", tenant=tenant, alert=name)
             broken.append(f"{tenant} {name}")

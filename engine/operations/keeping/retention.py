@@ -15,11 +15,11 @@ from typing import Final
 
 import structlog
 
-from engine.errors import Invalid, NotFound, Unavailable
+from engine.errors import Invalid, NotFound
 from engine.operations.context import OperationContext
 from engine.operations.runs.run_access import checked_reason
 from engine.records import Keep, Level, RetentionRule
-from engine.store.database.engine import AWAY
+from engine.store.database.engine import is_away
 from engine.store.database.transactions import Connection, writing
 from engine.store.events.deleting import OldEvents, delete_old_events
 from engine.store.jobs.files import delete_old_files
@@ -135,7 +135,7 @@ async def _tried(  # noqa: PLR0917 - a rule, and what it is applied with
     try:
         return await _apply(context, tenant, rule, others, going_on)
     except Exception as error:
-        if isinstance(error, Unavailable) and error.code in AWAY:
+        if is_away(error):
             raise
         _LOG.exception("retention rule cannot be applied", tenant=tenant, workflow=workflow_id)
         return broken

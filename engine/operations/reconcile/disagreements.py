@@ -6,19 +6,17 @@ from dataclasses import replace
 from typing import Any, Final
 
 from temporalio.client import Client
-from temporalio.service import RPCError
 
-from engine.contract import workflow_id_for
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.execution_end import ExecutionEnd
 from engine.operations.reconcile.reconcile import settle
+from engine.operations.reconcile.terminating import terminate
 from engine.store.database.transactions import Connection, writing
 from engine.store.runs import runs
 from engine.store.runs.agreeing import RowState
 from engine.store.runs.run_log import NewLogLine
 from engine.store.tenant.audit import AuditEntry
 from engine.store.tenant.disagreements import DISAGREED, STORES
-from engine.temporal.connection import RPC_TIMEOUT, is_not_found
 
 STORES_DISAGREE: Final = "STORES_DISAGREE"
 """Code of a run that was ended because its rows and its execution could not be brought together."""
@@ -62,16 +60,6 @@ async def end_both(client: Client, context: OperationContext, row: RowState, fou
         await tell(context, connection, row, sentence, facts)
     status = "FAILED" if run.cancel_requested_at is None else "CANCELED"
     await settle(context, run, ExecutionEnd("TERMINATED", status, sentence, error_of(sentence, facts)))
-
-
-async def terminate(client: Client, run_id: str, reason: str, temporal_run_id: str | None = None) -> None:
-    """End an execution at once; one that is over already is no error. Raises ``RPCError``."""
-    handle = client.get_workflow_handle(workflow_id_for(run_id), run_id=temporal_run_id)
-    try:
-        await handle.terminate(reason=reason, rpc_timeout=RPC_TIMEOUT)
-    except RPCError as error:
-        if not is_not_found(error):
-            raise
 
 
 def error_of(message: str, facts: dict[str, Any]) -> dict[str, Any]:

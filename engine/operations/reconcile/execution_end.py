@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistoryEv
 from temporalio.service import RPCError
 
 from engine.contract import workflow_id_for
-from engine.operations.reconcile.lost_values import value_lost
+from engine.operations.reconcile.lost_values import end_without_its_values
 from engine.store.database.transactions import Store
 from engine.store.trace.payloads import INLINE_BYTES, ForgedPayload, sized
 from engine.temporal.connection import RPC_TIMEOUT, is_not_found
@@ -74,7 +74,6 @@ async def end_of_execution(
         return _closed_by_nobody(
             UNKNOWN, "Temporal has no execution of this run.", None, cancel_requested=cancel_requested
         )
-    pinned = client.get_workflow_handle(workflow_id_for(run_id), run_id=described.run_id)
     if described.status not in _ENDED:
         attempt = described.raw_description.pending_workflow_task.attempt
         if cancel_requested and attempt >= _HOPELESS_ATTEMPTS:
@@ -83,12 +82,10 @@ async def end_of_execution(
             return _closed_by_nobody("TERMINATED", reason, None, cancel_requested=True)
         if attempt < _SUSPECT_ATTEMPTS:
             return None
-        lost = await value_lost(client, store, pinned)
-        if lost is None:
-            return None
-        await pinned.terminate(reason=lost, rpc_timeout=RPC_TIMEOUT)
-        return _without_its_values(lost)
+        lost = await end_without_its_values(client, store, run_id)
+        return None if lost is None else _without_its_values(lost)
     status = described.status.name
+    pinned = client.get_workflow_handle(workflow_id_for(run_id), run_id=described.run_id)
     closing = [
         event
         async for event in pinned.fetch_history_events(

@@ -24,9 +24,9 @@ from engine.operations.reconcile.disagreements import (
     audit,
     error_of,
     tell,
-    terminate,
 )
 from engine.operations.reconcile.looks import Looks
+from engine.operations.reconcile.terminating import terminate
 from engine.store.catalog.definitions import load_definition
 from engine.store.database.transactions import Connection, writing
 from engine.store.runs import agreeing

@@ -11,29 +11,28 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.converter import WorkflowSerializationContext
 
 from engine.contract import workflow_id_for
+from engine.operations.reconcile.terminating import terminate
 from engine.store.database.transactions import Store
 from engine.temporal.connection import RPC_TIMEOUT
 from engine.temporal.data_converter import VALUE_LOST, data_converter
 from engine.temporal.payload_codec import LOST
 
 
-async def end_without_its_values(client: Client, store: Store, run_id: str) -> bool:
-    """Terminate an execution that cannot be replayed, because a value that it needs is lost; its row is closed as for any other
-    that was terminated. Whether it was. Raises as ``value_lost``.
+async def end_without_its_values(client: Client, store: Store, run_id: str) -> str | None:
+    """Terminate the latest execution of a run when it cannot be replayed: which value that it needs is lost; None: none is.
+
+    Its row is left to the look for executions that have ended. Raises ``RPCError`` when Temporal does not answer,
+    ``Unavailable`` when Postgres does not.
     """
-    handle = client.get_workflow_handle(workflow_id_for(run_id))
-    lost = await value_lost(client, store, handle)
+    lost = await _value_lost(client, store, client.get_workflow_handle(workflow_id_for(run_id)))
     if lost is not None:
-        await handle.terminate(reason=lost, rpc_timeout=RPC_TIMEOUT)
-    return lost is not None
+        await terminate(client, run_id, lost)
+    return lost
 
 
-async def value_lost(client: Client, store: Store, handle: WorkflowHandle[Any, Any]) -> str | None:
-    """Which value that a replay of the execution needs is lost; None: all are there.
-
-    No worker can be asked: an SDK tells of the first failure of a workflow task only, when Postgres may just have been away, and
-    a query waits for that task. Raises ``RPCError`` when Temporal does not answer, ``Unavailable`` when Postgres does not.
-    """
+async def _value_lost(client: Client, store: Store, handle: WorkflowHandle[Any, Any]) -> str | None:
+    # No worker can be asked: an SDK tells of the first failure of a workflow task only, when Postgres may just have been away,
+    # and a query waits for that task.
     codec = data_converter(store).with_context(WorkflowSerializationContext(client.namespace, handle.id)).payload_codec
     if codec is None:
         raise AssertionError("large values go through a codec")

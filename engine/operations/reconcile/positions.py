@@ -116,12 +116,14 @@ async def _ask(
     chosen = [*first[:ASKED_FIRST], *beside]
     told = await each(chosen, lambda pair: whereabouts(client, context.store, pair[0].run_id))
     answered: list[Pair] = []
+    silent: list[RowState] = []
     for (row, last), there in zip(chosen, told, strict=True):
         if there is None:
             looks.did_not_answer(row.run_id)
-            await end_without_its_values(client, context.store, row.run_id)
+            silent.append(row)
         else:
             answered.append(Pair(row, last, there))
+    await each(silent, lambda row: end_without_its_values(client, context.store, row.run_id))
     return answered, len(first) > ASKED_FIRST
 
 

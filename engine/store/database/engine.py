@@ -133,7 +133,7 @@ def url_without_password(url: str) -> str:
     return make_url(url).render_as_string()
 
 
-AWAY: Final = frozenset(
+_AWAY: Final = frozenset(
     {
         "POSTGRES_UNREACHABLE",
         "POSTGRES_BUSY",
@@ -144,6 +144,11 @@ AWAY: Final = frozenset(
     }
 )
 """Codes of ``Unavailable`` that every other statement would meet as well."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether every other statement would meet this as well, so that what meets it is not at fault."""
+    return isinstance(error, Unavailable) and error.code in _AWAY
 
 
 def as_unavailable(error: BaseException, *, question: bool = False) -> Unavailable | None:

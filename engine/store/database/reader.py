@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from engine.errors import NotFound
 from engine.records import Document, ErrorInfo
-from engine.store.database.engine import READ_TIMEOUT_SECONDS, as_denied, as_unavailable
+from engine.store.database.engine import READ_TIMEOUT_SECONDS, as_unavailable
 from engine.store.database.following import NOTHING_FOLLOWED, Followed, Memory, follow, memory_of
 from engine.store.database.hidden_documents import SCHEMAS, SENSITIVE_SCHEMAS
-from engine.store.database.refusals import as_refusal
+from engine.store.database.refusals import as_engine_error
 from engine.store.database.tenant_binding import SETTING
 from engine.store.tables import workflow_settings as settings
 from engine.values.redaction.placeholder import PLACEHOLDER
@@ -201,7 +201,7 @@ async def open_reader(engine: AsyncEngine, tenant: str, run_id: str | None = Non
             )
             yield reader if run_id is None else await _of_run(reader, run_id)
     except (DBAPIError, PoolTimeout, OSError, UnicodeEncodeError) as error:
-        refusal = as_unavailable(error, question=True) or as_denied(error) or as_refusal(error)
+        refusal = as_engine_error(error, question=True)
         if refusal is None:
             raise
         raise refusal from error

@@ -7,7 +7,8 @@ from typing import Final
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-from engine.errors import Invalid
+from engine.errors import EngineError, Invalid
+from engine.store.database.engine import as_denied, as_unavailable
 
 TOO_LARGE: Final = "DATABASE_VALUE_TOO_LARGE"
 OUT_OF_RANGE: Final = "DATABASE_VALUE_OUT_OF_RANGE"
@@ -53,6 +54,14 @@ def as_refusal(error: BaseException) -> Invalid | None:
     if state.startswith("22"):
         return Invalid(REFUSED, "Postgres refuses a value.", "Look at what is written.", {"sqlstate": state})
     return None
+
+
+def as_engine_error(error: BaseException, *, question: bool = False) -> EngineError | None:
+    """``error`` in our own words, whatever Postgres or its driver means by it; None when it is none of what they say.
+
+    ``question``: as for ``as_unavailable``.
+    """
+    return as_unavailable(error, question=question) or as_denied(error) or as_refusal(error)
 
 
 def _is_no_text(error: BaseException) -> bool:
