@@ -1,4 +1,4 @@
-"""The reconciler: in every worker, one of them at a time by a lease, every fifteen seconds."""
+"""The reconciler: in every worker, one of them active by a lease, every fifteen seconds."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ from engine.worker.metrics import RECONCILED
 from engine.worker.parts import PartReport
 
 SECONDS: Final = 15.0
+KEPT_SECONDS: Final = 1.5 * SECONDS
+"""The one that is active stays it, unless it misses its next pass: what a pass has seen, only its own process remembers."""
 LOOK_BACK: Final = timedelta(minutes=2)
 """How far back Temporal is asked for executions that ended abnormally; more than a pass, because its list is a little behind."""
 PASSES_PER_LEFTOVERS: Final = 20
@@ -64,7 +66,7 @@ class Reconciler:
         await report.repeat(SECONDS, self._pass_if_ours)
 
     async def _pass_if_ours(self) -> None:
-        async with leased(self._context.store, RECONCILER.name, self._context.actor.name) as lease:
+        async with leased(self._context.store, RECONCILER.name, self._context.actor.name, KEPT_SECONDS) as lease:
             if lease is None:
                 await require_done(self._context.store, RECONCILER)
             else:

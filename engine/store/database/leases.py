@@ -46,13 +46,15 @@ class Lease:
 
 
 @asynccontextmanager
-async def leased(store: Store, name: str, holder: str) -> AsyncIterator[Lease | None]:
+async def leased(store: Store, name: str, holder: str, kept_seconds: float = 0.0) -> AsyncIterator[Lease | None]:
     """Take the lease ``name`` for the block; None, without waiting, when another process holds it.
 
-    It is renewed meanwhile. That its work was done, or why not, is put on record when the block ends, unless the lease was lost.
+    A process keeps it for ``kept_seconds`` after its work was done, so that work that comes again and again stays with one of
+    them, and is done as often as one of them does it. One that failed keeps nothing. The lease is renewed meanwhile. That its
+    work was done, or why not, is put on record when the block ends, unless the lease was lost.
     Raises ``Unavailable``.
     """
-    async with _held(store, name, holder) as lease:
+    async with _held(store, name, holder, kept_seconds) as lease:
         if lease is None:
             yield None
             return
@@ -102,9 +104,10 @@ async def keep_turn(connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def _held(store: Store, name: str, holder: str) -> AsyncIterator[Lease | None]:
+async def _held(store: Store, name: str, holder: str, kept_seconds: float = 0.0) -> AsyncIterator[Lease | None]:
     lease = Lease(name)
-    taken = await _execute(store, _TAKE, name=name, holder=holder, token=lease.token, seconds=LEASE_SECONDS)
+    values = {"name": name, "holder": holder, "token": lease.token, "seconds": LEASE_SECONDS, "kept": kept_seconds}
+    taken = await _execute(store, _TAKE, **values)
     if not taken:
         yield None
         return
@@ -135,7 +138,9 @@ _TAKE: Final = """
     VALUES (:name, :holder, CAST(:token AS uuid), now() + :seconds * interval '1 second')
     ON CONFLICT (name) DO UPDATE
         SET holder = excluded.holder, token = excluded.token, expires_at = excluded.expires_at
-        WHERE l.expires_at <= now()
+        WHERE l.expires_at <= now() AND (
+            l.done_at IS NULL OR l.failed_at IS NOT NULL OR l.done_by = excluded.holder
+            OR l.done_at <= now() - :kept * interval '1 second')
     RETURNING l.name
 """
 _RENEW: Final = """

@@ -87,6 +87,23 @@ async def test_what_failed_is_not_done_and_says_why(engine: Store) -> None:
     assert (await row(engine))["failure"] is None
 
 
+async def test_who_has_done_it_keeps_it_for_a_while_unless_he_fails(engine: Store) -> None:
+    async def takes(holder: str) -> bool:
+        async with leased(engine, NAME, holder, kept_seconds=60.0) as lease:
+            return lease is not None
+
+    assert await takes("one")
+    assert not await takes("two")
+    assert await takes("one"), "his next turn"
+    await change(engine, "done_at = now() - interval '61 seconds'")
+    assert await takes("two"), "he has missed it"
+    assert not await takes("one")
+    with pytest.raises(Conflict):
+        async with leased(engine, NAME, "two", kept_seconds=60.0):
+            raise Conflict("X", "Temporal does not answer.")
+    assert await takes("one"), "who fails keeps nothing"
+
+
 async def test_what_is_no_standing_duty_leaves_nothing_behind(engine: Store) -> None:
     async with only_one(engine, "schedule a", "one") as first, only_one(engine, "schedule a", "two") as second:
         assert (first, second) == (True, False)
