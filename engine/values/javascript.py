@@ -84,35 +84,45 @@ def _texts(value: list[Any] | tuple[Any, ...]) -> Iterator[str]:
 def json_text(value: Any, spacing: int = 0) -> str:
     """``JSON.stringify``: compact, or pretty with ``spacing`` spaces a level. A number that is not finite is null.
 
-    Raises ``RecursionError`` on a value nested too deeply for the interpreter's stack.
+    Values may be nested as deeply as they like.
     """
-    return _json(value, " " * spacing, "\n")
+    indent, colon = " " * spacing, ": " if spacing else ":"
+    pieces: list[str] = []
+    # What is still to be written, the next one last: a value and the line it is on, or a text and None.
+    pending: list[tuple[Any, str | None]] = [(value, "\n" if spacing else "")]
+    while pending:
+        item, line = pending.pop()
+        if line is None:
+            pieces.append(item)
+        elif item is None or isinstance(item, str | int | float):
+            pieces.append(_scalar(item))
+        elif not item:
+            pieces.append("[]" if isinstance(item, list | tuple) else "{}")
+        else:
+            inner = line + indent
+            following: list[tuple[Any, str | None]] = []
+            if isinstance(item, list | tuple):
+                opening, closing = f"[{inner}", f"{line}]"
+                for member in item:
+                    following += [(f",{inner}" if following else opening, None), (member, inner)]
+            else:
+                opening, closing = f"{{{inner}", f"{line}}}"
+                for key, member in item.items():
+                    name = f"{encode_basestring(str(key))}{colon}"
+                    following += [((f",{inner}" if following else opening) + name, None), (member, inner)]
+            pending.append((closing, None))
+            pending += reversed(following)
+    return "".join(pieces)
 
 
-def _json(value: Any, indent: str, line: str) -> str:
+def _scalar(value: str | int | float | None) -> str:
     if value is None:
         return "null"
     if isinstance(value, str):
         return encode_basestring(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and not math.isfinite(value):
-        return "null"
-    if isinstance(value, int | float):
-        return number_text(value)
-    inner = line + indent
-    if isinstance(value, list | tuple):
-        parts = [_json(item, indent, inner) for item in value]
-        opening, closing = "[", "]"
-    else:
-        colon = ": " if indent else ":"
-        parts = [f"{encode_basestring(str(key))}{colon}{_json(item, indent, inner)}" for key, item in value.items()]
-        opening, closing = "{", "}"
-    if not parts:
-        return opening + closing
-    if not indent:
-        return opening + ",".join(parts) + closing
-    return opening + inner + f",{inner}".join(parts) + line + closing
+    return "null" if isinstance(value, float) and not math.isfinite(value) else number_text(value)
 
 
 def length(value: str) -> int:

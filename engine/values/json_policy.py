@@ -20,6 +20,8 @@ Json = Any
 REPLACEMENT: Final = "\ufffd"
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_NUL_ESCAPE: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+"""NUL in JSON text; a backslash that is itself escaped is none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,11 @@ def _dump(value: Json, *, sort_keys: bool) -> str:
         # Whatever it is, cleaning names it and the place.
         clean_json(value)
         raise
-    cleaned = clean_json(value).value
+    try:
+        cleaned = clean_json(value).value
+    except Invalid:
+        # It is deeper, or its numbers are longer, than what is accepted from outside; here that is no reason to refuse it.
+        return _UNSTORABLE.sub(REPLACEMENT, _NUL_ESCAPE.sub(rf"\1{REPLACEMENT}", text))
     return json.dumps(cleaned, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=sort_keys)
 
 

@@ -20,26 +20,35 @@ def text_in_order(value: Any) -> str | None:
     """The JSON text of ``value`` where jsonb would change the order of its keys; None where the stored value says the same."""
     if _is_as_stored(value):
         return None
-    return json.dumps(_with_numbers(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    numbered = _rebuilt(value, in_order=False, numbers=True)
+    return json.dumps(numbered, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def as_stored(value: Any, *, numbers: bool = True) -> Any:
     """``value`` with the keys of all its objects as jsonb keeps them, by their length in bytes, then by their bytes; and with
     its numbers as they come back, unless ``numbers`` is False, as in earlier semantics.
     """
-    if isinstance(value, dict):
-        return {key: as_stored(item, numbers=numbers) for key, item in sorted(value.items(), key=_place)}
-    if isinstance(value, list):
-        return [as_stored(item, numbers=numbers) for item in value]
-    return _number(value) if numbers and type(value) is float else value
+    return _rebuilt(value, in_order=True, numbers=numbers)
 
 
-def _with_numbers(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _with_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_numbers(item) for item in value]
-    return _number(value) if type(value) is float else value
+def _rebuilt(value: Any, *, in_order: bool, numbers: bool) -> Any:
+    """However deep it is, it takes no stack: of that a workflow has less left than the activity that made the value."""
+    result = [value]
+    pending: list[Any] = [result]
+    while pending:
+        container = pending.pop()
+        for place, item in container.items() if isinstance(container, dict) else enumerate(container):
+            if isinstance(item, dict):
+                inner: Any = dict(sorted(item.items(), key=_place) if in_order else item)
+            elif isinstance(item, list):
+                inner = list(item)
+            else:
+                if numbers and type(item) is float:
+                    container[place] = _number(item)
+                continue
+            container[place] = inner
+            pending.append(inner)
+    return result[0]
 
 
 def _number(value: float) -> int | float:

@@ -17,7 +17,6 @@ from engine.values import javascript
 from engine.values.json_size import is_deeper
 
 JSON_PARSE_FAILED: Final = "JSON_PARSE_FAILED"
-JSON_TOO_DEEP: Final = "JSON_TOO_DEEP"
 
 _MAX_DEPTH: Final = 900
 """What is deeper may be read here and not be written there: both take stack, of which there is more in one place than another."""
@@ -119,10 +118,7 @@ def query(call: QueryInput, scope: PureScope) -> dict[str, Any]:
 def stringify(call: StringifyInput, _scope: PureScope) -> dict[str, Any]:
     """Compact JSON, or pretty with ``spacing`` spaces a level."""
     require_room_for_json(call.source, call.spacing)
-    try:
-        return {"text": javascript.json_text(call.source, call.spacing)}
-    except RecursionError:
-        raise StepFailure(ACTION, "The value is nested too deeply to be written as JSON.", code=JSON_TOO_DEEP) from None
+    return {"text": javascript.json_text(call.source, call.spacing)}
 
 
 JSON_ACTIONS: Final = (
