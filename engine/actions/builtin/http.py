@@ -40,7 +40,8 @@ LONGEST_RETRY_AFTER_SECONDS: Final = 24 * 3600
 
 _EXCERPT: Final = 500
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]{0,8192}")
+_HEADER_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\xa0-\xff]{0,8192}(?<![\t ])")
+"""White space at its ends is no part of a value, and no client sends it."""
 _OURS: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"})
 """Headers that follow from the request; ``host`` would also lead around the list of allowed hosts."""
 _READING: Final = frozenset({"GET", "HEAD"})
