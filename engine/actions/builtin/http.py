@@ -178,7 +178,7 @@ def retry_after_ms(header: str | None, now: datetime) -> int | None:
     else:
         try:
             at = parsedate_to_datetime(said)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
     return round(1000 * min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS))

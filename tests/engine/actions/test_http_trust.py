@@ -287,6 +287,8 @@ NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
         (format_datetime(NOW.replace(hour=11), usegmt=True), 0),
         ("9" * 400, 24 * 3_600_000),
         ("Fri, 31 Dec 9999 23:59:59 GMT", 24 * 3_600_000),
+        (f"Fri, 01 Jan {'9' * 20} 00:00:00 GMT", None),
+        (f"Fri, 01 Jan 2027 00:00:00 +{'9' * 20}", None),
         ("soon", None),
         ("-5", None),
         ("1.5", None),
