@@ -125,12 +125,18 @@ def _not_reached(call: RequestInput, error: httpx.TransportError) -> StepFailure
 def _request(call: RequestInput, ctx: ActionContext) -> httpx.Request:
     return httpx.Request(
         call.method,
-        call.url,
-        params={name: javascript.text(value) for name, value in call.query.items()} or None,
+        _url(call),
         # The bytes of a header are Latin-1; httpx takes text for ASCII unless it is told.
         headers=httpx.Headers(_headers(call, ctx), encoding="latin-1"),
         content=_content(call),
     )
+
+
+def _url(call: RequestInput) -> httpx.URL:
+    """The URL with ``query`` after what it asks for itself, which stays as it is written."""
+    url = httpx.URL(call.url)
+    added = str(httpx.QueryParams({name: javascript.text(value) for name, value in call.query.items()}))
+    return url.copy_with(query=b"&".join(filter(None, (url.query, added.encode())))) if added else url
 
 
 def _headers(call: RequestInput, ctx: ActionContext) -> dict[str, str]:

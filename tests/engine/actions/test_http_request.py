@@ -49,7 +49,14 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.service.heard.append(
-            {"method": self.command, "path": parts.path, "query": query, "headers": headers, "body": body.decode()}
+            {
+                "method": self.command,
+                "path": parts.path,
+                "asked": parts.query,
+                "query": query,
+                "headers": headers,
+                "body": body.decode(),
+            }
         )
         answers: dict[str, Callable[[], None]] = {
             "/json": lambda: self.answer(200, b'{"ok":[1,null]}', "application/json; charset=utf-8"),
@@ -152,6 +159,13 @@ async def test_what_is_sent(request_: Request, service: Service) -> None:
     assert post["headers"]["idempotency-key"] == "key-1"
     assert (put["body"], put["headers"]["content-type"]) == ("grüß", "text/plain; charset=utf-8")
     assert patch["body"] == "null"
+
+
+async def test_a_query_goes_after_what_the_url_asks_for_itself(request_: Request, service: Service) -> None:
+    await request_("/json?x=1&sig=a%2Fb", query={"y": "a b", "n": 2})
+    await request_("/json?x=1")
+    await request_("/json", query={"y": ""})
+    assert [heard["asked"] for heard in service.heard] == ["x=1&sig=a%2Fb&y=a+b&n=2", "x=1", "y="]
 
 
 async def test_only_writing_calls_carry_the_idempotency_key_and_an_own_one_wins(
@@ -300,6 +314,8 @@ def test_a_wrong_list_of_hosts_is_refused_at_the_start(entry: str) -> None:
         {"url": "http://evil.net\\.example.com/"},
         {"url": "http://127.0.0.1%2f.example.com/"},
         {"headers": {"X-A": "c4nary\r\nX-B: 1"}},
+        {"headers": {"X-A": "c4nary "}},
+        {"headers": {"X-A": "\tc4nary"}},
         {"headers": {"X A": "c4nary"}},
         {"headers": {"Host": "c4nary"}},
         {"headers": {"content-length": "1"}},
