@@ -19,8 +19,9 @@ from engine.actions.own_time import within_own_time
 from engine.actions.schema import output_json, parse_input
 from engine.actions.scrubbing import scrub, scrub_failure, using
 from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, VALIDATION, EngineError, StepFailure
-from engine.store.database.engine import STOPPED, as_unavailable
+from engine.store.database.engine import STOPPED, as_unavailable, is_lost
 from engine.store.database.refusals import NO_TEXT, OUT_OF_RANGE, TOO_LARGE, as_refusal, sqlstate_of
+from engine.values.json_policy import storable_text
 
 INTERNAL_ERROR: Final = "INTERNAL_ERROR"
 ACTION_TIMEOUT: Final = "ACTION_TIMEOUT"
@@ -81,7 +82,9 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
     except EngineError as refused:
         details = refused.details or None
         raise _presentable(StepFailure(ACTION, refused.message, code=refused.code, details=details)) from None
-    except Exception as error:
+    except (Exception, SystemExit, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and _is_to_end():
+            raise
         if isinstance(error, TimeoutError) and timer.expired():
             raise StepFailure(
                 TIMEOUT,
@@ -98,7 +101,9 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
                     code=STATEMENT_LIMIT,
                     details={"sqlstate": sqlstate_of(error)},
                 ) from None
-            if outage := as_unavailable(error):
+            # An OSError, which a TimeoutError is too, can be that of a file or a service the action works with.
+            own = isinstance(error, OSError) and ctx.connection is not None and not is_lost(ctx.connection)
+            if not own and (outage := as_unavailable(error)):
                 raise outage from error
             refusal = as_refusal(error)
             if refusal is not None and refusal.code in {NO_TEXT, TOO_LARGE, OUT_OF_RANGE}:
@@ -118,14 +123,38 @@ async def _call(registered: RegisteredAction, parsed: Any, ctx: ActionContext) -
     return await asyncio.get_running_loop().run_in_executor(_pool, call)
 
 
-def _said(error: Exception) -> str:
+def _is_to_end() -> bool:
+    """Whether somebody has canceled what runs here; else a cancellation is that of something the action waited for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _said(error: BaseException) -> str:
     # The text of a database error repeats the statement with its values; the driver's own says what happened.
     cause = getattr(error, "orig", None)
-    return str(cause if isinstance(cause, Exception) else error) or type(error).__name__
+    return _text(cause if isinstance(cause, Exception) else error) or type(error).__name__
 
 
 def _presentable(failure: StepFailure) -> StepFailure:
-    """The failure with details that are JSON, and without the categories that only the engine may use."""
-    reserved = failure.category in {CANCELLATION, CORRUPTION}
-    details = None if failure.details is None else to_jsonable_python(failure.details, fallback=str)
-    return StepFailure(ACTION if reserved else failure.category, failure.message, code=failure.code, details=details)
+    """The failure as it is declared, whatever the action has made it of; without the categories that only the engine may use."""
+    category, given = ACTION, failure.category
+    if isinstance(given, str) and given.strip() and given not in {CANCELLATION, CORRUPTION}:
+        category = given
+    code = None if failure.code is None else _text(failure.code)
+    return StepFailure(category, _text(failure.message), code=code, details=_details(failure.details))
+
+
+def _text(value: Any) -> str:
+    try:
+        return storable_text(str(value))
+    except Exception:  # noqa: BLE001 - whatever its own code raises: it is only shown
+        return type(value).__name__
+
+
+def _details(details: Any) -> Any:
+    if details is None:
+        return None
+    try:
+        return to_jsonable_python(details, fallback=str)
+    except Exception as error:  # noqa: BLE001 - a circle, too many levels, or what its own code raises
+        return {"$omitted": type(error).__name__}

@@ -9,10 +9,11 @@ from typing import Any, Final
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from engine.errors import StepFailure
+from engine.errors import Invalid, StepFailure
 from engine.store.database.transactions import Store
 from engine.store.runs.loading import LoadedRun
 from engine.store.trace.projection import Progress, has_row, was_written
+from engine.values.json_policy import clean_json, storable_text
 from engine.workflow.plans import unknown_types_of
 from engine.workflow.wire import ACTION_NOT_HERE, STEPS_NOT_HERE
 
@@ -29,17 +30,20 @@ TOO_LARGE_FOR_A_LOCAL_ONE: Final = "TooLargeForALocalActivity"
 
 
 def error_of(failure: StepFailure, node_path: str, at: str) -> dict[str, Any]:
-    """The failure as rows and histories hold it, cut to ``MAX_ERROR_BYTES``: code, details, then the message."""
+    """The failure as rows and histories hold it, cut to ``MAX_ERROR_BYTES``: code, details, then the message.
+
+    What no row can hold is replaced here, or left out: a repeat, which reads it from its row, sees the same.
+    """
     error: dict[str, Any] = {
-        "category": failure.category[:MAX_WORD_CHARACTERS],
-        "message": failure.message,
+        "category": storable_text(failure.category[:MAX_WORD_CHARACTERS]),
+        "message": storable_text(failure.message),
         "nodePath": node_path,
         "at": at,
     }
     if failure.code is not None:
-        error["code"] = failure.code[:MAX_WORD_CHARACTERS]
+        error["code"] = storable_text(failure.code[:MAX_WORD_CHARACTERS])
     if failure.details is not None:
-        error["details"] = failure.details
+        error["details"] = _storable(failure.details)
     if _size(error) <= MAX_ERROR_BYTES:
         return error
     if "details" in error:
@@ -118,6 +122,13 @@ def require_known_steps(run: LoadedRun, definition: str) -> None:
 def _elsewhere(kind: str, said: str) -> ApplicationError:
     pause = _MOVE_ON if activity.info().attempt <= _MOVES else None
     return ApplicationError(f"{kind}: {said}", type=kind, next_retry_delay=pause)
+
+
+def _storable(details: Any) -> Any:
+    try:
+        return clean_json(details).value
+    except Invalid as refused:
+        return {"$omitted": refused.code}
 
 
 def _size(value: Any) -> int:

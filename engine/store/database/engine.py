@@ -121,6 +121,15 @@ def backend_of(connection: AsyncConnection) -> int | None:
     return known
 
 
+def is_lost(connection: AsyncConnection) -> bool:
+    """Whether the connection has lost its server session."""
+    sync = connection.sync_connection
+    if sync is None or sync.invalidated:
+        return True
+    driver: Any = sync.connection.driver_connection
+    return bool(driver.closed)
+
+
 async def is_read_only(connection: AsyncConnection) -> bool:
     """Whether Postgres takes no writes: it is a standby, or told to."""
     # Not transaction_read_only: a reader's transaction is read-only anyway.

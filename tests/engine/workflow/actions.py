@@ -117,6 +117,12 @@ def actions_of(counts: Counts) -> list[RegisteredAction]:
             raise StepFailure("ActionError", "after writing", code="AFTER_WRITING")
         return {"value": row[0]}
 
+    @action("test.breaks", input=Anything, output=Result, quick=True, transaction=True)
+    async def breaks(given: Any, ctx: ActionContext) -> dict[str, Any]:
+        """Does what an action may do beside the database, and which fails: a file that is not there, a service that is late."""
+        note(given, ctx)
+        raise {"file": FileNotFoundError, "service": TimeoutError}[given.what](given.what)
+
     @action("test.executes", input=Anything, output=Result, quick=True, transaction=True)
     async def executes(given: Any, ctx: ActionContext) -> dict[str, Any]:
         """Runs the statement ``sql`` with the parameter ``text``, in the step's own transaction."""
@@ -137,7 +143,7 @@ def actions_of(counts: Counts) -> list[RegisteredAction]:
         note(given, ctx)
         return {"value": "a\x00b\ud800c"}
 
-    handlers = (quick, ordinary, pause, gated, fails, flaky, patient, writes, executes, sized, nasty)
+    handlers = (quick, ordinary, pause, gated, fails, flaky, patient, writes, breaks, executes, sized, nasty)
     return [declared for handler in handlers for declared in declarations_of(handler)]
 
 

@@ -1,0 +1,38 @@
+"""Failures that no row, or Temporal, can hold as they are, and failures that look like those of the database."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine.workflow.harness import Bench
+from tests.engine.workflow.steps import attempt, call, call_workflow, expression, set_state
+
+HALF = call("p", "transform.parse_json", source='"a\\ud800b"')
+UNTIL = {"id": "w", "type": "time.wait", "config": {"mode": "until", "until": expression("vars.p.value")}}
+
+
+@pytest.mark.parametrize("what", ["file", "service"])
+async def test_what_fails_beside_the_database_is_no_outage_of_it(what: str, bench: Bench) -> None:
+    run = await bench.play([attempt("t", [call("b", "test.breaks", label="b", what=what)], [set_state("c")])])
+    caught = (await run.row())["output_json"]["caught"]
+    assert (caught["code"], caught["message"], bench.counts.ran["b"]) == ("INTERNAL_ERROR", what, 1)
+
+
+async def test_a_failure_that_is_no_json_fails_its_step(bench: Bench) -> None:
+    details = call("x", "test.fails", category="ActionError", message="no", code="E", details="=vars.d.value")
+    run = await bench.play([
+        call("d", "transform.parse_json", source='{"\\ud800":1}'),
+        attempt("t", [details], [set_state("c")]),
+    ])  # fmt: skip
+    row = await run.row()
+    assert (row["status"], row["output_json"]["caught"]["code"]) == ("SUCCEEDED", "E")
+
+
+async def test_a_parent_is_told_of_a_failure_with_half_of_a_surrogate_pair(bench: Bench) -> None:
+    await bench.publish([HALF, UNTIL], "wf.child")
+    run = await bench.play([call_workflow("c", "wf.child")])
+    error = (await run.row())["error_json"]
+    assert (error["code"], error["details"]["cause"]["message"]) == (
+        "INVALID_TIME",
+        'time.wait until: "a\ufffdb" is not an ISO-8601 time',
+    )
