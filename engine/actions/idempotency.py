@@ -29,7 +29,7 @@ def idempotency_key(
     A blank key counts as none: an expression over an absent field must not make all runs share one execution. An input that
     the action's model refuses has the engine's key; the action itself then reports what is wrong with it. Raises ``StepFailure``:
     ``IDEMPOTENCY_KEY_INVALID`` (longer than 512 characters or 1000 bytes, or with NUL), ``IDEMPOTENCY_KEY_FAILED`` (the function
-    raised).
+    raised, or gave no text).
     """
     chosen = explicit if explicit and explicit.strip() else _own_key(registered, step, action_input)
     if chosen is None:
@@ -68,4 +68,8 @@ def _own_key(registered: RegisteredAction, step: StepIdentity, action_input: Any
             ACTION, f"The key function of {registered.label} failed: {error}", code=KEY_FAILED,
             details={"name": type(error).__name__},
         ) from error  # fmt: skip
+    if own is not None and not isinstance(own, str):
+        # Declared as text, which nobody has checked: any other value would be found out at every try of the activity.
+        message = f"The key function of {registered.label} must give text or None, not {type(own).__name__}."
+        raise StepFailure(ACTION, message, code=KEY_FAILED)
     return own if own and own.strip() else None

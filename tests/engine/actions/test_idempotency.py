@@ -79,6 +79,9 @@ def test_a_key_function_that_fails_fails_the_step() -> None:
     with pytest.raises(StepFailure, match="division") as failed:
         idempotency_key(charge(lambda call, step: str(1 // call.amount)), STEP, {"order": "o"})
     assert failed.value.code == "IDEMPOTENCY_KEY_FAILED"
+    with pytest.raises(StepFailure, match="text or None, not int") as failed:
+        idempotency_key(charge(lambda call, step: call.amount), STEP, {"order": "o"})
+    assert failed.value.code == "IDEMPOTENCY_KEY_FAILED"
 
 
 def test_the_conformance_case_holds() -> None:
