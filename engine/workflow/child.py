@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from engine.contract import TEMPORAL_CLOCK_SEMANTICS, WORKFLOW_TYPE, RunInput, workflow_id_for
     from engine.errors import CANCELLATION, CHILD, RunError
     from engine.interpreter.effects import ChildSucceeded, StartChild, StepFailed
+    from engine.values.json_policy import storable_text
     from engine.values.jsonb_order import as_stored
     from engine.workflow.cancellation import stop_if_canceled
 
@@ -61,6 +62,18 @@ async def run_child(effect: StartChild, parent: RunInput) -> ChildSucceeded | St
         return StepFailed(_failed(effect, _cause(failure)))
     earlier = parent["semantics_version"] == TEMPORAL_CLOCK_SEMANTICS
     return ChildSucceeded(as_stored(result["scopes"], numbers=not earlier))
+
+
+def failure_of(error: dict[str, Any]) -> ApplicationError:
+    """What the execution of a run ends with that failed; its parent reads it."""
+    details = {name: error[name] for name in ("category", "nodePath", "at", "code", "details") if name in error}
+    return ApplicationError(
+        # With half of a surrogate pair in it Temporal would be told nothing at all.
+        storable_text(str(error.get("message", ""))),
+        details,
+        type=storable_text(f"{FAILURE_TYPE_PREFIX}{error.get('category')}"),
+        non_retryable=True,
+    )
 
 
 def _failed(effect: StartChild, cause: dict[str, Any]) -> RunError:

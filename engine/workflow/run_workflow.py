@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from engine.workflow import cancellation, wire
     from engine.workflow.calls import project
     from engine.workflow.catching_up import catch_up
-    from engine.workflow.child import FAILURE_TYPE_PREFIX
+    from engine.workflow.child import failure_of
     from engine.workflow.earlier import EarlierHost, EarlierPerformer, EarlierPosition, temporal_ms
     from engine.workflow.inbox import Inbox
     from engine.workflow.perform import Performer
@@ -143,7 +143,7 @@ class RunWorkflow:
             if self._running is None or not self._running.position.ended:
                 await cancellation.to_the_end(self._finish(finish))
         if finish.status == "FAILED":
-            raise _failure(finish.error or {})
+            raise failure_of(finish.error or {})
         return {"scopes": self._final_scopes(finish)}
 
     async def _until_the_end(self) -> Finish:
@@ -279,22 +279,12 @@ def _closed_by_its_cancel(failure: FailureError) -> bool:
     return cancellation.requested() and isinstance(cause, ApplicationError) and cause.type == RUN_CLOSED
 
 
-def _failure(error: dict[str, Any]) -> ApplicationError:
-    details = {name: error[name] for name in ("category", "nodePath", "at", "code", "details") if name in error}
-    return ApplicationError(
-        str(error.get("message", "")),
-        details,
-        type=f"{FAILURE_TYPE_PREFIX}{error.get('category')}",
-        non_retryable=True,
-    )
-
-
 def _as_ended(end: wire.EarlierEnd) -> dict[str, Any]:
     """End this execution as the row says."""
     if end["status"] == "SUCCEEDED":
         return {"scopes": end["scopes"]}
     if end["status"] == "FAILED":
-        raise _failure(end["error"] or {})
+        raise failure_of(end["error"] or {})
     if cancellation.requested():
         raise asyncio.CancelledError
     raise ApplicationError("The run's row was closed as CANCELED from outside.", type=RUN_CLOSED, non_retryable=True)
