@@ -119,8 +119,16 @@ async def _call(registered: RegisteredAction, parsed: Any, ctx: ActionContext) -
     if inspect.iscoroutinefunction(handler):
         return await handler(parsed, ctx)
     # The thread sees the caller's context variables, as it would in an async handler.
-    call = partial(contextvars.copy_context().run, handler, parsed, ctx)
+    call = partial(contextvars.copy_context().run, _called, handler, parsed, ctx)
     return await asyncio.get_running_loop().run_in_executor(_pool, call)
+
+
+def _called(handler: Callable[..., Any], parsed: Any, ctx: ActionContext) -> Any:
+    try:
+        return handler(parsed, ctx)
+    except StopIteration as error:
+        # No future can hold it, so nobody would be told; a coroutine that raises it is told as this.
+        raise RuntimeError("function raised StopIteration") from error
 
 
 def _is_to_end() -> bool:

@@ -97,6 +97,16 @@ async def test_what_ends_an_action_fails_its_step(
     )
 
 
+async def test_a_plain_function_that_finds_nothing_fails_at_once(make_context: MakeContext) -> None:
+    def handler(_call: Nothing, _ctx: ActionContext) -> Nothing:
+        return next(iter(()))
+
+    registered = declarations_of(action("test.odd", input=Nothing, output=Nothing, timeout=600)(handler))[0]
+    with pytest.raises(StepFailure, match="raised StopIteration") as failed:
+        await invoke(registered, {}, make_context())
+    assert failed.value.code == "INTERNAL_ERROR"
+
+
 async def test_who_is_canceled_ends(make_context: MakeContext) -> None:
     async def handler(_call: Nothing, _ctx: ActionContext) -> Nothing:
         await asyncio.Event().wait()
