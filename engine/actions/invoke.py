@@ -11,17 +11,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from pydantic_core import to_jsonable_python
-
 from engine.actions.context import ActionContext
 from engine.actions.declaration import RegisteredAction
 from engine.actions.own_time import within_own_time
+from engine.actions.raised import is_to_end, presentable, text_of
 from engine.actions.schema import output_json, parse_input
 from engine.actions.scrubbing import scrub, scrub_failure, using
-from engine.errors import ACTION, CANCELLATION, CORRUPTION, TIMEOUT, VALIDATION, EngineError, StepFailure
+from engine.errors import ACTION, TIMEOUT, VALIDATION, EngineError, StepFailure
 from engine.store.database.engine import STOPPED, as_unavailable, is_lost
 from engine.store.database.refusals import NO_TEXT, OUT_OF_RANGE, TOO_LARGE, as_refusal, sqlstate_of
-from engine.values.json_policy import storable_text
 
 INTERNAL_ERROR: Final = "INTERNAL_ERROR"
 ACTION_TIMEOUT: Final = "ACTION_TIMEOUT"
@@ -78,12 +76,12 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
                 return await _call(registered, parsed, ctx)
             return await within_own_time(timer, ctx.connection, lambda: _call(registered, parsed, ctx))
     except StepFailure as failure:
-        raise _presentable(failure) from None
+        raise presentable(failure) from None
     except EngineError as refused:
         details = refused.details or None
-        raise _presentable(StepFailure(ACTION, refused.message, code=refused.code, details=details)) from None
+        raise presentable(StepFailure(ACTION, refused.message, code=refused.code, details=details)) from None
     except (Exception, SystemExit, asyncio.CancelledError) as error:
-        if isinstance(error, asyncio.CancelledError) and _is_to_end():
+        if isinstance(error, asyncio.CancelledError) and is_to_end():
             raise
         if isinstance(error, TimeoutError) and timer.expired():
             raise StepFailure(
@@ -131,38 +129,7 @@ def _called(handler: Callable[..., Any], parsed: Any, ctx: ActionContext) -> Any
         raise RuntimeError("function raised StopIteration") from error
 
 
-def _is_to_end() -> bool:
-    """Whether somebody has canceled what runs here; else a cancellation is that of something the action waited for."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
-
-
 def _said(error: BaseException) -> str:
     # The text of a database error repeats the statement with its values; the driver's own says what happened.
     cause = getattr(error, "orig", None)
-    return _text(cause if isinstance(cause, Exception) else error) or type(error).__name__
-
-
-def _presentable(failure: StepFailure) -> StepFailure:
-    """The failure as it is declared, whatever the action has made it of; without the categories that only the engine may use."""
-    category, given = ACTION, failure.category
-    if isinstance(given, str) and given.strip() and given not in {CANCELLATION, CORRUPTION}:
-        category = given
-    code = None if failure.code is None else _text(failure.code)
-    return StepFailure(category, _text(failure.message), code=code, details=_details(failure.details))
-
-
-def _text(value: Any) -> str:
-    try:
-        return storable_text(str(value))
-    except Exception:  # noqa: BLE001 - whatever its own code raises: it is only shown
-        return type(value).__name__
-
-
-def _details(details: Any) -> Any:
-    if details is None:
-        return None
-    try:
-        return to_jsonable_python(details, fallback=str)
-    except Exception as error:  # noqa: BLE001 - a circle, too many levels, or what its own code raises
-        return {"$omitted": type(error).__name__}
+    return text_of(cause if isinstance(cause, Exception) else error) or type(error).__name__

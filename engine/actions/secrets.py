@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
+from engine.actions.raised import is_to_end, presentable
 from engine.actions.secret_policy import SecretPolicy, SecretUse
-from engine.errors import ACTION, Invalid, StepFailure
+from engine.errors import ACTION, TRANSIENT, Invalid, StepFailure
 from engine.values.json_pointer import names_of, segment
 
 NAME_PATTERN: Final = re.compile(r"[A-Z][A-Z0-9_]{0,254}")
@@ -29,6 +30,8 @@ NAME_INVALID: Final = "SECRET_NAME_INVALID"
 _MARK: Final = "__runstudio_secret_provider__"
 
 MAX_SECRET_BYTES: Final = 64 * 1024
+PROVIDER_SECONDS: Final = 30.0
+"""How long a provider may take; an action's own time begins when it has its secrets."""
 _UNSTORABLE: Final = re.compile("[\ud800-\udfff]")
 """What Python makes of bytes in a variable that are no UTF-8."""
 
@@ -200,19 +203,26 @@ class SecretResolver:
 
 
 async def _asked(provider: SecretProvider, name: str, tenant: str, details: dict[str, str]) -> str | None:
+    category, timer = ACTION, asyncio.timeout(PROVIDER_SECONDS)
     try:
-        secret: object = await provider.read(name, tenant)
-    except StepFailure:
-        raise
-    except Exception as error:  # noqa: BLE001 # a provider may fail in any way, and repeating the activity would not end
+        async with timer:
+            secret: object = await provider.read(name, tenant)
+    except StepFailure as failure:
+        raise presentable(failure) from None
+    # A provider may fail in any way, and repeating the activity would not end.
+    except (Exception, SystemExit, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and is_to_end():
+            raise
         # Its class alone: the text of an error may quote what was read. It has no cause for the same reason.
         reason = str(error) if isinstance(error, UnreadableSecret) else type(error).__name__
+        if timer.expired():
+            category, reason = TRANSIENT, f"there was no answer within {PROVIDER_SECONDS:g} s"
     else:
         if secret is None or (isinstance(secret, str) and not _UNSTORABLE.search(secret)):
             return secret
         reason = "it is not UTF-8" if isinstance(secret, str) else f"it is {type(secret).__name__}, not text"
     raise StepFailure(
-        ACTION,
+        category,
         f"Secret {name} cannot be read: {reason}. Look at the place where the workers find it.",
         code=UNREADABLE,
         details={**details, "reason": reason},

@@ -1,0 +1,43 @@
+"""What code that is not ours raises, as the engine takes it: nothing checks what a ``StepFailure`` is made of."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from engine.errors import ACTION, CANCELLATION, CORRUPTION, StepFailure
+from engine.values.json_policy import storable_text
+
+
+def presentable(failure: StepFailure) -> StepFailure:
+    """The failure as it is declared, whatever the action has made it of; without the categories that only the engine may use."""
+    category, given = ACTION, failure.category
+    if isinstance(given, str) and given.strip() and given not in {CANCELLATION, CORRUPTION}:
+        category = given
+    code = None if failure.code is None else text_of(failure.code)
+    return StepFailure(category, text_of(failure.message), code=code, details=_json_of(failure.details))
+
+
+def is_to_end() -> bool:
+    """Whether somebody has canceled what runs here; else a cancellation is that of something that was waited for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def text_of(value: Any) -> str:
+    """``value`` as text that a row can hold; the name of its type where it cannot tell."""
+    try:
+        return storable_text(str(value))
+    except Exception:  # noqa: BLE001 - whatever its own code raises: it is only shown
+        return type(value).__name__
+
+
+def _json_of(details: Any) -> Any:
+    if details is None:
+        return None
+    try:
+        return to_jsonable_python(details, fallback=str)
+    except Exception as error:  # noqa: BLE001 - a circle, too many levels, or what its own code raises
+        return {"$omitted": type(error).__name__}
