@@ -55,12 +55,12 @@ def parse_input(label: str, model: type[Model], value: Any) -> Model:
             ACTION, f"The input of {label} is not valid: {_sentence(issues)}", code=INPUT_INVALID,
             details={"issues": issues},
         ) from None  # fmt: skip
-    except RecursionError:
+    except Exception as error:  # noqa: BLE001 - validators are code of whoever wrote the action, and raise what they like
+        reason = (
+            "it is nested too deeply" if isinstance(error, RecursionError) else f"a check raised {type(error).__name__}"
+        )
         raise StepFailure(
-            ACTION,
-            f"The input of {label} is not valid: it is nested too deeply.",
-            code=INPUT_INVALID,
-            details={"issues": []},
+            ACTION, f"The input of {label} is not valid: {reason}.", code=INPUT_INVALID, details={"issues": []}
         ) from None
 
 
@@ -78,8 +78,8 @@ def output_json(label: str, model: type[BaseModel], value: Any) -> Any:
         written = None if issues else output.model_dump(mode="json", by_alias=True)
     except ValidationError as error:
         issues, written = issues_of(error), None
-    except (ValueError, TypeError, RecursionError) as error:
-        # What pydantic says of it may quote the value.
+    except Exception as error:  # noqa: BLE001 - validators and serializers of the model raise what they like
+        # What is said of it may quote the value.
         issues, written = [_unwritable(error)], None
     if issues:
         raise StepFailure(

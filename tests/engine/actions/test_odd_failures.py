@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from engine.actions.context import ActionContext
 from engine.actions.declaration import action, declarations_of
@@ -105,6 +105,29 @@ async def test_a_plain_function_that_finds_nothing_fails_at_once(make_context: M
     with pytest.raises(StepFailure, match="raised StopIteration") as failed:
         await invoke(registered, {}, make_context())
     assert failed.value.code == "INTERNAL_ERROR"
+
+
+class Picky(BaseModel):
+    name: str = "a"
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return {"a": name}[name]
+
+
+async def test_a_check_of_a_model_may_raise_anything(make_context: MakeContext) -> None:
+    async def handler(_call: Picky, _ctx: ActionContext) -> dict[str, str]:
+        return {"name": "b"}
+
+    registered = declarations_of(action("test.odd", input=Picky, output=Picky)(handler))[0]
+    with pytest.raises(StepFailure, match="a check raised KeyError") as failed:
+        await invoke(registered, {"name": "b"}, make_context())
+    assert failed.value.code == "ACTION_INPUT_INVALID"
+    with pytest.raises(StepFailure) as failed:
+        await invoke(registered, {}, make_context())
+    assert failed.value.code == "ACTION_OUTPUT_INVALID"
+    assert failed.value.details["issues"][0]["kind"] == "KeyError"
 
 
 async def test_who_is_canceled_ends(make_context: MakeContext) -> None:
