@@ -14,7 +14,7 @@ from typing import Any, Final
 from engine.actions.context import ActionContext
 from engine.actions.declaration import RegisteredAction
 from engine.actions.own_time import within_own_time
-from engine.actions.raised import is_to_end, presentable, text_of
+from engine.actions.raised import is_to_end, json_of, presentable, text_of
 from engine.actions.schema import output_json, parse_input
 from engine.actions.scrubbing import scrub, scrub_failure, using
 from engine.errors import ACTION, TIMEOUT, VALIDATION, EngineError, StepFailure
@@ -63,7 +63,7 @@ def _discreet(heartbeat: Callable[..., None], secrets: tuple[str, ...]) -> Calla
     """``heartbeat`` with secrets scrubbed from its details, which Temporal keeps and logs."""
 
     def beat(*details: Any) -> None:
-        heartbeat(*scrub(list(details), secrets))
+        heartbeat(*scrub([json_of(detail) for detail in details], secrets))
 
     return beat
 

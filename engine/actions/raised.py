@@ -1,4 +1,4 @@
-"""What code that is not ours raises, as the engine takes it: nothing checks what a ``StepFailure`` is made of."""
+"""What code that is not ours raises and tells, as the engine takes it: nothing checks what a ``StepFailure`` is made of."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from engine.errors import ACTION, CANCELLATION, CORRUPTION, StepFailure
-from engine.values.json_policy import storable_text
+from engine.errors import ACTION, CANCELLATION, CORRUPTION, Invalid, StepFailure
+from engine.values.json_policy import clean_json, storable_text
 
 
 def presentable(failure: StepFailure) -> StepFailure:
@@ -17,7 +17,7 @@ def presentable(failure: StepFailure) -> StepFailure:
     if isinstance(given, str) and given.strip() and given not in {CANCELLATION, CORRUPTION}:
         category = given
     code = None if failure.code is None else text_of(failure.code)
-    return StepFailure(category, text_of(failure.message), code=code, details=_json_of(failure.details))
+    return StepFailure(category, text_of(failure.message), code=code, details=json_of(failure.details))
 
 
 def is_to_end() -> bool:
@@ -34,10 +34,15 @@ def text_of(value: Any) -> str:
         return type(value).__name__
 
 
-def _json_of(details: Any) -> Any:
-    if details is None:
-        return None
+def json_of(value: Any) -> Any:
+    """``value`` as JSON that a row can hold; ``{"$omitted": why}`` where there is none. None stays None."""
     try:
-        return to_jsonable_python(details, fallback=str)
+        return clean_json(value).value
+    except Invalid:
+        pass
+    try:
+        return clean_json(to_jsonable_python(value, fallback=str)).value
+    except Invalid as refused:
+        return {"$omitted": refused.code}
     except Exception as error:  # noqa: BLE001 - a circle, too many levels, or what its own code raises
         return {"$omitted": type(error).__name__}

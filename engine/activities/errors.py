@@ -9,11 +9,12 @@ from typing import Any, Final
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from engine.errors import Invalid, StepFailure
+from engine.actions.raised import json_of
+from engine.errors import StepFailure
 from engine.store.database.transactions import Store
 from engine.store.runs.loading import LoadedRun
 from engine.store.trace.projection import Progress, has_row, was_written
-from engine.values.json_policy import clean_json, storable_text
+from engine.values.json_policy import storable_text
 from engine.workflow.plans import unknown_types_of
 from engine.workflow.wire import ACTION_NOT_HERE, STEPS_NOT_HERE
 
@@ -43,7 +44,7 @@ def error_of(failure: StepFailure, node_path: str, at: str) -> dict[str, Any]:
     if failure.code is not None:
         error["code"] = storable_text(failure.code[:MAX_WORD_CHARACTERS])
     if failure.details is not None:
-        error["details"] = _storable(failure.details)
+        error["details"] = json_of(failure.details)
     if _size(error) <= MAX_ERROR_BYTES:
         return error
     if "details" in error:
@@ -122,13 +123,6 @@ def require_known_steps(run: LoadedRun, definition: str) -> None:
 def _elsewhere(kind: str, said: str) -> ApplicationError:
     pause = _MOVE_ON if activity.info().attempt <= _MOVES else None
     return ApplicationError(f"{kind}: {said}", type=kind, next_retry_delay=pause)
-
-
-def _storable(details: Any) -> Any:
-    try:
-        return clean_json(details).value
-    except Invalid as refused:
-        return {"$omitted": refused.code}
 
 
 def _size(value: Any) -> int:

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from temporalio import activity
 
+from engine.actions.raised import json_of
+
 FIRST_AFTER_SECONDS: Final = 5.0
 EVERY_SECONDS: Final = 5.0
 
@@ -25,7 +27,8 @@ async def beating() -> AsyncIterator[Callable[..., None]]:
     loop = asyncio.get_running_loop()
 
     def beat(*details: Any) -> None:
-        loop.call_soon_threadsafe(activity.heartbeat, *details)
+        # Temporal cancels an activity whose details it cannot write, and repeats it for ever.
+        loop.call_soon_threadsafe(activity.heartbeat, *map(json_of, details))
 
     beats = asyncio.create_task(_beat_for_ever())
     try:

@@ -250,14 +250,14 @@ async def test_an_output_does_not_hold_the_secret(make_context: Callable[..., Ac
 
 async def test_a_heartbeat_does_not_hold_the_secret(make_context: Callable[..., ActionContext]) -> None:
     async def beats(call: Token, ctx: ActionContext) -> Token:
-        ctx.heartbeat(f"trying {call.token}", {"sent": call.token})
+        ctx.heartbeat(f"trying {call.token}", {"sent": call.token}, {call.token}, ValueError(call.token))
         return call
 
     beaten: list[Any] = []
     registered = declarations_of(action("test.beats", input=Token, output=Token)(beats))[0]
     context = make_context(heartbeat=lambda *details: beaten.extend(details))
     await invoke(registered, {"token": CANARY}, context, (CANARY,))
-    assert beaten == [f"trying {PLACEHOLDER}", {"sent": PLACEHOLDER}]
+    assert beaten == [f"trying {PLACEHOLDER}", {"sent": PLACEHOLDER}, [PLACEHOLDER], PLACEHOLDER]
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,22 @@ async def test_a_plain_function_beats_from_its_thread() -> None:
     assert ("42 of 100",) in beats
 
 
+async def test_what_is_told_is_json_that_can_be_written() -> None:
+    """Temporal cancels an activity for details it cannot write, and the action would begin again, for ever."""
+    beats: list[tuple[object, ...]] = []
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *details: beats.append(details)
+
+    async def telling() -> None:
+        async with heartbeats.beating() as beat:
+            beat({"done": 1}, {2}, ValueError("three"), float("nan"), b"\xff")
+            await asyncio.sleep(0)
+
+    await asyncio.wait_for(environment.run(telling), PATIENCE_SECONDS)
+    not_finite, not_text = {"$omitted": "JSON_NUMBER_NOT_FINITE"}, {"$omitted": "UnicodeDecodeError"}
+    assert ({"done": 1}, [2], "three", not_finite, not_text) in beats
+
+
 async def test_a_local_activity_has_no_heartbeat() -> None:
     beats: list[tuple[object, ...]] = []
     environment = ActivityEnvironment()
