@@ -18,12 +18,15 @@ from engine.actions.raised import is_to_end, json_of, presentable, text_of
 from engine.actions.schema import output_json, parse_input
 from engine.actions.scrubbing import scrub, scrub_failure, using
 from engine.errors import ACTION, TIMEOUT, VALIDATION, EngineError, StepFailure
-from engine.store.database.engine import STOPPED, as_unavailable, is_lost
+from engine.store.database.engine import STOPPED, as_unavailable, transaction_of
 from engine.store.database.refusals import NO_TEXT, OUT_OF_RANGE, TOO_LARGE, as_refusal, sqlstate_of
+from engine.store.database.transactions import Connection
 
 INTERNAL_ERROR: Final = "INTERNAL_ERROR"
 ACTION_TIMEOUT: Final = "ACTION_TIMEOUT"
 STATEMENT_LIMIT: Final = "STATEMENT_LIMIT"
+TRANSACTION_ENDED: Final = "TRANSACTION_ENDED"
+TRANSACTION_FAILED: Final = "TRANSACTION_FAILED"
 
 _THREADS: Final = 32
 """Plain functions that run at once in a process. Their own pool: a slow action must not hold up name resolution."""
@@ -74,7 +77,9 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
         async with timer:
             if ctx.connection is None or not registered.traits.transaction:
                 return await _call(registered, parsed, ctx)
-            return await within_own_time(timer, ctx.connection, lambda: _call(registered, parsed, ctx))
+            output = await within_own_time(timer, ctx.connection, lambda: _call(registered, parsed, ctx))
+        _require_open_transaction(registered, ctx.connection)
+        return output
     except StepFailure as failure:
         raise presentable(failure) from None
     except EngineError as refused:
@@ -100,7 +105,7 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
                     details={"sqlstate": sqlstate_of(error)},
                 ) from None
             # An OSError, which a TimeoutError is too, can be that of a file or a service the action works with.
-            own = isinstance(error, OSError) and ctx.connection is not None and not is_lost(ctx.connection)
+            own = isinstance(error, OSError) and ctx.connection is not None and transaction_of(ctx.connection) != "lost"
             if not own and (outage := as_unavailable(error)):
                 raise outage from error
             refusal = as_refusal(error)
@@ -108,6 +113,22 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
                 raise StepFailure(VALIDATION, refusal.sentences, code=refusal.code, details=refusal.details) from None
         ctx.logger.warning("action.failed", action=registered.label, error=type(error).__name__)
         raise StepFailure(ACTION, _said(error), code=INTERNAL_ERROR, details={"name": type(error).__name__}) from None
+
+
+def _require_open_transaction(registered: RegisteredAction, connection: Connection) -> None:
+    """Its outcome could not be written with what it did, and all of it would be done again, for ever."""
+    became = transaction_of(connection)
+    if became == "ended":
+        message = (
+            f"{registered.label} has ended the transaction of its step, which only the engine commits and rolls back."
+        )
+        raise StepFailure(ACTION, message, code=TRANSACTION_ENDED)
+    if became == "failed":
+        message = (
+            f"{registered.label} went on after a statement had failed, and Postgres keeps nothing of its transaction."
+            " Try what may fail in a savepoint, as begin_nested() makes one."
+        )
+        raise StepFailure(ACTION, message, code=TRANSACTION_FAILED)
 
 
 async def _call(registered: RegisteredAction, parsed: Any, ctx: ActionContext) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from psycopg import errors as postgres_errors
 from psycopg.abc import AdaptContext
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
@@ -121,13 +122,18 @@ def backend_of(connection: AsyncConnection) -> int | None:
     return known
 
 
-def is_lost(connection: AsyncConnection) -> bool:
-    """Whether the connection has lost its server session."""
+def transaction_of(connection: AsyncConnection) -> Literal["open", "failed", "ended", "lost"]:
+    """What became of the transaction a connection was given with; nobody is asked. Failed: Postgres commits nothing of it."""
     sync = connection.sync_connection
-    if sync is None or sync.invalidated:
-        return True
-    driver: Any = sync.connection.driver_connection
-    return bool(driver.closed)
+    if sync is None or sync.closed:
+        return "ended"
+    driver: Any = None if sync.invalidated else sync.connection.driver_connection
+    if driver is None or driver.closed:
+        return "lost"
+    status = driver.info.transaction_status
+    if not sync.in_transaction() or status == TransactionStatus.IDLE:
+        return "ended"
+    return "failed" if status == TransactionStatus.INERROR else "open"
 
 
 async def is_read_only(connection: AsyncConnection) -> bool:

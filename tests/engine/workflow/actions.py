@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from engine.actions.context import ActionContext
 from engine.actions.declaration import RegisteredAction, declarations_of
@@ -119,9 +121,21 @@ def actions_of(counts: Counts) -> list[RegisteredAction]:
 
     @action("test.breaks", input=Anything, output=Result, quick=True, transaction=True)
     async def breaks(given: Any, ctx: ActionContext) -> dict[str, Any]:
-        """Does what an action may do beside the database, and which fails: a file that is not there, a service that is late."""
+        """Does what an action should not: fails beside the database, ends its transaction, or goes on in a broken one."""
         note(given, ctx)
-        raise {"file": FileNotFoundError, "service": TimeoutError}[given.what](given.what)
+        match given.what:
+            case "file":
+                raise FileNotFoundError("file")
+            case "service":
+                raise TimeoutError("service")
+            case "commit":
+                await ctx.transaction.commit()
+            case "swallow":
+                with suppress(DBAPIError):
+                    await ctx.transaction.execute(text("SELECT 1 / 0"))
+            case statement:
+                await ctx.transaction.execute(text(statement))
+        return {"value": None}
 
     @action("test.executes", input=Anything, output=Result, quick=True, transaction=True)
     async def executes(given: Any, ctx: ActionContext) -> dict[str, Any]:

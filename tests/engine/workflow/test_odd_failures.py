@@ -18,6 +18,24 @@ async def test_what_fails_beside_the_database_is_no_outage_of_it(what: str, benc
     assert (caught["code"], caught["message"], bench.counts.ran["b"]) == ("INTERNAL_ERROR", what, 1)
 
 
+@pytest.mark.parametrize(
+    ("what", "code"),
+    [
+        ("commit", "TRANSACTION_ENDED"),
+        ("ROLLBACK", "TRANSACTION_ENDED"),
+        ("swallow", "TRANSACTION_FAILED"),
+    ],
+)
+async def test_an_action_that_spoils_its_transaction_is_done_once(what: str, code: str, bench: Bench) -> None:
+    """Its outcome can be written with it no more, so the step fails; it was repeated for ever, with what it had committed."""
+    run = await bench.play([
+        attempt("t", [call("b", "test.breaks", label="b", what=what)], [set_state("c")]),
+        call("after", "test.writes", label="after"),
+    ])  # fmt: skip
+    row = await run.row()
+    assert (row["status"], row["output_json"]["caught"]["code"], bench.counts.ran["b"]) == ("SUCCEEDED", code, 1)
+
+
 async def test_a_failure_that_is_no_json_fails_its_step(bench: Bench) -> None:
     details = call("x", "test.fails", category="ActionError", message="no", code="E", details="=vars.d.value")
     run = await bench.play([
