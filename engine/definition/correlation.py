@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from engine.values.event_key import key_of, normal_key
+from engine.values.jsonb_order import as_stored
 
 EVERY_EVENT: Final = "*"
 
@@ -38,7 +39,8 @@ def resolve_correlation(
 
 def _keys(value: Any) -> tuple[str, ...]:
     try:
-        return (key_of(value),)
+        # As the run sees it that an event with this value has started or resumed: 1e21 is stored as an integer.
+        return (key_of(as_stored(value)),)
     except ValueError:
         return ()
 

@@ -16,6 +16,8 @@ from engine.definition.correlation import resolve_correlation
         ("Cafe\u0301", "B", ("Caf\u00e9",)),
         (" \u2003", " Cafe\u0301 ", ("Caf\u00e9",)),
         (None, 17, ("17",)),
+        (None, 1e21, ("1000000000000000000000",)),
+        (None, 10**21, ("1000000000000000000000",)),
         (None, {"id": 1}, ()),
         (None, ["A-1"], ()),
         (None, [], ()),
