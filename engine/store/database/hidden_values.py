@@ -9,7 +9,8 @@ from typing import Any
 from engine.values.json_pointer import names_of
 from engine.values.redaction.json_in_text import json_in
 from engine.values.redaction.placeholder import PLACEHOLDER
-from engine.values.redaction.redact import RedactionPolicy, redact, redact_text
+from engine.values.redaction.policy import RedactionPolicy
+from engine.values.redaction.redact import redact, redact_text
 
 Json = Any
 

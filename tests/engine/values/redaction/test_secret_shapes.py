@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from engine.values.redaction.placeholder import PLACEHOLDER
-from engine.values.redaction.redact import BUILT_IN, redact, redact_text
+from engine.values.redaction.policy import BUILT_IN
+from engine.values.redaction.redact import redact, redact_text
 from engine.values.redaction.secret_shapes import may_hold_secret
 
 CANARY = "zK9qLm27xWvT"
