@@ -13,6 +13,7 @@ from typing import Any, Final
 from engine.values.javascript import number_text
 from engine.values.json_pointer import segment
 from engine.values.redaction.card_numbers import is_card_in_pieces, is_card_number
+from engine.values.redaction.ibans import MAX_PIECES, is_iban
 from engine.values.redaction.json_in_text import MAX_INNER_CHARACTERS, json_in
 from engine.values.redaction.name_value_pairs import are_headers, is_header_pair, paired, paired_items
 from engine.values.redaction.placeholder import PLACEHOLDER
@@ -143,7 +144,7 @@ class _Masking:
             return not self._only_refers(value[1])
         if len(value) < 2 or not all(isinstance(item, str) for item in value):
             return False
-        if are_headers(value, self._is_secret_name):
+        if are_headers(value, self._is_secret_name) or (len(value) <= MAX_PIECES and is_iban("".join(value))):
             return True
         return self.values is not None and self.values.are_in("".join(value))
 

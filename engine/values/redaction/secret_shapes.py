@@ -1,7 +1,7 @@
 """Secrets that are known by how they look, wherever they stand in a text.
 
 Private keys, credentials of HTTP, user information and token parameters of URLs, tokens that services issue, assignments to
-secret names, JSON web tokens and card numbers. Patterns run in linear time.
+secret names, JSON web tokens and numbers of cards and accounts. Patterns run in linear time.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from urllib.parse import unquote
 
 import re2
 
+from engine.values.redaction import card_numbers as cards
+from engine.values.redaction import ibans
 from engine.values.redaction.assigned_secrets import hide_assigned
-from engine.values.redaction.card_numbers import MAY_BE, card_numbers
 from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.secret_names import is_secret_name
 
@@ -53,7 +54,7 @@ _WORTH_A_LOOK: Final = _compiled(
     r"sid|iban|card|cvv|cvc|csc|ssn|pan|eyj|code|conn|account|csrf|xsrf|hmac|kennwort|senha|wachtwoord|contrasena|"
     r"parola|mnemonic|phrase|social|answer|saml|assertion|identified|private|2f%2|pw|thin:"
     r"|akia|asia[a-z0-9]{16}|gh[opusr]_|github_pat_|gl[a-z]{2,6}-|xox[a-z]-|[srp]k_|whsec_|sk-|aiza|ya29|sg\.[a-z0-9_-]{16}|npm_|pypi-|hf_|dop_v1_|hooks\.|webhooks"
-    rf"|{MAY_BE}"
+    rf"|{cards.MAY_BE}|{ibans.MAY_BE}"
 )
 """A text without any of these has none of the shapes: most are let through by this look."""
 _LONG_VALUES: Final = {"key": 20, "code": 16}
@@ -78,7 +79,7 @@ def _hide(text: str) -> str:
         text = _hide_parameters(text)
     if "%" in text:
         text = _LINK_WORD.sub(_encoded, text)
-    return hide_assigned(_hide_cards(text))
+    return hide_assigned(_hide_numbers(text))
 
 
 _SHORT: Final = 200
@@ -112,12 +113,15 @@ _CODE: Final = re.compile(r"(?:[A-Z]{1,15}_)*[A-Z]{1,15}", re.ASCII)
 """A code of an error names things, and has nothing of them."""
 
 
-def _hide_cards(text: str) -> str:
-    pieces, done = [], 0
-    for start, end in card_numbers(text):
-        pieces += [text[done:start], PLACEHOLDER]
-        done = end
-    return "".join([*pieces, text[done:]]) if pieces else text
+def _hide_numbers(text: str) -> str:
+    """Of cards and accounts. An account's digits may be a card's too, so accounts come first."""
+    for numbers in (ibans.ibans, cards.card_numbers):
+        pieces, done = [], 0
+        for start, end in numbers(text):
+            pieces += [text[done:start], PLACEHOLDER]
+            done = end
+        text = "".join([*pieces, text[done:]]) if pieces else text
+    return text
 
 
 def _credentials(found: re2.Match) -> str:

@@ -181,6 +181,8 @@ def test_a_secret_beside_a_text_is_no_name_of_it() -> None:
         "%41",
         "1 ",
         "4111 ",
+        "DE89 3704 ",
+        "DE89370400440532013001 ",
         '{"a":',
         "https://u:p@h/",
     ],
