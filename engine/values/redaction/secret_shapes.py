@@ -19,6 +19,7 @@ from engine.values.redaction import ibans
 from engine.values.redaction.assigned_secrets import hide_assigned
 from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.secret_names import is_secret_name
+from engine.values.redaction.spellings import as_read
 
 _OPTIONS: Final = re2.Options()
 _OPTIONS.log_errors = False
@@ -72,6 +73,13 @@ def hide_shapes(text: str) -> str:
 
 
 def _hide(text: str) -> str:
+    text = _hide_written(text)
+    read = as_read(text)
+    shown = read if read == text else _hide_written(read)
+    return text if shown == read else shown
+
+
+def _hide_written(text: str) -> str:
     for sign, pattern, replacement in _RULES:
         if sign in text:
             text = pattern.sub(replacement, text)
@@ -97,8 +105,9 @@ def may_hold_secret(text: str) -> bool:
 def _may_hold(text: str) -> bool:
     if _CODE.fullmatch(text):
         return False
+    read = as_read(text)
     try:
-        if _WORTH_A_LOOK.search(text) is not None:
+        if any(_WORTH_A_LOOK.search(spelled) is not None for spelled in ((text,) if read == text else (text, read))):
             return True
     except UnicodeEncodeError:
         return True
