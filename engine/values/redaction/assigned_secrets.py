@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from engine.values.redaction.command_lines import logins, long_options
 from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.secret_names import is_secret_name
-
-Span = tuple[int, int]
+from engine.values.redaction.value_ends import QUOTE, Span, value_at
 
 _NAME: Final = re.compile(
     r"([^\W\d_][\w.\[\]-]{1,60}(?: (?:keys?|string|id|code|number)\b)?)(?:\\{0,15}['\"])?"
@@ -19,15 +19,6 @@ _NAME: Final = re.compile(
 _SUBSCRIPT: Final = re.compile(r"(?:\[\d*\])+$")
 _OF_A_LINE: Final = re.compile(r"(?:proxy-)?authorization|(?:set-)?cookie", re.IGNORECASE)
 """Headers whose value is the rest of their line."""
-_ESCAPES: Final = 32
-"""More signs of escape in a row are not counted."""
-_QUOTE: Final = re.compile(r"(\\{0,15})(['\"`])")
-_STARTS_ANOTHER: Final = r"['\"\\]*[\w.\[\]%-]{1,60}['\"\\]*\s{0,3}[=:]"
-_WORD: Final = re.compile(rf"(?:[^\s,;&'\"<]|<(?!/)|[,;&'\"](?![\s,;&'\")\]}}]|$)(?!{_STARTS_ANOTHER}))+")
-"""Without quotes a value ends at a blank, and at a sign after which nothing or something else follows."""
-_NESTING: Final = re.compile(r"[\[{\]}]|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
-_BLOCK: Final = re.compile(r"[|>][+-]?\d?[ \t]*\r?\n((?:[ \t]+[^\r\n]*(?:\r?\n|$)|[ \t]*\r?\n)+)")
-"""Lines of a value in YAML."""
 _SAID: Final = frozenset({
     "a", "accepted", "and", "denied", "empty", "expired", "failed", "false", "for", "granted", "has", "invalid", "is", "it",
     "missing", "must", "no", "none", "not", "null", "of", "ok", "or", "rejected", "required", "should", "the", "too", "true",
@@ -37,12 +28,10 @@ _SAID: Final = frozenset({
 _NUMBERED: Final = re.compile(r"tokens?", re.IGNORECASE)
 
 _NAMED: Final = r"password|passwd|pwd|passphrase|passcode|pass|pin|token|secret|passwort|identified by"
-_QUOTED: Final = re.compile(rf"\b(?:{_NAMED})(?:\s+(?:is|was))?\s+(?=\\{{0,15}}['\"])", re.IGNORECASE)
+QUOTED: Final = re.compile(rf"\b(?:{_NAMED})(?:\s+(?:is|was))?\s+(?=\\{{0,15}}['\"])", re.IGNORECASE)
 _TOLD: Final = re.compile(
     r"\b(password|passwd|pwd|passphrase|passcode|pin|token|secret)\s+(is\s+|was\s+)?(\S+)", re.IGNORECASE
 )
-_OPTION: Final = re.compile(r"(?:^|\s)--?([A-Za-z][\w-]{1,60})\s+(?=[^\s-])")
-_LOGIN: Final = re.compile(r"(?:^|\s)(?:-u|--user|--proxy-user)[ =]?['\"]?[^\s:'\"]+:([^\s'\"]+)")
 _ELEMENT: Final = re.compile(
     r"<(?:[\w-]{1,40}:)?([A-Za-z][\w.-]{1,60})(?:\s[^<>]{0,300})?>\s*(?:<!\[CDATA\[)?([^<\]]+)"
 )
@@ -91,7 +80,7 @@ def _assigned(text: str) -> Iterator[Span]:
         if _OF_A_LINE.fullmatch(name):
             start, end = _line(text, found)
         else:
-            start, end = _value(text, found.end())
+            start, end = value_at(text, found.end())
         if text[start : min(end, start + 40)].strip(" .!?").casefold() not in _SAID:
             yield start, end
             done = end
@@ -104,8 +93,8 @@ def _is_counted(text: str, found: re.Match[str]) -> bool:
 
 
 def _line(text: str, found: re.Match[str]) -> Span:
-    if _QUOTE.match(text, found.end()):
-        return _value(text, found.end())
+    if QUOTE.match(text, found.end()):
+        return value_at(text, found.end())
     end = text.find("\n", found.end())
     end = len(text) if end < 0 else end - (text[end - 1] == "\r")
     around = text[found.start() - 1] if found.start() else ""
@@ -114,53 +103,9 @@ def _line(text: str, found: re.Match[str]) -> Span:
     return found.end(), end
 
 
-def _value(text: str, at: int) -> Span:
-    """Where the value that begins at ``at`` is, without its quotes."""
-    quote = _QUOTE.match(text, at)
-    if quote is not None:
-        return quote.end(), _closing(text, quote)
-    if text[at : at + 1] in ("[", "{"):
-        return at, _end_of_container(text, at)
-    block = _BLOCK.match(text, at)
-    if block is not None:
-        lines = block[1]
-        return block.end(1) - len(lines.lstrip()), block.start(1) + len(lines.rstrip())
-    word = _WORD.match(text, at)
-    return (at, at) if word is None else word.span()
-
-
-def _closing(text: str, quote: re.Match[str]) -> int:
-    """The end of what is quoted: the next quote that is escaped no more than the first; else the end of the text."""
-    at = first = quote.end()
-    while (at := text.find(quote[2], at)) >= 0:
-        before = text[max(first, at - _ESCAPES) : at]
-        escapes = len(before) - len(before.rstrip("\\"))
-        if escapes <= len(quote[1]) or (not quote[1] and escapes % 2 == 0):
-            return at - min(escapes, len(quote[1]))
-        at += 1
-    return len(text)
-
-
-def _end_of_container(text: str, at: int) -> int:
-    """Where the list or object that begins at ``at`` ends; the end of the text when it does not."""
-    depth = 0
-    for sign in _NESTING.finditer(text, at):
-        depth += (sign[0] in "[{") - (sign[0] in "]}")
-        if not depth:
-            return sign.end()
-    return len(text)
-
-
-def _after_name(text: str) -> Iterator[Span]:
-    """Where only a blank stands between: ``--password ...``, ``PASSWORD '...'``, ``the pin is 4711``."""
-    for found in _OPTION.finditer(text):
-        if is_secret_name(found[1]):
-            yield _value(text, found.end())
-
-
 def _quoted(text: str) -> Iterator[Span]:
-    for found in _QUOTED.finditer(text):
-        yield _value(text, found.end())
+    for found in QUOTED.finditer(text):
+        yield value_at(text, found.end())
 
 
 def _told(text: str) -> Iterator[Span]:
@@ -174,10 +119,6 @@ def _looks_secret(name: str, value: str, *, told: bool) -> bool:
         return value.isdigit() and 3 <= len(value) <= 10
     mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
     return mixed and len(value) >= 6 and (told or name != "secret")
-
-
-def _logins(text: str) -> Iterator[Span]:
-    return (found.span(1) for found in _LOGIN.finditer(text))
 
 
 def _elements(text: str) -> Iterator[Span]:
@@ -200,7 +141,7 @@ def _attributes(text: str) -> Iterator[Span]:
 def _pairs(text: str) -> Iterator[Span]:
     for found in _PAIR.finditer(text):
         if is_secret_name(found[1]):
-            yield _value(text, found.end())
+            yield value_at(text, found.end())
 
 
 def _parts(text: str) -> Iterator[Span]:
@@ -214,8 +155,8 @@ _FINDERS: Final = (
     (("<",), _elements),
     (("\n",), _parts),
     (("'", '"'), _quoted),
-    (("-",), _after_name),
-    (("-",), _logins),
+    (("-",), long_options),
+    (("-",), logins),
     (("",), _told),
 )
 """Each with signs of which one stands in whatever it finds. Without any of them in the text it is not asked."""
