@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from engine.values.redaction.command_lines import logins, long_options
+from engine.values.redaction.command_lines import logins, long_options, short_options
 from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.secret_names import is_secret_name
 from engine.values.redaction.value_ends import QUOTE, Span, value_at
@@ -157,6 +157,7 @@ _FINDERS: Final = (
     (("'", '"'), _quoted),
     (("-",), long_options),
     (("-",), logins),
+    ((" -", "'-", '"-'), short_options),
     (("",), _told),
 )
 """Each with signs of which one stands in whatever it finds. Without any of them in the text it is not asked."""

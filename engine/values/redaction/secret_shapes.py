@@ -35,6 +35,10 @@ _PRIVATE_KEY: Final = _compiled(
     r"Private-Lines: [0-9]+.*?(?:Private-MAC: [0-9a-fA-F]+|\z)"
 )
 _CREDENTIALS: Final = _compiled(r"(?i)\b(bearer|basic|token) +([a-z0-9._~+/-]{6,}=*)")
+_BASIC: Final = _compiled(
+    r"(?i)\b(basic[ _-]?auth(?:entication|orization)?(?:[ :=(,]+(?:are|as|credentials|for|header|is|login|user|using|was|with))*"
+    r"[ :=('\"]+)[^\s:'\"(/]+:[^\s/'\")][^\s'\")]*"
+)
 _USER: Final = _compiled(r"((?:\b[A-Za-z][A-Za-z0-9+.-]*:)?//)[^\s/?#'\"<>]+@")
 _USER_OF_ANY_LETTERS: Final = _compiled(r"(\b[A-Za-z][A-Za-z0-9+.-]*://)([^\s/:@'\"<>]*:([^\s@'\"<>]+))@")
 _ORACLE: Final = _compiled(r"(jdbc:oracle:[a-z]+:[^\s/@]+/)[^\s@]+@")
@@ -53,7 +57,7 @@ _ISSUED: Final = _compiled(
 _WORTH_A_LOOK: Final = _compiled(
     r"(?i)//|pass|pwd|pswd|secret|token|key|auth|cookie|cred|pin|otp|jwt|bearer|basic |dsn|string|session|sessid|sig|"
     r"sid|iban|card|cvv|cvc|csc|ssn|pan|eyj|code|conn|account|csrf|xsrf|hmac|kennwort|senha|wachtwoord|contrasena|"
-    r"parola|mnemonic|phrase|social|answer|saml|assertion|identified|private|2f%2|pw|thin:"
+    r"parola|mnemonic|phrase|social|answer|saml|assertion|identified|private|2f%2|pw|thin:|[ '\"]-[apw]"
     r"|akia|asia[a-z0-9]{16}|gh[opusr]_|github_pat_|gl[a-z]{2,6}-|xox[a-z]-|[srp]k_|whsec_|sk-|aiza|ya29|sg\.[a-z0-9_-]{16}|npm_|pypi-|hf_|dop_v1_|hooks\.|webhooks"
     rf"|{cards.MAY_BE}|{ibans.MAY_BE}"
 )
@@ -178,6 +182,7 @@ def _encoded(found: re.Match[str]) -> str:
 _RULES: Final[tuple[tuple[str, re2.Regexp, str | Callable[[re2.Match], str]], ...]] = (
     ("-", _PRIVATE_KEY, PLACEHOLDER),
     (" ", _CREDENTIALS, _credentials),
+    (":", _BASIC, rf"\1{PLACEHOLDER}"),
     ("@", _USER, rf"\1{PLACEHOLDER}@"),
     ("@", _USER_OF_ANY_LETTERS, _user),
     ("@", _ORACLE, rf"\1{PLACEHOLDER}@"),
