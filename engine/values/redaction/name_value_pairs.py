@@ -37,6 +37,9 @@ _ANSWERED: Final = frozenset({"answer", "val", "value"})
 _VALUED: Final = frozenset({
     "answer", "content", "contents", "default", "plain", "raw", "text", "v", "val", "value", "values",
 })  # fmt: skip
+_STEP: Final = re.compile(r"[^./\[\]'\"$]+")
+_PATH: Final = 1_000
+"""Characters of a path that are looked at."""
 _HEADER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)+|[Aa]uthorization|[Cc]ookie", re.ASCII)
 _ANY_HEADER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*", re.ASCII)
 
@@ -82,6 +85,14 @@ def are_headers(value: Sequence[str], is_secret: IsSecret) -> bool:
         _HEADER_NAME.fullmatch(name) and is_secret(name) and value[2 * index + 1] != PLACEHOLDER
         for index, name in enumerate(names)
     )
+
+
+def compared(value: Mapping[str, Json], is_hidden: Callable[[tuple[str, ...]], bool]) -> frozenset[str]:
+    """``value`` of a condition or a change, ``{"path": ..., "op": ..., "value": ...}``, whose path leads to or below a hidden place."""
+    path = value.get("path")
+    if not isinstance(path, str) or "value" not in value or not ("op" in value or "operator" in value):
+        return frozenset()
+    return frozenset({"value"}) if is_hidden(tuple(_STEP.findall(path[:_PATH]))) else frozenset()
 
 
 @lru_cache(maxsize=8192)

@@ -15,7 +15,7 @@ from engine.values.json_pointer import segment
 from engine.values.redaction.card_numbers import is_card_in_pieces, is_card_number
 from engine.values.redaction.ibans import MAX_PIECES, is_iban
 from engine.values.redaction.json_in_text import MAX_INNER_CHARACTERS, json_in
-from engine.values.redaction.name_value_pairs import are_headers, is_header_pair, paired, paired_items
+from engine.values.redaction.name_value_pairs import are_headers, compared, is_header_pair, paired, paired_items
 from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.policy import RedactionPolicy, is_hidden_name
 from engine.values.redaction.secret_shapes import hide_shapes, may_hold_secret
@@ -82,6 +82,7 @@ class _Masking:
         self.values = policy.values
         self.references = policy.references
         self.texts = replace(policy, pointers=()) if policy.pointers else policy
+        self.places = policy.pointers
         self.masked: set[str] = set()
         self.known_keys: dict[str, bool] = {}
 
@@ -96,7 +97,7 @@ class _Masking:
         if depth >= MAX_DEPTH or (isinstance(value, dict) and "$secret" in value):
             return self._mask(where)
         if isinstance(value, dict):
-            beside = paired(value, self._is_secret_name)
+            beside = paired(value, self._is_secret_name) | compared(value, self._is_hidden_path)
             hidden = {key for key in value if self._is_secret_key(key)}
             return ({PLACEHOLDER: self._mask(f"{where}/{PLACEHOLDER}")} if hidden else {}) | {
                 key: self._mask(f"{where}/{segment(key)}")
@@ -150,6 +151,9 @@ class _Masking:
 
     def _is_secret_name(self, name: str) -> bool:
         return is_hidden_name(name, self.keys)
+
+    def _is_hidden_path(self, names: tuple[str, ...]) -> bool:
+        return any(map(self._is_secret_name, names)) or any(names[: len(place)] == place for place in self.places)
 
     def _only_refers(self, value: Json) -> bool:
         """Whether the value of a secret name is a reference that may be shown: an expression that is a text alone is none."""

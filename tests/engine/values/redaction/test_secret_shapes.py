@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.values.redaction.placeholder import PLACEHOLDER
-from engine.values.redaction.policy import BUILT_IN
+from engine.values.redaction.policy import BUILT_IN, policy_of
 from engine.values.redaction.redact import redact, redact_text
 from engine.values.redaction.secret_shapes import may_hold_secret
 
@@ -217,3 +217,46 @@ def calls_to_redact(text: str) -> int:
     finally:
         sys.setprofile(before)
     return calls
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"path": "customer.pin", "op": "=", "value": CANARY},
+        {"path": "customer.pin", "op": "in", "value": [CANARY, "1234"]},
+        {"path": "card.digits", "op": "!=", "value": 1234},
+        {"path": "customers[0].accessKey", "op": "starts_with", "value": CANARY},
+        {"path": "/customer/pin", "op": "replace", "value": CANARY},
+        {"path": "$.customer['pin']", "operator": "=", "value": CANARY},
+        {"path": "PIN", "op": "=", "value": CANARY},
+    ],
+)
+def test_what_a_hidden_place_is_compared_with_is_hidden(condition: dict[str, Any]) -> None:
+    shown = {**condition, "value": PLACEHOLDER}
+    for policy in (BUILT_IN, BUILT_IN.for_definitions()):
+        assert redact({"filters": [condition]}, policy)[0] == {"filters": [shown]}
+
+
+def test_places_and_names_of_a_tenant_are_such_places() -> None:
+    policy = policy_of(["/customer/name"], ["^badge$"])
+    for path, hidden in (
+        ("customer.name", True),
+        ("customer.name.first", True),
+        ("customer.Badge", True),
+        ("customer.id", False),
+    ):
+        condition = {"path": path, "op": "=", "value": "Ada"}
+        shown = {**condition, "value": PLACEHOLDER if hidden else "Ada"}
+        assert redact({"filters": [condition]}, policy)[0] == {"filters": [shown]}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"path": "order.state", "op": "=", "value": "open"},
+        {"path": "usage.max_tokens", "op": ">", "value": 5},
+        {"path": "/srv/pin/data", "value": "x"},
+    ],
+)
+def test_what_another_place_is_compared_with_is_shown(value: dict[str, Any]) -> None:
+    assert redact(value, BUILT_IN) == (value, frozenset())
