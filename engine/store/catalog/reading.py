@@ -115,10 +115,13 @@ async def definition_of(engine: AsyncEngine, tenant: str, workflow_id: str, vers
 
 
 async def payload_schema_of(engine: AsyncEngine, tenant: str, workflow_id: str, version: int) -> Json:
-    """The JSON schema frozen with a version; None accepts any object. Raises as ``definition_of``.
+    """The JSON schema frozen with a version, redacted; None accepts any object. Raises as ``definition_of``."""
+    async with open_reader(engine, tenant) as reader:
+        return reader.definition(await _version(reader, versions.payload_schema_json, workflow_id, version))
 
-    Not redacted: a schema describes payloads and holds none, but for its ``examples``, which its author published.
-    """
+
+async def stored_payload_schema(engine: AsyncEngine, tenant: str, workflow_id: str, version: int) -> Json:
+    """The JSON schema frozen with a version as it is, for checking a payload. Raises as ``definition_of``."""
     async with open_reader(engine, tenant) as reader:
         return await _version(reader, versions.payload_schema_json, workflow_id, version)
 

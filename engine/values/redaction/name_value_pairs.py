@@ -88,7 +88,10 @@ def are_headers(value: Sequence[str], is_secret: IsSecret) -> bool:
 
 
 def compared(value: Mapping[str, Json], is_hidden: Callable[[tuple[str, ...]], bool]) -> frozenset[str]:
-    """``value`` of a condition or a change, ``{"path": ..., "op": ..., "value": ...}``, whose path leads to or below a hidden place."""
+    """``value`` of a condition or a change whose path leads to or below what is hidden.
+
+    It is ``{"path": ..., "op": ..., "value": ...}``, with ``operator`` for ``op``.
+    """
     path = value.get("path")
     if not isinstance(path, str) or "value" not in value or not ("op" in value or "operator" in value):
         return frozenset()

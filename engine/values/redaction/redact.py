@@ -11,14 +11,16 @@ from dataclasses import replace
 from typing import Any, Final
 
 from engine.values.javascript import number_text
-from engine.values.json_pointer import segment
+from engine.values.json_pointer import pointer_of, segment
 from engine.values.redaction.card_numbers import is_card_in_pieces, is_card_number
 from engine.values.redaction.ibans import MAX_PIECES, is_iban
 from engine.values.redaction.json_in_text import MAX_INNER_CHARACTERS, json_in
 from engine.values.redaction.name_value_pairs import are_headers, compared, is_header_pair, paired, paired_items
 from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.policy import RedactionPolicy, is_hidden_name
+from engine.values.redaction.schema_values import held_by, is_rule, is_schema, values_of
 from engine.values.redaction.secret_shapes import hide_shapes, may_hold_secret
+from engine.values.redaction.sensitive_places import SENSITIVE
 
 Json = Any
 
@@ -85,6 +87,10 @@ class _Masking:
         self.places = policy.pointers
         self.masked: set[str] = set()
         self.known_keys: dict[str, bool] = {}
+        self.schema: str | None = None
+        """Where the schema begins that was met last."""
+        self.named: frozenset[str] = frozenset()
+        """Places in it where keys are names of properties, not of values."""
 
     def walk(self, value: Json, pointers: tuple[tuple[str, ...], ...], where: str, depth: int) -> Json:
         """``pointers`` are what remains of the tenant's pointers that lead through here; none of them ends here."""
@@ -97,27 +103,46 @@ class _Masking:
         if depth >= MAX_DEPTH or (isinstance(value, dict) and "$secret" in value):
             return self._mask(where)
         if isinstance(value, dict):
+            pointers += self._held_by_schema(value, where)
             beside = paired(value, self._is_secret_name) | compared(value, self._is_hidden_path)
             hidden = {key for key in value if self._is_secret_key(key)}
+            deeper = _by_first(pointers)
             return ({PLACEHOLDER: self._mask(f"{where}/{PLACEHOLDER}")} if hidden else {}) | {
                 key: self._mask(f"{where}/{segment(key)}")
-                if (key in beside or is_hidden_name(key, self.keys)) and not self._only_refers(item)
-                else self._child(key, item, pointers, where, depth)
+                if (key in beside or is_hidden_name(key, self.keys))
+                and not self._only_refers(item)
+                and not (where in self.named and (isinstance(item, list) or is_rule(item)))
+                else self._child(key, item, deeper.get(key, ()), where, depth)
                 for key, item in value.items()
                 if key not in hidden
             }
         if self._is_secret_list(value):
             return self._mask(where)
         pairs = {index for index in paired_items(value, self._is_secret_name) if not self._only_refers(value[index][1])}
+        deeper = _by_first(pointers)
         return [
-            self._mask(f"{where}/{index}") if index in pairs else self._child(str(index), item, pointers, where, depth)
+            self._mask(f"{where}/{index}")
+            if index in pairs
+            else self._child(str(index), item, deeper.get(str(index), ()), where, depth)
             for index, item in enumerate(value)
         ]
 
     def _child(self, name: str, item: Json, pointers: tuple[tuple[str, ...], ...], where: str, depth: int) -> Json:
         place = f"{where}/{segment(name)}"
-        deeper = tuple(pointer[1:] for pointer in pointers if pointer[0] == name) if pointers else ()
-        return self._mask(place) if () in deeper else self.walk(item, deeper, place, depth + 1)
+        return self._mask(place) if () in pointers else self.walk(item, pointers, place, depth + 1)
+
+    def _held_by_schema(self, value: dict[str, Json], where: str) -> tuple[tuple[str, ...], ...]:
+        """Places below it at which a schema, in a definition, holds values of what is hidden; elsewhere an object with a mark."""
+        if not self.references:
+            return tuple(at for at, _ in values_of(value)) if value.get(SENSITIVE) not in (None, False) else ()
+        if self.schema is not None and (where == self.schema or where.startswith(f"{self.schema}/")):
+            return ()
+        if not is_schema(value):
+            return ()
+        held = held_by(value, self._is_secret_name)
+        self.schema = where
+        self.named = frozenset(where + pointer_of(*place) for place in held.named)
+        return held.hidden
 
     def _is_secret_text(self, text: str) -> bool:
         if self.values is None and not text.lstrip().startswith(("{", "[", '"')) and not may_hold_secret(text):
@@ -173,6 +198,14 @@ class _Masking:
 
 def _is_reference(value: Json) -> bool:
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("$secret", value.get("$expr")), str)
+
+
+def _by_first(pointers: tuple[tuple[str, ...], ...]) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """What remains of pointers behind their first name, by that name."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for name, *rest in pointers:
+        found.setdefault(name, []).append(tuple(rest))
+    return {name: tuple(deeper) for name, deeper in found.items()}
 
 
 def _with_json_hidden(text: str, policy: RedactionPolicy) -> str:

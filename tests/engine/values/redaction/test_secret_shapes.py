@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.policy import BUILT_IN, policy_of
 from engine.values.redaction.redact import redact, redact_text
 from engine.values.redaction.secret_shapes import may_hold_secret
+from tests.engine.values.redaction.counting import calls_counted
 
 CANARY = "zK9qLm27xWvT"
 QUOTED = json.dumps({"password": CANARY})
@@ -204,19 +204,9 @@ def test_the_work_grows_with_the_text_alone(unit: str) -> None:
 
 def calls_to_redact(text: str) -> int:
     """How many functions are called for a text, of Python and of C."""
-    calls = 0
-
-    def count(_frame: object, event: str, _argument: object) -> None:
-        nonlocal calls
-        calls += event in {"call", "c_call"}
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
+    with calls_counted() as counted:
         redact_text(text, BUILT_IN)
-    finally:
-        sys.setprofile(before)
-    return calls
+    return counted()
 
 
 @pytest.mark.parametrize(
