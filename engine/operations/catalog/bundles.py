@@ -26,6 +26,7 @@ from engine.operations.schedules.schedules import sync_schedule
 from engine.records import Level
 from engine.store.catalog import bundles
 from engine.store.catalog.bundles import StoredVersion, StoredWorkflow
+from engine.store.catalog.compared import hiding_compared
 from engine.store.catalog.definitions import NewVersion, insert_version, lock_workflow
 from engine.store.catalog.payload_schemas import load_schemas, register_schemas
 from engine.store.database.reader import Reader, open_reader
@@ -120,7 +121,9 @@ async def export_bundle(
     async with open_reader(context.store, context.tenant) as reader:
         for workflow_id in distinct:
             progress(len(found), len(distinct))
-            found.append(_shown(reader, await _stored(reader.connection, context.tenant, workflow_id)))
+            stored = await _stored(reader.connection, context.tenant, workflow_id)
+            written = [stored.draft, *(version.definition for version in stored.versions)]
+            found.append(_shown(await hiding_compared(reader, written), stored))
             if re.search(f"[{NOT_IN_AN_ID}]", found[-1].key):
                 raise Invalid(
                     "WORKFLOW_ID_INVALID",

@@ -28,6 +28,8 @@ class RedactionPolicy:
     """Regular expressions of a tenant for key names, beside the names that are secret for everybody (``secret_names``)."""
     pointers: tuple[tuple[str, ...], ...] = ()
     """Decoded JSON pointers, each relative to the root of every document; ``()`` is the document itself."""
+    compared: tuple[tuple[str, ...], ...] = ()
+    """Places in events, ``*`` for any name: what a condition compares one of them with is masked."""
     everything: bool = False
     """Nothing may be shown: the policy could not be read."""
     references: bool = False

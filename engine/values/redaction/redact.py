@@ -84,7 +84,7 @@ class _Masking:
         self.values = policy.values
         self.references = policy.references
         self.texts = replace(policy, pointers=()) if policy.pointers else policy
-        self.places = policy.pointers
+        self.places = (*policy.pointers, *policy.compared)
         self.masked: set[str] = set()
         self.known_keys: dict[str, bool] = {}
         self.schema: str | None = None
@@ -178,7 +178,7 @@ class _Masking:
         return is_hidden_name(name, self.keys)
 
     def _is_hidden_path(self, names: tuple[str, ...]) -> bool:
-        return any(map(self._is_secret_name, names)) or any(names[: len(place)] == place for place in self.places)
+        return any(map(self._is_secret_name, names)) or any(_leads_into(names, place) for place in self.places)
 
     def _only_refers(self, value: Json) -> bool:
         """Whether the value of a secret name is a reference that may be shown: an expression that is a text alone is none."""
@@ -198,6 +198,10 @@ class _Masking:
 
 def _is_reference(value: Json) -> bool:
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("$secret", value.get("$expr")), str)
+
+
+def _leads_into(names: tuple[str, ...], place: tuple[str, ...]) -> bool:
+    return len(place) <= len(names) and all(name in (own, "*") for own, name in zip(names, place, strict=False))
 
 
 def _by_first(pointers: tuple[tuple[str, ...], ...]) -> dict[str, tuple[tuple[str, ...], ...]]:
