@@ -9,16 +9,22 @@ from typing import Final
 from engine.values.redaction.command_lines import logins, long_options, short_options
 from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.secret_names import is_secret_name
+from engine.values.redaction.sentences import quoted, told, yours
 from engine.values.redaction.value_ends import QUOTE, Span, value_at
 
 _NAME: Final = re.compile(
-    r"([^\W\d_][\w.\[\]-]{1,60}(?: (?:keys?|string|id|code|number)\b)?)(?:\\{0,15}['\"])?"
-    r"\s{0,8}(?:=>|->|:=|={1,3}|[:：＝])\s{0,8}",
+    r"([^\W\d_][\w.\[\]-]{1,60}(?: (?:keys?|string|id|code|number|phrase)\b)?)(?:\\{0,15}['\"])?"
+    r"\s{0,8}(?:=>|->|:=|={1,3}|[:：＝])\s{0,60}",
     re.IGNORECASE,
 )
 _SUBSCRIPT: Final = re.compile(r"(?:\[\d*\])+$")
 _OF_A_LINE: Final = re.compile(r"(?:proxy-)?authorization|(?:set-)?cookie", re.IGNORECASE)
 """Headers whose value is the rest of their line."""
+_REST: Final = re.compile(r"[^\r\n]*")
+_NEAR: Final = 60
+"""Characters before a name in which its line is looked for."""
+_FOLDED: Final = re.compile(r"\r?\n([ \t]+)[^\r\n]+")
+"""A line that goes on with the one before: it stands further to the right."""
 _SAID: Final = frozenset({
     "a", "accepted", "and", "denied", "empty", "expired", "failed", "false", "for", "granted", "has", "invalid", "is", "it",
     "missing", "must", "no", "none", "not", "null", "of", "ok", "or", "rejected", "required", "should", "the", "too", "true",
@@ -27,11 +33,6 @@ _SAID: Final = frozenset({
 """After ``password:`` these are words of a sentence."""
 _NUMBERED: Final = re.compile(r"tokens?", re.IGNORECASE)
 
-_NAMED: Final = r"password|passwd|pwd|passphrase|passcode|pass|pin|token|secret|passwort|identified by"
-QUOTED: Final = re.compile(rf"\b(?:{_NAMED})(?:\s+(?:is|was))?\s+(?=\\{{0,15}}['\"])", re.IGNORECASE)
-_TOLD: Final = re.compile(
-    r"\b(password|passwd|pwd|passphrase|passcode|pin|token|secret)\s+(is\s+|was\s+)?(\S+)", re.IGNORECASE
-)
 _ELEMENT: Final = re.compile(
     r"<(?:[\w-]{1,40}:)?([A-Za-z][\w.-]{1,60})(?:\s[^<>]{0,300})?>\s*(?:<!\[CDATA\[)?([^<\]]+)"
 )
@@ -43,6 +44,11 @@ _PAIR: Final = re.compile(
     r"[^<>{}\r\n]{0,80}?\b(?:value|val|content)\\{0,15}['\"]?\s{0,4}[=:]\s{0,4}",
     re.IGNORECASE,
 )
+_PAIR_OF_LINES: Final = re.compile(
+    r"\b(?:name|key)\s?:\s?['\"]?([\w.-]{1,80})['\"]?[ \t]{0,8}\r?\n[ \t]{0,60}(?:value|val)\s?:\s?", re.IGNORECASE
+)
+"""In YAML."""
+_TUPLE: Final = re.compile(r"\(\s?[bu]?(['\"])([^'\"\\<>]{1,80})\1\s?,\s?[bu]?(?=['\"])")
 _PART: Final = re.compile(
     r"name=\"([^\"\r\n]{1,80})\"[^\r\n]{0,200}\r?\n(?:[^\r\n]{1,200}\r?\n){0,5}\r?\n([^\r\n]+)", re.IGNORECASE
 )
@@ -95,30 +101,17 @@ def _is_counted(text: str, found: re.Match[str]) -> bool:
 def _line(text: str, found: re.Match[str]) -> Span:
     if QUOTE.match(text, found.end()):
         return value_at(text, found.end())
-    end = text.find("\n", found.end())
-    end = len(text) if end < 0 else end - (text[end - 1] == "\r")
+    line = _REST.match(text, found.end())
+    end = found.end() if line is None else line.end()
     around = text[found.start() - 1] if found.start() else ""
     if around in ("'", '"') and (closing := text.find(around, found.end(), end)) >= 0:
-        end = closing
+        return found.end(), closing
+    near = max(0, found.start() - _NEAR)
+    own = text[max(near, text.rfind("\n", near, found.start()) + 1) : found.start()]
+    indent = len(own) - len(own.lstrip(" \t"))
+    while (line := _FOLDED.match(text, end)) is not None and len(line[1]) > indent:
+        end = line.end()
     return found.end(), end
-
-
-def _quoted(text: str) -> Iterator[Span]:
-    for found in QUOTED.finditer(text):
-        yield value_at(text, found.end())
-
-
-def _told(text: str) -> Iterator[Span]:
-    for found in _TOLD.finditer(text):
-        if _looks_secret(found[1].casefold(), found[3].strip(".,;!?()"), told=found[2] is not None):
-            yield found.span(3)
-
-
-def _looks_secret(name: str, value: str, *, told: bool) -> bool:
-    if name in ("pin", "passcode"):
-        return value.isdigit() and 3 <= len(value) <= 10
-    mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
-    return mixed and len(value) >= 6 and (told or name != "secret")
 
 
 def _elements(text: str) -> Iterator[Span]:
@@ -139,8 +132,16 @@ def _attributes(text: str) -> Iterator[Span]:
 
 
 def _pairs(text: str) -> Iterator[Span]:
-    for found in _PAIR.finditer(text):
-        if is_secret_name(found[1]):
+    for pattern in (_PAIR, _PAIR_OF_LINES):
+        for found in pattern.finditer(text):
+            if is_secret_name(found[1]):
+                yield value_at(text, found.end())
+
+
+def _tuples(text: str) -> Iterator[Span]:
+    """``('password', '...')``, as Python writes pairs."""
+    for found in _TUPLE.finditer(text):
+        if is_secret_name(found[2]):
             yield value_at(text, found.end())
 
 
@@ -154,10 +155,12 @@ _FINDERS: Final = (
     (("<",), _attributes),
     (("<",), _elements),
     (("\n",), _parts),
-    (("'", '"'), _quoted),
+    (("(",), _tuples),
+    (("'", '"'), quoted),
     (("-",), long_options),
     (("-",), logins),
     ((" -", "'-", '"-'), short_options),
-    (("",), _told),
+    (("",), told),
+    ((" is your ",), yours),
 )
 """Each with signs of which one stands in whatever it finds. Without any of them in the text it is not asked."""

@@ -15,7 +15,7 @@ IsSecret = Callable[[str], bool]
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NAMING: Final = frozenset({
     "attr", "attribute", "field", "header", "id", "k", "key", "label", "n", "name", "option", "param", "parameter", "prop",
-    "property", "setting", "var", "variable",
+    "property", "selector", "setting", "var", "variable",
 })  # fmt: skip
 """A key whose last word is one of these may hold the name of what stands beside it, when its other words are of this kind too."""
 _KINDS: Final = _NAMING | {
@@ -57,7 +57,14 @@ def paired(value: Mapping[str, Json], is_secret: IsSecret) -> frozenset[str]:
     }
     if named & _NAMING or value.get("type") == "password":
         return valued
-    return frozenset(key for key in valued if words[key] in _ANSWERED) if named & _ASKING else frozenset()
+    if named & _ASKING or any(_is_kind(value.get(key), is_secret) for key in ("type", "kind")):
+        return frozenset(key for key in valued if words[key] in _ANSWERED)
+    return frozenset()
+
+
+def _is_kind(name: Json, is_secret: IsSecret) -> bool:
+    """Whether a kind of values is secret; a token may be a part of a program's text too."""
+    return isinstance(name, str) and name.lower() != "token" and is_secret(name)
 
 
 def paired_items(value: Sequence[Json], is_secret: IsSecret) -> frozenset[int]:

@@ -30,11 +30,11 @@ def _compiled(pattern: str) -> re2.Regexp:
 
 
 _PRIVATE_KEY: Final = _compiled(
-    r"(?s)-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)? ?-{4,5}"
-    r".*?(?:-{4,5} ?END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)? ?-{4,5}|\z)|"
+    r"(?is)-{4,5} ?BEGIN[ +][A-Z0-9 +]*PRIVATE[ +]KEY(?:[ +]BLOCK)? ?-{4,5}"
+    r".*?(?:-{4,5} ?END[ +][A-Z0-9 +]*PRIVATE[ +]KEY(?:[ +]BLOCK)? ?-{4,5}|\z)|"
     r"Private-Lines: [0-9]+.*?(?:Private-MAC: [0-9a-fA-F]+|\z)"
 )
-_CREDENTIALS: Final = _compiled(r"(?i)\b(bearer|basic|token) +([a-z0-9._~+/-]{6,}=*)")
+_CREDENTIALS: Final = _compiled(r"(?i)\b(bearer|basic|negotiate|ntlm|token) +([a-z0-9._~+/-]{6,}=*)")
 _BASIC: Final = _compiled(
     r"(?i)\b(basic[ _-]?auth(?:entication|orization)?(?:[ :=(,]+(?:are|as|credentials|for|header|is|login|user|using|was|with))*"
     r"[ :=('\"]+)[^\s:'\"(/]+:[^\s/'\")][^\s'\")]*"
@@ -50,14 +50,14 @@ _ISSUED: Final = _compiled(
     r"\b(?:(?:AKIA|ASIA)[A-Z0-9]{16}|gh[opusr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,}|gl[a-z]{2,6}-[A-Za-z0-9_-]{20,}|"
     r"xox[a-z]-[A-Za-z0-9-]{10,}|(?:sk|rk|pk|whsec)_(?:live_|test_)?[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{20,}|"
     r"AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{36}|"
-    r"pypi-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{64}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}|"
+    r"bot[0-9]{6,12}:[A-Za-z0-9_-]{30,}|pypi-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{64}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}|"
     r"discord(?:app)?\.com/api/webhooks/[0-9]+/[A-Za-z0-9_-]{20,})"
 )
 """Keys and tokens of services whose beginning tells what they are."""
 _WORTH_A_LOOK: Final = _compiled(
     r"(?i)//|pass|pwd|pswd|secret|token|key|auth|cookie|cred|pin|otp|jwt|bearer|basic |dsn|string|session|sessid|sig|"
     r"sid|iban|card|cvv|cvc|csc|ssn|pan|eyj|code|conn|account|csrf|xsrf|hmac|kennwort|senha|wachtwoord|contrasena|"
-    r"parola|mnemonic|phrase|social|answer|saml|assertion|identified|private|2f%2|pw|thin:|[ '\"]-[apw]"
+    r"parola|mnemonic|phrase|social|answer|saml|assertion|identified|private|2f%2|pw|thin:|negotiate|ntlm|bot[0-9]|[ '\"]-[apw]"
     r"|akia|asia[a-z0-9]{16}|gh[opusr]_|github_pat_|gl[a-z]{2,6}-|xox[a-z]-|[srp]k_|whsec_|sk-|aiza|ya29|sg\.[a-z0-9_-]{16}|npm_|pypi-|hf_|dop_v1_|hooks\.|webhooks"
     rf"|{cards.MAY_BE}|{ibans.MAY_BE}"
 )
@@ -141,7 +141,7 @@ def _credentials(found: re2.Match) -> str:
     scheme, value = found.groups()
     # Two words of English are none.
     said = value.isalpha() and value.islower()
-    if scheme.lower() == "token":
+    if scheme.lower() in ("negotiate", "token"):
         said = len(value) < 16 or not any(map(str.isdigit, value))
     return str(found.group(0)) if said else f"{scheme} {PLACEHOLDER}"
 

@@ -9,13 +9,16 @@ Span = tuple[int, int]
 
 _ESCAPES: Final = 32
 """More signs of escape in a row are not counted."""
-QUOTE: Final = re.compile(r"(\\{0,15})(['\"`])")
+QUOTE: Final = re.compile(r"(\\{0,15})('''|\"\"\"|['\"`])")
 _STARTS_ANOTHER: Final = r"['\"\\]*[\w.\[\]%-]{1,60}['\"\\]*\s{0,3}[=:]"
 _WORD: Final = re.compile(rf"(?:[^\s,;&'\"<]|<(?!/)|[,;&'\"](?![\s,;&'\")\]}}]|$)(?!{_STARTS_ANOTHER}))+")
 """Without quotes a value ends at a blank, and at a sign after which nothing or something else follows."""
 _NESTING: Final = re.compile(r"[\[{\]}]|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 _BLOCK: Final = re.compile(r"[|>][+-]?\d?[ \t]*\r?\n((?:[ \t]+[^\r\n]*(?:\r?\n|$)|[ \t]*\r?\n)+)")
 """Lines of a value in YAML."""
+
+_ITEMS: Final = re.compile(r"-[ \t]+[^\r\n]*(?:\r?\n[ \t]*-[ \t]+[^\r\n]*)*")
+"""A list in YAML."""
 
 
 def value_at(text: str, at: int) -> Span:
@@ -29,6 +32,9 @@ def value_at(text: str, at: int) -> Span:
     if block is not None:
         lines = block[1]
         return block.end(1) - len(lines.lstrip()), block.start(1) + len(lines.rstrip())
+    items = _ITEMS.match(text, at)
+    if items is not None:
+        return items.span()
     word = _WORD.match(text, at)
     return (at, at) if word is None else word.span()
 
