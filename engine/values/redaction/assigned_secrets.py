@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from engine.values.redaction.command_lines import logins, long_options, short_options
+from engine.values.redaction.command_lines import OPTIONS, logins, long_options, short_options
 from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.secret_names import is_secret_name
 from engine.values.redaction.sentences import quoted, told, yours
@@ -132,10 +132,17 @@ def _attributes(text: str) -> Iterator[Span]:
 
 
 def _pairs(text: str) -> Iterator[Span]:
-    for pattern in (_PAIR, _PAIR_OF_LINES):
-        for found in pattern.finditer(text):
-            if is_secret_name(found[1]):
-                yield value_at(text, found.end())
+    return _named_before(_PAIR, text)
+
+
+def _pairs_of_lines(text: str) -> Iterator[Span]:
+    return _named_before(_PAIR_OF_LINES, text)
+
+
+def _named_before(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
+    for found in pattern.finditer(text):
+        if is_secret_name(found[1]):
+            yield value_at(text, found.end())
 
 
 def _tuples(text: str) -> Iterator[Span]:
@@ -152,6 +159,7 @@ def _parts(text: str) -> Iterator[Span]:
 _FINDERS: Final = (
     (("=", ":", "：", "＝", "->"), _assigned),
     (("=", ":"), _pairs),
+    (("val:", "value", "Value", "VALUE"), _pairs_of_lines),
     (("<",), _attributes),
     (("<",), _elements),
     (("\n",), _parts),
@@ -159,7 +167,7 @@ _FINDERS: Final = (
     (("'", '"'), quoted),
     (("-",), long_options),
     (("-",), logins),
-    ((" -", "'-", '"-'), short_options),
+    (OPTIONS, short_options),
     (("",), told),
     ((" is your ",), yours),
 )

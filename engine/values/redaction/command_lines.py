@@ -27,6 +27,7 @@ _GIVEN: Final = {
     letter: re.compile(rf"[\s'\"]-{letter}(?:['\"](?:,\s?|\s)(?=['\"])|[ \t]+(?![-|><&;])|(?=[^\s-]))")
     for letter in _CLIENTS
 }
+OPTIONS: Final = tuple(f"{before}-{letter}" for before in (" ", "'", '"') for letter in _CLIENTS)
 _ARGUMENTS: Final = 500
 """Characters after the name of a client in which its option is looked for."""
 _COMMAND_ENDS: Final = re.compile(r"[\n;|]|&&")

@@ -29,7 +29,7 @@ _BEGINNING: Final = re.compile(r"(?<![^\W_])([A-Za-z]{2})[0-9]{2}")
 _APART: Final = re.compile(r"[\s.\-]+")
 MAX_PIECES: Final = 34
 """So many signs the longest has."""
-MAY_BE: Final = r"(?:^|[^A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?:[^\pNA-Za-z]{0,2}[A-Za-z0-9]){11}"
+MAY_BE: Final = rf"(?:\b|_)(?:{'|'.join(_SHAPES)})[0-9]{{2}}(?:[^\pNA-Za-z]{{0,2}}[A-Za-z0-9]){{11}}"
 """Of RE2; found in any text with a number of an account."""
 
 

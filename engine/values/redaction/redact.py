@@ -206,6 +206,8 @@ def _leads_into(names: tuple[str, ...], place: tuple[str, ...]) -> bool:
 
 def _by_first(pointers: tuple[tuple[str, ...], ...]) -> dict[str, tuple[tuple[str, ...], ...]]:
     """What remains of pointers behind their first name, by that name."""
+    if not pointers:
+        return {}
     found: dict[str, list[tuple[str, ...]]] = {}
     for name, *rest in pointers:
         found.setdefault(name, []).append(tuple(rest))

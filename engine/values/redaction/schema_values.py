@@ -30,6 +30,8 @@ _OF_A_RULE: Final = frozenset({
     "maxLength", "maximum", "minLength", "minimum", "not", "oneOf", "pattern", "properties", "title", "type", SENSITIVE,
 })  # fmt: skip
 """Of these a schema has at least one."""
+_SIGNS: Final = frozenset({"$schema", "properties", "$defs", "definitions", "allOf", "anyOf", "oneOf", SENSITIVE})
+"""One of these is in any schema that has others in it, or a mark."""
 _BRANCHES: Final = ("allOf", "anyOf", "oneOf")
 
 
@@ -45,6 +47,8 @@ class Held:
 
 def is_schema(value: dict[str, Json]) -> bool:
     """Whether an object in a definition is a JSON schema."""
+    if _SIGNS.isdisjoint(value):
+        return False
     if SENSITIVE in value or isinstance(value.get("$schema"), str):
         return True
     properties = value.get("properties")

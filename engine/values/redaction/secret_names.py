@@ -53,6 +53,7 @@ _TOGETHER: Final = (
     ("http", "auth"), ("x", "auth"), ("oauth", "verifier"), ("card", "verification"), ("personal", "identification"),
 )  # fmt: skip
 """Words that follow one another, the last of them in the singular or the plural."""
+_BEGINNING: Final = {word: tuple(run for run in _TOGETHER if run[0] == word) for word, *_ in _TOGETHER}
 _JOINED: Final = frozenset(map("".join, _TOGETHER))
 """As one word: ``sshkeys``."""
 _WHOLE: Final = frozenset({
@@ -103,7 +104,7 @@ def is_secret_name(name: str) -> bool:
     if joined in _WHOLE or _is_last(words) or _PASS_OF.fullmatch(joined):
         return True
     single = tuple(map(_singular, words))
-    if any(single[at : at + len(run)] == run for run in _TOGETHER for at in range(len(single))):
+    if any(single[at : at + len(run)] == run for at, word in enumerate(single) for run in _BEGINNING.get(word, ())):
         return True
     told = [word for word in single if word in _ANYWHERE or word.endswith(_ENDINGS)]
     if told and all(word == "token" for word in told):

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+import re2
+
 from engine.values.redaction.value_ends import Span, value_at
 
 _NAMED: Final = r"password|passwd|pwd|passphrase|passcode|pass|pin|token|secret|passwort|kennwort|identified by"
@@ -21,6 +23,8 @@ _TOLD: Final = re.compile(
     r"\s+(?P<value>\S+)",
     re.IGNORECASE,
 )
+_NAMES: Final = re2.compile(r"(?i)pin|otp|pass|pwd|cvv|cvc|code|secret|signature|kennwort|token|jwt|keys?\s|session id")
+"""A text without any of these tells none."""
 _YOURS: Final = re.compile(
     r"\b(\d{4,10}|[A-Z0-9]{3,6}-[A-Z0-9]{3,6}) is your (?:[\w-]{1,20} ){0,4}(?:code|otp|passcode|password|pin)\b",
     re.ASCII,
@@ -35,7 +39,7 @@ def quoted(text: str) -> Iterator[Span]:
 
 def told(text: str) -> Iterator[Span]:
     """What is said to be a secret, or stands behind its name, and looks like one."""
-    for found in _TOLD.finditer(text):
+    for found in _TOLD.finditer(text) if _NAMES.search(text) else ():
         if _looks_secret(found, found["value"].strip(".,;!?()")):
             yield found.span("value")
 
