@@ -12,9 +12,10 @@ from engine.values.redaction.secret_names import is_secret_name
 from engine.values.redaction.sentences import quoted, told, yours
 from engine.values.redaction.value_ends import QUOTE, Span, value_at
 
+_SIGNS: Final = ("=", ":", "：", "＝", "->", "→", "⇒", "∶", "꞉")
 _NAME: Final = re.compile(
-    r"([^\W\d_][\w.\[\]-]{1,60}(?: (?:keys?|string|id|code|number|phrase)\b)?)(?:\\{0,15}['\"])?"
-    r"\s{0,8}(?:=>|->|:=|={1,3}|[:：＝])\s{0,60}",
+    r"([^\W\d_][\w.\[\]-]{1,60}(?: (?:keys?|string|id|code|number|phrase)\b)?)(?:\\{0,15}['\"]|[*_`]{1,3})?"
+    r"\s{0,8}(?:=>|->|:=|[?+]=|={1,3}|[:：＝→⇒∶꞉])\s{0,60}(?:(?:\*{1,2}|</[a-z]{1,6}>)\s{0,8})?",
     re.IGNORECASE,
 )
 _SUBSCRIPT: Final = re.compile(r"(?:\[\d*\])+$")
@@ -36,6 +37,11 @@ _NUMBERED: Final = re.compile(r"tokens?", re.IGNORECASE)
 _ELEMENT: Final = re.compile(
     r"<(?:[\w-]{1,40}:)?([A-Za-z][\w.-]{1,60})(?:\s[^<>]{0,300})?>\s*(?:<!\[CDATA\[)?([^<\]]+)"
 )
+_CELL: Final = re.compile(
+    r">\s{0,8}([^<>:]{1,40}):?\s{0,8}</\w{1,10}>\s{0,60}<(?:td|dd|string)(?:\s[^<>]{0,200})?>\s{0,8}([^<]+)",
+    re.IGNORECASE,
+)
+"""A name in one cell of a table, or one entry of a list, and its value in the next."""
 _TAG: Final = re.compile(r"<[A-Za-z][^<>]{0,1000}>")
 _ATTRIBUTE: Final = re.compile(r"([A-Za-z][\w:.-]{0,60})\s?=\s?(?:\"([^\"]*)\"|'([^']*)')")
 _NAMING: Final = frozenset({"name", "key", "type", "id", "field", "property"})
@@ -120,6 +126,10 @@ def _elements(text: str) -> Iterator[Span]:
             yield found.span(2)
 
 
+def _cells(text: str) -> Iterator[Span]:
+    return (found.span(2) for found in _CELL.finditer(text) if is_secret_name(found[1]))
+
+
 def _attributes(text: str) -> Iterator[Span]:
     """``<add key="ApiKey" value="..."/>``, ``<input type="password" value="...">``."""
     for tag in _TAG.finditer(text):
@@ -149,7 +159,9 @@ def _tuples(text: str) -> Iterator[Span]:
     """``('password', '...')``, as Python writes pairs."""
     for found in _TUPLE.finditer(text):
         if is_secret_name(found[2]):
-            yield value_at(text, found.end())
+            start, end = value_at(text, found.end())
+            if text[end + 1 : end + 3].lstrip().startswith(")"):
+                yield start, end
 
 
 def _parts(text: str) -> Iterator[Span]:
@@ -157,11 +169,12 @@ def _parts(text: str) -> Iterator[Span]:
 
 
 _FINDERS: Final = (
-    (("=", ":", "：", "＝", "->"), _assigned),
+    (_SIGNS, _assigned),
     (("=", ":"), _pairs),
     (("val:", "value", "Value", "VALUE"), _pairs_of_lines),
     (("<",), _attributes),
     (("<",), _elements),
+    (("<td", "<dd", "<string", "<TD", "<DD"), _cells),
     (("\n",), _parts),
     (("(",), _tuples),
     (("'", '"'), quoted),

@@ -10,7 +10,7 @@ from engine.values.redaction.secret_names import is_secret_name
 from engine.values.redaction.value_ends import Span, value_at
 
 _OPTION: Final = re.compile(r"(?:^|[\s'\"])--?([A-Za-z][\w-]{1,60})(?:\s+(?=[^\s-])|['\"](?:,\s?|\s)(?=['\"]))")
-_LOGIN: Final = re.compile(r"(?:^|\s)(?:-u|--user|--proxy-user)[ =]?['\"]?[^\s:'\"]+:([^\s'\"]+)")
+_LOGIN: Final = re.compile(r"(?:^|\s)(?:-u|--auth|--user|--proxy-user)[ =]?['\"]?[^\s:'\"]+:([^\s'\"]+)")
 
 _CLIENTS: Final = {
     "p": r"mysql(?:admin|check|dump|import|show|slap)?|mariadb(?:-\w{1,20})?|"

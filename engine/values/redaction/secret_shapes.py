@@ -116,7 +116,7 @@ def _may_hold(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     # A name may be spelled in other letters.
-    return not text.isascii() and any(sign in text for sign in "=:：＝")
+    return not text.isascii() and any(sign in text for sign in "=:：＝→⇒∶꞉")
 
 
 _may_hold_in_short: Final = lru_cache(maxsize=16_384)(_may_hold)

@@ -11,7 +11,7 @@ import re2
 from engine.values.redaction.value_ends import Span, value_at
 
 _NAMED: Final = r"password|passwd|pwd|passphrase|passcode|pass|pin|token|secret|passwort|kennwort|identified by"
-_QUOTED: Final = re.compile(rf"\b(?:{_NAMED})(?:\s+(?:is|was))?\s+(?=\\{{0,15}}['\"])", re.IGNORECASE)
+_QUOTED: Final = re.compile(rf"\b(?:{_NAMED})(?:\s+(?:is|i?like|was))?\s+(?=\\{{0,15}}['\"])", re.IGNORECASE)
 _SHORT: Final = r"pin|otp|totp|passcode|cvv2?|cvc2?"
 _CODE: Final = r"(?:2fa|access|auth|backup|login|mfa|one[- ]time|recovery|security|sms|verification) (?:code|password)"
 _MARKED: Final = r"secret|signature"

@@ -1,9 +1,10 @@
-"""What a reader sees of a text: without characters that cannot be seen, with the signs that escapes mean."""
+"""What a reader sees of a text: without characters that cannot be seen, with the signs that escapes mean, accents in place."""
 
 from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from typing import Final
 
 _UNSEEN: Final = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
@@ -21,4 +22,4 @@ def as_read(text: str) -> str:
         if "&" not in text or ";" not in text:
             break
         text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
-    return text if text.isascii() else _UNSEEN.sub("", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", _UNSEEN.sub("", text))

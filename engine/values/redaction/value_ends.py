@@ -20,6 +20,9 @@ _BLOCK: Final = re.compile(r"[|>][+-]?\d?[ \t]*\r?\n((?:[ \t]+[^\r\n]*(?:\r?\n|$
 _ITEMS: Final = re.compile(r"-[ \t]+[^\r\n]*(?:\r?\n[ \t]*-[ \t]+[^\r\n]*)*")
 """A list in YAML."""
 
+_LABELLED: Final = re.compile(r"[&!][\w!/.-]{0,60}[ \t]+[^\s#][^\r\n]*")
+"""A value with an anchor or a tag in YAML."""
+
 
 def value_at(text: str, at: int) -> Span:
     """Where the value that begins at ``at`` is, without its quotes."""
@@ -35,6 +38,9 @@ def value_at(text: str, at: int) -> Span:
     items = _ITEMS.match(text, at)
     if items is not None:
         return items.span()
+    labelled = _LABELLED.match(text, at)
+    if labelled is not None:
+        return labelled.span()
     word = _WORD.match(text, at)
     return (at, at) if word is None else word.span()
 
