@@ -11,6 +11,7 @@ from temporalio.client import WorkflowExecutionStatus
 
 from engine.contract import workflow_id_for
 from engine.operations.reconcile.disagreements import STORES_DISAGREE
+from engine.store.runs.closing import NEVER_BEGAN
 from engine.store.tenant.disagreements import DISAGREED
 from engine.temporal.data_converter import PAYLOAD_LOST
 from tests.faults.installation import SAME_END
@@ -19,7 +20,6 @@ from tests.faults.nemesis.journal import Violation
 
 Found = Iterator[tuple[str, str | None]]
 OUTSIDE: Final = ("ledger.quick", "ledger.ordinary", "ledger.flaky")
-NEVER_BEGAN: Final = "Its parent ended before it began"
 _BRANCH: Final = re.compile(r"\.(then|else)\.")
 
 
