@@ -10,7 +10,7 @@ from datetime import UTC, tzinfo
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
 
 PREFIX: Final = "RUNSTUDIO_"
 
@@ -151,12 +151,14 @@ def load_config(flags: Mapping[str, Any], environment: Mapping[str, str] | None 
 
 
 def _zone_of_tz(value: str, warnings: list[str]) -> str:
-    """The zone that ``TZ`` names; empty for the machine's own. One we cannot follow is said, and times are shown in UTC."""
+    """The zone that ``TZ`` names, also by its file among the zones; empty for the machine's own. One we cannot follow is said,
+    and times are shown in UTC."""
     name = value.removeprefix(":")
     if name == "/etc/localtime":
         return ""
+    folder = next((folder for folder in TZPATH if name.startswith(f"{folder}/")), None)
     try:
-        return ZoneInfo(name).key
+        return ZoneInfo(name if folder is None else name.removeprefix(f"{folder}/")).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
         warnings.append(
             f"TZ is {name[:80]!r}, which names no time zone here: times are shown in UTC. Write a name, as in TZ=Europe/Berlin."

@@ -2,12 +2,14 @@
 
 In order: the author's explicit key, the action's own key function, the engine's key. The first two are theirs to choose and
 may span runs (of a tenant, for one action and version); the engine's is one per execution of a step: run, path, iteration, visit.
+Nobody chooses one that the engine gives in another run: the outcome of that step would be taken, or the key taken from it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any, Final
 
 from engine.actions.context import StepIdentity
@@ -19,6 +21,8 @@ from engine.values.request_limits import MAX_KEY_BYTES, utf8_bytes
 MAX_KEY_CHARACTERS: Final = 512
 KEY_INVALID: Final = "IDEMPOTENCY_KEY_INVALID"
 KEY_FAILED: Final = "IDEMPOTENCY_KEY_FAILED"
+_ENGINES: Final = re.compile(r"run:([0-9a-f-]{36}):[^:]*:[^:]*:[0-9]+(?::[0-9a-f]{16})?")
+"""Of an action (``engine_key``), and without the digest of a pure one."""
 
 
 def idempotency_key(
@@ -28,8 +32,8 @@ def idempotency_key(
 
     A blank key counts as none: an expression over an absent field must not make all runs share one execution. An input that
     the action's model refuses has the engine's key; the action itself then reports what is wrong with it. Raises ``StepFailure``:
-    ``IDEMPOTENCY_KEY_INVALID`` (longer than 512 characters or 1000 bytes, or with NUL), ``IDEMPOTENCY_KEY_FAILED`` (the function
-    raised, or gave no text).
+    ``IDEMPOTENCY_KEY_INVALID`` (longer than 512 characters or 1000 bytes, with NUL, or the engine's own of another run),
+    ``IDEMPOTENCY_KEY_FAILED`` (the function raised, or gave no text).
     """
     chosen = explicit if explicit and explicit.strip() else _own_key(registered, step, action_input)
     if chosen is None:
@@ -39,6 +43,14 @@ def idempotency_key(
             VALIDATION,
             f"The idempotency key of {registered.label} must have at most {MAX_KEY_CHARACTERS} characters, {MAX_KEY_BYTES} bytes,"
             " and no NUL.",
+            code=KEY_INVALID,
+        )
+    engines = _ENGINES.fullmatch(chosen)
+    if engines is not None and engines[1] != step.run_id:
+        raise StepFailure(
+            VALIDATION,
+            f"The idempotency key of {registered.label} is one that the engine gives in the run {engines[1]}. Choose one that is"
+            " not run:ID:PATH:ITERATION:VISIT.",
             code=KEY_INVALID,
         )
     return chosen

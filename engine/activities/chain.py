@@ -14,10 +14,10 @@ from engine.errors import RunError
 from engine.interpreter import effects as fx
 from engine.interpreter.machine import Machine
 from engine.interpreter.snapshot import digest_and_size
-from engine.store.trace.attempts import Settled
 from engine.store.trace.chains import AttemptKey
 from engine.store.trace.payloads import INLINE_BYTES
 from engine.store.trace.projection import Progress
+from engine.store.trace.settling_attempts import Settled
 from engine.values.json_size import json_size
 from engine.workflow.encoding import decode_trace
 from engine.workflow.wire import ChainOutcome, RunChainInput, RunChainOutput

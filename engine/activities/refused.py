@@ -9,8 +9,8 @@ from engine.interpreter.times import iso_of
 from engine.store.database.refusals import as_refusal, as_violation
 from engine.store.database.single_statement import execute_alone
 from engine.store.database.transactions import Store
-from engine.store.trace.attempts import RunClosed, Settled
 from engine.store.trace.projection import Running, projecting
+from engine.store.trace.settling_attempts import RunClosed, Settled
 
 
 def failure_of(error: BaseException, *, in_transaction: bool = False) -> StepFailure:

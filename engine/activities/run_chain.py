@@ -28,11 +28,12 @@ from engine.interpreter import effects as fx
 from engine.interpreter.times import iso_of
 from engine.store.database.refusals import DATABASE_ERRORS, as_refusal
 from engine.store.database.transactions import Connection, Store
-from engine.store.trace import attempts, chains
-from engine.store.trace.attempts import Claim, KeyHeld, RunClosed
+from engine.store.trace import chains, claiming_attempts, settling_attempts
 from engine.store.trace.chains import OnRecord, Ours, Overtaken, Written
+from engine.store.trace.claiming_attempts import Claim, KeyHeld
 from engine.store.trace.payloads import Sized, sized
 from engine.store.trace.projection import Progress, Running, write_progress
+from engine.store.trace.settling_attempts import RunClosed, Settled
 from engine.workflow.wire import RUN_CHAIN, RunChainInput, RunChainOutput
 
 MAX_SECONDS: Final = 1.0
@@ -132,10 +133,10 @@ class _Running:
             return False
         return not chain.full and not activity.is_worker_shutdown()
 
-    async def _claim(self, chain: Chain, step: RequestedAttempt, claim: Claim = attempts.claim) -> bool:
+    async def _claim(self, chain: Chain, step: RequestedAttempt, claim: Claim = claiming_attempts.claim) -> bool:
         """Whether the step is ours to do. What came of it before is taken, and what came after it is looked up."""
         reach("run_chain.before_claim")
-        earlier: attempts.Settled | None
+        earlier: Settled | None
         try:
             earlier = await claim(self._store, step.attempt, step.progress)
         except DATABASE_ERRORS as error:
@@ -147,7 +148,7 @@ class _Running:
         await self._take_earlier(chain, earlier)
         return False
 
-    async def _take_earlier(self, chain: Chain, earlier: attempts.Settled) -> None:
+    async def _take_earlier(self, chain: Chain, earlier: Settled) -> None:
         if self._record is None:
             await self._look(chain)
         chain.take(earlier)
@@ -169,7 +170,7 @@ class _Running:
         settling = claimed = False
         try:
             async with self._store.begin() as connection:
-                earlier = await attempts.claim_in(connection, step.attempt)
+                earlier = await claiming_attempts.claim_in(connection, step.attempt)
                 if earlier is None:
                     reach("run_chain.in_transaction")
                     output = await execute(step, self._dependencies, connection, None)
@@ -182,7 +183,7 @@ class _Running:
             failure = error if isinstance(error, StepFailure) else failure_of(error, in_transaction=True)
             if settling:
                 await self._refused_at_the_end(step, failure)
-            if not await self._claim(chain, step, attempts.claim_after_rollback):
+            if not await self._claim(chain, step, claiming_attempts.claim_after_rollback):
                 return False
             return await self._settle(chain, step, _failed(step, failure), None)
         if earlier is not None:
@@ -197,7 +198,10 @@ class _Running:
 
         The first time the claim of the step after it may be what was refused; from then on steps are settled alone.
         """
-        if self._alone and await attempts.claim_after_rollback(self._store, step.attempt, step.progress) is None:
+        if (
+            self._alone
+            and await claiming_attempts.claim_after_rollback(self._store, step.attempt, step.progress) is None
+        ):
             ours = _failed(step, failure)
             await persistently(lambda: chains.settle(self._store, ours))
         self._alone = True
@@ -258,7 +262,7 @@ class _Running:
             output = ours.outcome
             if not isinstance(output, Sized):
                 raise TypeError("what failed in a transaction is not settled in it")
-            settling = await attempts.succeed_in(connection, step.attempt, step.progress, output, ours.at_ms)
+            settling = await settling_attempts.succeed_in(connection, step.attempt, step.progress, output, ours.at_ms)
             canceling = settling.canceling
         if canceling:
             chain.end_here()
@@ -266,7 +270,7 @@ class _Running:
 
     @staticmethod
     async def _keep_trace(connection: Connection, step: RequestedAttempt, ours: Ours) -> None:
-        progress = attempts.with_success(step.progress, step.attempt.step, ours.at_ms)
+        progress = settling_attempts.with_success(step.progress, step.attempt.step, ours.at_ms)
         await write_progress(connection, progress, Running(step.attempt.step, step.attempt.attempt))
 
     def _end_of(self, chain: Chain) -> Sized | None:

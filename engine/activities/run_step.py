@@ -20,9 +20,10 @@ from engine.errors import StepFailure
 from engine.fault_points import reach
 from engine.interpreter.times import iso_of
 from engine.store.database.refusals import DATABASE_ERRORS
-from engine.store.trace import attempts
-from engine.store.trace.attempts import Claim, RunClosed, Settled
+from engine.store.trace import claiming_attempts, settling_attempts
+from engine.store.trace.claiming_attempts import Claim
 from engine.store.trace.payloads import INLINE_BYTES, Sized
+from engine.store.trace.settling_attempts import RunClosed, Settled
 from engine.values.json_size import json_size
 from engine.workflow.wire import RUN_STEP, RunStepInput, RunStepOutput
 
@@ -68,7 +69,7 @@ class RunStep:
             return earlier
         return await self._run_and_settle(step, beat)
 
-    async def _claim(self, step: RequestedAttempt, claim: Claim = attempts.claim) -> Settled | None:
+    async def _claim(self, step: RequestedAttempt, claim: Claim = claiming_attempts.claim) -> Settled | None:
         """As ``claim``; an attempt that no row can hold has failed."""
         try:
             return await claim(self._store, step.attempt, step.progress)
@@ -86,7 +87,7 @@ class RunStep:
             return await self._failed(step, outcome)
         at_ms = step.now_ms()
         try:
-            settled = await persistently(lambda: attempts.succeed(self._store, step.attempt, outcome, at_ms))
+            settled = await persistently(lambda: settling_attempts.succeed(self._store, step.attempt, outcome, at_ms))
         except DATABASE_ERRORS as error:
             return await self._failed(step, failure_of(error))
         reach("run_step.after_settle")
@@ -97,18 +98,18 @@ class RunStep:
         reach("run_step.before_claim")
         try:
             async with self._store.begin() as connection:
-                earlier = await attempts.claim_in(connection, step.attempt)
+                earlier = await claiming_attempts.claim_in(connection, step.attempt)
                 if earlier is not None:
                     return earlier
                 reach("run_step.in_transaction")
                 output = await execute(step, self._dependencies, connection, None)
                 at_ms = step.now_ms()
-                await attempts.succeed_in(connection, step.attempt, step.progress, output, at_ms)
+                await settling_attempts.succeed_in(connection, step.attempt, step.progress, output, at_ms)
                 reach("run_step.before_commit")
         except (StepFailure, *DATABASE_ERRORS) as error:
             # What the action wrote is rolled back; its failure is recorded as that of any other action.
             failure = error if isinstance(error, StepFailure) else failure_of(error, in_transaction=True)
-            earlier = await self._claim(step, attempts.claim_after_rollback)
+            earlier = await self._claim(step, claiming_attempts.claim_after_rollback)
             return earlier if earlier is not None else await self._failed(step, failure)
         reach("run_step.after_settle")
         return Settled(output.value, None, at_ms)
@@ -116,6 +117,6 @@ class RunStep:
     async def _failed(self, step: RequestedAttempt, failure: StepFailure) -> Settled:
         at_ms = step.now_ms()
         error = error_of(failure, step.attempt.step.path, iso_of(at_ms))
-        settled = await persistently(lambda: attempts.fail(self._store, step.attempt, error, at_ms))
+        settled = await persistently(lambda: settling_attempts.fail(self._store, step.attempt, error, at_ms))
         reach("run_step.after_settle")
         return settled

@@ -69,8 +69,8 @@ class System:
         return await bound_temporal(self._context)
 
     async def move_to_this_temporal(self, reason: str) -> BoundTemporal:
-        """Let the database belong to the Temporal of this engine. Needs the level admin; audited. Works with an engine that is
-        not open. Open runs which that Temporal does not know are closed by a worker.
+        """Let the database belong to the Temporal of this engine. Needs the level admin in every tenant; audited. Works with an
+        engine that is not open. Open runs which that Temporal does not know are closed by a worker.
 
         Raises ``Invalid`` (REASON_TOO_SHORT), ``Forbidden``, ``Unavailable``.
         """

@@ -45,11 +45,11 @@ class Workflows:
         return await reading.definition_of(await self._context.readable(), self._tenant, workflow_id, version)
 
     async def payload_schema(self, workflow_id: str, version: int) -> Json:
-        """The JSON schema frozen with a version; None accepts any object. Raises ``NotFound`` (VERSION_NOT_FOUND)."""
+        """The JSON schema frozen with a version, redacted; None accepts any object. Raises ``NotFound`` (VERSION_NOT_FOUND)."""
         return await reading.payload_schema_of(await self._context.readable(), self._tenant, workflow_id, version)
 
     async def examples(self, workflow_id: str, version: int) -> tuple[Example, ...]:
-        """The ``examples`` of the payload's schema; titles stand in its ``x-example-titles``."""
+        """The ``examples`` of the payload's schema, redacted; titles stand in its ``x-example-titles``."""
         schema = await self.payload_schema(workflow_id, version)
         if not isinstance(schema, dict) or not isinstance(schema.get("examples"), list):
             return ()
@@ -70,7 +70,8 @@ class Workflows:
         Raises ``NotFound`` (VERSION_NOT_FOUND).
         """
         await self._context.require(Level.OPERATE)
-        schema = await self.payload_schema(workflow_id, version)
+        store = await self._context.readable()
+        schema = await reading.stored_payload_schema(store, self._tenant, workflow_id, version)
         try:
             checked = storable_payload(payload)
         except EngineError as error:

@@ -15,7 +15,7 @@ from engine.settings import DEFAULT_TENANT
 from engine.store.database.transactions import Connection, Store, writing_at_once
 from engine.store.runs.run_log import NewLogLine, insert_log_line
 from engine.store.tenant.audit import AuditedActor, AuditEntry, insert_audit
-from engine.store.tenant.members import level_of, lock_members
+from engine.store.tenant.members import level_of, lock_members, tenants_without_admin
 from engine.temporal.connection import TemporalConnection
 
 LEVEL_SECONDS: Final = 30.0
@@ -99,6 +99,21 @@ class OperationContext:
             known.level = await level_of(connection, self.tenant, self.actor.name, self.actor.groups())
             known.asked_at = time.monotonic()
         self._refuse_below(needed, known.level)
+
+    async def require_admin_everywhere(self, connection: Connection) -> None:
+        """Raises ``Forbidden`` (LEVEL_TOO_LOW) unless the actor is admin of every tenant of the installation."""
+        if self.actor.known_by == "service":
+            return
+        without, tenants = await tenants_without_admin(connection, self.tenant, self.actor.name, self.actor.groups())
+        if without:
+            # Which ones is not for everybody to know.
+            raise Forbidden(
+                "LEVEL_TOO_LOW",
+                f"This needs the level admin in every tenant of the installation; {self.actor.name} lacks it in {without} of"
+                f" {tenants}.",
+                "Ask somebody who has it, or use the login that owns the tables, as for: runstudio migrate.",
+                {"needed": Level.ADMIN.word, "actor": self.actor.name, "lacking": without},
+            )
 
     def _refuse_below(self, needed: Level, level: Level) -> None:
         if level >= needed:

@@ -22,7 +22,7 @@ async def bound_temporal(context: OperationContext) -> BoundTemporal | None:
 
 async def move_installation(context: OperationContext, reason: str) -> BoundTemporal:
     """Bind the database to the Temporal of this context's configuration, whatever it belonged to, and take it into use where it
-    is, be it a copy. Needs the level admin; audited.
+    is, be it a copy. Needs the level admin in every tenant; audited.
 
     Open runs that this Temporal does not know are then closed by the reconciler. Workers that ask the former one do nothing any
     more. Raises ``Invalid`` (REASON_TOO_SHORT), ``Forbidden``, ``Unavailable`` when Temporal does not say which it is.
@@ -31,6 +31,7 @@ async def move_installation(context: OperationContext, reason: str) -> BoundTemp
     said = checked_reason(reason)
     found = await identity_of(await context.temporal.any_client())
     async with writing(context.store) as connection:
+        await context.require_admin_everywhere(connection)
         before = await load_installation(connection)
         places = await load_places(connection)
         await replace_installation(connection, found, context.actor.name)

@@ -1,13 +1,13 @@
 """JSON schemas of payloads and task responses: is a schema usable, and what is wrong with a value.
 
-Messages never repeat the value: it may hold a secret, and messages are stored and shown. Schemas cannot reach the network, and
-their patterns run in linear time.
+Messages never repeat the value: it may hold a secret, and messages are stored and shown. Nor do they say what a hidden value
+must be. Schemas cannot reach the network, and their patterns run in linear time.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +18,8 @@ from engine.records import SchemaIssue
 from engine.values.json_pointer import pointer_of
 from engine.values.json_policy import canonical_json
 from engine.values.multiples import is_multiple
+from engine.values.redaction.secret_names import is_secret_name
+from engine.values.redaction.sensitive_places import Place, sensitive_places
 from engine.wording import clause
 
 if TYPE_CHECKING:
@@ -98,8 +100,9 @@ def issues_of(schema: Json, value: Json) -> tuple[SchemaIssue, ...]:
     from jsonschema.exceptions import UnknownType  # noqa: PLC0415 # as above
 
     try:
-        errors = islice(_validator(canonical_json(schema)).iter_errors(value), MAX_ISSUES)
-        found = [SchemaIssue(_pointer(error), _sentence(error), str(error.validator)) for error in errors]
+        errors = list(islice(_validator(canonical_json(schema)).iter_errors(value), MAX_ISSUES))
+        hidden = sensitive_places(value, schema) if errors else ()
+        found = [SchemaIssue(_pointer(error), _sentence(error, hidden), str(error.validator)) for error in errors]
     except RecursionError:
         return (SchemaIssue("", "is nested too deeply for its schema, or the schema refers to itself", "$ref"),)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, UnknownType, re2.error):
@@ -192,7 +195,8 @@ def _with_whole_numbers(value: Json) -> Json:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, hidden: Sequence[Place]) -> str:
+    """``hidden``: places that the schema marks, of which it is not told what they must be."""
     keyword, wanted, value = error.validator, error.validator_value, error.instance
     match keyword:
         case "type":
@@ -212,7 +216,9 @@ def _sentence(error: ValidationError) -> str:
         case "anyOf" | "oneOf":
             return "fits none of the alternatives" if error.context else "fits more than one of the alternatives"
         case _:
-            return f"must satisfy {keyword}{_words(wanted)}"
+            place = tuple(map(str, error.absolute_path))
+            secret = any(map(is_secret_name, place)) or any(place[: len(marked)] == marked for marked in hidden)
+            return f"must satisfy {keyword}{'' if secret else _words(wanted)}"
 
 
 def _words(wanted: Json) -> str:

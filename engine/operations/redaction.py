@@ -14,7 +14,7 @@ from engine.store.database.transactions import writing
 from engine.store.tenant.audit import AuditEntry
 from engine.store.tenant.settings import load_settings, save_settings
 from engine.values.json_policy import clean_json
-from engine.values.redaction.redact import redaction_issues
+from engine.values.redaction.policy import redaction_issues
 
 Json = Any
 

@@ -20,7 +20,8 @@ from temporalio import activity, workflow
 
 from engine.actions.scrubbing import scrubbed_of_used
 from engine.errors import EngineError
-from engine.values.redaction.redact import BUILT_IN, redact, redact_text
+from engine.values.redaction.policy import BUILT_IN
+from engine.values.redaction.redact import redact, redact_text
 
 _IDS: Final = ("temporal_activity", "temporal_workflow")
 """What the SDK knows of the activity or workflow a line is about: ids, types and attempts."""

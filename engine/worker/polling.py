@@ -12,11 +12,13 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
+from temporalio.worker import Worker
 
 from engine.activities.dependencies import ActivityDependencies
 from engine.contract import TASK_QUEUE
 from engine.errors import Unavailable
 from engine.temporal.connection import RPC_TIMEOUT, TemporalConnection, unavailable
+from engine.wording import sentence
 from engine.worker.forgetting import RunsInMemory, forget_after_outages
 from engine.worker.parts import PartReport
 from engine.worker.run_cache import RunCache
@@ -53,7 +55,7 @@ class Polling:
             cache=self._cache,
             in_memory=in_memory,
         )
-        polling = asyncio.create_task(worker.run())
+        polling = asyncio.create_task(_run(worker))
         stopping = asyncio.create_task(report.stopping.wait())
         forgetting = asyncio.create_task(forget_after_outages(client, worker, in_memory))
         try:
@@ -95,6 +97,23 @@ class Polling:
             if done:
                 return
             pause = min(pause * 2, CHECK_SECONDS)
+
+
+async def _run(worker: Worker) -> None:
+    """``worker.run()``. Raises ``Unavailable`` when Temporal does not let it begin, be it that it does not answer."""
+    try:
+        await worker.run()
+    except RuntimeError as error:
+        if worker._started:
+            raise
+        # The client takes no second worker for a task queue while it knows of this one, which never began.
+        worker._bridge_worker.initiate_shutdown()
+        said = str(error).partition("\n")[0]
+        raise Unavailable(
+            "WORKER_NOT_BEGUN",
+            sentence(f"Temporal did not let the worker begin: {said}"),
+            "It is tried again; `runstudio doctor` shows whether Temporal can be reached.",
+        ) from error
 
 
 async def _is_seen(client: Client, identity: str) -> bool:

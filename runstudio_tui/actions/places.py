@@ -48,7 +48,9 @@ def list_actions(scope: Scope) -> tuple[Action, ...]:
             when=can_open,
         ),
         Action(f"{name}.filter", ("slash",), "filter", "Edit the filter line.", scope, 60),
-        Action(f"{name}.detail", ("tab",), "detail", "Go to the detail, and back.", scope, 80, when=has_row),
+        Action(
+            f"{name}.detail", ("tab", "shift+tab"), "detail", "Go to the detail, and back.", scope, 80, when=has_row
+        ),
         Action(f"{name}.beside", ("z",), "detail beside", "Show the detail beside the list, or in its place.", scope),
         Action(f"{name}.copy", ("y",), "copy", "Copy what is under the cursor: an id, a value.", scope, when=has_row),
     )

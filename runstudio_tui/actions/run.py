@@ -219,7 +219,7 @@ RUN: Final = (
         cli="runstudio runs audit {run}",
     ),
     Action("run.definition", ("D",), "Definition", "The definition of the step, as it was published.", Scope.RUN),
-    Action("run.next_pane", ("tab",), "pane", "Go to the other half of the screen.", Scope.RUN, 40),
+    Action("run.next_pane", ("tab", "shift+tab"), "pane", "Go to the other half of the screen.", Scope.RUN, 40),
     Action(
         "run.find", ("slash",), "find", "Search in the steps, the payload or the log.", Scope.RUN, 35, words=("search",)
     ),

@@ -122,7 +122,7 @@ RUNS: Final = (
     Action("runs.mark_all", ("asterisk",), "mark all", "Mark all loaded runs, or none.", Scope.RUNS, when=_has_rows),
     Action(
         "runs.preview",
-        ("tab",),
+        ("tab", "shift+tab"),
         "preview",
         "Go to the preview beside the list, and back.",
         Scope.RUNS,

@@ -182,7 +182,9 @@ VERSION: tuple[Action, ...] = (
     Action("version.find", ("slash",), "find", "Search in the steps, or in the fields.", Scope.VERSION, 60),
     Action("version.find_next", ("n",), "next match", "To the next match.", Scope.VERSION, when=_finding),
     Action("version.find_previous", ("N",), "previous match", "To the previous match.", Scope.VERSION, when=_finding),
-    Action("version.pane", ("tab",), "fields", "Go to the fields of the step, and back.", Scope.VERSION, 80),
+    Action(
+        "version.pane", ("tab", "shift+tab"), "fields", "Go to the fields of the step, and back.", Scope.VERSION, 80
+    ),
     Action("version.copy", ("y",), "copy", "Copy what is under the cursor: a step's id, a value.", Scope.VERSION),
     Action("version.copy_all", ("Y",), "copy all", "Copy all fields of the step, as JSON.", Scope.VERSION),
 )

@@ -1,4 +1,4 @@
-"""One of several, on one line: ``(•) 3, published  ( ) 2``. Left and right choose."""
+"""One of several, on one line: ``(•) 3, published  ( ) 2  4 more``. Left and right choose."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runstudio_tui.widgets.painted import Painted
 
 
 class Choice(Painted, can_focus=True):
-    """Shows the options around the chosen one where not all fit."""
+    """Shows the options around the chosen one where not all fit, each of them whole, and how many are before and after."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", show=False),
@@ -62,19 +62,26 @@ class Choice(Painted, can_focus=True):
     def _redraw(self) -> None:
         if not self.size.width:
             return
-        first = 0
-        while first < self.chosen and line_width(self._spans(first)) > self.size.width:
+        count = len(self._options)
+        first, end = 0, min(self.chosen + 1, count)
+        while first < self.chosen and not self._fits(first, end):
             first += 1
-        self.put_lines([self._spans(first)])
+        last = next((place for place in range(count, end, -1) if self._fits(first, place)), end)
+        self.put_lines([self._spans(first, last)])
 
-    def _spans(self, first: int) -> Line:
-        spans: list[Span] = []
-        for place in range(first, len(self._options)):
+    def _fits(self, first: int, end: int) -> bool:
+        return line_width(self._spans(first, end)) <= self.size.width
+
+    def _spans(self, first: int, end: int) -> Line:
+        """The options from ``first`` on that are before ``end``."""
+        spans = [Span(f"{first} before  ", "dim")] if first else []
+        for place in range(first, end):
             chosen = place == self.chosen
             tone = ("key" if self.has_focus else "strong") if chosen else "dim"
-            spans.append(Span(f"{'(•)' if chosen else '( )'} {self._options[place]}", tone, str(place)))
-            spans.append(Span("  "))
-        return tuple(spans)
+            between = "  " if place > first else ""
+            spans += [Span(between), Span(f"{'(•)' if chosen else '( )'} {self._options[place]}", tone, str(place))]
+        after = len(self._options) - end
+        return (*spans, Span(f"  {after} more" if after else "", "dim"))
 
     def resized(self) -> None:
         """See Painted."""

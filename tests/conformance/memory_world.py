@@ -33,7 +33,8 @@ from engine.interpreter.scopes import system_of
 from engine.interpreter.times import iso_of, milliseconds_of
 from engine.rebuild.memory_host import EvenHost, VirtualClock
 from engine.settings import DEFAULT_TENANT
-from engine.values.redaction.redact import BUILT_IN, redact
+from engine.values.redaction.policy import BUILT_IN
+from engine.values.redaction.redact import redact
 from tests.conformance.actions import Journal, conformance_actions
 from tests.conformance.memory_run import Event, Published, Refused, Run, States, Task, arrival
 from tests.conformance.observed import Json

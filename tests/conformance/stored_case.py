@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from engine.interpreter.times import milliseconds_of
 from engine.store.database.transactions import Connection, Store
-from engine.values.redaction.redact import BUILT_IN, redact
+from engine.values.redaction.policy import BUILT_IN
+from engine.values.redaction.redact import redact
 from tests.conformance.observed import Json
 
 ACTIVE = ("RUNNING", "WAITING")

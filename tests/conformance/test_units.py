@@ -15,7 +15,8 @@ from engine.definition.triggers import apply_trigger_mapping
 from engine.interpreter.policies import backoff_ms
 from engine.settings import DEFAULT_TENANT
 from engine.values.json_policy import limited
-from engine.values.redaction.redact import policy_of, redact
+from engine.values.redaction.policy import policy_of
+from engine.values.redaction.redact import redact
 from tests.conformance.loader import Case, load_cases
 
 

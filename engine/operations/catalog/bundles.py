@@ -26,6 +26,7 @@ from engine.operations.schedules.schedules import sync_schedule
 from engine.records import Level
 from engine.store.catalog import bundles
 from engine.store.catalog.bundles import StoredVersion, StoredWorkflow
+from engine.store.catalog.compared import hiding_compared
 from engine.store.catalog.definitions import NewVersion, insert_version, lock_workflow
 from engine.store.catalog.payload_schemas import load_schemas, register_schemas
 from engine.store.database.reader import Reader, open_reader
@@ -39,6 +40,7 @@ from engine.values.timestamps import iso_milliseconds
 Json = Any
 
 _WRITE_IT: Final = "Write the value into the bundle, or better a $secret."
+_WRITE_SCHEMA: Final = "Write the value into the bundle, or leave its keyword out of the schema."
 _NOBODY_HAS: Final = frozenset({"UNKNOWN_ACTION", "PAYLOAD_SCHEMA_REF_UNKNOWN"})
 
 
@@ -108,7 +110,8 @@ async def import_bundle(
 async def export_bundle(
     context: OperationContext, workflow_ids: Sequence[str], *, progress: Progress = untold
 ) -> dict[str, Json]:
-    """The bundle of these workflows, as they may be shown: a secret written out in one is masked, references are not.
+    """The bundle of these workflows, as they may be shown: a secret written out in one or in its payload's schema is masked,
+    references are not.
 
     Needs the level admin. Raises ``Invalid`` (WORKFLOW_ID_INVALID: of an id that was published earlier), ``NotFound``
     (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
@@ -118,7 +121,9 @@ async def export_bundle(
     async with open_reader(context.store, context.tenant) as reader:
         for workflow_id in distinct:
             progress(len(found), len(distinct))
-            found.append(_shown(reader, await _stored(reader.connection, context.tenant, workflow_id)))
+            stored = await _stored(reader.connection, context.tenant, workflow_id)
+            written = [stored.draft, *(version.definition for version in stored.versions)]
+            found.append(_shown(await hiding_compared(reader, written), stored))
             if re.search(f"[{NOT_IN_AN_ID}]", found[-1].key):
                 raise Invalid(
                     "WORKFLOW_ID_INVALID",
@@ -187,10 +192,14 @@ async def _checked(
     findings: list[_Finding] = []
     for version in planned.versions:
         hidden = placeholder_path(version.definition)
-        if hidden is not None:
-            told = f"{hidden or '/'}: The bundle holds {PLACEHOLDER} in the place of a value that was hidden at the export."
-            findings.append(_Finding(planned, version.version, ROOT.error("PLACEHOLDER_IN_BUNDLE", told, _WRITE_IT)))
-        problem = None if version.payload_schema is None else schema_problem(version.payload_schema)
+        hidden_in_schema = placeholder_path(version.payload_schema, "/payloadSchemaJson")
+        for place, advised in ((hidden, _WRITE_IT), (hidden_in_schema, _WRITE_SCHEMA)):
+            if place is not None:
+                told = f"{place or '/'}: The bundle holds {PLACEHOLDER} in the place of a value that was hidden at the export."
+                findings.append(_Finding(planned, version.version, ROOT.error("PLACEHOLDER_IN_BUNDLE", told, advised)))
+        # A placeholder may stand where a schema cannot have a text, or twice in a list of different values.
+        unread = version.payload_schema is None or hidden_in_schema is not None
+        problem = None if unread else schema_problem(version.payload_schema)
         if problem is not None:
             findings.append(_Finding(planned, version.version, ROOT.error("PAYLOAD_SCHEMA_INVALID", problem)))
         world = await publish_context(connection, context.tenant, registry, version.definition)
@@ -234,7 +243,14 @@ async def _stored(connection: Connection, tenant: str, workflow_id: str) -> Stor
 
 
 def _shown(reader: Reader, workflow: StoredWorkflow) -> StoredWorkflow:
-    versions = tuple(replace(each, definition=reader.definition(each.definition)) for each in workflow.versions)
+    versions = tuple(
+        replace(
+            each,
+            definition=reader.definition(each.definition),
+            payload_schema=reader.definition(each.payload_schema),
+        )
+        for each in workflow.versions
+    )
     metadata = reader.definition(workflow.metadata)
     return replace(workflow, metadata=metadata, draft=reader.definition(workflow.draft), versions=versions)
 

@@ -16,10 +16,10 @@ from engine.operations.diagnosis.waiting import waiting
 from engine.operations.reconcile.disagreements import STORES_DISAGREE
 from engine.operations.reconcile.execution_end import UNKNOWN
 from engine.records import Finding
+from engine.store.database.engine import PASSING
 from engine.wording import counted, sentence, span
 from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD
 
-_POSTGRES_AWAY: Final = ("POSTGRES_UNREACHABLE", "POSTGRES_BUSY", "POSTGRES_LOCKED", "QUERY_TOO_SLOW")
 BACKLOG_SECONDS: Final = 10.0
 TASK_SLOW_SECONDS: Final = 10.0
 ACTIVITY_SLOW_SECONDS: Final = 10.0
@@ -247,7 +247,7 @@ def _activity_retrying(facts: Facts) -> Finding | None:
 
 def _cause(failure: str, facts: Facts) -> str:
     """What to do about a repeated activity, by what its failure says and nothing else."""
-    if any(code in failure for code in _POSTGRES_AWAY):
+    if any(code in failure for code in PASSING):
         return "It goes on by itself when Postgres answers again. " + advice.PARTS.to("See whether it does")
     if "timeout" in failure.lower():
         return "Its worker died, or stood still for too long; another try follows. " + advice.PARTS.to(

@@ -22,6 +22,7 @@ from engine.operations.jobs.exporting import keep_export
 from engine.operations.jobs.frozen_filter import thawed
 from engine.operations.runs.cancel import cancel_run
 from engine.operations.runs.delete import delete_run
+from engine.operations.runs.launch_keys import job_key
 from engine.operations.runs.replay import replay_run
 from engine.records import ItemState, JobKind, Original
 from engine.store.database.engine import LOCKED
@@ -216,7 +217,7 @@ async def _cancel(acting: OperationContext, job: ClaimedJob, target: str) -> Out
 
 
 async def _replay(acting: OperationContext, job: ClaimedJob, target: str) -> Outcome:
-    key = f"job:{job.job_id}:{target}"
+    key = job_key(job.job_id, target)
     started = await replay_run(acting, target, job.reason, Original(), idempotency_key=key)
     return Outcome(target, ItemState.DONE, "replayed", run_id=started.run_id)
 

@@ -8,17 +8,17 @@ from typing import Final
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from engine.contract import workflow_id_for
 from engine.errors import Invalid
 from engine.operations.context import OperationContext
 from engine.operations.progress import Progress, untold
+from engine.operations.reconcile.terminating import terminate
 from engine.operations.runs.run_access import checked_reason
 from engine.operations.schedules.temporal_schedules import drop_schedule
 from engine.records import Level, TenantDeleted
 from engine.store.database.transactions import writing
 from engine.store.keeping import tenant_rows
 from engine.store.tenant.audit import AuditEntry
-from engine.temporal.connection import RPC_TIMEOUT, is_not_found, unavailable
+from engine.temporal.connection import unavailable
 
 RUNS_AT_ONCE: Final = 100
 
@@ -65,13 +65,7 @@ async def _terminate(context: OperationContext, client: Client, reason: str) -> 
         if not active:
             return terminated
         for run_id in active:
-            try:
-                handle = client.get_workflow_handle(workflow_id_for(run_id))
-                await handle.terminate(reason=f"The tenant is deleted: {reason}", rpc_timeout=RPC_TIMEOUT)
-                terminated += 1
-            except RPCError as error:
-                if not is_not_found(error):
-                    raise
+            terminated += await terminate(client, run_id, f"The tenant is deleted: {reason}")
             async with writing(context.store) as connection:
                 await tenant_rows.end_row(connection, run_id)
 

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from engine.contract import WORKFLOW_TYPE, workflow_id_for
-from engine.errors import Unavailable
+from engine.errors import CANCELLATION, Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.execution_end import UNKNOWN, ExecutionEnd, end_of_execution
 from engine.operations.reconcile.side_by_side import each
@@ -20,6 +20,7 @@ from engine.operations.runs.starting import PendingRun, hand_to_temporal
 from engine.store.database.engine import LOCKED
 from engine.store.database.transactions import writing
 from engine.store.runs import agreeing, reconciling, runs
+from engine.store.runs.closing import why_it_never_begins
 from engine.store.runs.reconciling import Gaps, Leftovers, Position
 from engine.store.runs.run_log import NewLogLine
 from engine.store.runs.runs import Run
@@ -221,7 +222,11 @@ async def _settle(context: OperationContext, run: Run, end: ExecutionEnd) -> boo
     if end.temporal_status == UNKNOWN and run.parent_run_id is not None:
         async with writing(context.store) as connection:
             parents = await runs.load_runs(connection, [run.parent_run_id])
+            never = await why_it_never_begins(connection, run.run_id)
         if any(parent.active for parent in parents):
             # A child's row comes before its execution; its parent is still to start it.
             return False
+        if never is not None:
+            error = {"category": CANCELLATION, "code": CANCELLATION, "nodePath": "", "message": never}
+            end = replace(end, status="CANCELED", sentence=never, error=error)
     return await settle(context, run, end)

@@ -81,12 +81,12 @@ async def launch_published_run(context: OperationContext, request: LaunchRequest
     An unreachable Temporal is no failure: the result says ``pending``, and a worker starts the run as soon as it can. A run of
     a trigger that meets a pause or a full limit is ``pending`` too: it is queued, and starts when its turn comes.
     Raises, with nothing started: ``Invalid`` (PAYLOAD_REJECTED with ``details.issues`` and ``details.runId`` of the FAILED run
-    that keeps it; PAYLOAD_NOT_OBJECT, PAYLOAD_TOO_LARGE, JSON_*, KEY_INVALID), ``NotFound`` (WORKFLOW_NOT_FOUND,
+    that keeps it; PAYLOAD_NOT_OBJECT, PAYLOAD_TOO_LARGE, JSON_*, KEY_INVALID, KEY_RESERVED), ``NotFound`` (WORKFLOW_NOT_FOUND,
     VERSION_NOT_FOUND), ``Conflict`` (WORKFLOW_PAUSED, CONCURRENCY_LIMIT, NOT_PUBLISHED, IDEMPOTENCY_KEY_REUSED),
     ``EngineError`` (LAUNCH_REFUSED, with ``details.runId``) when Temporal said no, ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.OPERATE)
-    check_keys(request.fire_key, request.idempotency_key)
+    check_keys(context.actor, request.fire_key, request.idempotency_key)
     payload = storable_payload(request.payload)
     async with writing(context.store) as connection:
         answer = await _accept(context, connection, request, payload)
@@ -121,7 +121,7 @@ async def launch_in_transaction(
     and as ``writing_in``; the caller's own rows are left as they are.
     """
     await context.require(Level.OPERATE, tells_temporal=False)
-    check_keys(request.fire_key, request.idempotency_key)
+    check_keys(context.actor, request.fire_key, request.idempotency_key)
     payload = storable_payload(request.payload)
     async with writing_in(context.store, connection, context.tenant) as rows:
         answer = await _accept(context, rows, request, payload, launch_seconds=0.0)

@@ -8,6 +8,7 @@ from engine.errors import Invalid
 from engine.operations.context import OperationContext
 from engine.operations.json_schema import schema_problem
 from engine.records import Level
+from engine.store.database.reader import open_reader
 from engine.store.database.transactions import writing
 from engine.store.tasks import tasks
 from engine.store.tenant.audit import AuditEntry
@@ -48,11 +49,14 @@ async def register_form(context: OperationContext, task_type: str, schema: Json,
 
 
 async def form_of(context: OperationContext, task_type: str) -> Json:
-    """The JSON schema of a task type; None when it has no form. Needs the level read. Raises ``Forbidden``, ``Unavailable``."""
+    """The JSON schema of a task type, redacted; None when it has no form. Needs the level read.
+
+    Raises ``Invalid`` (TASK_TYPE_INVALID), ``Forbidden``, ``Unavailable``.
+    """
     await context.require(Level.READ)
     _check_name(task_type)
-    async with writing(context.store) as connection:
-        return await tasks.load_form(connection, context.tenant, task_type)
+    async with open_reader(context.store, context.tenant) as reader:
+        return reader.definition(await tasks.load_form(reader.connection, context.tenant, task_type))
 
 
 def _check_name(task_type: str) -> None:

@@ -14,6 +14,7 @@ from engine.definition.call_checks import calls_of
 from engine.definition.issues import Issue
 from engine.errors import NotFound
 from engine.records import Caller, Count, LatestInput, Pause, Schedule, Version, Workflow
+from engine.store.catalog.compared import hiding_compared
 from engine.store.database.keyset import value_table
 from engine.store.database.question import QUESTIONS, Question, Telling, ask_telling, question
 from engine.store.database.reader import Reader, Reading, open_reader
@@ -111,14 +112,17 @@ async def definition_of(engine: AsyncEngine, tenant: str, workflow_id: str, vers
     """A definition as it was published, redacted. Raises ``NotFound`` (VERSION_NOT_FOUND), ``Unavailable``."""
     async with open_reader(engine, tenant) as reader:
         row = await _version(reader, versions.definition_json, workflow_id, version)
-        return reader.definition(row)
+        return (await hiding_compared(reader, [row])).definition(row)
 
 
 async def payload_schema_of(engine: AsyncEngine, tenant: str, workflow_id: str, version: int) -> Json:
-    """The JSON schema frozen with a version; None accepts any object. Raises as ``definition_of``.
+    """The JSON schema frozen with a version, redacted; None accepts any object. Raises as ``definition_of``."""
+    async with open_reader(engine, tenant) as reader:
+        return reader.definition(await _version(reader, versions.payload_schema_json, workflow_id, version))
 
-    Not redacted: a schema describes payloads and holds none, but for its ``examples``, which its author published.
-    """
+
+async def stored_payload_schema(engine: AsyncEngine, tenant: str, workflow_id: str, version: int) -> Json:
+    """The JSON schema frozen with a version as it is, for checking a payload. Raises as ``definition_of``."""
     async with open_reader(engine, tenant) as reader:
         return await _version(reader, versions.payload_schema_json, workflow_id, version)
 

@@ -27,6 +27,12 @@ LOCK_TIMEOUT_SECONDS: Final = 10
 """Longest one statement of an operation waits for locks. Programs launch in transactions of their own, which may stay open."""
 LOCKED: Final = "POSTGRES_LOCKED"
 """Code of ``Unavailable`` where Postgres answers, and somebody holds the very row."""
+_OF_ONE_STATEMENT: Final = frozenset({LOCKED, "POSTGRES_STOPPED_IT", "QUERY_TOO_SLOW"})
+"""Codes of ``as_unavailable`` that another statement need not meet."""
+_OF_ALL: Final = frozenset({"POSTGRES_UNREACHABLE", "POSTGRES_BUSY", "POSTGRES_READ_ONLY", "POSTGRES_FAILING"})
+"""Codes of ``as_unavailable`` that every other statement would meet as well."""
+PASSING: Final = _OF_ONE_STATEMENT | _OF_ALL
+"""Codes of ``as_unavailable``: what meets one goes on by itself when it is repeated until Postgres does its work again."""
 _UNENDED: Final = ", ".join(
     f"CASE WHEN current_setting('{name}', true) IS NOT NULL THEN set_config('{name}', '{value}', true) END"
     for name, value in UNENDED.items()
@@ -148,22 +154,9 @@ def url_without_password(url: str) -> str:
     return make_url(url).render_as_string()
 
 
-_AWAY: Final = frozenset(
-    {
-        "POSTGRES_UNREACHABLE",
-        "POSTGRES_BUSY",
-        "POSTGRES_READ_ONLY",
-        "POSTGRES_FAILING",
-        "POSTGRES_DENIED",
-        "POSTGRES_TABLE_MISSING",
-    }
-)
-"""Codes of ``Unavailable`` that every other statement would meet as well."""
-
-
 def is_away(error: BaseException) -> bool:
     """Whether every other statement would meet this as well, so that what meets it is not at fault."""
-    return isinstance(error, Unavailable) and error.code in _AWAY
+    return isinstance(error, Denied) or (isinstance(error, Unavailable) and error.code in _OF_ALL)
 
 
 def as_unavailable(error: BaseException, *, question: bool = False) -> Unavailable | None:

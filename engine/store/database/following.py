@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.store.database import hidden_documents as sql
 from engine.store.database.hidden_values import hidden_in_row
-from engine.values.redaction.redact import RedactionPolicy
+from engine.values.redaction.policy import RedactionPolicy
 from engine.values.redaction.secret_values import SecretValues, TooMuchToFollow, secret_values
 
 Json = Any

@@ -9,7 +9,9 @@ from typing import Any
 from engine.values.json_pointer import names_of
 from engine.values.redaction.json_in_text import json_in
 from engine.values.redaction.placeholder import PLACEHOLDER
-from engine.values.redaction.redact import RedactionPolicy, redact, redact_text
+from engine.values.redaction.policy import RedactionPolicy
+from engine.values.redaction.redact import redact, redact_text
+from engine.values.redaction.spellings import as_read
 
 Json = Any
 
@@ -78,6 +80,8 @@ def _secrets_of(text: str, policy: RedactionPolicy) -> Iterator[Json]:
 def _secrets_in(text: str, shown: str) -> Iterator[str]:
     """What stands in a text where its shown form has the placeholder."""
     first, *pieces = shown.split(PLACEHOLDER)
+    if not text.startswith(first):
+        text = as_read(text)
     at = len(first)
     for number, piece in enumerate(pieces):
         end = len(text) if number == len(pieces) - 1 and not piece else text.find(piece, at)

@@ -28,7 +28,7 @@ from engine.store.database.following import document_limits, follow, memory_of
 from engine.store.database.hidden_documents import CONTENTS, DIGESTED, LISTED, digested
 from engine.store.database.reader import START, Reader, Reading, open_reader, reading_of
 from engine.store.database.refusals import as_refusal
-from engine.values.redaction.redact import EVERYTHING
+from engine.values.redaction.policy import EVERYTHING
 
 ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """In a question that is kept, in place of a time that is given when it is asked."""

@@ -23,15 +23,8 @@ from engine.store.database.refusals import as_engine_error
 from engine.store.database.tenant_binding import SETTING
 from engine.store.tables import workflow_settings as settings
 from engine.values.redaction.placeholder import PLACEHOLDER
-from engine.values.redaction.redact import (
-    BUILT_IN,
-    EVERYTHING,
-    RedactionPolicy,
-    policy_of,
-    redact,
-    redact_named,
-    redact_text,
-)
+from engine.values.redaction.policy import BUILT_IN, EVERYTHING, RedactionPolicy, policy_of
+from engine.values.redaction.redact import redact, redact_named, redact_text
 
 Json = Any
 

@@ -14,6 +14,8 @@ from engine.store.trace import payloads
 from engine.store.trace.projection import Ended, Progress, projecting, write_progress
 from engine.store.trace.trace_rows import duration_ms
 
+NEVER_BEGAN: Final = "Its parent ended before it began"
+
 
 @dataclass(frozen=True, slots=True)
 class EarlierEnd:
@@ -63,6 +65,7 @@ async def finish_run(
                 await payloads.put(connection, progress.run_id, payloads.final_scopes_id(progress.run_id), everything)
             if written and status != "SUCCEEDED":
                 await close_what_is_open(connection, progress.run_id)
+                await connection.execute(_CLOSE_CHILD, {"run_id": progress.run_id, "never_began": NEVER_BEGAN})
     if written:
         return None
     earlier = await earlier_end(store, progress.run_id)
@@ -84,9 +87,15 @@ async def earlier_end(store: Store, run_id: str) -> EarlierEnd | None:
 
 
 async def close_what_is_open(connection: Connection, run_id: str) -> None:
-    """Close the open waits, steps, tasks and attempts of a run that has just been closed, and a child that never began."""
+    """Close the open waits, steps, tasks and attempts of a run that has just been closed."""
     for statement in _CLOSE_EACH:
         await connection.execute(statement, {"run_id": run_id})
+
+
+async def why_it_never_begins(connection: Connection, child_run_id: str) -> str | None:
+    """How its parent ended, when that closed before this child began. None: by the rows it has begun, or still may."""
+    row = (await connection.execute(_NEVER_BEGINS, {"child": child_run_id})).first()
+    return None if row is None else f"{NEVER_BEGAN}: {row.parent_end}"
 
 
 _REACHED: Final = text("SELECT r.seq FROM workflow_runs AS r WHERE r.run_id = CAST(:run_id AS uuid)")
@@ -115,17 +124,25 @@ _CLOSE_EACH: Final = (
         UPDATE workflow_action_invocations SET status = 'ABANDONED', completed_at = now()
         WHERE run_id = CAST(:run_id AS uuid) AND status = 'STARTED'
     """),
-    # Only its parent would have started it. One that was started all the same finds its row closed, and ends; one that has
-    # steps or units is at work, and Temporal tells it that its parent has ended, or the reconciler does.
-    text("""
-        UPDATE workflow_runs AS c
-        SET status = 'CANCELED', completed_at = now(), updated_at = now(), step_due_at = NULL, waiting_on = NULL,
-            waiting_since = NULL, last_error_code = 'Cancellation',
-            error_json = jsonb_build_object('category', 'Cancellation', 'nodePath', '', 'message',
-                'Its parent ended before it began: ' || coalesce(p.error_json ->> 'message', p.status))
-        FROM workflow_runs AS p
-        WHERE p.run_id = CAST(:run_id AS uuid) AND c.tenant = p.tenant AND c.parent_run_id = p.run_id
-            AND c.status IN ('RUNNING', 'WAITING') AND c.temporal_run_id IS NULL
-            AND c.step_count = 0 AND c.quota_leased = 0
-    """),
 )
+# One that has steps or units is at work: Temporal tells it that its parent has ended, or the reconciler does.
+_NOT_BEGUN: Final = """c.status IN ('RUNNING', 'WAITING')
+        AND c.temporal_run_id IS NULL AND c.step_count = 0 AND c.quota_leased = 0"""
+_PARENT_END: Final = "coalesce(p.error_json ->> 'message', p.status)"
+# Only its parent would have started it. One that was started all the same finds its row closed, and ends. Where a restore of
+# Postgres took records, the row of a child may be older than the child.
+_CLOSE_CHILD: Final = text(f"""
+    UPDATE workflow_runs AS c
+    SET status = 'CANCELED', completed_at = now(), updated_at = now(), step_due_at = NULL, waiting_on = NULL,
+        waiting_since = NULL, last_error_code = 'Cancellation',
+        error_json = jsonb_build_object('category', 'Cancellation', 'nodePath', '', 'message',
+            CAST(:never_began AS text) || ': ' || {_PARENT_END})
+    FROM workflow_runs AS p
+    WHERE p.run_id = CAST(:run_id AS uuid) AND c.tenant = p.tenant AND c.parent_run_id = p.run_id
+        AND p.lost_records IS NULL AND {_NOT_BEGUN}
+""")
+_NEVER_BEGINS: Final = text(f"""
+    SELECT {_PARENT_END} AS parent_end
+    FROM workflow_runs AS c JOIN workflow_runs AS p ON p.run_id = c.parent_run_id AND p.tenant = c.tenant
+    WHERE c.run_id = CAST(:child AS uuid) AND p.status NOT IN ('RUNNING', 'WAITING') AND {_NOT_BEGUN}
+""")

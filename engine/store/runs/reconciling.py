@@ -121,6 +121,7 @@ async def close_run(
 ) -> bool:
     """Close a run, and everything open in it, from outside. False: it was closed before, or is from before the cutover.
 
+    Its children are compared with Temporal one by one: the rows of all may be older than their executions.
     Its leased quota units are given back. ``error`` has ``code`` and ``message``; None only for SUCCEEDED. ``output``: the
     final vars, None when they are unknown or too large for the row.
     """

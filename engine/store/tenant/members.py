@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from our own fragments; every value is a bound parameter
 """Who may do what in a tenant: levels of accounts and of Unix groups."""
 
 from __future__ import annotations
@@ -9,21 +10,31 @@ from sqlalchemy import Select, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from engine.records import Level, Member, MemberKind
+from engine.store.database.tenant_binding import SETTING
 from engine.store.database.transactions import Connection
 from engine.store.tables import workflow_members
 
 members = workflow_members.c
 
+_IS_MEANT: Final = "(kind = 'person' AND name = :name OR kind = 'group' AND name = ANY(CAST(:groups AS text[])))"
 # pg_has_role with USAGE is true for a superuser, who could write the table anyway, and for whoever inherits the owner's rights.
+_OWNER: Final = "FROM pg_class WHERE oid = to_regclass('workflow_members') AND pg_has_role(relowner, 'USAGE')"
 _GRANTED: Final = text(
-    """
-    SELECT level FROM workflow_members
-    WHERE tenant = CAST(:tenant AS uuid)
-        AND (kind = 'person' AND name = :name OR kind = 'group' AND name = ANY(CAST(:groups AS text[])))
+    f"""
+    SELECT level FROM workflow_members WHERE tenant = CAST(:tenant AS uuid) AND {_IS_MEANT}
     UNION ALL
-    SELECT 'admin' FROM pg_class WHERE oid = to_regclass('workflow_members') AND pg_has_role(relowner, 'USAGE')
+    SELECT 'admin' {_OWNER}
     """
 )
+_WITHOUT_ADMIN: Final = text(
+    f"""
+    WITH tenants AS (SELECT tenant FROM workflow_members UNION SELECT tenant FROM workflow_definitions)
+    SELECT count(*) AS all, count(*) FILTER (WHERE NOT EXISTS (SELECT {_OWNER}) AND NOT EXISTS (
+        SELECT FROM workflow_members AS m WHERE m.tenant = tenants.tenant AND level = 'admin' AND {_IS_MEANT})) AS without
+    FROM tenants
+    """
+)
+_NAME_TENANT: Final = text(f"SELECT set_config('{SETTING}', :tenant, true)")
 
 
 async def level_of(connection: Connection, tenant: str, name: str, groups: Sequence[str]) -> Level:
@@ -31,6 +42,19 @@ async def level_of(connection: Connection, tenant: str, name: str, groups: Seque
     values = {"tenant": tenant, "name": name, "groups": list(groups)}
     granted = (await connection.execute(_GRANTED, values)).scalars()
     return max((Level.stored(word) for word in granted), default=Level.NONE)
+
+
+async def tenants_without_admin(
+    connection: Connection, tenant: str, name: str, groups: Sequence[str]
+) -> tuple[int, int]:
+    """In how many tenants with members or workflows an account is no admin, and of how many; none for the owner of the tables.
+
+    The transaction, bound to ``tenant``, sees all of them for this one question.
+    """
+    await connection.execute(_NAME_TENANT, {"tenant": ""})
+    row = (await connection.execute(_WITHOUT_ADMIN, {"name": name, "groups": list(groups)})).one()
+    await connection.execute(_NAME_TENANT, {"tenant": tenant})
+    return row.without, row.all
 
 
 async def load_members(connection: Connection, tenant: str) -> tuple[Member, ...]:

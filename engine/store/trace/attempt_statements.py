@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - statements are put together from our own fragments; every value is a bound parameter
-"""The statements of ``attempts``: an attempt is found by its place in the run, its key by the index that holds it."""
+"""Statements that claim and settle attempts: an attempt is found by its place in the run, its key by the index that holds it."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ from engine.interpreter.times import iso_of, milliseconds_of
 from engine.store.database.single_statement import execute_alone
 from engine.store.database.transactions import Connection, Store
 from engine.store.trace import attempt_statements as sql
-from engine.store.trace.attempts import Settled, try_fail, try_succeed
 from engine.store.trace.new_attempt import NewAttempt, claimed_values, error_values
 from engine.store.trace.payloads import Placed, Sized, verified
 from engine.store.trace.projection import Ended, Progress, Running, projecting
+from engine.store.trace.settling_attempts import Settled, try_fail, try_succeed
 from engine.values.jsonb_order import as_stored
 
 Outcome = Sized | dict[str, Any]
@@ -61,7 +61,7 @@ class Written:
 async def settle_and_claim(where: Store | Connection, ours: Ours, progress: Progress, following: NewAttempt) -> Written:
     """Write the outcome, the trace after it, the run's position and the claim on the attempt that follows. Raises ``Overtaken``.
 
-    ``claimed`` is False when the attempt that follows is there already, or its key is held: then ``attempts.claim`` tells more.
+    ``claimed`` is False when the attempt that follows is there already, or its key is held: then ``claim`` tells more.
     """
     move = Running(following.step, following.attempt, following.seconds)
     statement, parameters = projecting(progress, move, first=_first(ours), beside=sql.CLAIM, query=CLAIMED)

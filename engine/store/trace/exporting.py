@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Row, Table, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.records import Attempt, AttemptBody, Count, Document, Snapshot, Wait
+from engine.store.catalog.compared import hiding_compared
 from engine.store.database.keyset import Keyset
 from engine.store.database.reader import Reader, open_reader, run_id_text
 from engine.store.tables import (
@@ -125,7 +126,7 @@ async def _attempt(reader: Reader, row: Row[Any]) -> tuple[Attempt, AttemptBody]
 
 
 async def _wait(reader: Reader, row: Row[Any]) -> Wait:
-    return wait_view(reader, row)
+    return wait_view(await hiding_compared(reader, [row.payload]), row)
 
 
 async def _snapshot(reader: Reader, row: Row[Any]) -> tuple[Snapshot, Document]:

@@ -8,6 +8,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.records import Wait, WaitKind, WaitStatus
+from engine.store.catalog.compared import hiding_compared
 from engine.store.database.reader import Reader, open_reader, run_id_text
 from engine.store.tables import workflow_run_waits
 
@@ -26,8 +27,9 @@ async def run_waits(engine: AsyncEngine, tenant: str, run_id: str) -> tuple[Wait
         .limit(MAX_WAITS)
     )
     async with open_reader(engine, tenant, run_id) as reader:
-        views = tuple(wait_view(reader, row) for row in await reader.rows(query))
-        return views
+        rows = await reader.rows(query)
+        hiding = await hiding_compared(reader, (row.payload for row in rows))
+        return tuple(wait_view(hiding, row) for row in rows)
 
 
 def wait_view(reader: Reader, row: Row[Any]) -> Wait:

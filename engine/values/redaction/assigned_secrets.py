@@ -6,28 +6,26 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from engine.values.redaction.command_lines import OPTIONS, logins, long_options, short_options
 from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.secret_names import is_secret_name
+from engine.values.redaction.sentences import quoted, told, yours
+from engine.values.redaction.value_ends import QUOTE, Span, value_at
 
-Span = tuple[int, int]
-
+_SIGNS: Final = ("=", ":", "：", "＝", "->", "→", "⇒", "∶", "꞉")
 _NAME: Final = re.compile(
-    r"([^\W\d_][\w.\[\]-]{1,60}(?: (?:keys?|string|id|code|number)\b)?)(?:\\{0,15}['\"])?"
-    r"\s{0,8}(?:=>|->|:=|={1,3}|[:：＝])\s{0,8}",
+    r"([^\W\d_][\w.\[\]-]{1,60}(?: (?:keys?|string|id|code|number|phrase)\b)?)(?:\\{0,15}['\"]|[*_`]{1,3})?"
+    r"\s{0,8}(?:=>|->|:=|[?+]=|={1,3}|[:：＝→⇒∶꞉])\s{0,60}(?:(?:\*{1,2}|</[a-z]{1,6}>)\s{0,8})?",
     re.IGNORECASE,
 )
 _SUBSCRIPT: Final = re.compile(r"(?:\[\d*\])+$")
 _OF_A_LINE: Final = re.compile(r"(?:proxy-)?authorization|(?:set-)?cookie", re.IGNORECASE)
 """Headers whose value is the rest of their line."""
-_ESCAPES: Final = 32
-"""More signs of escape in a row are not counted."""
-_QUOTE: Final = re.compile(r"(\\{0,15})(['\"`])")
-_STARTS_ANOTHER: Final = r"['\"\\]*[\w.\[\]%-]{1,60}['\"\\]*\s{0,3}[=:]"
-_WORD: Final = re.compile(rf"(?:[^\s,;&'\"<]|<(?!/)|[,;&'\"](?![\s,;&'\")\]}}]|$)(?!{_STARTS_ANOTHER}))+")
-"""Without quotes a value ends at a blank, and at a sign after which nothing or something else follows."""
-_NESTING: Final = re.compile(r"[\[{\]}]|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
-_BLOCK: Final = re.compile(r"[|>][+-]?\d?[ \t]*\r?\n((?:[ \t]+[^\r\n]*(?:\r?\n|$)|[ \t]*\r?\n)+)")
-"""Lines of a value in YAML."""
+_REST: Final = re.compile(r"[^\r\n]*")
+_NEAR: Final = 60
+"""Characters before a name in which its line is looked for."""
+_FOLDED: Final = re.compile(r"\r?\n([ \t]+)[^\r\n]+")
+"""A line that goes on with the one before: it stands further to the right."""
 _SAID: Final = frozenset({
     "a", "accepted", "and", "denied", "empty", "expired", "failed", "false", "for", "granted", "has", "invalid", "is", "it",
     "missing", "must", "no", "none", "not", "null", "of", "ok", "or", "rejected", "required", "should", "the", "too", "true",
@@ -36,16 +34,14 @@ _SAID: Final = frozenset({
 """After ``password:`` these are words of a sentence."""
 _NUMBERED: Final = re.compile(r"tokens?", re.IGNORECASE)
 
-_NAMED: Final = r"password|passwd|pwd|passphrase|passcode|pass|pin|token|secret|passwort|identified by"
-_QUOTED: Final = re.compile(rf"\b(?:{_NAMED})(?:\s+(?:is|was))?\s+(?=\\{{0,15}}['\"])", re.IGNORECASE)
-_TOLD: Final = re.compile(
-    r"\b(password|passwd|pwd|passphrase|passcode|pin|token|secret)\s+(is\s+|was\s+)?(\S+)", re.IGNORECASE
-)
-_OPTION: Final = re.compile(r"(?:^|\s)--?([A-Za-z][\w-]{1,60})\s+(?=[^\s-])")
-_LOGIN: Final = re.compile(r"(?:^|\s)(?:-u|--user|--proxy-user)[ =]?['\"]?[^\s:'\"]+:([^\s'\"]+)")
 _ELEMENT: Final = re.compile(
     r"<(?:[\w-]{1,40}:)?([A-Za-z][\w.-]{1,60})(?:\s[^<>]{0,300})?>\s*(?:<!\[CDATA\[)?([^<\]]+)"
 )
+_CELL: Final = re.compile(
+    r">\s{0,8}([^<>:]{1,40}):?\s{0,8}</\w{1,10}>\s{0,60}<(?:td|dd|string)(?:\s[^<>]{0,200})?>\s{0,8}([^<]+)",
+    re.IGNORECASE,
+)
+"""A name in one cell of a table, or one entry of a list, and its value in the next."""
 _TAG: Final = re.compile(r"<[A-Za-z][^<>]{0,1000}>")
 _ATTRIBUTE: Final = re.compile(r"([A-Za-z][\w:.-]{0,60})\s?=\s?(?:\"([^\"]*)\"|'([^']*)')")
 _NAMING: Final = frozenset({"name", "key", "type", "id", "field", "property"})
@@ -54,6 +50,11 @@ _PAIR: Final = re.compile(
     r"[^<>{}\r\n]{0,80}?\b(?:value|val|content)\\{0,15}['\"]?\s{0,4}[=:]\s{0,4}",
     re.IGNORECASE,
 )
+_PAIR_OF_LINES: Final = re.compile(
+    r"\b(?:name|key)\s?:\s?['\"]?([\w.-]{1,80})['\"]?[ \t]{0,8}\r?\n[ \t]{0,60}(?:value|val)\s?:\s?", re.IGNORECASE
+)
+"""In YAML."""
+_TUPLE: Final = re.compile(r"\(\s?[bu]?(['\"])([^'\"\\<>]{1,80})\1\s?,\s?[bu]?(?=['\"])")
 _PART: Final = re.compile(
     r"name=\"([^\"\r\n]{1,80})\"[^\r\n]{0,200}\r?\n(?:[^\r\n]{1,200}\r?\n){0,5}\r?\n([^\r\n]+)", re.IGNORECASE
 )
@@ -91,7 +92,7 @@ def _assigned(text: str) -> Iterator[Span]:
         if _OF_A_LINE.fullmatch(name):
             start, end = _line(text, found)
         else:
-            start, end = _value(text, found.end())
+            start, end = value_at(text, found.end())
         if text[start : min(end, start + 40)].strip(" .!?").casefold() not in _SAID:
             yield start, end
             done = end
@@ -104,86 +105,29 @@ def _is_counted(text: str, found: re.Match[str]) -> bool:
 
 
 def _line(text: str, found: re.Match[str]) -> Span:
-    if _QUOTE.match(text, found.end()):
-        return _value(text, found.end())
-    end = text.find("\n", found.end())
-    end = len(text) if end < 0 else end - (text[end - 1] == "\r")
+    if QUOTE.match(text, found.end()):
+        return value_at(text, found.end())
+    line = _REST.match(text, found.end())
+    end = found.end() if line is None else line.end()
     around = text[found.start() - 1] if found.start() else ""
     if around in ("'", '"') and (closing := text.find(around, found.end(), end)) >= 0:
-        end = closing
+        return found.end(), closing
+    near = max(0, found.start() - _NEAR)
+    own = text[max(near, text.rfind("\n", near, found.start()) + 1) : found.start()]
+    indent = len(own) - len(own.lstrip(" \t"))
+    while (line := _FOLDED.match(text, end)) is not None and len(line[1]) > indent:
+        end = line.end()
     return found.end(), end
-
-
-def _value(text: str, at: int) -> Span:
-    """Where the value that begins at ``at`` is, without its quotes."""
-    quote = _QUOTE.match(text, at)
-    if quote is not None:
-        return quote.end(), _closing(text, quote)
-    if text[at : at + 1] in ("[", "{"):
-        return at, _end_of_container(text, at)
-    block = _BLOCK.match(text, at)
-    if block is not None:
-        lines = block[1]
-        return block.end(1) - len(lines.lstrip()), block.start(1) + len(lines.rstrip())
-    word = _WORD.match(text, at)
-    return (at, at) if word is None else word.span()
-
-
-def _closing(text: str, quote: re.Match[str]) -> int:
-    """The end of what is quoted: the next quote that is escaped no more than the first; else the end of the text."""
-    at = first = quote.end()
-    while (at := text.find(quote[2], at)) >= 0:
-        before = text[max(first, at - _ESCAPES) : at]
-        escapes = len(before) - len(before.rstrip("\\"))
-        if escapes <= len(quote[1]) or (not quote[1] and escapes % 2 == 0):
-            return at - min(escapes, len(quote[1]))
-        at += 1
-    return len(text)
-
-
-def _end_of_container(text: str, at: int) -> int:
-    """Where the list or object that begins at ``at`` ends; the end of the text when it does not."""
-    depth = 0
-    for sign in _NESTING.finditer(text, at):
-        depth += (sign[0] in "[{") - (sign[0] in "]}")
-        if not depth:
-            return sign.end()
-    return len(text)
-
-
-def _after_name(text: str) -> Iterator[Span]:
-    """Where only a blank stands between: ``--password ...``, ``PASSWORD '...'``, ``the pin is 4711``."""
-    for found in _OPTION.finditer(text):
-        if is_secret_name(found[1]):
-            yield _value(text, found.end())
-
-
-def _quoted(text: str) -> Iterator[Span]:
-    for found in _QUOTED.finditer(text):
-        yield _value(text, found.end())
-
-
-def _told(text: str) -> Iterator[Span]:
-    for found in _TOLD.finditer(text):
-        if _looks_secret(found[1].casefold(), found[3].strip(".,;!?()"), told=found[2] is not None):
-            yield found.span(3)
-
-
-def _looks_secret(name: str, value: str, *, told: bool) -> bool:
-    if name in ("pin", "passcode"):
-        return value.isdigit() and 3 <= len(value) <= 10
-    mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
-    return mixed and len(value) >= 6 and (told or name != "secret")
-
-
-def _logins(text: str) -> Iterator[Span]:
-    return (found.span(1) for found in _LOGIN.finditer(text))
 
 
 def _elements(text: str) -> Iterator[Span]:
     for found in _ELEMENT.finditer(text):
         if is_secret_name(found[1]) and found[2].strip():
             yield found.span(2)
+
+
+def _cells(text: str) -> Iterator[Span]:
+    return (found.span(2) for found in _CELL.finditer(text) if is_secret_name(found[1]))
 
 
 def _attributes(text: str) -> Iterator[Span]:
@@ -198,9 +142,26 @@ def _attributes(text: str) -> Iterator[Span]:
 
 
 def _pairs(text: str) -> Iterator[Span]:
-    for found in _PAIR.finditer(text):
+    return _named_before(_PAIR, text)
+
+
+def _pairs_of_lines(text: str) -> Iterator[Span]:
+    return _named_before(_PAIR_OF_LINES, text)
+
+
+def _named_before(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
+    for found in pattern.finditer(text):
         if is_secret_name(found[1]):
-            yield _value(text, found.end())
+            yield value_at(text, found.end())
+
+
+def _tuples(text: str) -> Iterator[Span]:
+    """``('password', '...')``, as Python writes pairs."""
+    for found in _TUPLE.finditer(text):
+        if is_secret_name(found[2]):
+            start, end = value_at(text, found.end())
+            if text[end + 1 : end + 3].lstrip().startswith(")"):
+                yield start, end
 
 
 def _parts(text: str) -> Iterator[Span]:
@@ -208,14 +169,19 @@ def _parts(text: str) -> Iterator[Span]:
 
 
 _FINDERS: Final = (
-    (("=", ":", "：", "＝", "->"), _assigned),
+    (_SIGNS, _assigned),
     (("=", ":"), _pairs),
+    (("val:", "value", "Value", "VALUE"), _pairs_of_lines),
     (("<",), _attributes),
     (("<",), _elements),
+    (("<td", "<dd", "<string", "<TD", "<DD"), _cells),
     (("\n",), _parts),
-    (("'", '"'), _quoted),
-    (("-",), _after_name),
-    (("-",), _logins),
-    (("",), _told),
+    (("(",), _tuples),
+    (("'", '"'), quoted),
+    (("-",), long_options),
+    (("-",), logins),
+    (OPTIONS, short_options),
+    (("",), told),
+    ((" is your ",), yours),
 )
 """Each with signs of which one stands in whatever it finds. Without any of them in the text it is not asked."""

@@ -15,7 +15,7 @@ IsSecret = Callable[[str], bool]
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NAMING: Final = frozenset({
     "attr", "attribute", "field", "header", "id", "k", "key", "label", "n", "name", "option", "param", "parameter", "prop",
-    "property", "setting", "var", "variable",
+    "property", "selector", "setting", "var", "variable",
 })  # fmt: skip
 """A key whose last word is one of these may hold the name of what stands beside it, when its other words are of this kind too."""
 _KINDS: Final = _NAMING | {
@@ -37,6 +37,9 @@ _ANSWERED: Final = frozenset({"answer", "val", "value"})
 _VALUED: Final = frozenset({
     "answer", "content", "contents", "default", "plain", "raw", "text", "v", "val", "value", "values",
 })  # fmt: skip
+_STEP: Final = re.compile(r"[^./\[\]'\"$]+")
+_PATH: Final = 1_000
+"""Characters of a path that are looked at."""
 _HEADER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)+|[Aa]uthorization|[Cc]ookie", re.ASCII)
 _ANY_HEADER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*", re.ASCII)
 
@@ -54,7 +57,14 @@ def paired(value: Mapping[str, Json], is_secret: IsSecret) -> frozenset[str]:
     }
     if named & _NAMING or value.get("type") == "password":
         return valued
-    return frozenset(key for key in valued if words[key] in _ANSWERED) if named & _ASKING else frozenset()
+    if named & _ASKING or any(_is_kind(value.get(key), is_secret) for key in ("type", "kind")):
+        return frozenset(key for key in valued if words[key] in _ANSWERED)
+    return frozenset()
+
+
+def _is_kind(name: Json, is_secret: IsSecret) -> bool:
+    """Whether a kind of values is secret; a token may be a part of a program's text too."""
+    return isinstance(name, str) and name.lower() != "token" and is_secret(name)
 
 
 def paired_items(value: Sequence[Json], is_secret: IsSecret) -> frozenset[int]:
@@ -82,6 +92,17 @@ def are_headers(value: Sequence[str], is_secret: IsSecret) -> bool:
         _HEADER_NAME.fullmatch(name) and is_secret(name) and value[2 * index + 1] != PLACEHOLDER
         for index, name in enumerate(names)
     )
+
+
+def compared(value: Mapping[str, Json], is_hidden: Callable[[tuple[str, ...]], bool]) -> frozenset[str]:
+    """``value`` of a condition or a change whose path leads to or below what is hidden.
+
+    It is ``{"path": ..., "op": ..., "value": ...}``, with ``operator`` for ``op``.
+    """
+    path = value.get("path")
+    if not isinstance(path, str) or "value" not in value or not ("op" in value or "operator" in value):
+        return frozenset()
+    return frozenset({"value"}) if is_hidden(tuple(_STEP.findall(path[:_PATH]))) else frozenset()
 
 
 @lru_cache(maxsize=8192)

@@ -7,29 +7,23 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 from typing import Any, Final
 
-import re2
-
 from engine.values.javascript import number_text
-from engine.values.json_pointer import segment
+from engine.values.json_pointer import pointer_of, segment
 from engine.values.redaction.card_numbers import is_card_in_pieces, is_card_number
+from engine.values.redaction.ibans import MAX_PIECES, is_iban
 from engine.values.redaction.json_in_text import MAX_INNER_CHARACTERS, json_in
-from engine.values.redaction.name_value_pairs import are_headers, is_header_pair, paired, paired_items
+from engine.values.redaction.name_value_pairs import are_headers, compared, is_header_pair, paired, paired_items
 from engine.values.redaction.placeholder import PLACEHOLDER
-from engine.values.redaction.secret_names import is_secret_name
+from engine.values.redaction.policy import RedactionPolicy, is_hidden_name
+from engine.values.redaction.schema_values import held_by, is_rule, is_schema, values_of
 from engine.values.redaction.secret_shapes import hide_shapes, may_hold_secret
-from engine.values.redaction.secret_values import SecretValues
-from engine.values.redaction.sensitive_places import sensitive_places
-from engine.wording import clause
+from engine.values.redaction.sensitive_places import SENSITIVE
 
 Json = Any
 
-MAX_PATTERN_CHARACTERS: Final = 200
-MATCHED_KEY_CHARACTERS: Final = 200
-"""How much of a key name the patterns look at. Bounds what a hostile key can cost."""
 _MAX_INNER: Final = 20
 """So many places of a text are looked at for JSON that begins there."""
 _BEGINNING: Final = re.compile(r"[{\[](?=\s*[\"{\[])|\"(?=[{\[\\])")
@@ -38,64 +32,6 @@ _LITERAL: Final = re.compile(r"\"[^\"\\]*(?:\\.[^\"\\]*)*\"|'[^'\\]*(?:\\.[^'\\]
 """A text in an expression."""
 MAX_DEPTH: Final = 256
 """Deeper values are masked whole: nothing legitimate is nested so deep, and nothing may escape by being so."""
-
-
-@dataclass(frozen=True, slots=True)
-class RedactionPolicy:
-    """What is masked. Make one with ``policy_of``, or take ``BUILT_IN`` or ``EVERYTHING``."""
-
-    keys: tuple[str, ...] = ()
-    """Regular expressions of a tenant for key names, beside the names that are secret for everybody (``secret_names``)."""
-    pointers: tuple[tuple[str, ...], ...] = ()
-    """Decoded JSON pointers, each relative to the root of every document; ``()`` is the document itself."""
-    everything: bool = False
-    """Nothing may be shown: the policy could not be read."""
-    references: bool = False
-    """References an author wrote (``{"$secret": NAME}``, ``{"$expr": ...}``) are shown: they are no secrets themselves. A text
-    that stands in an expression is written out, and hidden as any other.
-    """
-    values: SecretValues | None = None
-    """Hidden values of the run that is shown, to be hidden wherever they were copied to."""
-
-    def beside(self, schema: Json, value: Json) -> RedactionPolicy:
-        """This policy for a document of this schema: what the schema marks with ``x-sensitive`` is hidden too."""
-        marked = sensitive_places(value, schema)
-        return replace(self, pointers=(*self.pointers, *marked)) if marked else self
-
-    def for_definitions(self) -> RedactionPolicy:
-        """This policy for what an author wrote: what is written out is hidden, what is referred to is not."""
-        return replace(self, references=True)
-
-    def following(self, values: SecretValues | None) -> RedactionPolicy:
-        """This policy for a run with these hidden values."""
-        return replace(self, values=values)
-
-
-BUILT_IN: Final = RedactionPolicy()
-"""The policy of a tenant without settings."""
-EVERYTHING: Final = RedactionPolicy(everything=True)
-"""The policy when the tenant's own is unknown."""
-
-
-def policy_of(pointers: Json, key_patterns: Json) -> RedactionPolicy:
-    """The policy of a tenant from its two settings, lists of text. Anything wrong in them gives ``EVERYTHING``: a rule that
-    cannot be understood was meant to hide something.
-    """
-    try:
-        return RedactionPolicy(_key_patterns(key_patterns), _pointers(pointers))
-    except (ValueError, TypeError, re2.error):
-        return EVERYTHING
-
-
-def redaction_issues(pointers: Json, key_patterns: Json) -> tuple[str, ...]:
-    """What is wrong with a tenant's settings, one sentence each, so that they can be refused when they are written."""
-    issues = []
-    for check, value in ((_pointers, pointers), (_key_patterns, key_patterns)):
-        try:
-            check(value)
-        except (ValueError, TypeError, re2.error) as error:
-            issues.append(str(error))
-    return tuple(issues)
 
 
 def redact(value: Json, policy: RedactionPolicy) -> tuple[Json, frozenset[str]]:
@@ -117,7 +53,7 @@ def redact_named(name: str, value: Json, policy: RedactionPolicy) -> Json:
     """A value that stands under a ``name`` of ours in a record, as it may be shown: as ``redact`` of ``{name: value}``, but for
     the name itself, which is no copy of anything.
     """
-    if policy.everything or () in policy.pointers or (name,) in policy.pointers or _is_secret(name, policy.keys):
+    if policy.everything or () in policy.pointers or (name,) in policy.pointers or is_hidden_name(name, policy.keys):
         return PLACEHOLDER
     deeper = tuple(pointer[1:] for pointer in policy.pointers if pointer[0] == name)
     return _Masking(policy).walk(value, deeper, "", 0)
@@ -148,8 +84,13 @@ class _Masking:
         self.values = policy.values
         self.references = policy.references
         self.texts = replace(policy, pointers=()) if policy.pointers else policy
+        self.places = (*policy.pointers, *policy.compared)
         self.masked: set[str] = set()
         self.known_keys: dict[str, bool] = {}
+        self.schema: str | None = None
+        """Where the schema begins that was met last."""
+        self.named: frozenset[str] = frozenset()
+        """Places in it where keys are names of properties, not of values."""
 
     def walk(self, value: Json, pointers: tuple[tuple[str, ...], ...], where: str, depth: int) -> Json:
         """``pointers`` are what remains of the tenant's pointers that lead through here; none of them ends here."""
@@ -162,27 +103,46 @@ class _Masking:
         if depth >= MAX_DEPTH or (isinstance(value, dict) and "$secret" in value):
             return self._mask(where)
         if isinstance(value, dict):
-            beside = paired(value, self._is_secret_name)
+            pointers += self._held_by_schema(value, where)
+            beside = paired(value, self._is_secret_name) | compared(value, self._is_hidden_path)
             hidden = {key for key in value if self._is_secret_key(key)}
+            deeper = _by_first(pointers)
             return ({PLACEHOLDER: self._mask(f"{where}/{PLACEHOLDER}")} if hidden else {}) | {
                 key: self._mask(f"{where}/{segment(key)}")
-                if (key in beside or _is_secret(key, self.keys)) and not self._only_refers(item)
-                else self._child(key, item, pointers, where, depth)
+                if (key in beside or is_hidden_name(key, self.keys))
+                and not self._only_refers(item)
+                and not (where in self.named and (isinstance(item, list) or is_rule(item)))
+                else self._child(key, item, deeper.get(key, ()), where, depth)
                 for key, item in value.items()
                 if key not in hidden
             }
         if self._is_secret_list(value):
             return self._mask(where)
         pairs = {index for index in paired_items(value, self._is_secret_name) if not self._only_refers(value[index][1])}
+        deeper = _by_first(pointers)
         return [
-            self._mask(f"{where}/{index}") if index in pairs else self._child(str(index), item, pointers, where, depth)
+            self._mask(f"{where}/{index}")
+            if index in pairs
+            else self._child(str(index), item, deeper.get(str(index), ()), where, depth)
             for index, item in enumerate(value)
         ]
 
     def _child(self, name: str, item: Json, pointers: tuple[tuple[str, ...], ...], where: str, depth: int) -> Json:
         place = f"{where}/{segment(name)}"
-        deeper = tuple(pointer[1:] for pointer in pointers if pointer[0] == name) if pointers else ()
-        return self._mask(place) if () in deeper else self.walk(item, deeper, place, depth + 1)
+        return self._mask(place) if () in pointers else self.walk(item, pointers, place, depth + 1)
+
+    def _held_by_schema(self, value: dict[str, Json], where: str) -> tuple[tuple[str, ...], ...]:
+        """Places below it at which a schema, in a definition, holds values of what is hidden; elsewhere an object with a mark."""
+        if not self.references:
+            return tuple(at for at, _ in values_of(value)) if value.get(SENSITIVE) not in (None, False) else ()
+        if self.schema is not None and (where == self.schema or where.startswith(f"{self.schema}/")):
+            return ()
+        if not is_schema(value):
+            return ()
+        held = held_by(value, self._is_secret_name)
+        self.schema = where
+        self.named = frozenset(where + pointer_of(*place) for place in held.named)
+        return held.hidden
 
     def _is_secret_text(self, text: str) -> bool:
         if self.values is None and not text.lstrip().startswith(("{", "[", '"')) and not may_hold_secret(text):
@@ -210,12 +170,15 @@ class _Masking:
             return not self._only_refers(value[1])
         if len(value) < 2 or not all(isinstance(item, str) for item in value):
             return False
-        if are_headers(value, self._is_secret_name):
+        if are_headers(value, self._is_secret_name) or (len(value) <= MAX_PIECES and is_iban("".join(value))):
             return True
         return self.values is not None and self.values.are_in("".join(value))
 
     def _is_secret_name(self, name: str) -> bool:
-        return _is_secret(name, self.keys)
+        return is_hidden_name(name, self.keys)
+
+    def _is_hidden_path(self, names: tuple[str, ...]) -> bool:
+        return any(map(self._is_secret_name, names)) or any(_leads_into(names, place) for place in self.places)
 
     def _only_refers(self, value: Json) -> bool:
         """Whether the value of a secret name is a reference that may be shown: an expression that is a text alone is none."""
@@ -235,6 +198,20 @@ class _Masking:
 
 def _is_reference(value: Json) -> bool:
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("$secret", value.get("$expr")), str)
+
+
+def _leads_into(names: tuple[str, ...], place: tuple[str, ...]) -> bool:
+    return len(place) <= len(names) and all(name in (own, "*") for own, name in zip(names, place, strict=False))
+
+
+def _by_first(pointers: tuple[tuple[str, ...], ...]) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """What remains of pointers behind their first name, by that name."""
+    if not pointers:
+        return {}
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for name, *rest in pointers:
+        found.setdefault(name, []).append(tuple(rest))
+    return {name: tuple(deeper) for name, deeper in found.items()}
 
 
 def _with_json_hidden(text: str, policy: RedactionPolicy) -> str:
@@ -257,54 +234,3 @@ def _with_json_hidden(text: str, policy: RedactionPolicy) -> str:
             done = end
         at = end
     return "".join([*pieces, text[done:]]) if pieces else text
-
-
-@lru_cache(maxsize=4096)
-def _is_secret(key: str, patterns: tuple[str, ...]) -> bool:
-    matched = key[:MATCHED_KEY_CHARACTERS]
-    try:
-        return is_secret_name(key) or any(_compiled(pattern).search(matched) for pattern in patterns)
-    except UnicodeEncodeError:
-        # A key with half a character cannot be matched against anything; what cannot be judged is hidden.
-        return True
-
-
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re2.Regexp:
-    # RE2, whose time is linear in the text: a tenant's pattern must not be able to stop a reader.
-    options = re2.Options()
-    options.case_sensitive = False
-    options.log_errors = False
-    return re2.compile(pattern, options)
-
-
-def _key_patterns(value: Json) -> tuple[str, ...]:
-    patterns = []
-    for pattern in _texts(value, "key patterns"):
-        # The written form of a regular expression, /like this/, is accepted.
-        body = pattern[1:-1] if len(pattern) > 2 and pattern[0] == pattern[-1] == "/" else pattern
-        if not body.strip():
-            continue
-        if len(body) > MAX_PATTERN_CHARACTERS:
-            raise ValueError(f"A key pattern has more than {MAX_PATTERN_CHARACTERS} characters.")
-        try:
-            _compiled(body)
-        except re2.error as error:
-            raise ValueError(f"The key pattern {pattern!r} is no regular expression: {clause(str(error))}.") from error
-        patterns.append(body)
-    return tuple(patterns)
-
-
-def _pointers(value: Json) -> tuple[tuple[str, ...], ...]:
-    decoded = []
-    for pointer in _texts(value, "pointers"):
-        body = pointer.removeprefix("#").removeprefix("/")
-        segments = [segment for segment in body.split("/") if segment]
-        decoded.append(tuple(segment.replace("~1", "/").replace("~0", "~") for segment in segments))
-    return tuple(decoded)
-
-
-def _texts(value: Json, what: str) -> list[str]:
-    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise ValueError(f"The redaction {what} must be a list of texts.")
-    return list(value)

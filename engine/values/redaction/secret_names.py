@@ -11,23 +11,37 @@ from engine.values.redaction.name_letters import plain_letters
 MATCHED_CHARACTERS: Final = 200
 """How much of a name is looked at. Bounds what a hostile one can cost."""
 
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_WORD: Final = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _ANYWHERE: Final = frozenset({
-    "authorization", "bearer", "contrasena", "cred", "credential", "csrf", "cvc", "cvv", "dsn", "hmac", "iban", "jwt",
+    "authorization", "bearer", "contrasena", "cred", "credential", "csrf", "cvc", "cvn", "cvv", "dsn", "hmac", "iban", "jwt",
     "kennwort", "losenord", "mnemonic", "otp", "parola", "passcode", "passkey", "passphrase", "passwd", "password", "passwort",
-    "pin", "pswd", "pwd", "salasana", "secret", "senha", "signature", "ssn", "token", "totp", "wachtwoord", "xsrf",
+    "pin", "pswd", "puk", "pwd", "salasana", "secret", "senha", "signature", "ssn", "token", "totp", "wachtwoord", "xsrf",
 })  # fmt: skip
 """A name with one of these words, or of their plurals, is secret."""
 _ENDINGS: Final = (
     "secret", "token", "password", "passwd", "passphrase", "passwort", "pwd", "apikey", "accesskey", "secretkey", "privatekey",
-    "privkey", "encryptionkey", "signingkey", "sessionid", "sessid", "cardnumber", "connectionstring", "credential",
+    "privkey", "encryptionkey", "signingkey", "sessionid", "sessid", "cardnumber", "connectionstring", "credential", "creditcard",
+    "debitcard", "passworter", "passwoerter", "kennwort", "kennworter", "kennwoerter", "geheimzahl", "zugangscode",
+    "zugangsdaten", "kartennummer", "kreditkarte", "kontonummer", "prufnummer", "pruefnummer",
 )  # fmt: skip
 """A word that ends so, or in the plural, is: ``clientsecret``."""
 _KEYS: Final = (
     "access", "account", "api", "auth", "client", "consumer", "decryption", "deploy", "encryption", "hmac", "license", "master",
     "priv", "private", "secret", "service", "session", "shared", "signing", "ssh", "subscription", "webhook",
 )  # fmt: skip
-_CODES: Final = ("access", "auth", "backup", "fa", "mfa", "recovery", "security", "sms", "unlock", "verification")
+_CODES: Final = (
+    "access",
+    "auth",
+    "backup",
+    "fa",
+    "mfa",
+    "oauth",
+    "recovery",
+    "security",
+    "sms",
+    "unlock",
+    "verification",
+)
 _TOGETHER: Final = (
     *((kind, "key") for kind in _KEYS),
     *((kind, "code") for kind in _CODES),
@@ -36,14 +50,20 @@ _TOGETHER: Final = (
     ("one", "time", "code"), ("social", "security"), ("pass", "word"), ("pass", "phrase"), ("seed", "phrase"),
     ("recovery", "phrase"), ("security", "answer"), ("code", "verifier"), ("saml", "response"), ("saml", "assertion"),
     ("client", "assertion"), ("mot", "de", "passe"), ("key", "material"), ("auth", "header"), ("basic", "auth"),
-    ("http", "auth"), ("x", "auth"),
+    ("http", "auth"), ("x", "auth"), ("oauth", "verifier"), ("card", "verification"), ("personal", "identification"),
 )  # fmt: skip
 """Words that follow one another, the last of them in the singular or the plural."""
+_BEGINNING: Final = {word: tuple(run for run in _TOGETHER if run[0] == word) for word, *_ in _TOGETHER}
+_JOINED: Final = frozenset(map("".join, _TOGETHER))
+"""As one word: ``sshkeys``."""
 _WHOLE: Final = frozenset({
-    "connectsid", "connstr", "cookie", "cookies", "csc", "motdepasse", "pan", "pass", "pw", "setcookie", "sid", "sig",
+    "connectsid", "connstr", "cookie", "cookies", "csc", "geheimnis", "geheimnisse", "motdepasse", "pan", "pass", "pincode",
+    "pw", "setcookie", "setcookies", "sid", "sig",
 })  # fmt: skip
 _LAST: Final = frozenset({"card", "cookie", "pw"})
-_PASS_OF: Final = re.compile(r"(?:admin|app|auth|db|email|ftp|login|mail|mysql|pg|root|smtp|ssh|user|wifi)[0-9]*pass")
+_PASS_OF: Final = re.compile(
+    r"(?:admin|app|auth|bind|db|email|ftp|login|mail|mysql|pg|root|smtp|ssh|user|wifi)[0-9]*(?:pass|pw)"
+)
 """``dbPass``, and not ``compass``."""
 _ELSEWHERE: Final = (
     "пароль", "секрет", "密码", "密碼", "口令", "暗証番号", "パスワード", "비밀번호", "hasło", "סיסמה", "كلمةالمرور",
@@ -84,13 +104,13 @@ def is_secret_name(name: str) -> bool:
     if joined in _WHOLE or _is_last(words) or _PASS_OF.fullmatch(joined):
         return True
     single = tuple(map(_singular, words))
-    if any(single[at : at + len(run)] == run for run in _TOGETHER for at in range(len(single))):
+    if any(single[at : at + len(run)] == run for at, word in enumerate(single) for run in _BEGINNING.get(word, ())):
         return True
     told = [word for word in single if word in _ANYWHERE or word.endswith(_ENDINGS)]
     if told and all(word == "token" for word in told):
         return not (words[-1] == "id" or any(word in _COUNTING for word in words))
     whole = _singular(joined)
-    return bool(told) or whole in _ANYWHERE or whole.endswith(_ENDINGS)
+    return bool(told) or whole in _ANYWHERE or whole in _JOINED or whole.endswith(_ENDINGS)
 
 
 def _is_last(words: tuple[str, ...]) -> bool:

@@ -1,7 +1,7 @@
 """Secrets that are known by how they look, wherever they stand in a text.
 
 Private keys, credentials of HTTP, user information and token parameters of URLs, tokens that services issue, assignments to
-secret names, JSON web tokens and card numbers. Patterns run in linear time.
+secret names, JSON web tokens and numbers of cards and accounts. Patterns run in linear time.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from urllib.parse import unquote
 
 import re2
 
+from engine.values.redaction import card_numbers as cards
+from engine.values.redaction import ibans
 from engine.values.redaction.assigned_secrets import hide_assigned
-from engine.values.redaction.card_numbers import MAY_BE, card_numbers
 from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.secret_names import is_secret_name
+from engine.values.redaction.spellings import as_read
 
 _OPTIONS: Final = re2.Options()
 _OPTIONS.log_errors = False
@@ -28,11 +30,15 @@ def _compiled(pattern: str) -> re2.Regexp:
 
 
 _PRIVATE_KEY: Final = _compiled(
-    r"(?s)-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)? ?-{4,5}"
-    r".*?(?:-{4,5} ?END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)? ?-{4,5}|\z)|"
+    r"(?is)-{4,5} ?BEGIN[ +][A-Z0-9 +]*PRIVATE[ +]KEY(?:[ +]BLOCK)? ?-{4,5}"
+    r".*?(?:-{4,5} ?END[ +][A-Z0-9 +]*PRIVATE[ +]KEY(?:[ +]BLOCK)? ?-{4,5}|\z)|"
     r"Private-Lines: [0-9]+.*?(?:Private-MAC: [0-9a-fA-F]+|\z)"
 )
-_CREDENTIALS: Final = _compiled(r"(?i)\b(bearer|basic|token) +([a-z0-9._~+/-]{6,}=*)")
+_CREDENTIALS: Final = _compiled(r"(?i)\b(bearer|basic|negotiate|ntlm|token) +([a-z0-9._~+/-]{6,}=*)")
+_BASIC: Final = _compiled(
+    r"(?i)\b(basic[ _-]?auth(?:entication|orization)?(?:[ :=(,]+(?:are|as|credentials|for|header|is|login|user|using|was|with))*"
+    r"[ :=('\"]+)[^\s:'\"(/]+:[^\s/'\")][^\s'\")]*"
+)
 _USER: Final = _compiled(r"((?:\b[A-Za-z][A-Za-z0-9+.-]*:)?//)[^\s/?#'\"<>]+@")
 _USER_OF_ANY_LETTERS: Final = _compiled(r"(\b[A-Za-z][A-Za-z0-9+.-]*://)([^\s/:@'\"<>]*:([^\s@'\"<>]+))@")
 _ORACLE: Final = _compiled(r"(jdbc:oracle:[a-z]+:[^\s/@]+/)[^\s@]+@")
@@ -44,16 +50,16 @@ _ISSUED: Final = _compiled(
     r"\b(?:(?:AKIA|ASIA)[A-Z0-9]{16}|gh[opusr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,}|gl[a-z]{2,6}-[A-Za-z0-9_-]{20,}|"
     r"xox[a-z]-[A-Za-z0-9-]{10,}|(?:sk|rk|pk|whsec)_(?:live_|test_)?[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{20,}|"
     r"AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{36}|"
-    r"pypi-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{64}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}|"
+    r"bot[0-9]{6,12}:[A-Za-z0-9_-]{30,}|pypi-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{64}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}|"
     r"discord(?:app)?\.com/api/webhooks/[0-9]+/[A-Za-z0-9_-]{20,})"
 )
 """Keys and tokens of services whose beginning tells what they are."""
 _WORTH_A_LOOK: Final = _compiled(
     r"(?i)//|pass|pwd|pswd|secret|token|key|auth|cookie|cred|pin|otp|jwt|bearer|basic |dsn|string|session|sessid|sig|"
     r"sid|iban|card|cvv|cvc|csc|ssn|pan|eyj|code|conn|account|csrf|xsrf|hmac|kennwort|senha|wachtwoord|contrasena|"
-    r"parola|mnemonic|phrase|social|answer|saml|assertion|identified|private|2f%2|pw|thin:"
+    r"parola|mnemonic|phrase|social|answer|saml|assertion|identified|private|2f%2|pw|thin:|negotiate|ntlm|bot[0-9]|[ '\"]-[apw]"
     r"|akia|asia[a-z0-9]{16}|gh[opusr]_|github_pat_|gl[a-z]{2,6}-|xox[a-z]-|[srp]k_|whsec_|sk-|aiza|ya29|sg\.[a-z0-9_-]{16}|npm_|pypi-|hf_|dop_v1_|hooks\.|webhooks"
-    rf"|{MAY_BE}"
+    rf"|{cards.MAY_BE}|{ibans.MAY_BE}"
 )
 """A text without any of these has none of the shapes: most are let through by this look."""
 _LONG_VALUES: Final = {"key": 20, "code": 16}
@@ -71,6 +77,13 @@ def hide_shapes(text: str) -> str:
 
 
 def _hide(text: str) -> str:
+    text = _hide_written(text)
+    read = as_read(text)
+    shown = read if read == text else _hide_written(read)
+    return text if shown == read else shown
+
+
+def _hide_written(text: str) -> str:
     for sign, pattern, replacement in _RULES:
         if sign in text:
             text = pattern.sub(replacement, text)
@@ -78,7 +91,7 @@ def _hide(text: str) -> str:
         text = _hide_parameters(text)
     if "%" in text:
         text = _LINK_WORD.sub(_encoded, text)
-    return hide_assigned(_hide_cards(text))
+    return hide_assigned(_hide_numbers(text))
 
 
 _SHORT: Final = 200
@@ -96,13 +109,14 @@ def may_hold_secret(text: str) -> bool:
 def _may_hold(text: str) -> bool:
     if _CODE.fullmatch(text):
         return False
+    read = as_read(text)
     try:
-        if _WORTH_A_LOOK.search(text) is not None:
+        if any(_WORTH_A_LOOK.search(spelled) is not None for spelled in ((text,) if read == text else (text, read))):
             return True
     except UnicodeEncodeError:
         return True
     # A name may be spelled in other letters.
-    return not text.isascii() and any(sign in text for sign in "=:：＝")
+    return not text.isascii() and any(sign in text for sign in "=:：＝→⇒∶꞉")
 
 
 _may_hold_in_short: Final = lru_cache(maxsize=16_384)(_may_hold)
@@ -112,19 +126,22 @@ _CODE: Final = re.compile(r"(?:[A-Z]{1,15}_)*[A-Z]{1,15}", re.ASCII)
 """A code of an error names things, and has nothing of them."""
 
 
-def _hide_cards(text: str) -> str:
-    pieces, done = [], 0
-    for start, end in card_numbers(text):
-        pieces += [text[done:start], PLACEHOLDER]
-        done = end
-    return "".join([*pieces, text[done:]]) if pieces else text
+def _hide_numbers(text: str) -> str:
+    """Of cards and accounts. An account's digits may be a card's too, so accounts come first."""
+    for numbers in (ibans.ibans, cards.card_numbers):
+        pieces, done = [], 0
+        for start, end in numbers(text):
+            pieces += [text[done:start], PLACEHOLDER]
+            done = end
+        text = "".join([*pieces, text[done:]]) if pieces else text
+    return text
 
 
 def _credentials(found: re2.Match) -> str:
     scheme, value = found.groups()
     # Two words of English are none.
     said = value.isalpha() and value.islower()
-    if scheme.lower() == "token":
+    if scheme.lower() in ("negotiate", "token"):
         said = len(value) < 16 or not any(map(str.isdigit, value))
     return str(found.group(0)) if said else f"{scheme} {PLACEHOLDER}"
 
@@ -165,6 +182,7 @@ def _encoded(found: re.Match[str]) -> str:
 _RULES: Final[tuple[tuple[str, re2.Regexp, str | Callable[[re2.Match], str]], ...]] = (
     ("-", _PRIVATE_KEY, PLACEHOLDER),
     (" ", _CREDENTIALS, _credentials),
+    (":", _BASIC, rf"\1{PLACEHOLDER}"),
     ("@", _USER, rf"\1{PLACEHOLDER}@"),
     ("@", _USER_OF_ANY_LETTERS, _user),
     ("@", _ORACLE, rf"\1{PLACEHOLDER}@"),

@@ -27,12 +27,14 @@ _SAME_VALUE: Final = ("allOf", "anyOf", "oneOf")
 _CONDITIONAL: Final = ("if", "then", "else", "not")
 
 
-def sensitive_places(value: Json, schema: Json) -> tuple[Place, ...]:
+def sensitive_places(value: Json, schema: Json, document: Json = None) -> tuple[Place, ...]:
     """Keys and indexes that lead to each marked place that ``value`` has; ``()`` is the value itself.
 
-    Any branch of a schema may mark a place, whether the value fits that branch or not.
+    Any branch of a schema may mark a place, whether the value fits that branch or not. ``document``: what the schema is a part
+    of, where its references lead; None: it is whole.
     """
-    if not is_marked(schema):
+    document = schema if document is None else document
+    if not is_marked(document):
         return ()
     found: dict[Place, None] = {}
     visits = 0
@@ -48,7 +50,7 @@ def sensitive_places(value: Json, schema: Json) -> tuple[Place, ...]:
             found[place] = None
             continue
         if len(place) < _MAX_DEPTH:
-            pending += _below(place, item, rule, schema)
+            pending += _below(place, item, rule, document)
     return tuple(found)
 
 
@@ -81,17 +83,37 @@ def sensitive_fields(schema: Json) -> tuple[str, ...]:
         if _is_marked(rule) or _marks_all(rule):
             found[pointer_of(*place)] = None
         elif len(place) < _MAX_SHOWN_DEPTH:
-            pending += _fields_below(place, rule, schema)
+            pending += fields_below(place, rule, schema)
     return tuple(found)
 
 
-def _fields_below(place: Place, rule: dict[str, Json], document: Json) -> Iterator[tuple[Place, Json]]:
+def marks_value(schema: Json, document: Json) -> bool:
+    """Whether a schema, a part of ``document``, marks the value it describes as a whole, in any of its branches."""
+    seen: set[int] = set()
+    pending = [schema]
+    while pending:
+        rule = pending.pop()
+        if isinstance(rule, dict) and id(rule) not in seen:
+            if _is_marked(rule) or _marks_all(rule):
+                return True
+            seen.add(id(rule))
+            pending += _same_value(rule, document)
+    return False
+
+
+def _same_value(rule: dict[str, Json], document: Json) -> list[Json]:
+    """The schemas in a rule that describe the same value as itself."""
     same = [_at(document, rule[keyword]) for keyword in _REFERENCES if isinstance(rule.get(keyword), str)]
     for keyword in _SAME_VALUE:
         same += rule[keyword] if isinstance(rule.get(keyword), list) else []
     same += [rule.get(keyword) for keyword in _CONDITIONAL]
     same += (member for keyword in _DEPENDENT for member in _members(rule, keyword))
-    yield from ((place, member) for member in same)
+    return same
+
+
+def fields_below(place: Place, rule: dict[str, Json], document: Json) -> Iterator[tuple[Place, Json]]:
+    """The schemas in a rule for a value at ``place``, with the places they describe; ``*``: any item, or a field of any name."""
+    yield from ((place, member) for member in _same_value(rule, document))
     if _is_object(rule, "properties"):
         yield from (((*place, name), member) for name, member in rule["properties"].items())
     if _is_object(rule, "patternProperties"):

@@ -14,6 +14,7 @@ from engine.actions.context import StepIdentity
 from engine.actions.declaration import RegisteredAction, action, declarations_of
 from engine.actions.idempotency import engine_key, idempotency_key
 from engine.errors import StepFailure
+from engine.ids import new_id
 from engine.settings import DEFAULT_TENANT
 
 CASES = Path(__file__).parents[2] / "conformance" / "cases" / "workflows.json"
@@ -73,6 +74,18 @@ def test_a_key_that_cannot_be_stored_is_refused() -> None:
         with pytest.raises(StepFailure) as failed:
             idempotency_key(charge(), STEP, {}, key)
         assert (failed.value.category, failed.value.code) == ("ValidationError", "IDEMPOTENCY_KEY_INVALID")
+
+
+def test_a_key_that_the_engine_gave_another_run_is_refused() -> None:
+    """Else whoever may choose a key took the outcome of that run's step, or took its key away before it ran."""
+    mine = dataclasses.replace(STEP, run_id=new_id())
+    others = engine_key(dataclasses.replace(mine, run_id=new_id(), iteration="0.3"), "pay.charge", 1, {"order": "o"})
+    for own, explicit in ((None, others), (lambda call, step: others, None), (None, others.rpartition(":")[0])):
+        with pytest.raises(StepFailure) as failed:
+            idempotency_key(charge(own), mine, {"order": "o"}, explicit)
+        assert (failed.value.category, failed.value.code) == ("ValidationError", "IDEMPOTENCY_KEY_INVALID")
+    for key in (engine_key(mine, "pay.charge", 1, {}), f"run:{new_id()}:charge", "run:17"):
+        assert idempotency_key(charge(), mine, {"order": "o"}, key) == key
 
 
 def test_a_key_function_that_fails_fails_the_step() -> None:

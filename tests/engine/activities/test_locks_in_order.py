@@ -17,7 +17,7 @@ from engine.interpreter.effects import StepRecord
 from engine.settings import DEFAULT_TENANT
 from engine.store.database.connecting import libpq_url
 from engine.store.database.transactions import Store
-from engine.store.trace import attempts, chains
+from engine.store.trace import chains, claiming_attempts, settling_attempts
 from engine.store.trace.chains import Ours, Overtaken
 from engine.store.trace.new_attempt import NewAttempt
 from engine.store.trace.payloads import sized
@@ -75,10 +75,10 @@ async def rows(store: Store, database_url: str) -> AsyncIterator[Rows]:
 async def test_one_settles_alone_and_the_other_with_the_end_of_the_run(store: Store, rows: Rows) -> None:
     """Each wrote the row of the attempt and that of the run, in opposite orders: a deadlock, of which Postgres ends one."""
     attempt, progress = await rows.begun(new_id(), {})
-    assert await attempts.claim(store, attempt, progress) is None
+    assert await claiming_attempts.claim(store, attempt, progress) is None
     # Both are under way when the row of the attempt is let go of.
     await rows.hold(attempt)
-    alone = asyncio.create_task(attempts.try_fail(store, attempt, ERROR, AT_MS))
+    alone = asyncio.create_task(settling_attempts.try_fail(store, attempt, ERROR, AT_MS))
     await rows.are_waiting(1)
     ours = Ours(attempt, ERROR, AT_MS)
     with_the_end = asyncio.create_task(chains.settle_and_end(store, ours, progress, "{}"))
@@ -93,11 +93,11 @@ async def test_who_finds_the_key_with_another_run_has_the_row_of_its_own_first(s
     """It may have to write there that the step has failed."""
     key = new_id()
     before, progress = await rows.begun(key, {"n": 1})
-    assert await attempts.claim(store, before, progress) is None
-    assert (await attempts.try_succeed(store, before, sized({}), AT_MS)).settled
+    assert await claiming_attempts.claim(store, before, progress) is None
+    assert (await settling_attempts.try_succeed(store, before, sized({}), AT_MS)).settled
     attempt, progress = await rows.begun(key, {"n": 2})
     await rows.hold(before)
-    claiming = asyncio.create_task(attempts.claim(store, attempt, progress))
+    claiming = asyncio.create_task(claiming_attempts.claim(store, attempt, progress))
     await rows.are_waiting(1)
     with pytest.raises(LockNotAvailable):
         await rows.watching.execute(
@@ -106,7 +106,7 @@ async def test_who_finds_the_key_with_another_run_has_the_row_of_its_own_first(s
     await rows.holder.rollback()
     settled = await claiming
     assert settled is not None
-    assert (settled.error or {})["code"] == attempts.KEY_CONFLICT
+    assert (settled.error or {})["code"] == claiming_attempts.KEY_CONFLICT
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["new", "taken-over"])
@@ -116,12 +116,12 @@ async def test_an_attempt_is_claimed_after_its_transaction_failed_while_another_
     """The one that failed locked the run's row, and waited for the attempt, whose transaction was to write the run's row."""
     attempt, progress = await rows.begun(new_id(), {})
     if known:
-        assert await attempts.claim(store, attempt, progress) is None
+        assert await claiming_attempts.claim(store, attempt, progress) is None
     async with store.begin() as connection:
-        assert await attempts.claim_in(connection, attempt) is None
-        failed = asyncio.create_task(attempts.claim_after_rollback(store, attempt, progress))
+        assert await claiming_attempts.claim_in(connection, attempt) is None
+        failed = asyncio.create_task(claiming_attempts.claim_after_rollback(store, attempt, progress))
         await rows.are_waiting(1)
-        assert (await attempts.succeed_in(connection, attempt, progress, sized({"n": 1}), AT_MS)).settled
+        assert (await settling_attempts.succeed_in(connection, attempt, progress, sized({"n": 1}), AT_MS)).settled
     settled = await failed
     assert settled is not None
     assert settled.output == {"n": 1}
@@ -129,10 +129,10 @@ async def test_an_attempt_is_claimed_after_its_transaction_failed_while_another_
 
 async def test_one_fails_while_another_has_taken_the_attempt_over_in_a_transaction(store: Store, rows: Rows) -> None:
     attempt, progress = await rows.begun(new_id(), {})
-    assert await attempts.claim(store, attempt, progress) is None
+    assert await claiming_attempts.claim(store, attempt, progress) is None
     async with store.begin() as connection:
-        assert await attempts.claim_in(connection, attempt) is None
-        failing = asyncio.create_task(attempts.try_fail(store, attempt, ERROR, AT_MS))
+        assert await claiming_attempts.claim_in(connection, attempt) is None
+        failing = asyncio.create_task(settling_attempts.try_fail(store, attempt, ERROR, AT_MS))
         await rows.are_waiting(1)
-        assert (await attempts.succeed_in(connection, attempt, progress, sized({"n": 1}), AT_MS)).settled
+        assert (await settling_attempts.succeed_in(connection, attempt, progress, sized({"n": 1}), AT_MS)).settled
     assert not (await failing).settled

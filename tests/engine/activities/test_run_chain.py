@@ -19,7 +19,7 @@ from engine.activities import chain, run_chain
 from engine.interpreter import effects as fx
 from engine.store.database.engine import create_store_engine
 from engine.store.database.transactions import Store
-from engine.store.trace.attempts import KeyHeld
+from engine.store.trace.claiming_attempts import KeyHeld
 from tests.engine.activities.chain_world import ChainWorld
 from tests.engine.workflow.steps import (
     Step,

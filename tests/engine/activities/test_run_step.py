@@ -21,8 +21,8 @@ from engine.ids import new_id
 from engine.interpreter.effects import StepRecord
 from engine.settings import DEFAULT_TENANT
 from engine.store.database.transactions import Store
-from engine.store.trace import attempts
-from engine.store.trace.attempts import KeyHeld
+from engine.store.trace import settling_attempts
+from engine.store.trace.claiming_attempts import KeyHeld
 from engine.store.trace.payloads import INLINE_BYTES
 from engine.store.trace.projection import Progress, Waiting, write_progress
 from engine.workflow.encoding import encode_step, encode_trace
@@ -336,7 +336,7 @@ async def test_an_outcome_that_comes_after_the_end_of_the_run_is_dropped(world: 
 async def test_an_outcome_in_hand_waits_for_postgres(
     world: World, monkeypatch: pytest.MonkeyPatch, action: str, write: str
 ) -> None:
-    original = getattr(attempts, write)
+    original = getattr(settling_attempts, write)
     away = [3]
 
     async def at_first_away(*arguments: Any) -> Any:
@@ -345,7 +345,7 @@ async def test_an_outcome_in_hand_waits_for_postgres(
             raise ConnectionRefusedError("Postgres is restarting")
         return await original(*arguments)
 
-    monkeypatch.setattr(attempts, write, at_first_away)
+    monkeypatch.setattr(settling_attempts, write, at_first_away)
     fails = {"category": "ActionError", "message": "no", "code": "E1"}
     answer = await run_step(world.activity(), request(await world.run(), action, **fails))
     assert ("ok" in answer) == (write == "succeed")
@@ -367,7 +367,7 @@ async def test_f12_a_repeat_writes_the_outcome_that_is_in_hand(
         raise given_up
 
     with monkeypatch.context() as outage:
-        outage.setattr(attempts, write, away)
+        outage.setattr(settling_attempts, write, away)
         for _ in range(2):
             with pytest.raises(given_up):
                 await run_step(activity, asked)

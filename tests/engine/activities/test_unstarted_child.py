@@ -46,3 +46,25 @@ async def test_f39_a_child_that_never_began_ends_with_its_parent(store: Store, b
     assert row["status"] == ("RUNNING" if began else "CANCELED")
     if not began:
         assert row["error_json"]["message"] == "Its parent ended before it began: no longer wanted"
+
+
+async def test_the_child_of_a_run_with_lost_records_is_left_to_the_reconciler(store: Store) -> None:
+    """After a restore of Postgres the child may have begun, and ended, whatever its row says."""
+    world, child = World(store), new_id()
+    run_id = await world.run()
+    async with store.begin() as connection:
+        await connection.exec_driver_sql(
+            "INSERT INTO workflow_runs (run_id, workflow_id, workflow_version, status, engine, parent_run_id)"
+            f" VALUES ('{child}', 'wf.child', 1, 'RUNNING', 'temporal', '{run_id}')"
+        )
+    progress = {"run": run_id, "tenant": DEFAULT_TENANT, "seq": 9, "steps": 1}
+    step = StepRef("root.steps[0]", "", 1, "c", "control.callWorkflow")
+    end = {
+        **progress, "trace": encode_trace([StepRecord(9, step, "FAILED", 1, AT)]), "status": "CANCELED",
+        "error": {"category": "Cancellation", "message": "no longer wanted"}, "scopes": {}, "keep_scopes": False,
+    }  # fmt: skip
+    await ActivityEnvironment().run(FinishRun(world.activity()._dependencies).finish_run, end)
+    rows = await world.rows(
+        "SELECT status, lost_records::text AS lost FROM workflow_runs ORDER BY parent_run_id NULLS FIRST"
+    )
+    assert [(row["status"], row["lost"]) for row in rows] == [("CANCELED", "[1,9)"), ("RUNNING", None)]

@@ -21,6 +21,17 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
         ({"properties": {"a/b": {"minimum": 3}}}, {"a/b": 1}, [("/a~1b", "must satisfy minimum 3")]),
         ({"items": {"enum": [1, 2]}}, [1, "canary"], [("/1", "must satisfy enum [1,2]")]),
         ({"pattern": "^a+$"}, "canary", [("", 'must satisfy pattern "^a+$"')]),
+        ({"properties": {"pin": {"const": "canary"}}}, {"pin": "1"}, [("/pin", "must satisfy const")]),
+        (
+            {"properties": {"code": {"x-sensitive": True, "enum": ["canary"]}}},
+            {"code": "1"},
+            [("/code", "must satisfy enum")],
+        ),
+        (
+            {"properties": {"a": {"properties": {"b": {"const": "canary"}}, "x-sensitive": True}}},
+            {"a": {"b": 1}},
+            [("/a/b", "must satisfy const")],
+        ),
         ({"patternProperties": {"^x": {"type": "null"}}}, {"xy": "canary"}, [("/xy", "must be null")]),
         ({"oneOf": [{"type": "null"}, {"type": "integer"}]}, "canary", [("", "fits none of the alternatives")]),
         ({"oneOf": [{"minimum": 0}, {"type": "integer"}]}, 5, [("", "fits more than one of the alternatives")]),

@@ -18,14 +18,17 @@ from engine.errors import Conflict, Forbidden, Invalid
 from engine.ids import new_id
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
+from engine.operations.installation import move_installation
 from engine.operations.jobs.exporting import job_files
 from engine.operations.jobs.jobs import get_job, resume_job, submit_job
 from engine.operations.members import list_members, remove_member, set_member
 from engine.operations.runs.export import export_list, export_run
 from engine.records import ExportFormat, JobKind, JobState, Level, MemberKind
+from engine.settings import DEFAULT_TENANT
 from engine.store.database.transactions import Store
-from tests.engine.operations.conftest import AsUser, Execute, Query, until
+from tests.engine.operations.conftest import AsUser, Execute, Query, add_version, until
 from tests.engine.operations.jobs.test_jobs import FAILED, WHY, ended_runs, work
+from tests.engine.store.tenants import OTHER
 
 PERSON = MemberKind.PERSON
 
@@ -201,3 +204,24 @@ async def test_an_export_ends_when_the_level_is_taken_away(
         await remove_member(context, PERSON, "carol")
         with pytest.raises(Forbidden, match="LEVEL_TOO_LOW"):
             await anext(parts)
+
+
+async def test_whoever_is_admin_of_one_tenant_alone_does_not_move_the_others_with_it(
+    as_user: AsUser, store: Store, execute: Execute, query: Query
+) -> None:
+    """Of each with members or workflows: its open runs would be closed. Postgres hides them from who serves one tenant."""
+    await add_version(store, tenant=OTHER)
+    member = "INSERT INTO workflow_members (tenant, kind, name, level) VALUES (:tenant, 'person', 'ada', :level)"
+    await execute(member, tenant="33333333-3333-4333-8333-333333333333", level="operate")
+    async with as_user(Level.ADMIN, "ada") as admin:
+        for missing in (2, 1):
+            with pytest.raises(Forbidden, match=rf"LEVEL_TOO_LOW: .*ada lacks it in {missing} of 3") as refused:
+                await move_installation(admin, WHY)
+            assert OTHER not in str(refused.value)
+            assert await query("SELECT 1 FROM workflow_installation UNION ALL SELECT 1 FROM workflow_audit_log") == []
+            if missing == 2:
+                await execute(member, tenant=OTHER, level="admin")
+        await execute("UPDATE workflow_members SET level = 'admin'")
+        await move_installation(admin, WHY)
+    [entry] = await query("SELECT tenant::text, actor FROM workflow_audit_log")
+    assert entry == {"tenant": DEFAULT_TENANT, "actor": "ada"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from temporalio.bridge.worker import Worker as CoreWorker
 
 from engine.operations.context import OperationContext
 from engine.operations.health import system_health
@@ -146,6 +147,30 @@ async def test_a_worker_that_starts_is_told_as_starting_and_warns_of_nothing(
             await until(lambda: row_tells("running"))
             assert (await told_of_workers(context)).state == "ok"
     assert [line for line in lines if line["log_level"] in {"warning", "error"}] == []
+
+
+async def test_a_worker_to_which_temporal_does_not_answer_when_it_begins_begins_again(
+    database_url: str, temporal_address: str, monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
+    """The SDK's client takes no second worker for a task queue while it knows of a first one, begun or not."""
+    validate, asked = CoreWorker.validate, []
+
+    async def late(self: CoreWorker) -> Any:
+        asked.append(self)
+        if len(asked) == 1:
+            raise RuntimeError("Worker validation failed: the namespace could not be described\n\nCaused by: time-out")
+        return await validate(self)
+
+    monkeypatch.setattr(CoreWorker, "validate", late)
+    with capture_logs() as lines:
+        async with running(settings(database_url, temporal_address)) as host:
+            await ready(host)
+    assert len(asked) == 2
+    told = [line for line in lines if line.get("part") == "temporal" and line["log_level"] in {"warning", "error"}]
+    assert told[0]["reason"] == (
+        "Temporal did not let the worker begin: Worker validation failed: the namespace could not be described."
+    )
+    assert all(line["event"] == "part is failing" for line in told), "nothing broke"
 
 
 async def test_the_doctor_tells_starting_from_failing(context: OperationContext, store: Store) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.store.trace import attempts, chains
+from engine.store.trace import chains, claiming_attempts, settling_attempts
 from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.steps import (
     Step,
@@ -145,7 +145,7 @@ async def test_quick_and_transactional_steps_in_turn_have_one_commit_each(bench:
 def statements(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How many statements each module of a step's way has sent on connections of their own."""
     sent: Counter[str] = Counter()
-    for module in (attempts, chains):
+    for module in (claiming_attempts, settling_attempts, chains):
         original = module.execute_alone
 
         async def counted(*given: Any, name: str = module.__name__, original: Any = original) -> Any:
@@ -163,7 +163,7 @@ async def test_a_quick_step_is_one_statement(bench: Bench, statements: Counter[s
     run = await bench.play(steps)
     assert (await run.row())["status"] == "SUCCEEDED"
     # The claim of the first, and one for every outcome, with the next claim or the end of the run.
-    assert statements == {"attempts": 1, "chains": 10}
+    assert statements == {"claiming_attempts": 1, "chains": 10}
 
 
 async def test_a_read_and_two_writes_frame_a_run(bench: Bench) -> None:

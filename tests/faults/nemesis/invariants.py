@@ -11,14 +11,15 @@ from temporalio.client import WorkflowExecutionStatus
 
 from engine.contract import workflow_id_for
 from engine.operations.reconcile.disagreements import STORES_DISAGREE
+from engine.store.runs.closing import NEVER_BEGAN
 from engine.store.tenant.disagreements import DISAGREED
+from engine.temporal.data_converter import PAYLOAD_LOST
 from tests.faults.installation import SAME_END
 from tests.faults.nemesis.evidence import ACTIVE, Evidence
 from tests.faults.nemesis.journal import Violation
 
 Found = Iterator[tuple[str, str | None]]
 OUTSIDE: Final = ("ledger.quick", "ledger.ordinary", "ledger.flaky")
-NEVER_BEGAN: Final = "Its parent ended before it began"
 _BRANCH: Final = re.compile(r"\.(then|else)\.")
 
 
@@ -33,7 +34,8 @@ def ended(evidence: Evidence) -> Found:
 
 
 def executions(evidence: Evidence) -> Found:
-    """Temporal says of a run what its row says, and has none without a row. What no records bring together is terminated.
+    """Temporal says of a run what its row says, and has none without a row. What no records bring together, or lacks a value of
+    its history, is terminated.
 
     Of a run that had ended before Temporal was restored to an earlier moment, nothing is open; and after a restore of Postgres
     an execution may have ended whose row went with it.
@@ -49,7 +51,8 @@ def executions(evidence: Evidence) -> Found:
             continue
         never_started = status is None and (row["launch_state"] != "started" or row["parent_run_id"] is not None)
         expected = SAME_END.get(row["status"], WorkflowExecutionStatus.RUNNING)
-        if row["last_error_code"] == STORES_DISAGREE:
+        values_lost = error.get("code") == PAYLOAD_LOST and error.get("temporalStatus") == "TERMINATED"
+        if values_lost or row["last_error_code"] == STORES_DISAGREE:
             expected = WorkflowExecutionStatus.TERMINATED
         if status is not expected and not (never_started and row["status"] in ("CANCELED", "FAILED")):
             yield f"{row['workflow_id']} is {row['status']} in its row and {status} in Temporal", run_id

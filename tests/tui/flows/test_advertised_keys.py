@@ -143,6 +143,22 @@ async def test_s14_the_line_of_keys_leaves_a_pane_with_the_keyboard(studio: Any)
             assert drawn_keys(session) == begun, keys
 
 
+@pytest.mark.parametrize("size", [(80, 24), (140, 30)])
+async def test_shift_tab_goes_to_the_other_half_and_back_as_tab_does(studio: Any, size: tuple[int, int]) -> None:
+    """Also where one half takes the other's place: there is nothing else that could have the keyboard."""
+    async with studio(size=size) as session:
+        for keys in (("j", "enter"), ("2",), ("3",), ("4",), ("4", "d")):
+            await reach(session, keys)
+            begun, first = drawn_keys(session), session.app.focused
+            await session.press("tab")
+            there, other = drawn_keys(session), session.app.focused
+            assert other is not first, keys
+            await session.press("shift+tab")
+            assert (session.app.focused, drawn_keys(session)) == (first, begun), keys
+            await session.press("shift+tab")
+            assert (session.app.focused, drawn_keys(session)) == (other, there), keys
+
+
 def place_of(session: Any, action: Action) -> tuple[str, ...]:
     """What decides what a key does: the screen, and of some keys the part of it that has the keyboard."""
     focused = session.app.focused

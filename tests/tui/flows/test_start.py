@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +55,26 @@ async def choose_payload(session: Any, name: str) -> None:
     while not choice._options[choice.chosen].startswith(name):
         await session.press("right")
     await session.pass_time(0.4)
+
+
+@pytest.mark.parametrize("width", [60, 80])
+async def test_what_there_is_to_begin_with_is_shown_in_whole_names(studio: Any, width: int) -> None:
+    async with studio(size=(width, 24)) as session:
+        await session.press("n", "enter")
+        await session.pass_time(0.4)
+        choice = session.screen.query_one("#payload")
+        choice.focus()
+        seen = set()
+        for _ in choice._options:
+            shown = session.line("Payload ").strip("│ ").removeprefix("Payload").strip()
+            before, more = re.match(r"(\d+) before  ", shown), re.search(r"  (\d+) more$", shown)
+            first, last = int(before[1]) if before else 0, len(choice._options) - (int(more[1]) if more else 0)
+            names = re.split(r" *\([ •]\) ", shown[before.end() if before else 0 : more.start() if more else None])[1:]
+            assert tuple(names) == choice._options[first:last]
+            assert f"(•) {choice._options[choice.chosen]}" in shown
+            seen.update(names)
+            await session.press("right")
+        assert seen == set(choice._options)
 
 
 async def test_s29_the_workflow_of_the_current_run_comes_first_and_its_example_is_there(

@@ -74,11 +74,27 @@ def test_what_the_terminal_tells(tmp_path: Path) -> None:
 
 
 def test_f32_a_tz_that_names_no_zone_is_said(tmp_path: Path) -> None:
-    for value in ("CET-1CEST,M3.5.0,M10.5.0/3", "/usr/share/zoneinfo/UTC", ":Mars/Base", "Europe"):
+    tree = "/usr/share/zoneinfo"
+    unknown = (
+        "CET-1CEST,M3.5.0,M10.5.0/3",
+        ":Mars/Base",
+        "Europe",
+        "/etc/passwd",
+        f":{tree}/Mars/Base",
+        f"{tree}/../UTC",
+        f"{tree}/",
+    )
+    for value in unknown:
         loaded = load_config({}, env(tmp_path, TZ=value))
         assert loaded.config.timezone == "UTC"
         assert [value.removeprefix(":") in warning for warning in loaded.warnings] == [True]
-    for value, zone in ((":Europe/Berlin", "Europe/Berlin"), (":/etc/localtime", ""), ("", "")):
+    for value, zone in (
+        (":Europe/Berlin", "Europe/Berlin"),
+        (f":{tree}/Europe/Berlin", "Europe/Berlin"),
+        (f"{tree}/UTC", "UTC"),
+        (":/etc/localtime", ""),
+        ("", ""),
+    ):
         loaded = load_config({}, env(tmp_path, TZ=value))
         assert (loaded.config.timezone, loaded.warnings) == (zone, ())
 

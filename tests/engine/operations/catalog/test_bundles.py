@@ -13,7 +13,7 @@ from engine.operations.catalog.bundles import export_bundle, import_bundle
 from engine.operations.catalog.publish import PublishRequest, publish_definition
 from engine.operations.context import OperationContext
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
-from engine.store.catalog.reading import definition_of
+from engine.store.catalog.reading import definition_of, payload_schema_of, stored_payload_schema
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import ORDER_SCHEMA, Execute, Query, add_version, definition
 
@@ -129,6 +129,38 @@ async def test_f29_a_bundle_shows_what_the_workflow_shows_and_no_more(
     with pytest.raises(Invalid, match="PLACEHOLDER_IN_BUNDLE"):
         await import_bundle(context, bundle, registry)
     assert await query(VERSIONS) == []
+
+
+async def test_a_bundle_hides_what_the_schema_of_a_payload_holds_of_it(
+    context: OperationContext, registry: ActionRegistry, query: Query, execute: Execute
+) -> None:
+    marked = {"type": "string", "x-sensitive": True, "enum": ["canary-1", "canary-2"]}
+    schema = {
+        "type": "object",
+        "properties": {"code": marked, "pin": {"type": "string"}},
+        "examples": [{"pin": "canary-3"}],
+    }
+    wanted = {**definition("billing"), "payloadSchemaRef": "payload.Billing.v1"}
+    await publish_definition(context, PublishRequest(wanted, payload_schema=schema), registry)
+    assert "canary" not in str(await payload_schema_of(context.store, context.tenant, "billing", 1))
+    assert await stored_payload_schema(context.store, context.tenant, "billing", 1) == schema
+    bundle = await export_bundle(context, ["billing"])
+    assert "canary" not in str(bundle)
+    [workflow] = bundle["workflows"]
+    exported = workflow["publishedVersions"][0]["payloadSchemaJson"]
+    assert exported["properties"] == {
+        "code": {**marked, "enum": ["[REDACTED]", "[REDACTED]"]},
+        "pin": {"type": "string"},
+    }
+    assert exported["examples"] == [{"pin": "[REDACTED]"}]
+    await emptied(execute)
+    with pytest.raises(Invalid, match="PLACEHOLDER_IN_BUNDLE at root: /payloadSchemaJson/") as caught:
+        await import_bundle(context, bundle, registry)
+    assert "leave its keyword out" in caught.value.hint
+    assert await query(VERSIONS) == []
+    del exported["properties"]["code"]["enum"], exported["examples"]
+    [imported] = await import_bundle(context, bundle, registry)
+    assert imported.versions == (1,)
 
 
 async def test_f43_an_id_that_no_bundle_can_have_is_refused_when_it_is_published(

@@ -166,7 +166,12 @@ def test_moments() -> None:
 @pytest.mark.parametrize(
     ("failure", "words", "wrong"),
     [
-        ("POSTGRES_UNREACHABLE: Postgres cannot be reached: refused.", "when Postgres answers again", "Cancel"),
+        ("POSTGRES_UNREACHABLE: Postgres cannot be reached: refused.", "when Postgres answers again", "ancel"),
+        ("POSTGRES_READ_ONLY: Postgres takes no writes now.", "when Postgres answers again", "ancel"),
+        ("POSTGRES_FAILING: Postgres cannot do its work now.", "when Postgres answers again", "ancel"),
+        ("POSTGRES_STOPPED_IT: Postgres stopped what was under way.", "when Postgres answers again", "ancel"),
+        ("POSTGRES_LOCKED: Another transaction is in the way.", "when Postgres answers again", "ancel"),
+        ("POSTGRES_DENIED: This database login may not do that.", "remove the cause it names", "answers again"),
         ("activity Heartbeat timeout", "Its worker died", "Postgres"),
         ("index row size 2736 exceeds btree version 4 maximum 2704", "remove the cause it names", "Postgres"),
         ("Failure exceeds size limit.", f"runs cancel {RUN_ID}", "Postgres"),

@@ -20,7 +20,8 @@ from engine.operations.runs.cancel import cancel_run
 from engine.operations.runs.delete import delete_run
 from engine.operations.runs.export import export_run
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
-from engine.records import ItemState, JobKind, JobState, Keep, Level, RunFilter, RunStatus
+from engine.operations.runs.replay import replay_run, replay_runs
+from engine.records import ItemState, JobKind, JobState, Keep, Level, Original, RunFilter, RunStatus
 from engine.store.database.engine import LOCKED
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import AsUser, Execute, Query, add_version
@@ -92,6 +93,27 @@ async def test_a_target_that_a_dead_worker_had_taken_up_is_not_replayed_twice(
     job = await jobs.get_job(context, job_id)
     assert (job.state, job.done) == (JobState.DONE, 2)
     assert len(await query("SELECT 1 FROM workflow_runs WHERE replay_of_run_id IS NOT NULL")) == 2
+
+
+async def test_nobody_uses_up_the_key_of_a_target_beforehand(
+    context: OperationContext, worker: OperationContext, store: Store, execute: Execute
+) -> None:
+    await add_version(store)
+    [failed] = await ended_runs(execute, 1)
+    job_id = (await jobs.submit_job(context, JobKind.REPLAY, FAILED, WHY)).job.job_id
+    key = f"job:{job_id}:{failed}"
+    with pytest.raises(Invalid, match="KEY_RESERVED"):
+        await launch_published_run(context, LaunchRequest("orders", {"n": 1}, idempotency_key=key))
+    with pytest.raises(Invalid, match="KEY_RESERVED"):
+        await replay_run(context, failed, WHY, Original(), idempotency_key=key)
+    [refused] = await replay_runs(context, [failed], WHY, idempotency_key=f"job:{job_id}")
+    assert refused.error is not None
+    assert refused.error.code == "KEY_RESERVED"
+    # What only looks a little like it is its caller's own.
+    assert (await launch_published_run(context, LaunchRequest("orders", {}, idempotency_key="job:17"))).created
+    await work(worker)
+    [done] = await jobs.job_items(context, job_id, ItemState.DONE)
+    assert (done.target, done.result) == (failed, "replayed")
 
 
 @pytest.mark.parametrize("kind", [JobKind.CANCEL, JobKind.DELETE, JobKind.REDELIVER])

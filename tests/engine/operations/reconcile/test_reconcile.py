@@ -13,7 +13,6 @@ from temporalio.converter import PayloadCodec
 
 from engine.contract import workflow_id_for
 from engine.errors import Unavailable
-from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.operations.events.deliveries import make_due_deliveries
 from engine.operations.events.events import EventRequest, submit_event
@@ -397,25 +396,6 @@ async def given(client: Client) -> Client:
 async def remember(store: Store, temporal: Client, **changes: str) -> None:
     async with writing(store) as connection:
         await replace_installation(connection, replace(await identity_of(temporal), **changes), "tester")
-
-
-async def test_a_child_that_its_parent_is_still_to_start_is_left_alone(
-    context: OperationContext, start: Callable[[], Awaitable[str]], temporal: Client, execute: Execute, query: Query
-) -> None:
-    parent, child = await start(), new_id()
-    await execute(
-        "INSERT INTO workflow_runs (run_id, workflow_id, workflow_version, status, engine, parent_run_id, updated_at)"
-        " VALUES (:child, 'orders', 1, 'RUNNING', 'temporal', :parent, now() - interval '1 minute')",
-        child=child,
-        parent=parent,
-    )
-    await age(execute)
-    assert (await close_stranded(context)).closed == 0
-    await temporal.get_workflow_handle(workflow_id_for(parent)).terminate(reason="gone")
-    await close_stranded(context)
-    await close_stranded(context)
-    rows = await query("SELECT status FROM workflow_runs ORDER BY parent_run_id NULLS FIRST")
-    assert [row["status"] for row in rows] == ["FAILED", "CANCELED"], "closed with its parent, as it never began"
 
 
 async def test_rows_from_before_the_cutover_are_never_touched(

@@ -418,6 +418,16 @@ class TestForms:
         )
         assert [entry["target_id"] for entry in entries] == ["approval", "approval"]
 
+    async def test_what_a_form_holds_of_a_hidden_answer_is_hidden(self, context: OperationContext) -> None:
+        code = {"type": "string", "x-sensitive": True, "default": "canary"}
+        await register_form(
+            context, "approval", {"type": "object", "properties": {"code": code, "pin": {"type": "string"}}}
+        )
+        assert (await form_of(context, "approval"))["properties"] == {
+            "code": {**code, "default": "[REDACTED]"},
+            "pin": {"type": "string"},
+        }
+
     @pytest.mark.parametrize(
         ("task_type", "schema", "code"),
         [

@@ -24,9 +24,13 @@ from engine.store.tables import (
     workflow_audit_log,
     workflow_definition_versions,
     workflow_definitions,
+    workflow_payload_schemas,
+    workflow_run_waits,
     workflow_schedules,
     workflow_settings,
 )
+from engine.store.trace.exporting import WAITS, pages
+from engine.store.trace.reading_waits import run_waits
 from engine.values.redaction.placeholder import PLACEHOLDER
 from tests.engine.store.conftest import OTHER_TENANT, TENANT
 from tests.engine.store.rows import at, insert, insert_run
@@ -69,6 +73,38 @@ async def test_workflows_are_listed_by_name_with_what_is_published(engine: Async
     assert await payload_schema_of(engine, TENANT, "beta", 10) == {"a": 1}
     assert await payload_schema_of(engine, TENANT, "beta", 9) is None
     assert (await workflow_list(engine, OTHER_TENANT)) == ()
+
+
+async def test_what_a_marked_field_of_an_event_is_compared_with_is_hidden(engine: AsyncEngine) -> None:
+    marked = {"type": "object", "properties": {"lines": {"items": {"properties": {"code": {"x-sensitive": True}}}}}}
+    await insert(
+        engine, workflow_payload_schemas, {"ref": "event.Paid.v1", "schema_json": marked, "created_by": "grace"}
+    )
+    filters = [
+        {"path": "lines.0.code", "op": "=", "value": "canary"},
+        {"path": "lines.0.code.first", "op": "in", "value": ["canary"]},
+        {"path": "lines.0.name", "op": "=", "value": "shown"},
+    ]
+    shown = {"steps": [{"config": {"filters": [{**one, "value": PLACEHOLDER} for one in filters[:2]] + filters[2:]}}]}
+    definition = {"steps": [{"config": {"filters": filters}}]}
+    await insert(engine, workflow_definitions, _definition("alpha"))
+    await insert(
+        engine,
+        workflow_definition_versions,
+        {"workflow_id": "alpha", "version": 1, "definition_json": definition, "published_at": at(1)},
+    )
+    assert await definition_of(engine, TENANT, "alpha", 1) == shown
+    run_id = await insert_run(engine)
+    wait = {"run_id": run_id, "wait_type": "event", "status": "WAITING", "step_path": "root.steps[0]"}
+    await insert(
+        engine,
+        workflow_run_waits,
+        {**wait, "wait_id": new_id(), "created_at": at(1), "payload": {"filters": filters}, "event_name": "paid"},
+    )
+    [found] = await run_waits(engine, TENANT, run_id)
+    assert found.payload == shown["steps"][0]["config"]
+    [[exported]] = [page async for page in pages(engine, TENANT, run_id, WAITS, 5)]
+    assert exported.payload == found.payload
 
 
 @pytest.mark.parametrize("workflow_id", ["nothing", "", "\0", "\ud800", "'; --"])

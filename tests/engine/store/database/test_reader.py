@@ -13,7 +13,7 @@ from engine.store.database.engine import create_store_engine
 from engine.store.database.reader import open_reader
 from engine.store.tables import workflow_settings
 from engine.values.redaction.placeholder import PLACEHOLDER
-from engine.values.redaction.redact import BUILT_IN
+from engine.values.redaction.policy import BUILT_IN
 from tests.engine.store.conftest import OTHER_TENANT, TENANT
 
 

@@ -11,15 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.values.redaction.placeholder import PLACEHOLDER
-from engine.values.redaction.redact import (
-    BUILT_IN,
-    EVERYTHING,
-    MAX_DEPTH,
-    policy_of,
-    redact,
-    redact_text,
-    redaction_issues,
-)
+from engine.values.redaction.policy import BUILT_IN, EVERYTHING, policy_of, redaction_issues
+from engine.values.redaction.redact import MAX_DEPTH, redact, redact_text
 from engine.values.redaction.secret_values import secret_values
 
 

@@ -19,6 +19,10 @@ SECRET = words("""
     session_cookie seedPhrase mnemonic securityAnswer social_security_number code_verifier client_assertion basicAuth authHeader
     passwort Kennwort contraseña mot_de_passe wachtwoord senha пароль user_пароль 密码 パスワード
     ｐａｓｓｗｏｒｄ pаssword pаsswоrd ТOKEN tоken pásswörd pass\u200bword pass\u00adword apі_kеy ｃｖｖ
+    pincode pin-codes customerPins debtorIBANs creditCards debit-cards sshkeys sessionkeys authcode basicauth cvn2 PUK setCookies
+    rootpw bindPW oauthVerifier oauth_code cardVerificationValue PersonalIdentificationNumber Passwörter benutzer_passwörter
+    Passwoerter Kennwörter Datenbankpasswort Geheimnis Geheimzahl Kartennummer Kreditkarte Kreditkartennummer Kontonummer
+    Zugangsdaten Kartenprüfnummer
 """)
 PLAIN = words("""
     pin_count pinCount stop_pins_total_count password_length passwordPolicy password_required passwordExpiresAt secretName
@@ -27,6 +31,9 @@ PLAIN = words("""
     pagination_token time_to_first_token max_new_tokens cache_read_input_tokens compass bypass trespass boarding_passenger
     keyboard monkey cards scorecard session sessions public_key partition_key idempotencyKey status_code zip_code promo_code
     author tokenizer spinner opinion company credit discredit accredited authMethod auth_type accountName пинок ключ
+    max_tokens next_page_token pinned shipping cardinality discard expiry unpinned pinterest spinning standard wildcard clipboard
+    dashboard postcard cardinal_direction creditCardType cardExpiry token_type otpExpiry signatureAlgorithm passport sessionCount
+    ibanRequired designation tanning distance publicKeys primary_keys keyboardType cookieConsentVersion konto karte
 """)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 import pytest
 
 from engine.values.redaction.placeholder import PLACEHOLDER
-from engine.values.redaction.redact import BUILT_IN, redact, redact_text
+from engine.values.redaction.policy import BUILT_IN, policy_of
+from engine.values.redaction.redact import redact, redact_text
 from engine.values.redaction.secret_shapes import may_hold_secret
+from tests.engine.values.redaction.counting import calls_counted
 
 CANARY = "zK9qLm27xWvT"
 QUOTED = json.dumps({"password": CANARY})
@@ -180,6 +181,27 @@ def test_a_secret_beside_a_text_is_no_name_of_it() -> None:
         "%41",
         "1 ",
         "4111 ",
+        "DE89 3704 ",
+        "mysql -p",
+        "Cookie: a\n b\n",
+        "Cookie: a\n",
+        "password is set to ",
+        "pin? ",
+        "passwords:\n - a\n",
+        "('pin', 'a'), ",
+        '"""',
+        "1234 is your ",
+        "**pin**: ",
+        "<td>pin</td>",
+        "pin: !a ",
+        "pin →",
+        "- name: pin\n",
+        "login ",
+        "basic auth: ",
+        "&amp;",
+        "\\u0070",
+        "pass\u200bword=",
+        "DE89370400440532013001 ",
         '{"a":',
         "https://u:p@h/",
     ],
@@ -195,16 +217,49 @@ def test_the_work_grows_with_the_text_alone(unit: str) -> None:
 
 def calls_to_redact(text: str) -> int:
     """How many functions are called for a text, of Python and of C."""
-    calls = 0
-
-    def count(_frame: object, event: str, _argument: object) -> None:
-        nonlocal calls
-        calls += event in {"call", "c_call"}
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
+    with calls_counted() as counted:
         redact_text(text, BUILT_IN)
-    finally:
-        sys.setprofile(before)
-    return calls
+    return counted()
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"path": "customer.pin", "op": "=", "value": CANARY},
+        {"path": "customer.pin", "op": "in", "value": [CANARY, "1234"]},
+        {"path": "card.digits", "op": "!=", "value": 1234},
+        {"path": "customers[0].accessKey", "op": "starts_with", "value": CANARY},
+        {"path": "/customer/pin", "op": "replace", "value": CANARY},
+        {"path": "$.customer['pin']", "operator": "=", "value": CANARY},
+        {"path": "PIN", "op": "=", "value": CANARY},
+    ],
+)
+def test_what_a_hidden_place_is_compared_with_is_hidden(condition: dict[str, Any]) -> None:
+    shown = {**condition, "value": PLACEHOLDER}
+    for policy in (BUILT_IN, BUILT_IN.for_definitions()):
+        assert redact({"filters": [condition]}, policy)[0] == {"filters": [shown]}
+
+
+def test_places_and_names_of_a_tenant_are_such_places() -> None:
+    policy = policy_of(["/customer/name"], ["^badge$"])
+    for path, hidden in (
+        ("customer.name", True),
+        ("customer.name.first", True),
+        ("customer.Badge", True),
+        ("customer.id", False),
+    ):
+        condition = {"path": path, "op": "=", "value": "Ada"}
+        shown = {**condition, "value": PLACEHOLDER if hidden else "Ada"}
+        assert redact({"filters": [condition]}, policy)[0] == {"filters": [shown]}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"path": "order.state", "op": "=", "value": "open"},
+        {"path": "usage.max_tokens", "op": ">", "value": 5},
+        {"path": "/srv/pin/data", "value": "x"},
+    ],
+)
+def test_what_another_place_is_compared_with_is_shown(value: dict[str, Any]) -> None:
+    assert redact(value, BUILT_IN) == (value, frozenset())

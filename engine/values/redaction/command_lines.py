@@ -1,0 +1,55 @@
+"""Passwords in command lines: ``--api-key ...``, ``curl -u user:...``, and the short options of well-known clients."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from engine.values.redaction.secret_names import is_secret_name
+from engine.values.redaction.value_ends import Span, value_at
+
+_OPTION: Final = re.compile(r"(?:^|[\s'\"])--?([A-Za-z][\w-]{1,60})(?:\s+(?=[^\s-])|['\"](?:,\s?|\s)(?=['\"]))")
+_LOGIN: Final = re.compile(r"(?:^|\s)(?:-u|--auth|--user|--proxy-user)[ =]?['\"]?[^\s:'\"]+:([^\s'\"]+)")
+
+_CLIENTS: Final = {
+    "p": r"mysql(?:admin|check|dump|import|show|slap)?|mariadb(?:-\w{1,20})?|"
+    r"mongo(?:sh|dump|export|files|import|restore|stat|top)?|sshpass|login|cqlsh|7z[ar]?|(?:un)?rar",
+    "a": r"redis-cli",
+    "w": r"ldap(?:add|compare|delete|modify|modrdn|passwd|search|whoami)",
+    "P": r"sqlcmd|bcp|isql|osql|(?:un)?zip|mosquitto_[a-z]{3,4}",
+}
+"""By the letter of the option that takes a password."""
+_CLIENT: Final = re.compile(
+    "|".join(rf"(?<![\w-])(?P<{letter}>{names})(?:\.exe)?(?![\w-])" for letter, names in _CLIENTS.items())
+)
+_GIVEN: Final = {
+    letter: re.compile(rf"[\s'\"]-{letter}(?:['\"](?:,\s?|\s)(?=['\"])|[ \t]+(?![-|><&;])|(?=[^\s-]))")
+    for letter in _CLIENTS
+}
+OPTIONS: Final = tuple(f"{before}-{letter}" for before in (" ", "'", '"') for letter in _CLIENTS)
+_ARGUMENTS: Final = 500
+"""Characters after the name of a client in which its option is looked for."""
+_COMMAND_ENDS: Final = re.compile(r"[\n;|]|&&")
+
+
+def long_options(text: str) -> Iterator[Span]:
+    """Of long options with a blank before their value."""
+    for found in _OPTION.finditer(text):
+        if is_secret_name(found[1]):
+            yield value_at(text, found.end())
+
+
+def logins(text: str) -> Iterator[Span]:
+    """Of a name and a password with a colon between them."""
+    return (found.span(1) for found in _LOGIN.finditer(text))
+
+
+def short_options(text: str) -> Iterator[Span]:
+    """Of clients whose options are known: ``mysql -p...``, ``sshpass -p ...``."""
+    for client in _CLIENT.finditer(text):
+        last = min(len(text), client.end() + _ARGUMENTS)
+        end = _COMMAND_ENDS.search(text, client.end(), last)
+        given = _GIVEN[client.lastgroup or ""].search(text, client.end(), last if end is None else end.start())
+        if given is not None:
+            yield value_at(text, given.end())
