@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, field_validator
 
+from engine.actions import secrets
 from engine.actions.context import ActionContext
 from engine.actions.declaration import action, declarations_of
 from engine.actions.invoke import invoke
+from engine.actions.secrets import SecretResolver
 from engine.activities.errors import error_of
 from engine.errors import StepFailure
 
@@ -142,3 +144,15 @@ async def test_who_is_canceled_ends(make_context: MakeContext) -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_a_provider_that_never_answers_fails_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent:
+        async def read(self, _name: str, _tenant: str) -> str | None:
+            await asyncio.Event().wait()
+            return None
+
+    monkeypatch.setattr(secrets, "PROVIDER_SECONDS", 0.0)
+    with pytest.raises(StepFailure, match="no answer within 0 s") as failed:
+        await SecretResolver([Silent()]).resolve({"$secret": "KEY"}, [""], "tenant")
+    assert (failed.value.category, failed.value.code) == ("TransientError", "SECRET_UNREADABLE")

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from engine.actions import secrets
 from engine.actions.context import ActionContext
 from engine.actions.declaration import action, declarations_of
 from engine.actions.invoke import invoke
@@ -139,18 +138,6 @@ async def test_a_provider_may_say_how_the_step_fails() -> None:
     with pytest.raises(StepFailure) as failed:
         await SecretResolver([Answering(numbered)]).resolve({"$secret": "KEY"}, [""], DEFAULT_TENANT)
     assert failed.value.code == "503"
-
-
-async def test_a_provider_that_never_answers_fails_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Silent:
-        async def read(self, _name: str, _tenant: str) -> str | None:
-            await asyncio.Event().wait()
-            return None
-
-    monkeypatch.setattr(secrets, "PROVIDER_SECONDS", 0.0)
-    with pytest.raises(StepFailure, match="no answer within 0 s") as failed:
-        await SecretResolver([Silent()]).resolve({"$secret": "KEY"}, [""], DEFAULT_TENANT)
-    assert (failed.value.category, failed.value.code) == ("TransientError", "SECRET_UNREADABLE")
 
 
 async def test_an_empty_text_is_no_secret() -> None:
