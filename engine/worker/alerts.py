@@ -4,6 +4,8 @@ takes it, every few seconds.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -33,18 +35,23 @@ _LOG: Final = structlog.get_logger("runstudio.alerts")
 class Alerts:
     """A part of the worker process."""
 
-    def __init__(self, context: OperationContext, sender: Sender) -> None:
+    def __init__(
+        self, context: OperationContext, sender: Sender, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``clock``: seconds from any moment on, never set back."""
         self._context = context
         self._sender = sender
-        self._turns = 0
+        self._clock = clock
+        self._find_at = clock()
 
     async def run(self, report: PartReport) -> None:
         """Find and tell until the process stops."""
 
         async def once() -> None:
-            if self._turns % int(SECONDS / SENDING_SECONDS) == 0:
+            # By time, not by turns: with slow receivers these take long.
+            if self._clock() >= self._find_at:
+                self._find_at = self._clock() + SECONDS
                 await self._find(report)
-            self._turns += 1
             done = await send_due(self._context, self._sender, lambda: not report.stopping.is_set())
             if done.sent or done.failed:
                 _SENT.inc(done.sent)

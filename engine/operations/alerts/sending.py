@@ -31,6 +31,8 @@ from engine.values.redaction.secret_address import shown_address
 AT_ONCE: Final = 10
 SECONDS: Final = 10.0
 """How long a receiver may take."""
+TURN_SECONDS: Final = 20.0
+"""After so long no further messages are taken: slow receivers must not keep what else is to be done."""
 SIGNING_KEY: Final = "ALERT_SIGNING_KEY"
 """The secret that messages are signed with."""
 SIGNATURE: Final = "runstudio-signature"
@@ -62,8 +64,18 @@ class Sent:
     """Not taken, and tried again or given up."""
 
 
-async def send_due(context: OperationContext, sender: Sender, keep_on: Callable[[], bool] = lambda: True) -> Sent:
-    """Send what is due, each on its own, until nothing is. ``context``: a worker's. Raises ``Unavailable``."""
+async def send_due(
+    context: OperationContext,
+    sender: Sender,
+    keep_on: Callable[[], bool] = lambda: True,
+    *,
+    seconds: float = TURN_SECONDS,
+) -> Sent:
+    """Send what is due, each on its own, until nothing is or ``seconds`` have passed; the rest is left to the next turn.
+
+    ``context``: a worker's. Raises ``Unavailable``.
+    """
+    deadline = time.monotonic() + seconds
     sent = failed = 0
     while keep_on():
         async with writing(context.store) as connection:
@@ -72,6 +84,8 @@ async def send_due(context: OperationContext, sender: Sender, keep_on: Callable[
             break
         taken = await asyncio.gather(*(_send_one(context, sender, message) for message in due))
         sent, failed = sent + sum(taken), failed + len(taken) - sum(taken)
+        if time.monotonic() >= deadline:
+            break
     return Sent(sent, failed)
 
 

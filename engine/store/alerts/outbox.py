@@ -52,7 +52,7 @@ async def put_message(
 
 
 async def take_due(connection: Connection, limit: int) -> list[DueMessage]:
-    """Messages whose time has come. Each is due again after a pause, in case nothing is told of it any more; one of whose
+    """Messages whose time has come, of all alerts in turn: one with many does not keep the others. Each is due again after a pause, in case nothing is told of it any more; one of whose
     last attempt nothing was told is given up. One to a kind of target that this release does not know is left to the workers
     of another.
     """
@@ -126,13 +126,18 @@ _PUT: Final = text("""
     ON CONFLICT DO NOTHING RETURNING message_id
 """)
 _TAKE: Final = text("""
+    WITH turns AS (
+        SELECT message_id, row_number() OVER (PARTITION BY alert_id ORDER BY next_attempt_at, message_id) AS turn
+        FROM workflow_alert_outbox WHERE state = 'pending' AND next_attempt_at <= now()
+    )
     UPDATE workflow_alert_outbox AS m SET attempts = m.attempts + 1,
         next_attempt_at = now() + least(:first * power(2, least(m.attempts, 20)), :longest) * interval '1 second'
     FROM workflow_alerts AS a
     WHERE a.alert_id = m.alert_id AND m.message_id IN (
         SELECT due.message_id FROM workflow_alert_outbox AS due JOIN workflow_alerts AS rule USING (alert_id)
+            JOIN turns ON turns.message_id = due.message_id
         WHERE due.state = 'pending' AND due.next_attempt_at <= now() AND rule.target_kind = ANY(CAST(:kinds AS text[]))
-        ORDER BY due.next_attempt_at, due.message_id LIMIT :limit FOR UPDATE OF due SKIP LOCKED
+        ORDER BY turns.turn, due.next_attempt_at, due.message_id LIMIT :limit FOR UPDATE OF due SKIP LOCKED
     )
     RETURNING m.message_id, m.tenant, a.target_kind, a.target, m.body_json, m.attempts
 """)
