@@ -16,7 +16,7 @@ from typing import Final
 from engine.errors import Invalid
 from engine.records import LISTED_LAUNCH_STATES, TRIGGERS, RunFilter, RunOrder, RunStatus, WaitKind
 from runstudio_tui.domain.filter_times import check_time, time_at
-from runstudio_tui.domain.filter_words import FilterKey, Problem, one_of, tokens, unknown_key
+from runstudio_tui.domain.filter_words import FilterKey, Problem, one_of, repeated, tokens, unknown_key
 
 STUCK_WORD: Final = "stuck"
 _STATUSES: Final = (*(status.value.lower() for status in RunStatus), STUCK_WORD)
@@ -160,10 +160,14 @@ def parse_filter(text: str) -> FilterLine:
     result = FilterLine(text=" ".join(text.split()))
     words: list[str] = []
     problems: list[Problem] = []
+    seen: set[str] = set()
     for token in tokens(text):
         if token.key is None:
             begun = id_begun_by(token.value)
-            if begun:
+            if begun and "id" in seen:
+                problems.append(repeated(token, "id"))
+            elif begun:
+                seen.add("id")
                 result = replace(result, query=replace(result.query, run_id_prefix=begun))
             else:
                 words.append(token.value)
@@ -175,6 +179,10 @@ def parse_filter(text: str) -> FilterLine:
         if not token.value:
             problems.append(Problem(token.whole, f"{token.key}: needs a value"))
             continue
+        if token.key in seen:
+            problems.append(repeated(token, token.key))
+            continue
+        seen.add(token.key)
         try:
             result = entry.read(result, token.value)
         except (ValueError, Invalid) as error:

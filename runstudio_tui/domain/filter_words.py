@@ -58,7 +58,7 @@ class FilterWords:
     text: str
     """As it was typed, blanks trimmed."""
     values: dict[str, str]
-    """The last value of each key."""
+    """By key."""
     words: str
     """What has no key, joined with blanks."""
     problems: tuple[Problem, ...]
@@ -80,6 +80,8 @@ def read_words(text: str, keys: Sequence[FilterKey]) -> FilterWords:
                 problems.append(unknown_key(token, tuple(known)))
             elif not token.value:
                 problems.append(Problem(token.whole, f"{token.key}: needs a value"))
+            elif token.key in values:
+                problems.append(repeated(token, token.key))
             elif entry.check is not None:
                 entry.check(token.value)
                 values[token.key] = token.value
@@ -95,6 +97,11 @@ def unknown_key(token: Token, names: Sequence[str]) -> Problem:
     close = get_close_matches(token.key or "", names, n=1)
     hint = f"did you mean {close[0]}:?" if close else f"there is no key {token.key}: keys are {', '.join(names)}"
     return Problem(token.whole, hint)
+
+
+def repeated(token: Token, key: str) -> Problem:
+    """What is said of a key that has a value already: words are joined with AND, and one of them would count for nothing."""
+    return Problem(token.whole, f"{key}: is given twice")
 
 
 def one_of(value: str, allowed: Sequence[str]) -> str:
@@ -132,7 +139,8 @@ def completions(text: str, keys: Sequence[FilterKey]) -> list[str]:
     head, blank, last = text.rpartition(" ")
     key, colon, value = last.partition(":")
     if not colon:
-        candidates = [f"{entry.key}:" for entry in keys if entry.key.startswith(key.lower())]
+        given = {token.key for token in tokens(head)}
+        candidates = [f"{entry.key}:" for entry in keys if entry.key.startswith(key.lower()) and entry.key not in given]
     else:
         entry = next((entry for entry in keys if entry.key == key.lower()), None)
         done, comma, begun = value.rpartition(",")

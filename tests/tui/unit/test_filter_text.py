@@ -14,7 +14,7 @@ from engine.records import RunFilter, RunOrder, RunStatus, WaitKind
 from runstudio_tui.backend.worlds.demo import demo_backend
 from runstudio_tui.clock import ManualClock
 from runstudio_tui.domain.filter_text import KEYS, parse_filter
-from runstudio_tui.domain.filter_words import completions, with_value
+from runstudio_tui.domain.filter_words import FilterKey, completions, read_words, with_value
 
 NOW = datetime(2026, 1, 15, 10, 43, tzinfo=UTC)
 RUN = "0198c2aa-0000-7000-8000-00000000000"
@@ -82,6 +82,10 @@ def test_ranges_are_instants_not_days() -> None:
         ("parent:nobody", "'nobody' is not the id of a run"),
         ("err:a\0b", "no stored text can have"),
         ("a\0b", "no stored text can have"),
+        ("WF:crm", "wf: is given twice"),
+        ("since:1d since:1h", "since: is given twice"),
+        ("id:0198c2 0198c2aa-0000", "id: is given twice"),
+        ("0198c2aa-0000 0198c2bb-0000", "id: is given twice"),
     ],
 )
 def test_what_is_not_understood_is_said(text: str, said: str) -> None:
@@ -157,10 +161,19 @@ def test_setting_a_key_keeps_the_rest() -> None:
     assert with_value(text, "since", "2h") == 'status:failed wf:a "b c" since:2h'
 
 
+def test_other_lists_take_a_key_once_too() -> None:
+    """Words are joined with AND: of two values one would count for nothing, and what is listed would be something else."""
+    [problem] = read_words(
+        "name:order.paid since:2h name:order.lost", (FilterKey("name", ""), FilterKey("since", ""))
+    ).problems
+    assert (problem.token, problem.message) == ("name:order.lost", "name: is given twice")
+
+
 def test_completion() -> None:
     assert completions("sta", KEYS)[0] == "status:"
     assert completions("wf:a status:fa", KEYS)[0] == "wf:a status:failed"
     assert completions("status:failed,ru", KEYS)[0] == "status:failed,running"
     assert completions("s", KEYS) == ["status:", "since:", "sort:"]
-    assert completions("status:failed ", KEYS)[:2] == ["status:failed status:", "status:failed wf:"]
+    # A key that has a value takes no other.
+    assert completions("status:failed ", KEYS)[:2] == ["status:failed wf:", "status:failed v:"]
     assert completions("nothing", KEYS) == []
