@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
+from collections.abc import Iterable
 
 from engine.errors import Invalid
 
@@ -32,3 +33,17 @@ def uuid_text(value: str | uuid.UUID, what: str) -> str:
         return str(uuid.UUID(text))
     except ValueError:
         raise Invalid("ID_INVALID", f"{text[:60]!r} is not the id of a {what}.", "Copy the whole id.") from None
+
+
+def once_each(names: Iterable[str | uuid.UUID]) -> list[str]:
+    """``names``, each once, in their order. What is a uuid is written as Postgres prints it: capitals make no other one."""
+    return list(dict.fromkeys(_as_printed(str(name)) for name in names))
+
+
+def _as_printed(text: str) -> str:
+    try:
+        printed = str(uuid.UUID(text))
+    except ValueError:
+        return text
+    # Other ways of writing one, in braces or without dashes, are names of nothing, and told as they came.
+    return printed if printed == text.lower() else text

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
 import typer
 
+from engine.ids import once_each
 from engine.records import ExportFormat
 from runstudio_tui.commands.connection import display_zone, open_engine
 from runstudio_tui.commands.job_text import require_runs, submit_for_filter
@@ -71,7 +72,7 @@ def export(
     async def work() -> Exit:
         if job:
             return await _submit(run_ids, filter_text, reason, key, as_json=as_json)
-        ids = list(dict.fromkeys(run_ids or ()))
+        ids = once_each(run_ids or ())
         chosen = _checked(ids, filter_text, form)
         line = read_filter(filter_text) if filter_text is not None else None
         with _target(output, replace=force) as target:

@@ -122,10 +122,12 @@ def fire(
                 "--idempotency-key is for one schedule.",
                 "Fire that one by itself; none was fired.",
             )
+        # One of a schedule that is named by its own id and by its workflow's: it is fired once.
+        once = key or new_id()
         async with open_engine() as engine:
 
             async def one(schedule: str) -> Started:
-                return await engine.schedules.fire(schedule, reason, idempotency_key=key or new_id())
+                return await engine.schedules.fire(schedule, reason, idempotency_key=once)
 
             outcomes = await settle_each(named, one, doing="firing", as_json=as_json)
         match outcomes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from engine.errors import EngineError
+from engine.ids import once_each
 from runstudio_tui.commands.output import print_json, print_table
 from runstudio_tui.commands.progress import ProgressBar, progress_bar
 
@@ -51,7 +52,7 @@ async def settle_each(
     ``doing`` names the work for the progress of several. Raises ``EngineError`` when all are refused for the same reason: it is
     not about one of them, or there is only one.
     """
-    distinct = list(dict.fromkeys(targets))
+    distinct = once_each(targets)
     if len(distinct) == 1:
         return [Settled(distinct[0], await work(distinct[0]))]
     with progress_bar(doing, as_json=as_json) as bar:

@@ -9,6 +9,7 @@ from typing import Final
 
 from engine import advice
 from engine.errors import Conflict, Invalid, NotFound
+from engine.ids import once_each
 from engine.store.database.transactions import Connection
 from engine.store.runs import runs
 from engine.store.runs.runs import Run
@@ -47,7 +48,7 @@ def is_run_id(value: str | uuid.UUID) -> bool:
 
 def distinct_runs(run_ids: Sequence[str]) -> list[str]:
     """``run_ids``, each once. Raises ``Invalid`` (TOO_MANY_TARGETS)."""
-    distinct = list(dict.fromkeys(run_ids))
+    distinct = once_each(run_ids)
     if len(distinct) > MAX_TARGETS:
         raise Invalid(
             "TOO_MANY_TARGETS",

@@ -232,7 +232,7 @@ async def test_many_runs_are_settled_each_on_its_own(
     heard: list[tuple[int, int]] = []
     outcomes = await cancel_runs(
         context,
-        [live, ended, missing, live, "garbage"],
+        [live, ended, missing, live, live.upper(), "garbage"],
         "clean up",
         settle_seconds=0,
         progress=lambda done, total: heard.append((done, total)),

@@ -217,7 +217,8 @@ async def test_many_replays_are_settled_each_on_its_own(context: OperationContex
     heard: list[tuple[int, int]] = []
     outcomes = await replay_runs(
         context,
-        [one, missing, two, one],
+        # In capitals it is the same run.
+        [one, missing, two, one, one.upper()],
         "all again",
         idempotency_key="bulk",
         progress=lambda done, total: heard.append((done, total)),
@@ -228,7 +229,7 @@ async def test_many_replays_are_settled_each_on_its_own(context: OperationContex
     assert outcomes[1].error.code == "RUN_NOT_FOUND"
     assert outcomes[2].result is not None
     assert await input_of(query, outcomes[2].result.run_id) == {"b": 2}
-    repeated = await replay_runs(context, [one, two], "all again", idempotency_key="bulk")
+    repeated = await replay_runs(context, [one.upper(), two], "all again", idempotency_key="bulk")
     assert [outcome.result and outcome.result.created for outcome in repeated] == [False, False]
 
 
