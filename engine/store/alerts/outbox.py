@@ -52,9 +52,10 @@ async def put_message(
 
 
 async def take_due(connection: Connection, limit: int) -> list[DueMessage]:
-    """Messages whose time has come, of all alerts in turn: one with many does not keep the others. Each is due again after a pause, in case nothing is told of it any more; one of whose
-    last attempt nothing was told is given up. One to a kind of target that this release does not know is left to the workers
-    of another.
+    """Messages whose time has come, of all alerts in turn: one with many does not keep the others.
+
+    Each is due again after a pause, in case nothing is told of it any more; one of whose last attempt nothing was told is given
+    up. One to a kind of target that this release does not know is left to the workers of another.
     """
     await connection.execute(_GIVE_UP, {"most": MAX_ATTEMPTS})
     kinds = [kind.value for kind in AlertTarget]
