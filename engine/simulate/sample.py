@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 _MAX_DEPTH: Final = 12
+_MAX_VALUES: Final = 1000
 _FORMATS: Final = {
     "date-time": "2026-01-01T00:00:00.000Z",
     "date": "2026-01-01",
@@ -20,13 +22,13 @@ def sample_of(schema: Any) -> Any:
     """A value that fits the schema as far as it says how to build one.
 
     In order: const, the first of enum, default, the first of examples, merged allOf, the first variant that is not null, then
-    by type. Follows local ``$ref``; deeper than 12 levels everything is null.
+    by type. Follows local ``$ref``; deeper than 12 levels, and after 1,000 values, everything is null.
     """
-    return _sample(schema, schema if isinstance(schema, dict) else {}, 0)
+    return _sample(schema, schema if isinstance(schema, dict) else {}, 0, iter(range(_MAX_VALUES)))
 
 
-def _sample(schema: Any, root: dict[str, Any], depth: int) -> Any:
-    if not isinstance(schema, dict) or depth > _MAX_DEPTH:
+def _sample(schema: Any, root: dict[str, Any], depth: int, left: Iterator[int]) -> Any:
+    if not isinstance(schema, dict) or depth > _MAX_DEPTH or next(left, None) is None:
         return None
     schema = _resolved(schema, root)
     if "const" in schema:
@@ -38,21 +40,21 @@ def _sample(schema: Any, root: dict[str, Any], depth: int) -> Any:
             return schema[choices][0]
     for name in _VARIANTS:
         for variant in schema.get(name) or ():
-            value = _sample(variant, root, depth + 1)
+            value = _sample(variant, root, depth + 1, left)
             if value is not None:
                 return value
-    return _by_type(schema, root, depth)
+    return _by_type(schema, root, depth, left)
 
 
-def _by_type(schema: dict[str, Any], root: dict[str, Any], depth: int) -> Any:
+def _by_type(schema: dict[str, Any], root: dict[str, Any], depth: int, left: Iterator[int]) -> Any:
     kind = schema.get("type")
     if isinstance(kind, list):
         kind = next((name for name in kind if name != "null"), "null")
     if kind == "object" or (kind is None and "properties" in schema):
         properties = schema.get("properties") or {}
-        return {name: _sample(part, root, depth + 1) for name, part in properties.items()}
+        return {name: _sample(part, root, depth + 1, left) for name, part in properties.items()}
     if kind == "array":
-        item = _sample(schema.get("items"), root, depth + 1)
+        item = _sample(schema.get("items"), root, depth + 1, left)
         return [] if item is None else [item]
     if kind == "string":
         text: str = _FORMATS.get(str(schema.get("format")), "text")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final
 
 from engine.records import Json
@@ -20,6 +21,10 @@ from runstudio_tui.domain.jsonview import pointer_step
 
 MAX_DEPTH: Final = 5
 """Nested objects deeper than this are JSON text."""
+MAX_FIELDS: Final = 500
+"""Of one form: schemas can refer to each other so that a short one describes millions. The others are answered as JSON."""
+MAX_LOOKED_AT: Final = 10_000
+"""Members of a schema that are looked at for defaults."""
 _QUOTED: Final = re.compile(r'^"|^\s|\s$|[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 """Texts that one line of raw text could not hold, or would be read back as something else."""
 
@@ -78,14 +83,14 @@ def fields_of(schema: Json) -> tuple[Field, ...]:
 
     ``required`` is a list, so it keeps the author's order in Postgres too; that of the members is lost there.
     """
-    return tuple(_fields(schema, schema, (), required=True, depth=0))
+    return tuple(islice(_fields(schema, schema, (), required=True, depth=0), MAX_FIELDS))
 
 
 def defaults_of(schema: Json) -> dict[str, Json]:
     """The object made of the defaults in a schema."""
     own = schema.get("default") if isinstance(schema, dict) else None
     value: dict[str, Json] = deepcopy(own) if isinstance(own, dict) else {}
-    for path, default in _defaults(schema, schema, (), 0):
+    for path, default in _defaults(schema, schema, (), 0, iter(range(MAX_LOOKED_AT))):
         _put(value, path, deepcopy(default), replace=False)
     return value
 
@@ -154,13 +159,17 @@ def _fields(root: Json, schema: Json, path: tuple[str, ...], *, required: bool, 
         yield Field(pointer, below, kind, _word(told, "title"), _word(told, "description"), needed, choices)
 
 
-def _defaults(root: Json, schema: Json, path: tuple[str, ...], depth: int) -> Iterator[tuple[tuple[str, ...], Json]]:
+def _defaults(
+    root: Json, schema: Json, path: tuple[str, ...], depth: int, left: Iterator[int]
+) -> Iterator[tuple[tuple[str, ...], Json]]:
     for name, member in _members(schema):
+        if next(left, None) is None:
+            return
         told = _resolved(root, member)
         if isinstance(told, dict) and "default" in told:
             yield (*path, name), told["default"]
         if depth < MAX_DEPTH:
-            yield from _defaults(root, told, (*path, name), depth + 1)
+            yield from _defaults(root, told, (*path, name), depth + 1, left)
 
 
 def _members(schema: Json) -> list[tuple[str, Json]]:

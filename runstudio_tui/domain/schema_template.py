@@ -8,6 +8,8 @@ from typing import Any, Final
 from engine.records import Json
 
 MAX_DEPTH: Final = 8
+MAX_VALUES: Final = 1000
+"""Of one template: schemas can refer to each other so that a short one describes millions of members."""
 _EMPTY: Final[dict[str, Json]] = {
     "string": "",
     "integer": 0,
@@ -20,54 +22,60 @@ _EMPTY: Final[dict[str, Json]] = {
 
 
 def template_of(schema: Json) -> Json:
-    """The template; an empty object where the schema says nothing."""
-    made = _made(schema, schema, 0)
+    """The template; an empty object where the schema says nothing. What a schema has inside of itself again is null."""
+    made = _Maker(schema).made(schema, (), 0)
     return made if isinstance(made, dict) else {}
 
 
-def _made(schema: Json, root: Json, depth: int) -> Json:
-    found = _resolved(schema, root)
-    if found is None or depth > MAX_DEPTH:
-        return None
-    for name in ("const", "default"):
-        if name in found:
-            return deepcopy(found[name])
-    for name in ("examples", "enum"):
-        listed = found.get(name)
-        if isinstance(listed, list) and listed:
-            return deepcopy(listed[0])
-    for name in ("allOf", "anyOf", "oneOf"):
-        parts = found.get(name)
-        if isinstance(parts, list) and parts:
-            return _of_parts(parts if name == "allOf" else parts[:1], found, root, depth)
-    return _of_type(found, root, depth)
+class _Maker:
+    def __init__(self, root: Json) -> None:
+        self._root = root
+        self._left = MAX_VALUES
 
+    def made(self, schema: Json, around: tuple[Json, ...], depth: int) -> Json:
+        """A value of a schema; ``around`` are those that it is a part of."""
+        found = _resolved(schema, self._root)
+        self._left -= 1
+        if found is None or depth > MAX_DEPTH or self._left < 0 or any(found is outer for outer in around):
+            return None
+        for name in ("const", "default"):
+            if name in found:
+                return deepcopy(found[name])
+        for name in ("examples", "enum"):
+            listed = found.get(name)
+            if isinstance(listed, list) and listed:
+                return deepcopy(listed[0])
+        inner = (*around, found)
+        for name in ("allOf", "anyOf", "oneOf"):
+            parts = found.get(name)
+            if isinstance(parts, list) and parts:
+                return self._of_parts(parts if name == "allOf" else parts[:1], found, inner, depth)
+        return self._of_type(found, inner, depth)
 
-def _of_parts(parts: list[Json], found: dict[str, Any], root: Json, depth: int) -> Json:
-    """Objects of several parts together; else the first part."""
-    made = [_made(part, root, depth + 1) for part in parts]
-    own = _of_type(found, root, depth) if "properties" in found else {}
-    objects = [value for value in (own, *made) if isinstance(value, dict)]
-    if len(objects) == len(made) + 1:
-        return {name: value for part in objects for name, value in part.items()}
-    return made[0]
+    def _of_parts(self, parts: list[Json], found: dict[str, Any], around: tuple[Json, ...], depth: int) -> Json:
+        """Objects of several parts together; else the first part."""
+        made = [self.made(part, around, depth + 1) for part in parts]
+        own = self._of_type(found, around, depth) if "properties" in found else {}
+        objects = [value for value in (own, *made) if isinstance(value, dict)]
+        if len(objects) == len(made) + 1:
+            return {name: value for part in objects for name, value in part.items()}
+        return made[0]
 
-
-def _of_type(found: dict[str, Any], root: Json, depth: int) -> Json:
-    kind = found.get("type")
-    if isinstance(kind, list):
-        kind = next((name for name in kind if name != "null"), "null")
-    if kind == "object" or (kind is None and isinstance(found.get("properties"), dict)):
-        properties = found.get("properties")
-        members = properties.items() if isinstance(properties, dict) else ()
-        return {name: _made(member, root, depth + 1) for name, member in members}
-    if kind == "array":
-        least = found.get("minItems")
-        number = least if isinstance(least, int) and not isinstance(least, bool) else 0
-        return [_made(found.get("items"), root, depth + 1)] * min(max(number, 0), 10)
-    if kind in ("integer", "number") and isinstance(found.get("minimum"), int | float):
-        return found["minimum"]
-    return deepcopy(_EMPTY.get(str(kind)))
+    def _of_type(self, found: dict[str, Any], around: tuple[Json, ...], depth: int) -> Json:
+        kind = found.get("type")
+        if isinstance(kind, list):
+            kind = next((name for name in kind if name != "null"), "null")
+        if kind == "object" or (kind is None and isinstance(found.get("properties"), dict)):
+            properties = found.get("properties")
+            members = properties.items() if isinstance(properties, dict) else ()
+            return {name: self.made(member, around, depth + 1) for name, member in members}
+        if kind == "array":
+            least = found.get("minItems")
+            number = min(max(least, 0), 10) if isinstance(least, int) and not isinstance(least, bool) else 0
+            return [self.made(found.get("items"), around, depth + 1)] * number if number else []
+        if kind in ("integer", "number") and isinstance(found.get("minimum"), int | float):
+            return found["minimum"]
+        return deepcopy(_EMPTY.get(str(kind)))
 
 
 def _resolved(schema: Json, root: Json) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.records import Json
-from runstudio_tui.domain.form import FieldKind, Filled, defaults_of, field_of, fields_of, fill, read
+from runstudio_tui.domain.form import MAX_FIELDS, FieldKind, Filled, defaults_of, field_of, fields_of, fill, read
 
 SCHEMA: Json = {
     "type": "object",
@@ -138,6 +138,14 @@ def test_a_finding_stands_at_its_field(pointer: str, message: str, label: str | 
 def test_what_names_no_members_has_no_fields(schema: Json) -> None:
     assert fields_of(schema) == ()
     assert fill((), {"a": 1}) == Filled({}, {"a": 1})
+
+
+def test_a_short_schema_of_millions_of_members_has_some_hundred_fields() -> None:
+    part: Json = {"type": "object", "properties": {f"p{n}": {"$ref": "#/$defs/part"} for n in range(40)}}
+    schema: Json = {"type": "object", "properties": {"a": {"$ref": "#/$defs/part"}}, "$defs": {"part": part}}
+    fields = fields_of(schema)
+    assert len(fields) == MAX_FIELDS
+    assert defaults_of(schema) == {}
 
 
 def test_a_schema_that_refers_to_itself_ends_as_json_text() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from engine.records import Json
-from runstudio_tui.domain.schema_template import template_of
+from runstudio_tui.domain.schema_template import MAX_VALUES, template_of
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,29 @@ from runstudio_tui.domain.schema_template import template_of
 )
 def test_every_member_is_there(schema: Json, template: Json) -> None:
     assert template_of(schema) == template
+
+
+def test_what_is_inside_of_itself_again_is_left_to_whoever_writes_it() -> None:
+    """With a handful of references to itself it was millions of values, and the studio stood still for them."""
+    rule: dict[str, Any] = {"type": "object", "properties": {"op": {"type": "string"}}}
+    rule["properties"] |= {name: {"$ref": "#/$defs/rule"} for name in ("all", "any", "not", "if", "then", "else", "or")}
+    schema = {"properties": {"rule": {"$ref": "#/$defs/rule"}}, "$defs": {"rule": rule}}
+    nulls = dict.fromkeys(("all", "any", "not", "if", "then", "else", "or"))
+    assert template_of(schema) == {"rule": {"op": "", **nulls}}
+
+
+def test_a_short_schema_of_millions_of_values_has_a_template_with_some_of_them() -> None:
+    levels: dict[str, Any] = {
+        f"l{n}": {"type": "object", "properties": {f"p{m}": {"$ref": f"#/$defs/l{n + 1}"} for m in range(30)}}
+        for n in range(8)
+    }
+    made = template_of({"properties": {"a": {"$ref": "#/$defs/l0"}}, "$defs": levels})
+    assert json.dumps(made).count(":") <= MAX_VALUES * 30
+
+
+def test_entries_of_a_list_that_may_be_empty_are_not_made() -> None:
+    tree: dict[str, Any] = {"properties": {"children": {"type": "array", "items": {"$ref": "#"}}}}
+    assert template_of(tree) == {"children": []}
 
 
 def test_a_schema_of_itself_ends() -> None:
