@@ -19,6 +19,8 @@ from runstudio_tui.ports import SystemPort
 T = TypeVar("T")
 
 MAX_BACKOFF: Final = 30.0
+_MOST_DOUBLED: Final = 10
+"""Failures that lengthen the pause; beyond some thousand of them no number would hold it."""
 NUDGE_GAP: Final = 1.0
 """Seconds between two reads that change notices may cause."""
 _REFUSALS: Final = (NotFound, Invalid, Forbidden, Conflict)
@@ -200,7 +202,7 @@ class Poller(Generic[T]):
         base = None if self._refused else self._interval()
         if base is None and self._failures and not self._refused:
             base = NUDGE_GAP
-        pause = None if base is None else min(base * 2**self._failures, max(MAX_BACKOFF, base))
+        pause = None if base is None else min(base * 2 ** min(self._failures, _MOST_DOUBLED), max(MAX_BACKOFF, base))
         self._next_at = None if pause is None else self._clock.monotonic() + pause
         self._polled()
         if pause is None:

@@ -103,6 +103,18 @@ async def test_failures_back_off_and_keep_the_age(source: Source) -> None:
     assert source.poller.freshness.error == ""
 
 
+async def test_an_outage_of_a_night_does_not_end_the_polling(source: Source) -> None:
+    """After nine hours at one read in half a minute the pause was a number too large, and the screen was never read again."""
+    source.errors = [postgres_away() for _ in range(1100)]
+    source.poller.start()
+    for _ in range(1100):
+        await source.clock.advance(30)
+    assert not source.errors
+    await source.clock.advance(60)
+    assert source.applied
+    assert source.poller.freshness.failures == 0
+
+
 async def test_freshness_says_how_old_and_when_again(source: Source) -> None:
     source.poller.start()
     await source.clock.advance(0)
