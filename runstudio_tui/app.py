@@ -176,7 +176,7 @@ class StudioApp(App[None]):
         self._watch = Poller(
             clock=self.studio.clock,
             fetch=lambda: look(self.studio.backend),
-            apply=lambda answer: take(self.studio, answer),
+            apply=self._take_watch,
             interval=lambda: max(SECONDS, self.studio.poll_seconds),
             polled=self._watched,
             broken=self.report_bug,
@@ -204,6 +204,11 @@ class StudioApp(App[None]):
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """See App: of a frame, the terminal is sent what differs."""
         super()._display(screen, in_frames(renderable, self._frames))
+
+    def _take_watch(self, answer: WatchAnswer | None) -> None:
+        told = take(self.studio, answer)
+        if told:
+            self.tell(told, Weight.WARNING)
 
     def _watched(self) -> None:
         for screen in self.screen_stack:

@@ -1,4 +1,5 @@
-"""What every screen's top line tells: how much waits in each main screen, and which part of the installation is away."""
+"""What every screen's top line tells: how much waits in each main screen, and which part of the installation is away; and what
+the viewer may do by now."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from engine.errors import Unavailable
-from engine.records import Attention, Installation, Page, Task
+from engine.records import Attention, Installation, Level, Page, Session, Task
 from engine.wording import counted
 from runstudio_tui.ports import Backend
 from runstudio_tui.store.session import Studio
@@ -23,37 +24,48 @@ POLL_LASTS: Final = timedelta(seconds=75)
 class WatchAnswer:
     """One look."""
 
-    attention: Attention
-    installation: Installation
-    tasks: Page[Task]
+    who: Session
+    found: tuple[Attention, Installation, Page[Task]] | None
+    """None when the viewer may not read any more."""
 
 
 async def look(backend: Backend) -> WatchAnswer | None:
     """Ask everything at once; None when Postgres does not answer. Raises EngineError."""
     try:
-        attention, installation, tasks = await asyncio.gather(
+        who = await backend.system.session()
+        if who.level < Level.READ:
+            return WatchAnswer(who, None)
+        found = await asyncio.gather(
             backend.system.attention(), backend.system.installation(), backend.tasks.list(limit=100)
         )
     except Unavailable:
         return None
-    return WatchAnswer(attention, installation, tasks)
+    return WatchAnswer(who, found)
 
 
-def take(studio: Studio, answer: WatchAnswer | None) -> None:
-    """Put into the studio what the top line draws."""
+def take(studio: Studio, answer: WatchAnswer | None) -> str:
+    """Put into the studio what the top line draws; a sentence when the viewer may do something else than before."""
     if answer is None:
         studio.away, studio.working = "no Postgres", ""
-        return
-    more = "+" if answer.attention.more else ""
-    tasks = len(answer.tasks.rows)
+        return ""
+    before, studio.who = studio.who, answer.who
+    changed = before is not None and before.level is not answer.who.level
+    told = f"your level is now {answer.who.level.word}" if changed else ""
+    if answer.found is None:
+        studio.counts, studio.away, studio.working = {}, "", ""
+        return told
+    attention, installation, tasks = answer.found
+    more = "+" if attention.more else ""
+    waiting = len(tasks.rows)
     studio.counts = {
-        "attention": f"{len(answer.attention.items)}{more}" if answer.attention.items else "",
-        "tasks": f"{tasks}{'+' if answer.tasks.next else ''}" if tasks else "",
+        "attention": f"{len(attention.items)}{more}" if attention.items else "",
+        "tasks": f"{waiting}{'+' if tasks.next else ''}" if waiting else "",
     }
-    working = polling(answer.installation)
-    away = ["no Temporal"] if answer.installation.temporal_error else []
+    working = polling(installation)
+    away = ["no Temporal"] if installation.temporal_error else []
     studio.away = ", ".join([*away, *([] if working else ["no worker"])])
     studio.working = counted(working, "worker") if working else ""
+    return told
 
 
 def polling(found: Installation) -> int:

@@ -84,3 +84,29 @@ async def test_an_event_tells_its_keys_its_payload_and_its_run(studio: Any, back
         assert '"order_id": "ORD-1042"' in session.text
         assert '"card_token": "[REDACTED]" ⚿' in session.text
         assert f"run        {run_id}" in session.text
+
+
+async def test_a_level_that_is_given_counts_in_the_session_that_is_open(studio: Any, reader: FakeBackend) -> None:
+    """An admin gives it to whoever is on call, who has been looking for hours and need not leave for it."""
+    async with studio(size=WIDE) as session:
+        await session.press("c")
+        assert "this needs the admin level; you have read" in session.note
+        reader.world.session = replace(reader.world.session, level=Level.ADMIN)
+        await session.pass_time(11)
+        assert session.note.strip().startswith("your level is now admin")
+        await session.press("c")
+        assert type(session.screen).__name__ == "CancelDialog"
+
+
+async def test_a_level_that_is_taken_away_is_told_and_its_keys_go(studio: Any, backend: FakeBackend) -> None:
+    async with studio(size=WIDE) as session:
+        backend.world.session = replace(backend.world.session, level=Level.READ)
+        await session.pass_time(11)
+        assert session.note.strip().startswith("your level is now read")
+        assert "cancel" not in session.text.split("\n")[-1]
+        backend.world.session = replace(backend.world.session, level=Level.NONE)
+        await session.pass_time(11)
+        assert session.note.strip().startswith("your level is now none")
+        backend.world.session = replace(backend.world.session, level=Level.OPERATE)
+        await session.pass_time(11)
+        assert session.note.strip().startswith("your level is now operate")
