@@ -47,6 +47,13 @@ class LineInput(Input):
     LineInput > .input--placeholder { color: $tone-dim; text-style: $tone-dim-style; }
     """
 
+    @dataclass
+    class Full(Message):
+        """What was typed or pasted does not fit, or not all of it."""
+
+        allowed: int
+        """Characters."""
+
     def on_mount(self) -> None:
         """A blinking cursor would write to the terminal for ever."""
         self.cursor_blink = False
@@ -55,7 +62,19 @@ class LineInput(Input):
         """See Input, which would drop all lines but the first: they become one."""
         event.prevent_default()
         event.stop()
-        self.replace(" ".join(event.text.split()), *sorted(self.selection))
+        text, (start, end) = " ".join(event.text.split()), sorted(self.selection)
+        if self.max_length:
+            room = max(self.max_length - len(self.value) + end - start, 0)
+            if len(text) > room:
+                # Behind what is said because the text changed.
+                self.call_later(self.restricted)
+            text = text[:room]
+        self.replace(text, start, end)
+
+    def restricted(self) -> None:
+        """See Input, which drops it without a word."""
+        if self.max_length:
+            self.post_message(self.Full(self.max_length))
 
 
 class _FilterInput(LineInput):

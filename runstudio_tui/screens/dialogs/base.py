@@ -18,6 +18,7 @@ from runstudio_tui.bindings import bindings_named
 from runstudio_tui.text import safe_block
 from runstudio_tui.widgets.bar import Bar
 from runstudio_tui.widgets.cells import cut, width, wrap
+from runstudio_tui.widgets.filter_bar import LineInput
 from runstudio_tui.widgets.line import Span, line
 
 if TYPE_CHECKING:
@@ -119,6 +120,12 @@ class Dialog(ModalScreen[Result]):
         self._said = (safe_block(text).replace("\n", " "), tone)
         self._draw_said()
         self._draw_keys()
+
+    @on(LineInput.Full)
+    def _line_full(self, event: LineInput.Full) -> None:
+        self.tell(
+            f"{event.allowed} characters fit here: what was typed or pasted beyond them was left out", "attention"
+        )
 
     def _draw_said(self) -> None:
         text, tone = self._said

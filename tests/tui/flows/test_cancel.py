@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from textual import events
+
 from engine.records import RunStatus
 from runstudio_tui.backend.fake import FakeBackend
 from tests.tui.refusals import postgres_away, temporal_away
@@ -189,3 +191,21 @@ async def test_from_the_run_screen(studio: Any, backend: FakeBackend) -> None:
         assert "⊘ canceled" in session.text.split("\n")[1]
         await session.press("c")
         assert "this run is over: canceled" in session.note
+
+
+async def test_a_reason_that_does_not_fit_is_told_and_kept_as_far_as_it_does(studio: Any) -> None:
+    """A page of a ticket, pasted: it was dropped as a whole and without a word."""
+    async with studio(size=(120, 36)) as session:
+        await session.press("c")
+        session.app.focused.post_message(events.Paste("carrier out of business\n" * 40))
+        await session.settle()
+        field = session.app.focused
+        assert field.value.startswith("carrier out of business carrier out")
+        assert len(field.value) == field.max_length
+        told = f"{field.max_length} characters fit here"
+        assert session.said.startswith(told)
+        await session.press("backspace")
+        assert told not in session.said
+        await session.press("x", "y")
+        assert session.said.startswith(told)
+        assert field.value.endswith("x")
