@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.values.terminal_text import VISIBLE, visible
+from engine.values.terminal_text import VISIBLE, visible, without_piles
 
 _BLOCK: Final[dict[int, str]] = {code: sign for code, sign in VISIBLE.items() if code != 0x0A} | {0x09: "    "}
 
@@ -12,7 +12,8 @@ _BLOCK: Final[dict[int, str]] = {code: sign for code, sign in VISIBLE.items() if
 def safe(text: str) -> str:
     """``text`` on one line, without anything that could drive a terminal: controls become visible signs.
 
-    C0 controls (newline too), DEL, C1 controls, bidirectional overrides, invisible characters and lone surrogates.
+    C0 controls (newline too), DEL, C1 controls, bidirectional overrides, invisible characters, lone surrogates, and marks that
+    are piled up on one letter.
     """
     return visible(text)
 
@@ -21,7 +22,7 @@ def safe_block(text: str) -> str:
     """Like ``safe``, but newlines stay (CR LF counts as one) and a tab is four blanks."""
     if text.isascii() and text.isprintable():
         return text
-    return text.replace("\r\n", "\n").translate(_BLOCK)
+    return without_piles(text.replace("\r\n", "\n").translate(_BLOCK))
 
 
 def short_id(value: str) -> str:

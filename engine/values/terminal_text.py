@@ -36,15 +36,27 @@ VISIBLE: Final[dict[int, str]] = {
 """What is drawn in place of each: C0 controls (newline too), DEL, C1 controls, bidirectional overrides, invisible characters
 and lone surrogates."""
 
-_UNSHOWN: Final = re.compile(f"[{''.join(re.escape(chr(code)) for code in VISIBLE if code >= 0x7F)}]")
-"""One of them beyond the C0 controls."""
+_MARKS: Final = (
+    "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"  # of any letter
+    "\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"  # Hebrew, Arabic, Thai
+)
+_PILED: Final = f"(?<=[{_MARKS}]{{6}})[{_MARKS}]"
+"""A mark on a letter that has more than any language needs: piled up they cover the lines around, and take no cell."""
+_TOO_MANY: Final = re.compile(_PILED)
+_UNSHOWN: Final = re.compile(f"[{''.join(re.escape(chr(code)) for code in VISIBLE if code >= 0x7F)}]|{_PILED}")
+"""One of what is not shown, beyond the C0 controls."""
 
 
 def visible(text: str) -> str:
-    """``text`` on one line, with a visible sign in place of every such character."""
+    """``text`` on one line, with a visible sign in place of every such character, and of every mark that is piled up."""
     if text.isascii() and text.isprintable():
         return text
-    return text.translate(VISIBLE)
+    return without_piles(text.translate(VISIBLE))
+
+
+def without_piles(text: str) -> str:
+    """``text`` with a visible sign in place of every mark beyond the sixth on one letter."""
+    return text if text.isascii() else _TOO_MANY.sub(REPLACEMENT, text)
 
 
 def escaped_json(text: str) -> str:

@@ -43,3 +43,11 @@ def test_characters_that_are_never_drawn_are_shown() -> None:
     hidden = "a\u00adb\u034fc\u3164d\ufe01e\u180bf\U000e0101g\U0001d173h"
     assert visible(hidden) == "a\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\ufffdg\ufffdh"
     assert visible("\u2764\ufe0f") == "\u2764\ufe0f"
+
+
+def test_marks_that_are_piled_up_are_escaped_in_json() -> None:
+    text = json.dumps({"a" + "\u0301" * 9: "b" + "\u0e47" * 8}, ensure_ascii=False)
+    escaped = escaped_json(text)
+    assert json.loads(escaped) == json.loads(text)
+    assert escaped.count("\\u0301") == 3
+    assert escaped.count("\\u0e47") == 2

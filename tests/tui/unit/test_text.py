@@ -45,6 +45,17 @@ def test_ordinary_text_is_untouched() -> None:
         assert safe(text) == text
 
 
+def test_marks_that_are_piled_up_are_shown_beside_each_other() -> None:
+    """Hundreds on one letter cover the lines above and below, and are sent whole, however narrow their column is."""
+    pile = "a" + "\u0336\u0489\u0e47" * 700
+    made = safe(pile)
+    assert made == pile[:7] + "\ufffd" * 2094
+    assert len(cut(made, 10)) < 20
+    assert safe_block(f"one\n{pile}") == f"one\n{made}"
+    for kept in ("e\u0301\u0323", "Việt", "שָׁ֥לֹו", "ที่", "\u1f00\u0345\u0301"):
+        assert safe(kept) == kept
+
+
 def test_escape_is_visible() -> None:
     assert safe("\x1b[31m") == "␛[31m"
     assert safe_block("a\r\nb\x1b") == "a\nb␛"
