@@ -204,7 +204,10 @@ class Poller(Generic[T]):
             base = NUDGE_GAP
         pause = None if base is None else min(base * 2 ** min(self._failures, _MOST_DOUBLED), max(MAX_BACKOFF, base))
         self._next_at = None if pause is None else self._clock.monotonic() + pause
-        self._polled()
+        try:
+            self._polled()
+        except Exception as error:  # noqa: BLE001 - nor must a bug in what draws the answer
+            self._broken(error)
         if pause is None:
             await self._nudged.wait()
             return

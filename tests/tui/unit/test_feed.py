@@ -27,6 +27,7 @@ class Source:
         self.asked = 0
         self.applied: list[int] = []
         self.polled = 0
+        self.drawing_breaks = False
         self.bugs: list[Exception] = []
         self.gate = asyncio.Event()
         self.gate.set()
@@ -44,6 +45,8 @@ class Source:
 
     def _polled(self) -> None:
         self.polled += 1
+        if self.drawing_breaks:
+            raise ValueError("a bug in what draws")
 
     async def fetch(self) -> int:
         """One read."""
@@ -219,6 +222,16 @@ async def test_a_bug_is_reported_and_polling_goes_on(source: Source) -> None:
     assert [type(bug) for bug in source.bugs] == [KeyError]
     await source.clock.advance(9)
     assert source.applied == [2]
+
+
+async def test_a_bug_in_what_draws_the_answer_is_reported_and_polling_goes_on(source: Source) -> None:
+    source.drawing_breaks = True
+    source.poller.start()
+    await source.clock.advance(4.5)
+    assert [str(bug) for bug in source.bugs] == ["a bug in what draws"] * 2
+    source.drawing_breaks = False
+    await source.clock.advance(4)
+    assert source.applied == [1, 2, 3]
 
 
 async def test_stopping_ends_a_read_on_its_way(source: Source) -> None:
