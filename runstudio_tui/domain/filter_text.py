@@ -179,14 +179,16 @@ def parse_filter(text: str) -> FilterLine:
         if not token.value:
             problems.append(Problem(token.whole, f"{token.key}: needs a value"))
             continue
+        try:
+            read = entry.read(result, token.value)
+        except (ValueError, Invalid) as error:
+            problems.append(Problem(token.whole, f"{token.key}: {_reason(error)}"))
+            continue
         if token.key in seen:
             problems.append(repeated(token, token.key))
             continue
         seen.add(token.key)
-        try:
-            result = entry.read(result, token.value)
-        except (ValueError, Invalid) as error:
-            problems.append(Problem(token.whole, f"{token.key}: {_reason(error)}"))
+        result = read
     sought = " ".join(word for word in words if word)
     try:
         result = replace(result, query=replace(result.query, text=sought))

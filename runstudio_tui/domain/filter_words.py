@@ -75,21 +75,29 @@ def read_words(text: str, keys: Sequence[FilterKey]) -> FilterWords:
             words.append(token.value)
             continue
         entry = known.get(token.key)
+        if entry is None:
+            problems.append(unknown_key(token, tuple(known)))
+            continue
         try:
-            if entry is None:
-                problems.append(unknown_key(token, tuple(known)))
-            elif not token.value:
-                problems.append(Problem(token.whole, f"{token.key}: needs a value"))
-            elif token.key in values:
-                problems.append(repeated(token, token.key))
-            elif entry.check is not None:
-                entry.check(token.value)
-                values[token.key] = token.value
-            else:
-                values[token.key] = one_of(token.value, entry.values) if entry.values else token.value
+            value = _checked(entry, token.value)
         except ValueError as error:
             problems.append(Problem(token.whole, f"{token.key}: {error}"))
+            continue
+        if token.key in values:
+            problems.append(repeated(token, token.key))
+        else:
+            values[token.key] = value
     return FilterWords(" ".join(text.split()), values, " ".join(word for word in words if word), tuple(problems))
+
+
+def _checked(entry: FilterKey, value: str) -> str:
+    """The value as it counts. Raises ``ValueError`` when it is none of that key."""
+    if not value:
+        raise ValueError("needs a value")
+    if entry.check is not None:
+        entry.check(value)
+        return value
+    return one_of(value, entry.values) if entry.values else value
 
 
 def unknown_key(token: Token, names: Sequence[str]) -> Problem:

@@ -269,6 +269,10 @@ def test_a_schedule_is_fired_by_hand(runstudio: Stack) -> None:
         assert (refused.code, refused.refusal["code"]) == (code, name)
     several = runstudio("schedules", "fire", "cli.fired", "cli.nobody", "--reason", "by hand", "--json")
     assert (several.code, [one["result"] == "refused" for one in several.json["results"]]) == (1, [False, True])
+    # Named by its own id and by its workflow's it is one schedule, and is fired once.
+    both = ("cli.fired", schedule_id_of(DEFAULT_TENANT, "cli.fired"))
+    twice = runstudio.answer("schedules", "fire", *both, "--reason", "by hand")["results"]
+    assert len({one["result"] for one in twice}) == 1
 
 
 def test_active_runs_are_limited(runstudio: Stack, recurring: str) -> None:
