@@ -14,7 +14,7 @@ from typing import Any, Final
 from engine.actions.context import ActionContext
 from engine.actions.declaration import RegisteredAction
 from engine.actions.own_time import within_own_time
-from engine.actions.raised import is_to_end, json_of, presentable, text_of
+from engine.actions.raised import json_of, passes, presentable, text_of
 from engine.actions.schema import output_json, parse_input
 from engine.actions.scrubbing import scrub, scrub_failure, using
 from engine.errors import ACTION, TIMEOUT, VALIDATION, EngineError, StepFailure
@@ -85,8 +85,8 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
     except EngineError as refused:
         details = refused.details or None
         raise presentable(StepFailure(ACTION, refused.message, code=refused.code, details=details)) from None
-    except (Exception, SystemExit, asyncio.CancelledError) as error:
-        if isinstance(error, asyncio.CancelledError) and is_to_end():
+    except BaseException as error:
+        if passes(error):
             raise
         if isinstance(error, TimeoutError) and timer.expired():
             raise StepFailure(
