@@ -223,9 +223,10 @@ def _workers(seen: Sequence[SeenWorker]) -> HealthPart:
 def _runs(gaps: Gaps) -> HealthPart:
     gaps_told = (
         f"{counted(gaps.pending_launches, 'launch', 'launches')} pending; open in ended runs: "
-        f"{counted(gaps.leftover_waits, 'wait')}, {counted(gaps.leftover_tasks, 'task')}"
+        f"{counted(gaps.leftover_waits, 'wait')}, {counted(gaps.leftover_tasks, 'task')},"
+        f" {counted(gaps.leftover_attempts, 'attempt')}"
     )
-    clean = not (gaps.pending_launches or gaps.leftover_waits or gaps.leftover_tasks)
+    clean = not (gaps.pending_launches or gaps.leftover_waits or gaps.leftover_tasks or gaps.leftover_attempts)
     return HealthPart(
         "runs",
         PartState.OK if clean else PartState.DEGRADED,

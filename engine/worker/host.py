@@ -46,7 +46,7 @@ from engine.worker.heartbeat import Heartbeat
 from engine.worker.job_loop import JobLoop
 from engine.worker.launches import Launches
 from engine.worker.leftovers import ignored_variables
-from engine.worker.log_lines import log_as_json
+from engine.worker.log_lines import describe_failure, log_as_json
 from engine.worker.metrics import SdkRuntime, exposition, sdk_runtime
 from engine.worker.parts import Part, PartReport, Parts
 from engine.worker.polling import Polling
@@ -211,6 +211,9 @@ class WorkerHost:
                 self.refusal = error
                 stop.set()
                 return
+            except Exception as error:  # noqa: BLE001 - nobody else would begin the parts, nor be told why none has begun
+                _LOG.error("Temporal cannot be asked", **describe_failure(error))
+                self._before_parts[0].failed(f"Asking Temporal broke with {type(error).__name__}; the log says where.")
 
     @property
     def _reports(self) -> tuple[PartReport, ...]:

@@ -146,6 +146,7 @@ class Reconciler:
             done = await close_leftovers(self._context)
             self._tell("wait closed", done.waits)
             self._tell("task closed", done.tasks)
+            self._tell("attempt closed", done.attempts)
             self._tell("delivery repeated", await send_unheard_again(self._context))
             self._tell("abandoned child canceled", await cancel_abandoned(self._context))
 

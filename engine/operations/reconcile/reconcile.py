@@ -120,7 +120,7 @@ async def close_recently_ended(context: OperationContext, within: timedelta) -> 
 
 
 async def close_leftovers(context: OperationContext) -> Leftovers:
-    """Close the open waits and tasks of runs that have ended, and tasks whose step has."""
+    """Close the open waits, tasks and attempts of runs that have ended, and tasks and attempts whose step has."""
     async with writing(context.store) as connection:
         return await reconciling.close_leftovers(connection, LEFTOVERS_PER_PASS)
 

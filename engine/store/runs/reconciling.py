@@ -35,6 +35,7 @@ class Leftovers:
 
     waits: int
     tasks: int
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Gaps:
     """Runs that Temporal has not been told of although their time has come."""
     leftover_waits: int
     leftover_tasks: int
+    leftover_attempts: int
     oldest_pending: datetime | None
 
 
@@ -139,10 +141,11 @@ async def close_run(
 
 
 async def close_leftovers(connection: Connection, limit: int) -> Leftovers:
-    """Close open waits and tasks of runs that have ended, and tasks whose step has, at most ``limit`` of each."""
-    waits = (await connection.execute(_CLOSE_WAITS, {"limit": limit})).rowcount
-    tasks = (await connection.execute(_CLOSE_TASKS, {"limit": limit})).rowcount
-    return Leftovers(waits, tasks)
+    """Close open waits, tasks and attempts of runs that have ended, and tasks and attempts whose step has: at most ``limit`` of
+    each.
+    """
+    statements = (_CLOSE_WAITS, _CLOSE_TASKS, _CLOSE_ATTEMPTS)
+    return Leftovers(*[(await connection.execute(statement, {"limit": limit})).rowcount for statement in statements])
 
 
 async def abandoned_children(connection: Connection, limit: int, *, idle_seconds: float) -> list[Abandoned]:
@@ -184,15 +187,19 @@ _OPEN_WAITS: Final = """
     SELECT w.wait_id FROM workflow_run_waits AS w JOIN workflow_runs AS r USING (run_id)
     WHERE w.status = 'WAITING' AND r.status IN ('SUCCEEDED', 'FAILED', 'CANCELED') AND r.engine = 'temporal'
 """
-# The step of an open task has ended only where a restore of Postgres has taken the answer.
-_OPEN_TASKS: Final = """
-    SELECT t.task_id FROM workflow_human_tasks AS t JOIN workflow_runs AS r USING (run_id)
-    WHERE t.status IN ('pending', 'claimed') AND r.engine = 'temporal'
-        AND (r.status IN ('SUCCEEDED', 'FAILED', 'CANCELED') OR EXISTS (
+# The step of an open task or attempt has ended only where a restore of Postgres has taken the answer or the outcome.
+_ENDED: Final = """r.status IN ('SUCCEEDED', 'FAILED', 'CANCELED') OR EXISTS (
             SELECT FROM workflow_run_steps AS s
-            WHERE s.run_id = t.run_id AND (s.step_path, s.iteration, s.visit) = (t.step_path, t.iteration, t.visit)
-                AND s.visit > 0 AND s.status NOT IN ('STARTED', 'RETRY_SCHEDULED')))
-"""
+            WHERE s.run_id = x.run_id AND (s.step_path, s.iteration, s.visit) = (x.step_path, x.iteration, x.visit)
+                AND s.visit > 0 AND s.status NOT IN ('STARTED', 'RETRY_SCHEDULED'))"""
+_OPEN_TASKS: Final = f"""
+    SELECT x.task_id FROM workflow_human_tasks AS x JOIN workflow_runs AS r USING (run_id)
+    WHERE x.status IN ('pending', 'claimed') AND r.engine = 'temporal' AND ({_ENDED})
+"""  # noqa: S608 - our own fragments, no input
+_OPEN_ATTEMPTS: Final = f"""
+    SELECT x.invocation_id FROM workflow_action_invocations AS x JOIN workflow_runs AS r USING (run_id)
+    WHERE x.status = 'STARTED' AND r.engine = 'temporal' AND ({_ENDED})
+"""  # noqa: S608 - our own fragments, no input
 _CLOSE_WAITS: Final = text(f"""
     UPDATE workflow_run_waits SET status = 'CANCELED', resolved_at = now()
     WHERE wait_id IN ({_OPEN_WAITS} LIMIT :limit) AND status = 'WAITING'
@@ -200,6 +207,10 @@ _CLOSE_WAITS: Final = text(f"""
 _CLOSE_TASKS: Final = text(f"""
     UPDATE workflow_human_tasks SET status = 'canceled', updated_at = now()
     WHERE task_id IN ({_OPEN_TASKS} LIMIT :limit) AND status IN ('pending', 'claimed')
+""")  # noqa: S608 - our own fragments, no input
+_CLOSE_ATTEMPTS: Final = text(f"""
+    UPDATE workflow_action_invocations SET status = 'ABANDONED', completed_at = now()
+    WHERE invocation_id IN ({_OPEN_ATTEMPTS} LIMIT :limit) AND status = 'STARTED'
 """)  # noqa: S608 - our own fragments, no input
 # A parent puts on record that it waits together with the row of the child, and that it waits no more when the child has ended.
 _ABANDONED: Final = text("""
@@ -223,5 +234,6 @@ _GAPS: Final = text(f"""
     SELECT (SELECT count(*) FROM due),
         (SELECT count(*) FROM ({_OPEN_WAITS} LIMIT :cap) AS waits),
         (SELECT count(*) FROM ({_OPEN_TASKS} LIMIT :cap) AS tasks),
+        (SELECT count(*) FROM ({_OPEN_ATTEMPTS} LIMIT :cap) AS attempts),
         (SELECT min(started_at) FROM due)
 """)  # noqa: S608 - our own fragments, no input

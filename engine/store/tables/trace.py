@@ -138,6 +138,7 @@ workflow_action_invocations = Table(
         postgresql_where=text("status IN ('STARTED', 'SUCCEEDED')"),
     ),
     Index("workflow_action_invocations_run", "run_id", "created_at", "invocation_id"),
+    Index("workflow_action_invocations_open", "run_id", postgresql_where=text("status = 'STARTED'")),
     postgresql_with={"fillfactor": 80},
 )
 

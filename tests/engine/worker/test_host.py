@@ -14,19 +14,21 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 from temporalio.client import Client
 
 from engine.contract import TASK_QUEUE
 from engine.devstack.postgres import EmbeddedPostgres
 from engine.devstack.processes import free_port
 from engine.devstack.temporal_server import TemporalServer
-from engine.errors import Conflict, Invalid
+from engine.errors import Conflict, Invalid, Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.settings import Settings
 from engine.store.database.schema_version import SchemaOutdated
 from engine.store.database.transactions import Store, writing
 from engine.store.tenant.workers import SeenWorker, load_workers
+from engine.temporal.connection import TemporalConnection
 from engine.worker.host import WorkerHost
 from tests.conftest import migrate
 from tests.engine.devstack.ports import silent_port
@@ -121,6 +123,28 @@ async def test_a_temporal_that_is_away_is_waited_for_and_told(
             await until(not_ready, seconds=90)
         finally:
             await asyncio.to_thread(late.kill)
+
+
+async def test_a_temporal_that_cannot_be_asked_for_an_unforeseen_reason_is_asked_again(
+    database_url: str, temporal_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, really_asked = [], TemporalConnection.client
+
+    async def odd(connection: TemporalConnection) -> Client:
+        asked.append(connection)
+        if len(asked) == 1:
+            raise Unavailable("TEMPORAL_UNAVAILABLE", "Temporal does not answer.", "Try again.")
+        if len(asked) == 2:
+            raise RuntimeError("not foreseen")
+        return await really_asked(connection)
+
+    monkeypatch.setattr(TemporalConnection, "client", odd)
+    with capture_logs() as lines:
+        async with running(settings(database_url, temporal_address)) as host:
+            await ready(host)
+    told = [line["reason"] for line in lines if line["event"] == "part is failing"]
+    assert told[:2] == ["Temporal does not answer.", "Asking Temporal broke with RuntimeError; the log says where."]
+    assert [line["error"] for line in lines if line["event"] == "Temporal cannot be asked"] == ["RuntimeError"]
 
 
 async def test_an_old_schema_is_refused(empty_database_url: str, temporal_address: str) -> None:

@@ -180,8 +180,23 @@ async def test_f41_a_task_that_was_done_after_the_moment_is_open_no_longer(bench
     await put_back(bench)
     await reconciling.look()
     assert (await reconciling.look()).mended == 1
-    assert await close_leftovers(reconciling.context) == Leftovers(waits=0, tasks=1)
+    assert await close_leftovers(reconciling.context) == Leftovers(waits=0, tasks=1, attempts=0)
     assert await bench.rows("SELECT status FROM workflow_human_tasks") == [{"status": "canceled"}]
+
+
+async def test_f41_an_attempt_whose_outcome_alone_is_lost_is_open_no_longer(bench: Bench) -> None:
+    """The restored moment is one between an action's claim and its outcome; the run itself tells of no gap in its records."""
+    await bench.publish([quick("a"), wait_event("b", "B")])
+    run = await bench.start()
+    await run.waiting("event")
+    await run.at_rest()
+    async with bench.store.begin() as connection:
+        await connection.exec_driver_sql(
+            "UPDATE workflow_action_invocations SET status = 'STARTED', completed_at = NULL, output_json = NULL"
+        )
+    reconciling = Reconciling(bench)
+    assert await close_leftovers(reconciling.context) == Leftovers(waits=0, tasks=0, attempts=1)
+    assert await bench.rows("SELECT status FROM workflow_action_invocations") == [{"status": "ABANDONED"}]
 
 
 async def test_f41_a_wait_that_ends_before_anybody_has_looked(idle_bench: Bench) -> None:

@@ -51,7 +51,7 @@ async def restore_temporal(installation: Installation, seconds: float) -> None:
 async def all_is_brought_together(installation: Installation) -> None:
     """Wait, at most ``FOUND_SECONDS``, until the reconciler has ended the executions whose rows are gone, or have ended.
 
-    And until it has closed what lost records had left open.
+    And until it has closed what lost records and outcomes had left open.
     """
     listing = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
     deadline = asyncio.get_running_loop().time() + FOUND_SECONDS
@@ -61,8 +61,13 @@ async def all_is_brought_together(installation: Installation) -> None:
             " WHERE status IN ('RUNNING', 'WAITING') OR lost_records IS NOT NULL"
         )
         known = {workflow_id_for(row["run_id"]) for row in rows if not row["behind"]}
+        left_open = await installation.bench.rows(
+            "SELECT FROM workflow_action_invocations AS a JOIN workflow_runs AS r USING (run_id)"
+            " WHERE a.status = 'STARTED' AND r.status NOT IN ('RUNNING', 'WAITING')"
+        )
         if (
-            not any(row["behind"] for row in rows)
+            not left_open
+            and not any(row["behind"] for row in rows)
             and {execution.id async for execution in installation.bench.client.list_workflows(listing)} <= known
         ):
             return

@@ -411,7 +411,7 @@ async def test_rows_from_before_the_cutover_are_never_touched(
     before = await query("SELECT * FROM workflow_runs ORDER BY run_id")
     assert await relaunch_pending(context) == Relaunched()
     assert (await close_stranded(context)).checked == 0
-    assert await close_leftovers(context) == Leftovers(0, 0)
+    assert await close_leftovers(context) == Leftovers(0, 0, 0)
     assert await query("SELECT * FROM workflow_runs ORDER BY run_id") == before
 
 
@@ -452,15 +452,17 @@ async def test_leftovers_of_ended_runs_are_closed_and_counted(
 ) -> None:
     ended, running = await start(), await start()
     await add_open_rows(execute, ended)
-    await execute("UPDATE workflow_action_invocations SET status = 'SUCCEEDED'")
+    await execute("UPDATE workflow_action_invocations SET idempotency_key = run_id::text")
     await add_open_rows(execute, running)
     await execute("UPDATE workflow_runs SET status = 'SUCCEEDED' WHERE run_id = :run", run=ended)
     found = await gaps(context)
-    assert (found.leftover_waits, found.leftover_tasks) == (1, 1)
-    assert await close_leftovers(context) == Leftovers(waits=1, tasks=1)
-    assert await close_leftovers(context) == Leftovers(waits=0, tasks=0)
+    assert (found.leftover_waits, found.leftover_tasks, found.leftover_attempts) == (1, 1, 1)
+    assert await close_leftovers(context) == Leftovers(waits=1, tasks=1, attempts=1)
+    assert await close_leftovers(context) == Leftovers(waits=0, tasks=0, attempts=0)
     waits = await query("SELECT status FROM workflow_run_waits WHERE run_id = :run", run=running)
     assert waits == [{"status": "WAITING"}]
+    attempts = await query("SELECT run_id, status FROM workflow_action_invocations")
+    assert {row["run_id"]: row["status"] for row in attempts} == {ended: "ABANDONED", running: "STARTED"}
 
 
 async def test_a_silent_temporal_closes_nothing(
