@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import JsonSchemaMode
 
 from engine.actions.context import StepIdentity
+from engine.actions.raised import is_routine
 from engine.actions.schema import issues_of
 from engine.definition.models import RetryPolicy
 from engine.errors import Invalid
@@ -134,7 +135,7 @@ def action(
 
 def declarations_of(handler: object) -> tuple[RegisteredAction, ...]:
     """What ``@action`` declared on the object: several, when one function is several versions; empty for anything else."""
-    marked = getattr(handler, _MARK, ()) if inspect.isroutine(handler) else ()
+    marked = getattr(handler, _MARK, ()) if is_routine(handler) else ()
     return marked if isinstance(marked, tuple) else ()
 
 

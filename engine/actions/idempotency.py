@@ -75,7 +75,7 @@ def _own_key(registered: RegisteredAction, step: StepIdentity, action_input: Any
         return None
     try:
         own = registered.idempotency_key(parsed, step)
-    except Exception as error:
+    except BaseException as error:
         raise StepFailure(
             ACTION, f"The key function of {registered.label} failed: {error}", code=KEY_FAILED,
             details={"name": type(error).__name__},

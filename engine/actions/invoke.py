@@ -14,12 +14,13 @@ from typing import Any, Final
 from engine.actions.context import ActionContext
 from engine.actions.declaration import RegisteredAction
 from engine.actions.own_time import within_own_time
-from engine.actions.raised import is_to_end, json_of, presentable, text_of
+from engine.actions.raised import json_of, passes, presentable, text_of
 from engine.actions.schema import output_json, parse_input
 from engine.actions.scrubbing import scrub, scrub_failure, using
 from engine.errors import ACTION, TIMEOUT, VALIDATION, EngineError, StepFailure
 from engine.store.database.engine import STOPPED, as_unavailable, transaction_of
 from engine.store.database.refusals import NO_TEXT, OUT_OF_RANGE, TOO_LARGE, as_refusal, sqlstate_of
+from engine.store.database.session_statements import session_kept
 from engine.store.database.transactions import Connection
 
 INTERNAL_ERROR: Final = "INTERNAL_ERROR"
@@ -28,6 +29,8 @@ STATEMENT_LIMIT: Final = "STATEMENT_LIMIT"
 TRANSACTION_ENDED: Final = "TRANSACTION_ENDED"
 TRANSACTION_FAILED: Final = "TRANSACTION_FAILED"
 
+_LIMITS: Final = STOPPED | {"53400"}
+"""SQLSTATEs of a limit that one statement of an action meets: of its time, and of a setting such as ``temp_file_limit``."""
 _THREADS: Final = 32
 """Plain functions that run at once in a process. Their own pool: a slow action must not hold up name resolution."""
 
@@ -77,7 +80,8 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
         async with timer:
             if ctx.connection is None or not registered.traits.transaction:
                 return await _call(registered, parsed, ctx)
-            output = await within_own_time(timer, ctx.connection, lambda: _call(registered, parsed, ctx))
+            with session_kept(ctx.connection):
+                output = await within_own_time(timer, ctx.connection, lambda: _call(registered, parsed, ctx))
         _require_open_transaction(registered, ctx.connection)
         return output
     except StepFailure as failure:
@@ -85,8 +89,8 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
     except EngineError as refused:
         details = refused.details or None
         raise presentable(StepFailure(ACTION, refused.message, code=refused.code, details=details)) from None
-    except (Exception, SystemExit, asyncio.CancelledError) as error:
-        if isinstance(error, asyncio.CancelledError) and is_to_end():
+    except BaseException as error:
+        if passes(error):
             raise
         if isinstance(error, TimeoutError) and timer.expired():
             raise StepFailure(
@@ -97,7 +101,7 @@ async def _run(registered: RegisteredAction, parsed: Any, ctx: ActionContext) ->
             ) from None
         if registered.traits.transaction:
             # (That a lock was not to be had in time is no failure of the step: it is repeated.)
-            if sqlstate_of(error) in STOPPED:
+            if sqlstate_of(error) in _LIMITS:
                 raise StepFailure(
                     TIMEOUT,
                     f"{registered.label} was stopped by a limit of the database: {_said(error)}",

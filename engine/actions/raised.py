@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -24,6 +25,22 @@ def is_to_end() -> bool:
     """Whether somebody has canceled what runs here; else a cancellation is that of something that was waited for."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
+
+
+def passes(error: BaseException) -> bool:
+    """Whether ``error`` is none of the code that ran, but ends it: its task was canceled, or its coroutine is closed.
+
+    Everything else is a failure, also what is no ``Exception``, such as the panic of a library written in Rust.
+    """
+    return isinstance(error, GeneratorExit) or (isinstance(error, asyncio.CancelledError) and is_to_end())
+
+
+def is_routine(value: object) -> bool:
+    """Whether it is a function of any kind. A stand-in for what is not there yet raises when it is asked: it is none."""
+    try:
+        return inspect.isroutine(value)
+    except Exception:  # noqa: BLE001 - of whichever library made it
+        return False
 
 
 def text_of(value: Any) -> str:

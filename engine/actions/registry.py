@@ -12,6 +12,7 @@ from typing import Any, Final
 from engine.actions.builtin.catalog import builtin_actions
 from engine.actions.declaration import DEFAULT_TIMEOUT_SECONDS, RegisteredAction, action, declarations_of
 from engine.actions.pure import PURE_ACTIONS
+from engine.actions.raised import text_of
 from engine.actions.secret_policy import SecretPolicy
 from engine.actions.secrets import (
     DirectorySecrets,
@@ -77,7 +78,7 @@ class ActionRegistry:
 
         Raises ``Invalid``: ``ACTION_DUPLICATE``, or ``ACTIONS_MISSING`` when there is none at all.
         """
-        found = [declared for value in vars(module).values() for declared in declarations_of(value)]
+        found = [declared for value in tuple(vars(module).values()) for declared in declarations_of(value)]
         if not found:
             raise Invalid(
                 "ACTIONS_MISSING",
@@ -169,7 +170,9 @@ def _import(name: str) -> ModuleType:
     except EngineError:
         # A declaration in it was refused, which says what is wrong with it.
         raise
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise Invalid(
             "ACTION_MODULE_UNAVAILABLE",
             f"The actions in {name} cannot be loaded: {_told(error)}.",
@@ -178,11 +181,12 @@ def _import(name: str) -> ModuleType:
         ) from error
 
 
-def _told(error: Exception) -> str:
-    if isinstance(error, ImportError | SyntaxError):
+def _told(error: BaseException) -> str:
+    if isinstance(error, ImportError | SyntaxError) and str(error):
         return str(error)
     [frame] = traceback.extract_tb(error.__traceback__)[-1:]
-    return f"{type(error).__name__}: {error} ({frame.filename}, line {frame.lineno})"
+    said = ": ".join(filter(None, (type(error).__name__, text_of(error))))
+    return f"{said} ({frame.filename}, line {frame.lineno})"
 
 
 def _where(registered: RegisteredAction) -> str:

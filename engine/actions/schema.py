@@ -55,7 +55,7 @@ def parse_input(label: str, model: type[Model], value: Any) -> Model:
             ACTION, f"The input of {label} is not valid: {_sentence(issues)}", code=INPUT_INVALID,
             details={"issues": issues},
         ) from None  # fmt: skip
-    except Exception as error:  # noqa: BLE001 - validators are code of whoever wrote the action, and raise what they like
+    except BaseException as error:  # noqa: BLE001 - validators are code of whoever wrote the action, and raise what they like
         reason = (
             "it is nested too deeply" if isinstance(error, RecursionError) else f"a check raised {type(error).__name__}"
         )
@@ -78,7 +78,7 @@ def output_json(label: str, model: type[BaseModel], value: Any) -> Any:
         written = None if issues else output.model_dump(mode="json", by_alias=True)
     except ValidationError as error:
         issues, written = issues_of(error), None
-    except Exception as error:  # noqa: BLE001 - validators and serializers of the model raise what they like
+    except BaseException as error:  # noqa: BLE001 - validators and serializers of the model raise what they like
         # What is said of it may quote the value.
         issues, written = [_unwritable(error)], None
     if issues:
@@ -89,7 +89,7 @@ def output_json(label: str, model: type[BaseModel], value: Any) -> Any:
     return written
 
 
-def _unwritable(error: Exception) -> dict[str, str]:
+def _unwritable(error: BaseException) -> dict[str, str]:
     message = "it holds something that is no JSON, or is nested too deeply"
     return {"path": "", "message": message, "kind": type(error).__name__}
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
-from engine.actions.raised import is_to_end, presentable
+from engine.actions.raised import is_routine, passes, presentable
 from engine.actions.secret_policy import SecretPolicy, SecretUse
 from engine.errors import ACTION, TRANSIENT, Invalid, StepFailure
 from engine.values.json_pointer import names_of, segment
@@ -126,8 +126,8 @@ def providers_in(namespace: Mapping[str, object]) -> list[SecretProvider]:
     # Some objects answer every attribute with something true; only our own mark is the value True on a function.
     return [
         _FunctionSecrets(value)
-        for value in namespace.values()
-        if inspect.iscoroutinefunction(value) and getattr(value, _MARK, False) is True
+        for value in tuple(namespace.values())
+        if is_routine(value) and inspect.iscoroutinefunction(value) and getattr(value, _MARK, False) is True
     ]
 
 
@@ -210,8 +210,8 @@ async def _asked(provider: SecretProvider, name: str, tenant: str, details: dict
     except StepFailure as failure:
         raise presentable(failure) from None
     # A provider may fail in any way, and repeating the activity would not end.
-    except (Exception, SystemExit, asyncio.CancelledError) as error:
-        if isinstance(error, asyncio.CancelledError) and is_to_end():
+    except BaseException as error:
+        if passes(error):
             raise
         # Its class alone: the text of an error may quote what was read. It has no cause for the same reason.
         reason = str(error) if isinstance(error, UnreadableSecret) else type(error).__name__

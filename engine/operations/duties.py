@@ -30,8 +30,9 @@ def _part(duty: Duty, record: DutyRecord | None) -> HealthPart:
 
 def last_done(record: DutyRecord) -> str:
     """``last done 12 s ago by 17@host``, or for how long it is not; and why."""
-    ago = span(record.seconds)
-    told = f"never done for {ago}" if record.done_at is None else f"last done {ago} ago by {record.done_by}"
+    long = span(abs(record.seconds))
+    ago = f"{long} ago" if record.seconds >= 0 else f"{long} from now, before the clock of Postgres was put back,"
+    told = f"never done for {long}" if record.done_at is None else f"last done {ago} by {record.done_by}"
     return f"{told}: {record.failure}" if record.failure else told
 
 

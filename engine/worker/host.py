@@ -286,8 +286,9 @@ async def run_worker(settings: Settings, action_modules: Sequence[str] = ()) -> 
     for name in ignored_variables():
         _LOG.warning("variable is ignored: nothing selects an engine or a queue", variable=name)
     stop = asyncio.Event()
-    _stop_on_signals(stop)
+    # Until then a signal ends the process: a module that hangs when it is imported would let no handler run.
     host = WorkerHost(settings, action_modules)
+    _stop_on_signals(stop)
     try:
         await host.start(stop)
         await stop.wait()

@@ -27,6 +27,8 @@ from engine.worker.temporal_worker import build_worker
 CHECK_SECONDS: Final = 5.0
 _SOONEST_CHECK_SECONDS: Final = 0.2
 LONGEST_CONNECT_PAUSE_SECONDS: Final = 10.0
+_POLL_FAILURE: Final = "Poll failure: "
+"""How the SDK begins to tell that a poll was refused, which it does not repeat."""
 
 
 class Polling:
@@ -100,12 +102,12 @@ class Polling:
 
 
 async def _run(worker: Worker) -> None:
-    """``worker.run()``. Raises ``Unavailable`` when Temporal does not let it begin, be it that it does not answer."""
+    """``worker.run()``. Raises ``Unavailable`` when Temporal does not let it begin, be it that it does not answer, or go on."""
     try:
         await worker.run()
     except RuntimeError as error:
         if worker._started:
-            raise
+            raise _refused(error) or error from error.__cause__
         # The client takes no second worker for a task queue while it knows of this one, which never began.
         worker._bridge_worker.initiate_shutdown()
         said = str(error).partition("\n")[0]
@@ -114,6 +116,18 @@ async def _run(worker: Worker) -> None:
             sentence(f"Temporal did not let the worker begin: {said}"),
             "It is tried again; `runstudio doctor` shows whether Temporal can be reached.",
         ) from error
+
+
+def _refused(error: RuntimeError) -> Unavailable | None:
+    """What Temporal answered to the polling of a worker that had begun; None when something else has ended it."""
+    said = str(error.__cause__).partition("\n")[0]
+    if not said.startswith(_POLL_FAILURE):
+        return None
+    return Unavailable(
+        "POLLING_REFUSED",
+        sentence(f"Temporal does not let the worker poll: {said.removeprefix(_POLL_FAILURE)}"),
+        "Check TEMPORAL_NAMESPACE, the API key and its rights. It is tried again.",
+    )
 
 
 async def _is_seen(client: Client, identity: str) -> bool:

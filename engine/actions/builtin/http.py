@@ -32,6 +32,7 @@ ACTION_SECONDS: Final = 120.0
 STATUS: Final = "HTTP_STATUS"
 TIMED_OUT: Final = "HTTP_TIMEOUT"
 CERTIFICATE_INVALID: Final = "HTTP_CERTIFICATE_INVALID"
+PROXY_REFUSED: Final = "HTTP_PROXY_REFUSED"
 
 RETRYABLE: Final = (408, 425, 429, 500, 502, 503, 504)
 
@@ -117,6 +118,11 @@ def _not_reached(call: RequestInput, error: httpx.TransportError) -> StepFailure
     if is_certificate_error(error):
         message = f"{place_of(call.url)} cannot prove who it is: {clause(said)}."
         return StepFailure(ACTION, message, code=CERTIFICATE_INVALID, details=details)
+    # What a proxy answers to CONNECT is a status and its reason.
+    status = int(said[:3]) if isinstance(error, httpx.ProxyError) and said[:3].isdecimal() else None
+    if status is not None and status not in call.retry_statuses:
+        message = f"The proxy does not let {place_of(call.url)} be called: {clause(said)}."
+        return StepFailure(ACTION, message, code=PROXY_REFUSED, details={**details, "status": status})
     return StepFailure(
         TRANSIENT, f"{place_of(call.url)} cannot be reached: {clause(said)}.", code=UNREACHABLE, details=details
     )

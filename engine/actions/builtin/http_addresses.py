@@ -23,6 +23,10 @@ _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 _RESERVED: Final = (ipaddress.IPv6Network("3fff::/20"), ipaddress.IPv4Network("192.88.99.0/24"))
 """Not on the internet either, which older tables do not know."""
 _LOOPBACK_NAME: Final = "localhost"
+_NO_SUCH_NAME: Final = frozenset(
+    getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY") if hasattr(socket, name)
+)
+"""What a look-up says of the name. All else is about who looks it up: no answer, no file descriptor, no memory."""
 
 
 async def resolved(host: str, port: int) -> Sequence[Address]:
@@ -34,7 +38,7 @@ async def resolved(host: str, port: int) -> Sequence[Address]:
     try:
         found = await _looked_up(host, port)
     except socket.gaierror as error:
-        if error.errno == socket.EAI_AGAIN:
+        if error.errno not in _NO_SUCH_NAME:
             raise StepFailure(
                 TRANSIENT, f"The name {host} cannot be looked up now: {error.strerror}.", code=UNREACHABLE
             ) from None

@@ -55,7 +55,11 @@ async def exchanged(
     """
     # Proxies and credentials of the process's environment stay out: where a call goes is what the settings say.
     async with httpx.AsyncClient(
-        verify=tls_of(network.ca_file), trust_env=False, timeout=timeout, proxy=network.proxy
+        verify=tls_of(network.ca_file),
+        trust_env=False,
+        timeout=timeout,
+        proxy=network.proxy,
+        event_hooks={"response": [_require_readable_location]},
     ) as client:
         for _ in range(MAX_REDIRECTS + 1):
             response = await _sent(client, network, request)
@@ -79,11 +83,26 @@ async def _sent(client: httpx.AsyncClient, network: Network, request: httpx.Requ
     host, port = canonical_host(request.url), port_of(request.url)
     addresses = allowed_among(host, await resolved(host, port), network.hosts.networks)
     for address in addresses[:-1]:
+        pinned = _pinned(request, host, str(address))
+        # One that does not answer leaves time for the others.
+        pinned.extensions["timeout"] = client.timeout.as_dict() | {"connect": _share(client, len(addresses))}
         try:
-            return await client.send(_pinned(request, host, str(address)), stream=True)
-        except httpx.ConnectError:
+            return await client.send(pinned, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
             continue
     return await client.send(_pinned(request, host, str(addresses[-1])), stream=True)
+
+
+def _share(client: httpx.AsyncClient, addresses: int) -> float | None:
+    """How long one of so many addresses is waited for, in seconds."""
+    longest = client.timeout.connect
+    return None if longest is None else longest / addresses
+
+
+async def _require_readable_location(response: httpx.Response) -> None:
+    """Raises ``httpx.InvalidURL``. httpx itself would tell of an exchange that broke off, which is repeated with its effect."""
+    if response.has_redirect_location:
+        response.request.url.join(response.headers["location"])
 
 
 def _pinned(request: httpx.Request, host: str, address: str) -> httpx.Request:

@@ -17,9 +17,12 @@ from typing import Any, Final
 import psycopg
 from psycopg import IsolationLevel
 from psycopg.abc import AdaptContext
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from engine.errors import Invalid
+from engine.wording import clause
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
 _SESSION: Final = b"""
@@ -88,8 +91,10 @@ async def connect(
 
 
 def connect_directly(url: str | URL, application_name: str) -> psycopg.Connection[Any]:
-    """A connection for what needs a session of its own. Raises ``Invalid`` (CONNECTION_POOLED), and the driver's own errors."""
-    connection = psycopg.connect(libpq_url(url), autocommit=True, **connect_arguments(application_name))
+    """A connection for what needs a session of its own. Raises ``Invalid`` (CONNECTION_POOLED,
+    SETTING_INVALID), and the driver's own errors.
+    """
+    connection = psycopg.connect(libpq_url(usable(url)), autocommit=True, **connect_arguments(application_name))
     try:
         row = connection.execute(_SESSION, _values(connection, 0), prepare=False).fetchone()
         _prepare_if_direct(connection, row)
@@ -114,6 +119,25 @@ def is_pooled(connection: object) -> bool:
 def libpq_url(url: str | URL) -> str:
     """``url`` as libpq and psycopg's ``connect`` take it, with its password."""
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def usable(url: str | URL) -> URL:
+    """``url``, which every part of it is understood of. Raises ``Invalid`` (SETTING_INVALID), without repeating the URL.
+
+    What other tools of the same database add to theirs (``?schema=public``) is no parameter of Postgres' own.
+    """
+    try:
+        location = make_url(url)
+        conninfo_to_dict(libpq_url(location))
+    except (ValueError, ArgumentError, psycopg.Error) as error:
+        said = clause(str(error)) if isinstance(error, psycopg.Error) else "it cannot be taken apart"
+        raise Invalid(
+            "SETTING_INVALID",
+            f"The database URL cannot be used: {said}.",
+            "Write postgresql://user@host:port/database with parameters that psql takes; several servers as"
+            " postgresql://user@/database?host=one,two&port=5432,5433&target_session_attrs=read-write.",
+        ) from None
+    return location
 
 
 def _values(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any], lock_seconds: int) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from engine.errors import Unavailable
 from engine.settings import DATABASE_DRIVER
-from engine.store.database.connecting import CONNECT_TIMEOUT_SECONDS, UNENDED, connect, is_pooled
+from engine.store.database.connecting import CONNECT_TIMEOUT_SECONDS, UNENDED, connect, is_pooled, usable
 from engine.store.database.proving import prove_before_use
 from engine.store.database.tenant_binding import SETTING, bind_to_tenant
 from engine.values.json_policy import dumps_for_storage
@@ -57,9 +57,9 @@ def create_store_engine(
 
     ``url`` may name any Postgres dialect (``postgresql://...``), and a pooler. ``tenant``: the only one whose rows its
     transactions see; None: all of them, for a worker. Call ``dispose()`` at the end. A connection that the server has ended is
-    not given out; one that breaks in its use fails that, and callers repeat (activities are).
+    not given out; one that breaks in its use fails that, and callers repeat (activities are). Raises ``Invalid``: see ``usable``.
     """
-    location = make_url(url).set(drivername=DATABASE_DRIVER)
+    location = usable(url).set(drivername=DATABASE_DRIVER)
     engine: AsyncEngine = create_async_engine(
         location,
         pool_size=pool_size,

@@ -1,6 +1,8 @@
 """Leases: rows that say which process does what only one does at a time, until when, and when it was last done.
 
-A lease belongs to nobody's session, so it works through a pooler; who dies lets go of it by its expiry. All times are Postgres's.
+A lease belongs to nobody's session, so it works through a pooler; who dies lets go of it by its expiry. All times are
+Postgres's. Its clock may be put back, or become that of another server: a time farther ahead than any that is written does
+not count.
 """
 
 from __future__ import annotations
@@ -133,14 +135,15 @@ async def _execute(store: Store, statement: str, **values: object) -> bool:
         return (await connection.execute(text(statement), values)).first() is not None
 
 
+# Somebody else's statement may have begun after this one, which waited for it: hence once and twice the longest expiry.
 _TAKE: Final = """
     INSERT INTO workflow_leases AS l (name, holder, token, expires_at)
     VALUES (:name, :holder, CAST(:token AS uuid), now() + :seconds * interval '1 second')
     ON CONFLICT (name) DO UPDATE
         SET holder = excluded.holder, token = excluded.token, expires_at = excluded.expires_at
-        WHERE l.expires_at <= now() AND (
+        WHERE (l.expires_at <= now() OR l.expires_at > now() + 2 * :seconds * interval '1 second') AND (
             l.done_at IS NULL OR l.failed_at IS NOT NULL OR l.done_by = excluded.holder
-            OR l.done_at <= now() - :kept * interval '1 second')
+            OR l.done_at <= now() - :kept * interval '1 second' OR l.done_at > now() + :seconds * interval '1 second')
     RETURNING l.name
 """
 _RENEW: Final = """
@@ -158,7 +161,7 @@ _FAILED: Final = """
 """
 _FORGET: Final = "DELETE FROM workflow_leases WHERE name = :name AND token = CAST(:token AS uuid) RETURNING name"
 _TURN: Final = text("""
-    SELECT done_at IS NULL OR done_at < now() - :stale * interval '1 second' AS stale,
+    SELECT done_at IS NULL OR done_at NOT BETWEEN now() - :stale * interval '1 second' AND now() AS stale,
         set_config('idle_in_transaction_session_timeout', :milliseconds, true)
     FROM workflow_leases WHERE name = :name FOR UPDATE SKIP LOCKED
 """)

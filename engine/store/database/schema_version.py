@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from psycopg import errors as postgres_errors
-from sqlalchemy import Connection, column, create_engine, func, make_url, select, table
+from sqlalchemy import Connection, column, create_engine, func, select, table
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from engine.errors import EngineError, Forbidden, Unavailable
 from engine.settings import DATABASE_DRIVER
-from engine.store.database.connecting import connect_directly
+from engine.store.database.connecting import connect_directly, usable
 from engine.store.database.engine import as_denied, as_unavailable
 
 _VERSION: Final = table("alembic_version", column("version_num"))
@@ -65,7 +65,7 @@ def head_revision() -> str:
 def current_revision(url: str) -> str | None:
     """The revision of a database; None when nothing was ever migrated. Raises ``Unavailable``."""
     engine = create_engine(
-        make_url(url).set(drivername=DATABASE_DRIVER),
+        usable(url).set(drivername=DATABASE_DRIVER),
         poolclass=NullPool,
         creator=lambda: connect_directly(url, "runstudio migrate"),
     )

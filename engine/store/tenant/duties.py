@@ -67,7 +67,8 @@ def _record(duty: Duty, row: Any) -> DutyRecord:
         holder=row.holder if row.expires_at > row.now else None,
         since=since,
         seconds=(row.now - since).total_seconds(),
-        overdue=row.now - since > timedelta(seconds=duty.overdue_seconds),
+        # Also what was done at a time that is still to come: the clock was put back, and since then nobody has done it.
+        overdue=abs(row.now - since) > timedelta(seconds=duty.overdue_seconds),
     )
 
 

@@ -27,6 +27,10 @@ class Silent(Exception):
         raise RuntimeError("it does not tell")
 
 
+class Panic(BaseException):
+    """As libraries in other languages raise: no ``Exception``."""
+
+
 class Nothing(BaseModel):
     pass
 
@@ -86,6 +90,8 @@ async def test_the_step_fails_whatever_its_failure_is_made_of(
         (OSError(2, "No such file", "\udcff"), "[Errno 2] No such file: '\\udcff'"),
         (SystemExit(3), "3"),
         (asyncio.CancelledError(), "CancelledError"),
+        (Panic("index out of bounds"), "index out of bounds"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
     ],
 )
 async def test_what_ends_an_action_fails_its_step(

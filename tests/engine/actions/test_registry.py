@@ -177,6 +177,9 @@ def test_modules_are_loaded_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("def half(:\n", "line 1"),
         ("import made_up_absent\n", "No module named 'made_up_absent'"),
         ("x = 1\nx.nothing\n", "AttributeError: 'int' object has no attribute 'nothing' (FILE, line 2)"),
+        ("import sys\nsys.exit(0)\n", "SystemExit: 0 (FILE, line 2)"),
+        ("class Panic(BaseException): ...\nraise Panic('no GPU')\n", "Panic: no GPU (FILE, line 2)"),
+        ("raise ImportError\n", "ImportError (FILE, line 1)"),
     ],
 )
 def test_what_a_module_raises_when_it_is_loaded_is_told_with_its_place(
@@ -189,6 +192,33 @@ def test_what_a_module_raises_when_it_is_loaded_is_told_with_its_place(
         load_actions(["made_up_broken"], Settings())
     assert refused.value.code == "ACTION_MODULE_UNAVAILABLE"
     assert told.replace("FILE", str(file)) in refused.value.message
+
+
+STAND_IN = """
+class Later:
+    @property
+    def __class__(self):
+        raise RuntimeError("Working outside of request context.")
+
+
+class Curious:
+    def __getattr__(self, name):
+        globals()["asked_" + name] = True
+        raise AttributeError(name)
+
+
+request, curious = Later(), Curious()
+"""
+
+
+def test_a_stand_in_beside_the_actions_of_a_module_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Web frameworks have such for the request or the settings, and they raise, or change the module, when they are asked."""
+    (tmp_path / "made_up_web.py").write_text(
+        STAND_IN + "from pydantic import BaseModel\nfrom engine.actions.registry import action\n"
+        "@action('web.call', input=BaseModel, output=BaseModel)\nasync def call(given, ctx): ...\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert load_actions(["made_up_web"], Settings()).find("web.call", 1)
 
 
 def test_a_name_that_no_module_can_have_is_refused() -> None:

@@ -12,6 +12,7 @@ from engine.operations.attention import attention
 from engine.operations.context import OperationContext
 from engine.operations.health import system_health
 from engine.records import AttentionKind
+from engine.store.database.leases import leased
 from engine.store.database.transactions import Store
 from engine.store.tenant.duties import DUTIES
 from tests.engine.operations.conftest import Execute, until
@@ -49,12 +50,15 @@ async def test_that_somebody_else_holds_it_is_no_success(
     """Another process has every lease and gets nothing done, as one that is stopped by a debugger."""
     await execute(
         "INSERT INTO workflow_leases (name, holder, token, expires_at, done_at, done_by)"
-        " SELECT name, 'stopped', gen_random_uuid(), now() + interval '1 hour', now() - interval '1 hour', 'stopped'"
+        " SELECT name, 'stopped', gen_random_uuid(), CASE name WHEN 'routing' THEN now() + interval '1 hour' ELSE now() END,"
+        " now() - interval '1 hour', 'stopped'"
         " FROM unnest(CAST(:names AS text[])) AS name",
         names=list(NAMES),
     )
     async with store.begin() as other, AsyncExitStack() as stack:
         await other.execute(text("SELECT 1 FROM workflow_leases WHERE name = 'routing' FOR UPDATE"))
+        for name in NAMES - {"routing"}:
+            assert await stack.enter_async_context(leased(store, name, "stopped"))
         host = await stack.enter_async_context(running(settings(database_url, temporal_address)))
 
         async def not_ready() -> bool:

@@ -50,6 +50,8 @@ async def told(error: Exception) -> Exception:
         (wrapped(psycopg.errors.InsufficientPrivilege("permission denied for table t")), "POSTGRES_DENIED", False),
         (wrapped(psycopg.DataError("PostgreSQL text fields cannot contain NUL")), "DATABASE_TEXT_REFUSED", True),
         (Unavailable("POSTGRES_BUSY", "x" * 100_000, ""), "POSTGRES_BUSY", False),
+        (wrapped(psycopg.errors.UndefinedColumn('column "seq" does not exist')), "POSTGRES_REFUSED", False),
+        (psycopg.errors.IndexCorrupted("x" * 100_000), "POSTGRES_REFUSED", False),
     ],
 )
 async def test_f3_a_failure_is_one_short_sentence(error: Exception, code: str, for_good: bool) -> None:
@@ -60,6 +62,12 @@ async def test_f3_a_failure_is_one_short_sentence(error: Exception, code: str, f
     assert "canary" not in failure.message
     assert "secret_table" not in failure.message
     assert failure.__cause__ is None
+
+
+async def test_what_none_of_our_words_is_for_is_told_in_those_of_postgres() -> None:
+    """A worker that is newer than the schema: nobody was told anything but that the failure is too large."""
+    failure = await told(wrapped(psycopg.errors.UndefinedColumn('column "seq" does not exist\nLINE 1: SELECT seq')))
+    assert str(failure).endswith('column "seq" does not exist (UndefinedColumn, SQLSTATE 42703).')
 
 
 async def test_what_is_not_of_the_database_is_told_as_it_is() -> None:

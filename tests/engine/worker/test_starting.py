@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +22,7 @@ from engine.worker import polling
 from engine.worker.parts import Part, PartReport, Parts
 from tests.engine.operations.conftest import until
 from tests.engine.worker.hosts import get, ready, running, settings
+from tests.engine.workflow.harness import PATIENCE_SECONDS
 
 HOURS = 36_000.0
 
@@ -173,6 +178,30 @@ async def test_a_worker_to_which_temporal_does_not_answer_when_it_begins_begins_
     assert all(line["event"] == "part is failing" for line in told), "nothing broke"
 
 
+@pytest.mark.parametrize("poll", ["poll_activity_task", "poll_workflow_activation"])
+async def test_a_worker_whose_polling_is_refused_says_why_and_begins_again(
+    poll: str, database_url: str, temporal_address: str, monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
+    """As with a key that has expired, or has the right to describe and not to poll: the SDK ends the worker."""
+    really, asked = getattr(CoreWorker, poll), []
+
+    async def refused(self: CoreWorker) -> Any:
+        asked.append(self)
+        if len(asked) == 1:
+            raise RuntimeError("Poll failure: Unhandled grpc error when polling: Request unauthorized.\nCaused by: x")
+        return await really(self)
+
+    monkeypatch.setattr(CoreWorker, poll, refused)
+    with capture_logs() as lines:
+        async with running(settings(database_url, temporal_address)) as host:
+            await ready(host)
+    told = [line for line in lines if line.get("part") == "temporal" and line["log_level"] in {"warning", "error"}]
+    assert told[0]["reason"] == (
+        "Temporal does not let the worker poll: Unhandled grpc error when polling: Request unauthorized."
+    )
+    assert all(line["event"] == "part is failing" for line in told), "nothing broke"
+
+
 async def test_the_doctor_tells_starting_from_failing(context: OperationContext, store: Store) -> None:
     async def alive(name: str, **states: str) -> None:
         parts = {part: {"state": state} for part, state in states.items()}
@@ -188,3 +217,24 @@ async def test_the_doctor_tells_starting_from_failing(context: OperationContext,
     await alive("two", temporal="running", reconciler="failing")
     told = await told_of_workers(context)
     assert (told.state, told.detail) == ("degraded", "2 alive; failing: reconciler")
+
+
+async def test_a_worker_whose_module_hangs_when_it_is_imported_can_be_ended(tmp_path: Path) -> None:
+    (tmp_path / "made_up_hanging.py").write_text("import time\nprint('imported', flush=True)\ntime.sleep(36_000)\n")
+    program = (
+        "import asyncio; from engine.settings import Settings; from engine.worker.host import run_worker;"
+        " raise SystemExit(asyncio.run(run_worker(Settings.load(), ['made_up_hanging'])))"
+    )
+    paths = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, env={**os.environ, "PYTHONPATH": paths}, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert child.stdout is not None
+        assert await child.stdout.readline() == b"imported\n"
+        child.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(child.wait(), PATIENCE_SECONDS) == -signal.SIGTERM
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()

@@ -24,6 +24,8 @@ async def test_what_fails_beside_the_database_is_no_outage_of_it(what: str, benc
         ("commit", "TRANSACTION_ENDED"),
         ("ROLLBACK", "TRANSACTION_ENDED"),
         ("swallow", "TRANSACTION_FAILED"),
+        ("ROLLBACK AND CHAIN", "SESSION_CHANGED"),
+        ("SET datestyle = 'German, DMY'", "SESSION_CHANGED"),
     ],
 )
 async def test_an_action_that_spoils_its_transaction_is_done_once(what: str, code: str, bench: Bench) -> None:
@@ -34,6 +36,25 @@ async def test_an_action_that_spoils_its_transaction_is_done_once(what: str, cod
     ])  # fmt: skip
     row = await run.row()
     assert (row["status"], row["output_json"]["caught"]["code"], bench.counts.ran["b"]) == ("SUCCEEDED", code, 1)
+
+
+TOO_MUCH = """
+    DO $$ BEGIN
+        PERFORM set_config('work_mem', '64kB', true), set_config('temp_file_limit', '64kB', true);
+        PERFORM count(*) FROM (SELECT repeat('x', 100) || n FROM generate_series(1, 100000) AS n ORDER BY 1) AS sorted;
+    END $$
+"""
+
+
+async def test_a_limit_of_files_that_a_statement_meets_is_its_failure(bench: Bench) -> None:
+    """It is not that of a disk: it would be met every time, and was for ever."""
+    run = await bench.play([attempt("t", [call("b", "test.breaks", label="b", what=TOO_MUCH)], [set_state("c")])])
+    caught = (await run.row())["output_json"]["caught"]
+    assert (caught["category"], caught["code"], caught["details"]) == (
+        "TimeoutError",
+        "STATEMENT_LIMIT",
+        {"sqlstate": "53400"},
+    )
 
 
 async def test_a_failure_that_is_no_json_fails_its_step(bench: Bench) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.errors import Invalid, Unavailable
@@ -13,7 +13,7 @@ from engine.store.database.engine import PASSING, as_unavailable, create_store_e
 from engine.store.database.question import ask, question
 from engine.store.database.reader import open_reader
 from engine.store.database.refusals import DATABASE_ERRORS, as_refusal
-from engine.store.database.schema_version import require_current_schema
+from engine.store.database.schema_version import current_revision, require_current_schema
 from engine.store.database.single_statement import execute_alone
 from engine.store.database.transactions import writing
 from tests.engine.store.conftest import TENANT
@@ -150,4 +150,27 @@ async def test_a_server_that_is_not_there_is_said_not_to_be(url: str) -> None:
     with pytest.raises(Unavailable, match=r"POSTGRES_UNREACHABLE: .*DATABASE_URL"):
         async with open_reader(engine, TENANT):
             pass
+    await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["one/x?schema=public", "one:5432,two:5433/x", "one:port/x", "one/x?sslmode=require&pgbouncer=true"],
+)
+def test_a_url_that_nobody_can_use_is_refused_and_not_repeated(rest: str) -> None:
+    """As other tools of the same database write it; it was called a bug of ours."""
+    url = f"postgresql://me:canary-4711@{rest}"
+    for use in (create_store_engine, current_revision):
+        with pytest.raises(Invalid, match="SETTING_INVALID: The database URL cannot be used") as refused:
+            use(url)
+        assert "canary" not in str(refused.value)
+
+
+async def test_several_servers_are_tried_one_after_the_other(database_url: str) -> None:
+    there = make_url(database_url)
+    last = there.host or there.query["host"]
+    several = there.set(host=None).update_query_dict({"host": f"/nonexistent,{last}"})
+    engine: Any = create_store_engine(several.render_as_string(hide_password=False))
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
     await engine.dispose()

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from engine.errors import Conflict
+from engine.operations.duties import last_done
 from engine.store.database import leases
 from engine.store.database.leases import leased, only_one, take_turn
 from engine.store.database.transactions import Store, writing
@@ -102,6 +103,27 @@ async def test_who_has_done_it_keeps_it_for_a_while_unless_he_fails(engine: Stor
         async with leased(engine, NAME, "two", kept_seconds=60.0):
             raise Conflict("X", "Temporal does not answer.")
     assert await takes("one"), "who fails keeps nothing"
+
+
+async def test_no_duty_waits_for_a_clock_that_was_put_back(engine: Store) -> None:
+    """A server whose clock had been a year ahead, or the standby that is behind it: workers that began since then did nothing."""
+    ahead = "done_at = now() + interval '365 days 1 min', expires_at = now() + interval '365 days'"
+    async with leased(engine, NAME, "before", kept_seconds=60.0):
+        pass
+    await change(engine, ahead)
+    [record] = [duty for duty in await duties(engine) if duty.name == NAME]
+    assert record.overdue
+    assert last_done(record) == "last done 365 d from now, before the clock of Postgres was put back, by before"
+    async with leased(engine, NAME, "after", kept_seconds=60.0) as lease:
+        assert lease is not None
+        async with leased(engine, NAME, "other", kept_seconds=60.0) as other:
+            assert other is None
+    assert (await row(engine))["done_by"] == "after"
+    await change(engine, ahead)
+    async with writing(engine) as connection:
+        assert await take_turn(connection, NAME, "router")
+    [record] = [duty for duty in await duties(engine) if duty.name == NAME]
+    assert (record.done_by, record.overdue) == ("router", False)
 
 
 async def test_what_is_no_standing_duty_leaves_nothing_behind(engine: Store) -> None:
