@@ -12,7 +12,6 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
-from temporalio.worker import Worker
 
 from engine.activities.dependencies import ActivityDependencies
 from engine.contract import TASK_QUEUE
@@ -22,7 +21,7 @@ from engine.wording import sentence
 from engine.worker.forgetting import RunsInMemory, forget_after_outages
 from engine.worker.parts import PartReport
 from engine.worker.run_cache import RunCache
-from engine.worker.temporal_worker import build_worker
+from engine.worker.temporal_worker import RunWorker, build_worker
 
 CHECK_SECONDS: Final = 5.0
 _SOONEST_CHECK_SECONDS: Final = 0.2
@@ -101,7 +100,7 @@ class Polling:
             pause = min(pause * 2, CHECK_SECONDS)
 
 
-async def _run(worker: Worker) -> None:
+async def _run(worker: RunWorker) -> None:
     """``worker.run()``. Raises ``Unavailable`` when Temporal does not let it begin, be it that it does not answer, or go on."""
     try:
         await worker.run()
@@ -109,6 +108,7 @@ async def _run(worker: Worker) -> None:
         if worker._started:
             raise _refused(error) or error from error.__cause__
         # The client takes no second worker for a task queue while it knows of this one, which never began.
+        await worker.hold_eager_starts()
         worker._bridge_worker.initiate_shutdown()
         said = str(error).partition("\n")[0]
         raise Unavailable(

@@ -14,6 +14,7 @@ from engine.activities.dependencies import ActivityDependencies
 from engine.activities.fire_schedule import FireSchedule
 from engine.contract import TASK_QUEUE
 from engine.temporal.data_converter import speaking_to_runs
+from engine.temporal.eager_starts import allow_eager_starts, hold_eager_starts
 from engine.worker.failures import ShortFailures
 from engine.worker.forgetting import RunsInMemory
 from engine.worker.replays import WatchedRunner, WorkflowTaskSlots
@@ -37,6 +38,38 @@ HEARTBEAT_THROTTLE: Final = timedelta(seconds=5)
 """A canceled action learns of it by its heartbeats, so they may not be held back for long."""
 
 
+class RunWorker(Worker):
+    """A worker that no eager start meets while it shuts down."""
+
+    _holding = False
+
+    async def run(self) -> None:
+        """As the SDK's."""
+        try:
+            await super().run()
+        finally:
+            self._release()
+
+    async def shutdown(self) -> None:
+        """As the SDK's."""
+        await self.hold_eager_starts()
+        try:
+            await super().shutdown()
+        finally:
+            self._release()
+
+    async def hold_eager_starts(self) -> None:
+        """Until it has shut down. To be called before anything that begins that."""
+        if not self._holding:
+            self._holding = True
+            await hold_eager_starts(self.client)
+
+    def _release(self) -> None:
+        if self._holding:
+            self._holding = False
+            allow_eager_starts(self.client)
+
+
 def build_worker(
     client: Client,
     dependencies: ActivityDependencies,
@@ -45,15 +78,19 @@ def build_worker(
     identity: str,
     cache: RunCache = USUAL,
     in_memory: RunsInMemory | None = None,
-) -> Worker:
+) -> RunWorker:
     """A worker that polls from ``run()`` on. ``client`` may have any data converter; the worker brings its own.
 
     ``sandboxed`` re-imports and guards workflow code, at twice the CPU: for tests and replays. ``in_memory`` is told of its runs.
     """
     slots = WorkflowTaskSlots(CONCURRENT_WORKFLOW_TASKS, CONCURRENT_REPLAYS)
     activities = FixedSizeSlotSupplier(CONCURRENT_ACTIVITIES)
+
+    async def fails(_error: BaseException) -> None:
+        await worker.hold_eager_starts()
+
     restrictions = SandboxRestrictions.default.with_passthrough_modules("engine")
-    worker = Worker(
+    worker = RunWorker(
         speaking_to_runs(client, dependencies.store),
         task_queue=TASK_QUEUE,
         workflows=[RunWorkflow, ScheduleLauncher],
@@ -74,6 +111,7 @@ def build_worker(
         ),
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         graceful_shutdown_timeout=GRACE,
+        on_fatal_error=fails,
     )
     if worker._workflow_worker is not None:
         worker._workflow_worker._deadlock_timeout_seconds = DEADLOCK_SECONDS

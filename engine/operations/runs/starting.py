@@ -31,6 +31,7 @@ from engine.store.runs.run_log import NewLogLine
 from engine.store.runs.runs import Run
 from engine.store.tenant.place import place_mark
 from engine.temporal.connection import RPC_TIMEOUT, is_final, unavailable
+from engine.temporal.eager_starts import eager_start
 from engine.wording import sentence
 
 RETRY_SECONDS: Final = 15.0
@@ -101,18 +102,19 @@ async def _start(client: Client, run: PendingRun, place: str | None) -> str | No
     if place is not None:
         start["place"] = place
     try:
-        handle = await client.start_workflow(
-            WORKFLOW_TYPE,
-            start,
-            id=workflow_id_for(run.run_id),
-            task_queue=TASK_QUEUE,
-            task_timeout=TASK_TIMEOUT,
-            # Where the same client has a worker with room for it, that begins at once; elsewhere nothing changes.
-            request_eager_start=True,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            rpc_timeout=RPC_TIMEOUT,
-        )
+        async with eager_start(client) as eager:
+            handle = await client.start_workflow(
+                WORKFLOW_TYPE,
+                start,
+                id=workflow_id_for(run.run_id),
+                task_queue=TASK_QUEUE,
+                task_timeout=TASK_TIMEOUT,
+                # Where the same client has a worker with room for it, that begins at once; elsewhere nothing changes.
+                request_eager_start=eager,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                rpc_timeout=RPC_TIMEOUT,
+            )
     except WorkflowAlreadyStartedError as error:
         # It was started before, and has ended since.
         return error.run_id
