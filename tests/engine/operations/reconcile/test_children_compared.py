@@ -4,28 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-import pytest
 from temporalio.client import Client
 
 from engine.contract import workflow_id_for
 from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.reconcile import close_stranded
-from engine.operations.runs.launch import LaunchRequest, launch_published_run
-from engine.store.database.transactions import Store
-from tests.engine.operations.conftest import Execute, Query, add_version, age
+from tests.engine.operations.conftest import Execute, Query, age
 from tests.engine.operations.ending_workflow import end, ending_worker
-
-
-@pytest.fixture
-def start(context: OperationContext, store: Store) -> Callable[[], Awaitable[str]]:
-    """Starts a run of a fresh version; its id."""
-
-    async def launch() -> str:
-        await add_version(store)
-        return (await launch_published_run(context, LaunchRequest("orders"))).run_id
-
-    return launch
 
 
 async def test_a_child_that_its_parent_is_still_to_start_is_left_alone(

@@ -49,17 +49,6 @@ from tests.engine.operations.crashing import Crash, crashing_after_start, crashi
 from tests.engine.operations.ending_workflow import end, ending_worker
 
 
-@pytest.fixture
-def start(context: OperationContext, store: Store) -> Callable[[], Awaitable[str]]:
-    """Starts a run of a fresh version; its id."""
-
-    async def launch() -> str:
-        await add_version(store)
-        return (await launch_published_run(context, LaunchRequest("orders"))).run_id
-
-    return launch
-
-
 async def test_a_launch_that_crashed_before_the_start_is_completed(
     context: OperationContext, store: Store, temporal: Client, execute: Execute, query: Query
 ) -> None:
