@@ -65,7 +65,7 @@ class Draft:
             return str(self.mistake)
         if self.masked:
             places = ", ".join(pointer or "the payload" for pointer in self.masked[:3])
-            return f"masked in the run it came from, type the real value: {places}"
+            return f"masked where it came from, type the real value: {places}"
         if self.issues:
             issue = self.issues[0]
             more = f" (and {len(self.issues) - 1} more)" if len(self.issues) > 1 else ""

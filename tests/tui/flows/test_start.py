@@ -156,7 +156,7 @@ async def test_s29_masked_values_of_the_latest_run_must_be_typed(studio: Any, ba
         await to_editor(session)
         await choose_payload(session, "latest run")
         assert "[REDACTED]" in session.text
-        assert "masked in the run it came from, type the real value: /card_token" in session.said
+        assert "masked where it came from, type the real value: /card_token" in session.said
         await session.press("ctrl+s")
         assert sent(backend) == []
         text = session.screen.query_one(TextArea).text.replace("[REDACTED]", "tok_1")
