@@ -22,7 +22,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from engine.errors import Invalid
-from engine.wording import clause
+from engine.wording import sentence
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
 _SESSION: Final = b"""
@@ -130,10 +130,10 @@ def usable(url: str | URL) -> URL:
         location = make_url(url)
         conninfo_to_dict(libpq_url(location))
     except (ValueError, ArgumentError, psycopg.Error) as error:
-        said = clause(str(error)) if isinstance(error, psycopg.Error) else "it cannot be taken apart"
+        said = str(error) if isinstance(error, psycopg.Error) else "it cannot be taken apart"
         raise Invalid(
             "SETTING_INVALID",
-            f"The database URL cannot be used: {said}.",
+            sentence(f"The database URL cannot be used: {said}"),
             "Write postgresql://user@host:port/database with parameters that psql takes; several servers as"
             " postgresql://user@/database?host=one,two&port=5432,5433&target_session_attrs=read-write.",
         ) from None

@@ -37,13 +37,13 @@ async def test_a_worker_keeps_that_many_and_says_so(
     context: OperationContext, database_url: str, temporal_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[Any] = []
-    made = temporal_worker.Worker
+    made = temporal_worker.RunWorker
 
     def worker(*arguments: Any, **named: Any) -> Any:
         given.append(named["max_cached_workflows"])
         return made(*arguments, **named)
 
-    monkeypatch.setattr(temporal_worker, "Worker", worker)
+    monkeypatch.setattr(temporal_worker, "RunWorker", worker)
     async with running(settings(database_url, temporal_address, cache_megabytes=20)) as host:
         await ready(host)
         told = (await get(host, "/health")).json()["workers"]["temporal"]["cache"]
