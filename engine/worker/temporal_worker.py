@@ -43,31 +43,21 @@ class RunWorker(Worker):
 
     _holding = False
 
-    async def run(self) -> None:
-        """As the SDK's."""
-        try:
-            await super().run()
-        finally:
-            self._release()
-
     async def shutdown(self) -> None:
-        """As the SDK's."""
+        """As the SDK's; also to be called when the worker has ended by itself, so that starts may be eager again."""
         await self.hold_eager_starts()
         try:
             await super().shutdown()
         finally:
-            self._release()
+            if self._holding:
+                self._holding = False
+                allow_eager_starts(self.client)
 
     async def hold_eager_starts(self) -> None:
         """Until it has shut down. To be called before anything that begins that."""
         if not self._holding:
             self._holding = True
             await hold_eager_starts(self.client)
-
-    def _release(self) -> None:
-        if self._holding:
-            self._holding = False
-            allow_eager_starts(self.client)
 
 
 def build_worker(

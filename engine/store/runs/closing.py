@@ -94,8 +94,9 @@ async def close_what_is_open(connection: Connection, run_id: str) -> None:
 
 async def why_it_never_begins(connection: Connection, child_run_id: str) -> str | None:
     """How its parent ended, when that closed before this child began. None: by the rows it has begun, or still may."""
-    row = (await connection.execute(_NEVER_BEGINS, {"child": child_run_id})).first()
-    return None if row is None else f"{NEVER_BEGAN}: {row.parent_end}"
+    values = {"child": child_run_id, "never_began": NEVER_BEGAN}
+    why: str | None = (await connection.execute(_NEVER_BEGINS, values)).scalar()
+    return why
 
 
 _REACHED: Final = text("SELECT r.seq FROM workflow_runs AS r WHERE r.run_id = CAST(:run_id AS uuid)")
@@ -128,21 +129,19 @@ _CLOSE_EACH: Final = (
 # One that has steps or units is at work: Temporal tells it that its parent has ended, or the reconciler does.
 _NOT_BEGUN: Final = """c.status IN ('RUNNING', 'WAITING')
         AND c.temporal_run_id IS NULL AND c.step_count = 0 AND c.quota_leased = 0"""
-_PARENT_END: Final = "coalesce(p.error_json ->> 'message', p.status)"
+_WHY: Final = "CAST(:never_began AS text) || ': ' || coalesce(p.error_json ->> 'message', p.status)"
 # Only its parent would have started it. One that was started all the same finds its row closed, and ends. Where a restore of
 # Postgres took records, the row of a child may be older than the child.
 _CLOSE_CHILD: Final = text(f"""
     UPDATE workflow_runs AS c
     SET status = 'CANCELED', completed_at = now(), updated_at = now(), step_due_at = NULL, waiting_on = NULL,
         waiting_since = NULL, last_error_code = 'Cancellation',
-        error_json = jsonb_build_object('category', 'Cancellation', 'nodePath', '', 'message',
-            CAST(:never_began AS text) || ': ' || {_PARENT_END})
+        error_json = jsonb_build_object('category', 'Cancellation', 'nodePath', '', 'message', {_WHY})
     FROM workflow_runs AS p
     WHERE p.run_id = CAST(:run_id AS uuid) AND c.tenant = p.tenant AND c.parent_run_id = p.run_id
         AND p.lost_records IS NULL AND {_NOT_BEGUN}
 """)
 _NEVER_BEGINS: Final = text(f"""
-    SELECT {_PARENT_END} AS parent_end
-    FROM workflow_runs AS c JOIN workflow_runs AS p ON p.run_id = c.parent_run_id AND p.tenant = c.tenant
+    SELECT {_WHY} FROM workflow_runs AS c JOIN workflow_runs AS p ON p.run_id = c.parent_run_id AND p.tenant = c.tenant
     WHERE c.run_id = CAST(:child AS uuid) AND p.status NOT IN ('RUNNING', 'WAITING') AND {_NOT_BEGUN}
 """)

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import text
 
 from engine.store.database.transactions import Connection
-from engine.store.trace.trace_rows import duration_ms
+from engine.store.trace.trace_rows import STEP_OF_X, duration_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,6 @@ _LOCKED: Final = text("""
 """)
 _SEEN: Final = text("UPDATE workflow_runs SET lost_records = NULL WHERE run_id = CAST(:run_id AS uuid)")
 
-_STEP: Final = """SELECT FROM workflow_run_steps AS s
-        WHERE s.run_id = x.run_id AND (s.step_path, s.iteration, s.visit) = (x.step_path, x.iteration, x.visit)"""
 _CLOSE_EACH: Final = (
     text("""
         UPDATE workflow_run_waits AS x SET status = 'CANCELED', resolved_at = now()
@@ -63,13 +61,13 @@ _CLOSE_EACH: Final = (
     """),
     text(f"""
         UPDATE workflow_human_tasks AS x SET status = 'canceled', updated_at = now()
-        WHERE x.run_id = CAST(:run_id AS uuid) AND x.status IN ('pending', 'claimed') AND EXISTS ({_STEP} AND s.seq <= :last)
+        WHERE x.run_id = CAST(:run_id AS uuid) AND x.status IN ('pending', 'claimed') AND EXISTS ({STEP_OF_X} AND s.seq <= :last)
     """),
     # An earlier try of the step that the run is at is over, too.
     text(f"""
         UPDATE workflow_action_invocations AS x SET status = 'ABANDONED', completed_at = now()
         WHERE x.run_id = CAST(:run_id AS uuid) AND x.status = 'STARTED'
-            AND EXISTS ({_STEP} AND (s.seq <= :last OR s.attempt > x.attempt))
+            AND EXISTS ({STEP_OF_X} AND (s.seq <= :last OR s.attempt > x.attempt))
     """),
 )
 _CLOSE_STEPS: Final = text(f"""

@@ -16,6 +16,7 @@ from engine.store.database.transactions import Connection
 from engine.store.runs.closing import close_what_is_open
 from engine.store.runs.runs import RUN_COLUMNS, Run, is_active, is_pending
 from engine.store.tables import workflow_runs as runs
+from engine.store.trace.trace_rows import STEP_OF_X
 from engine.values.json_policy import dumps_for_storage
 
 COUNT_CAP: Final = 10_000
@@ -188,10 +189,8 @@ _OPEN_WAITS: Final = """
     WHERE w.status = 'WAITING' AND r.status IN ('SUCCEEDED', 'FAILED', 'CANCELED') AND r.engine = 'temporal'
 """
 # The step of an open task or attempt has ended only where a restore of Postgres has taken the answer or the outcome.
-_ENDED: Final = """r.status IN ('SUCCEEDED', 'FAILED', 'CANCELED') OR EXISTS (
-            SELECT FROM workflow_run_steps AS s
-            WHERE s.run_id = x.run_id AND (s.step_path, s.iteration, s.visit) = (x.step_path, x.iteration, x.visit)
-                AND s.visit > 0 AND s.status NOT IN ('STARTED', 'RETRY_SCHEDULED'))"""
+_ENDED: Final = f"""r.status IN ('SUCCEEDED', 'FAILED', 'CANCELED') OR EXISTS (
+            {STEP_OF_X} AND s.visit > 0 AND s.status NOT IN ('STARTED', 'RETRY_SCHEDULED'))"""
 _OPEN_TASKS: Final = f"""
     SELECT x.task_id FROM workflow_human_tasks AS x JOIN workflow_runs AS r USING (run_id)
     WHERE x.status IN ('pending', 'claimed') AND r.engine = 'temporal' AND ({_ENDED})

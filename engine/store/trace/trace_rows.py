@@ -19,6 +19,11 @@ def duration_ms(until: str) -> str:
     return f"greatest(0, least({MAX_DURATION_MS}, round(extract(epoch FROM {until} - s.started_at) * 1000)))"
 
 
+STEP_OF_X: Final = """SELECT FROM workflow_run_steps AS s
+        WHERE s.run_id = x.run_id AND (s.step_path, s.iteration, s.visit) = (x.step_path, x.iteration, x.visit)"""
+"""The step ``s`` of a row ``x``, in SQL, to be continued with ``AND``."""
+
+
 def trace_rows(run_id: str, trace: Iterable[Record]) -> dict[str, str]:
     """The trace as JSON arrays of rows, by the kind of row; kinds without rows are absent."""
     steps: dict[tuple[str, str, int], StepRecord] = {}

@@ -63,11 +63,12 @@ def is_schema(value: dict[str, Json]) -> bool:
 def held_by(schema: dict[str, Json], is_secret: Callable[[str], bool]) -> Held:
     """What a schema holds of properties that are marked in any part of it, or whose name is a secret's."""
     places: dict[int, list[Place]] = {}
-    for place, part in _objects(schema):
+    objects = list(_objects(schema))
+    for place, part in objects:
         places.setdefault(id(part), []).append(place)
     marked = {
         name
-        for _, part in _objects(schema)
+        for _, part in objects
         if isinstance(part.get("properties"), dict)
         for name, rule in part["properties"].items()
         if marks_value(rule, schema)
