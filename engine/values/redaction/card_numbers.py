@@ -17,6 +17,11 @@ _LONGEST: Final = 19
 _BETWEEN: Final = r"[\s.\-/_\u00b7\u2010-\u2015]{1,3}"
 _RUN: Final = re.compile(rf"[0-9]+(?:{_BETWEEN}[0-9]+)*")
 _DIGITS: Final = re.compile(r"[0-9]+")
+_UUID: Final = re.compile(
+    r"(?<![^\W_])(?=[0-9-]*[a-f])[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![^\W_])",
+    re.IGNORECASE | re.ASCII,
+)
+"""RFC 9562. One in five thousand has digits that could be a card's."""
 _PRINTED: Final = re.compile(r"4 4 4 4(?: [123])?|4 6 [45]|4 4 5|4 4 4 1")
 """How the digits of a card are grouped on it."""
 _PLAIN: Final = frozenset({" ", "-"})
@@ -34,8 +39,11 @@ def is_card_number(digits: str) -> bool:
 
 
 def card_numbers(text: str) -> Iterator[tuple[int, int]]:
-    """Where cards' numbers begin and end, from left to right. Digits may be grouped, and be those of any script."""
+    """Where cards' numbers begin and end, from left to right. Digits may be grouped, and be those of any script; those of a UUID
+    are none.
+    """
     spelled = text if text.isascii() else "".join(map(_digit, text))
+    spelled = _UUID.sub(lambda found: "x" * len(found[0]), spelled)
     for run in _RUN.finditer(spelled):
         if run.end() - run.start() >= _SHORTEST:
             yield from _within(spelled, list(_DIGITS.finditer(spelled, run.start(), run.end())))

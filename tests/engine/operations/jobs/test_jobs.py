@@ -342,8 +342,8 @@ async def test_a_document_that_is_too_large_fails_its_target_alone(
 ) -> None:
     small, large = await ended_runs(execute, 2)
     await execute(
-        "UPDATE workflow_runs SET input_json = to_jsonb((SELECT string_agg(md5(random()::text), '')"
-        " FROM generate_series(1, 1000))) WHERE run_id = :run",
+        "UPDATE workflow_runs SET input_json = to_jsonb((SELECT string_agg(md5(n::text), '')"
+        " FROM generate_series(1, 1000) AS n)) WHERE run_id = :run",
         run=large,
     )
     monkeypatch.setattr(exporting, "MAX_BYTES", 4_000)

@@ -110,6 +110,7 @@ def test_what_services_issue_is_known(token: str) -> None:
         "4111/1111/1111/1111", "4111 1111\n1111 1111", "card4111111111111111x", "x_4111111111111111_y", "3782 822463 10005",
         "４１１１１１１１１１１１１１１１", "4111 1111 1111 1111 123", "12 4111 1111 1111 1111 12/29", 378282246310005,
         4111111111111111.0, ["4111", "1111", "1111", "1111"], [4111, 1111, 1111, 1111], list("4111111111111111"),
+        "deadbeef-4111-1111-1111-1111abcdefab",
     ],
 )  # fmt: skip
 def test_a_card_number_however_it_is_written(value: Any) -> None:
@@ -146,7 +147,8 @@ def test_a_value_beside_its_name_is_hidden(case: str) -> None:
         "TOKEN_EXPIRED: the token has expired",
         "password: invalid", "cookie: accepted", "Password must have 8 characters", "http://example.com:80/a@b", "https://host/a@b",
         "see https://github.com/@user/x", "2026-11-30 21:46:23.123456", "1764539183123456", "key: value", "?page=3&key=order-17",
-        "550e8400-e29b-41d4-a716-446655440000", "100% sure, 20%25", "<name>Ada</name>", "mailto:ada@example.com",
+        "550e8400-e29b-41d4-a716-446655440000", "01a248a4-8588-7157-9045-666c1fa153d9", "at 01A26484-9760-7254-804E-F3F5D7356DD0",
+        "100% sure, 20%25", "<name>Ada</name>", "mailto:ada@example.com",
         {"name": "max_tokens", "value": 5}, {"title": "Reset your password", "text": "Press the link."},
         {"type": "token", "value": "+"}, {"required": ["password", "email"]}, [["user", "ada"], ["pin_count", 4]],
         {"key": "status", "content": "ok"},
