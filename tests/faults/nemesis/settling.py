@@ -17,6 +17,7 @@ from engine.contract import QUERY_CURRENT_WAIT, workflow_id_for
 from engine.errors import EngineError
 from engine.operations.diagnosis.diagnose import diagnose_run
 from engine.operations.events.events import EventRequest
+from engine.store.runs.agreeing import UNHEARD_SECONDS
 from tests.engine.workflow.harness import Rows
 from tests.faults.installation import Installation
 from tests.faults.nemesis.definitions import LARGEST_N
@@ -138,7 +139,8 @@ class Settling:
     async def compare(self, waiting: Rows) -> Rows:
         """Every run that rests waits at the place its row says, and what it waits for is not there already.
 
-        After a restore the reconciler gets ``FOUND_SECONDS`` for the first of the two. Returns the waits as they are then.
+        After a restore the reconciler gets ``FOUND_SECONDS`` for the first of the two, and for the second as long as an event of
+        which nothing is heard is not sent again. Returns the waits as they are then.
         """
         restored = self.journal.counts["restore_postgres"] or self.journal.counts["restore_temporal"]
         deadline = time.monotonic() + (FOUND_SECONDS if restored else 0.0)
@@ -149,15 +151,19 @@ class Settling:
             self.journal.found.append(Violation("same_wait", said, run_id))
         # With the rows of a wait is lost which event it took; the run knows, and takes none twice.
         overlooked = [] if self.journal.rows_lost else await self._rows(OVERLOOKED)
-        if overlooked:
-            # It may be on its way in this very moment: the router's answer comes after its row.
-            await asyncio.sleep(ON_ITS_WAY_SECONDS)
+        # It may be on its way in this very moment: the router's answer comes after its row. One that a restored Temporal has
+        # lost is sent again.
+        sent_again = 2 * UNHEARD_SECONDS if self.journal.counts["restore_temporal"] else 0.0
+        deadline = time.monotonic() + ON_ITS_WAY_SECONDS + sent_again
+        moving = bool(overlooked)
+        while overlooked and time.monotonic() < deadline:
+            await asyncio.sleep(1)
             still = {(row["run_id"], row["event_id"]) for row in await self._rows(OVERLOOKED)}
-            for row in overlooked:
-                if (row["run_id"], row["event_id"]) in still:
-                    said = f"it waits for {row['event_name']} of {row['key']}, and {row['event_id']} is there"
-                    self.journal.found.append(Violation("overlooked", said, row["run_id"]))
-        return waiting
+            overlooked = [row for row in overlooked if (row["run_id"], row["event_id"]) in still]
+        for row in overlooked:
+            said = f"it waits for {row['event_name']} of {row['key']}, and {row['event_id']} is there"
+            self.journal.found.append(Violation("overlooked", said, row["run_id"]))
+        return await self.waiting() if moving else waiting
 
     async def _apart(self, waiting: Rows) -> list[tuple[str, str]]:
         """Run, and what differs."""
