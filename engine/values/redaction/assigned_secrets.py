@@ -10,12 +10,14 @@ from engine.values.redaction.command_lines import OPTIONS, logins, long_options,
 from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.secret_names import is_secret_name
 from engine.values.redaction.sentences import quoted, told, yours
+from engine.values.redaction.setting_lines import directives, given, set_by_call, variables
 from engine.values.redaction.value_ends import QUOTE, Span, value_at
 
 _SIGNS: Final = ("=", ":", "：", "＝", "->", "→", "⇒", "∶", "꞉")
 _NAME: Final = re.compile(
-    r"([^\W\d_][\w.\[\]-]{1,60}(?: (?:keys?|string|id|code|number|phrase)\b)?)(?:\\{0,15}['\"]|[*_`]{1,3})?"
-    r"\s{0,8}(?:=>|->|:=|[?+]=|={1,3}|[:：＝→⇒∶꞉])\s{0,60}(?:(?:\*{1,2}|</[a-z]{1,6}>)\s{0,8})?",
+    r"((?:(?:mot|clave|palavra) (?:de )?|cl[eé] (?:d')?)?[^\W\d_][\w.\[\]-]{1,60}"
+    r"(?: (?:keys?|string|id|code|number|phrase)\b)?)(?:\\{0,15}['\"]\]?|[*_`]{1,3})?"
+    r"\s{0,8}(?:=>|->|:=|[?+]=|={1,3}|::|[:：＝→⇒∶꞉])\s{0,60}(?:(?:\*{1,2}|</[a-z]{1,6}>)\s{0,8})?",
     re.IGNORECASE,
 )
 _SUBSCRIPT: Final = re.compile(r"(?:\[\d*\])+$")
@@ -35,13 +37,20 @@ _SAID: Final = frozenset({
 _NUMBERED: Final = re.compile(r"tokens?", re.IGNORECASE)
 
 _ELEMENT: Final = re.compile(
-    r"<(?:[\w-]{1,40}:)?([A-Za-z][\w.-]{1,60})(?:\s[^<>]{0,300})?>\s*(?:<!\[CDATA\[)?([^<\]]+)"
+    r"<(?:[\w-]{1,40}:)?([A-Za-z][\w.-]{1,60})(?:\s[^<>]{0,300})?>\s*(?:<(?:string|value)>\s*)?(?:<!\[CDATA\[)?([^<\]]+)"
 )
 _CELL: Final = re.compile(
-    r">\s{0,8}([^<>:]{1,40}):?\s{0,8}</\w{1,10}>\s{0,60}<(?:td|dd|string)(?:\s[^<>]{0,200})?>\s{0,8}([^<]+)",
+    r">\s{0,8}([^<>:]{1,60}):?\s{0,8}</\w{1,20}>\s{0,60}<(?:td|dd|string|\w{0,12}(?:value|val))(?:\s[^<>]{0,200})?>\s{0,8}"
+    r"(?:<\w{1,10}(?:\s[^<>]{0,200})?>\s{0,8})?([^<]+)",
     re.IGNORECASE,
 )
 """A name in one cell of a table, or one entry of a list, and its value in the next."""
+_NAMED_ELEMENT: Final = re.compile(
+    r"<[\w:.-]{1,40}\s(?:[^<>]{0,200}\s)?(?:name|key)\s?=\s?['\"]([^<>'\"]{1,80})['\"][^<>/]{0,200}>\s{0,60}"
+    r"(?:<\w{1,20}>\s{0,8})?(?:<!\[CDATA\[)?([^<\s][^<\]]*)",
+    re.IGNORECASE,
+)
+"""``<property name="password">...</property>``."""
 _TAG: Final = re.compile(r"<[A-Za-z][^<>]{0,1000}>")
 _ATTRIBUTE: Final = re.compile(r"([A-Za-z][\w:.-]{0,60})\s?=\s?(?:\"([^\"]*)\"|'([^']*)')")
 _NAMING: Final = frozenset({"name", "key", "type", "id", "field", "property"})
@@ -54,7 +63,7 @@ _PAIR_OF_LINES: Final = re.compile(
     r"\b(?:name|key)\s?:\s?['\"]?([\w.-]{1,80})['\"]?[ \t]{0,8}\r?\n[ \t]{0,60}(?:value|val)\s?:\s?", re.IGNORECASE
 )
 """In YAML."""
-_TUPLE: Final = re.compile(r"\(\s?[bu]?(['\"])([^'\"\\<>]{1,80})\1\s?,\s?[bu]?(?=['\"])")
+_TUPLE: Final = re.compile(r"\(\s?[bu]?(['\"])([^'\"\\<>]{1,80})\1\s?,\s{0,8}[bu]?(?=['\"])")
 _PART: Final = re.compile(
     r"name=\"([^\"\r\n]{1,80})\"[^\r\n]{0,200}\r?\n(?:[^\r\n]{1,200}\r?\n){0,5}\r?\n([^\r\n]+)", re.IGNORECASE
 )
@@ -84,7 +93,8 @@ def _assigned(text: str) -> Iterator[Span]:
     for found in _NAME.finditer(text):
         if found.start() < done:
             continue
-        name = _SUBSCRIPT.sub("", found[1]).rpartition(".")[2]
+        begun = "_" if text.startswith("_", found.start() - 1) else ""
+        name = begun + _SUBSCRIPT.sub("", found[1]).rpartition(".")[2]
         if not is_secret_name(name) or (_NUMBERED.fullmatch(name) and _is_counted(text, found)):
             continue
         if text.startswith(("//", PLACEHOLDER), found.end()):
@@ -128,6 +138,10 @@ def _elements(text: str) -> Iterator[Span]:
 
 def _cells(text: str) -> Iterator[Span]:
     return (found.span(2) for found in _CELL.finditer(text) if is_secret_name(found[1]))
+
+
+def _named_elements(text: str) -> Iterator[Span]:
+    return (found.span(2) for found in _NAMED_ELEMENT.finditer(text) if is_secret_name(found[1]))
 
 
 def _attributes(text: str) -> Iterator[Span]:
@@ -174,13 +188,18 @@ _FINDERS: Final = (
     (("val:", "value", "Value", "VALUE"), _pairs_of_lines),
     (("<",), _attributes),
     (("<",), _elements),
-    (("<td", "<dd", "<string", "<TD", "<DD"), _cells),
+    (("</",), _cells),
+    (("</",), _named_elements),
     (("\n",), _parts),
     (("(",), _tuples),
     (("'", '"'), quoted),
     (("-",), long_options),
     (("-",), logins),
     (OPTIONS, short_options),
+    ((" ", "\t"), given),
+    ((" ", "\t"), directives),
+    (("(",), set_by_call),
+    (("default",), variables),
     (("",), told),
     ((" is your ",), yours),
 )

@@ -10,12 +10,18 @@ from engine.values.redaction.secret_names import is_secret_name
 from engine.values.redaction.value_ends import Span, value_at
 
 _OPTION: Final = re.compile(r"(?:^|[\s'\"])--?([A-Za-z][\w-]{1,60})(?:\s+(?=[^\s-])|['\"](?:,\s?|\s)(?=['\"]))")
-_LOGIN: Final = re.compile(r"(?:^|\s)(?:-u|--auth|--user|--proxy-user)[ =]?['\"]?[^\s:'\"]+:([^\s'\"]+)")
+_LOGIN: Final = re.compile(
+    r"(?:^|\s)(?:https? -a|-[uU]|--auth|--cert|--user|--proxy-user)[ =]?['\"]?(?!\d+:\d+(?!\S))[^\s:'\"]+:([^\s'\"]+)"
+)
+"""Two numbers are those of a user and a group."""
 
 _CLIENTS: Final = {
     "p": r"mysql(?:admin|check|dump|import|show|slap)?|mariadb(?:-\w{1,20})?|"
-    r"mongo(?:sh|dump|export|files|import|restore|stat|top)?|sshpass|login|cqlsh|7z[ar]?|(?:un)?rar",
+    r"mongo(?:sh|dump|export|files|import|restore|stat|top)?|sshpass|login|cqlsh|7z[ar]?|(?:un)?rar|psexec\d{0,2}",
     "a": r"redis-cli",
+    "c": r"snmp(?:bulk)?(?:get|getnext|set|table|trap|walk)",
+    "E": r"curl",
+    "k": r"openssl",
     "w": r"ldap(?:add|compare|delete|modify|modrdn|passwd|search|whoami)",
     "P": r"sqlcmd|bcp|isql|osql|(?:un)?zip|mosquitto_[a-z]{3,4}",
 }

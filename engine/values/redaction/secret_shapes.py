@@ -51,7 +51,8 @@ _ISSUED: Final = _compiled(issued.ISSUED)
 _WORTH_A_LOOK: Final = _compiled(
     r"(?i)//|pass|pwd|pswd|secret|token|key|auth|cookie|cred|pin|otp|jwt|bearer|basic |dsn|string|session|sessid|sig|"
     r"sid|iban|card|cvv|cvc|csc|ssn|pan|eyj|code|conn|account|csrf|xsrf|hmac|kennwort|senha|wachtwoord|contrasena|"
-    r"parola|mnemonic|phrase|social|answer|saml|assertion|identified|private|2f%2|pw|thin:|negotiate|ntlm|bot[0-9]|[ '\"]-[apw]"
+    r"parola|mnemonic|phrase|social|answer|saml|assertion|identified|private|2f%2|pw|thin:|negotiate|ntlm|bot[0-9]|"
+    r"mdp|jeton|\bcle|clave|psk|schl|geheim|heslo|jelsz|sifre|passord|adgang|segret|literal|add_user|[ '\"]-[acekpuw]"
     rf"|{issued.MAY_BE}|{cards.MAY_BE}|{ibans.MAY_BE}"
 )
 """A text without any of these has none of the shapes: most are let through by this look."""

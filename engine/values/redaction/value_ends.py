@@ -23,12 +23,18 @@ _ITEMS: Final = re.compile(r"-[ \t]+[^\r\n]*(?:\r?\n[ \t]*-[ \t]+[^\r\n]*)*")
 _LABELLED: Final = re.compile(r"[&!][\w!/.-]{0,60}[ \t]+[^\s#][^\r\n]*")
 """A value with an anchor or a tag in YAML."""
 
+_SCHEMED: Final = re.compile(r"\{[\w-]{2,20}\}[^\s,;'\"]+")
+"""As a directory of people keeps a password: ``{SSHA}...``."""
+
 
 def value_at(text: str, at: int) -> Span:
     """Where the value that begins at ``at`` is, without its quotes."""
     quote = QUOTE.match(text, at)
     if quote is not None:
         return quote.end(), _closing(text, quote)
+    schemed = _SCHEMED.match(text, at)
+    if schemed is not None:
+        return schemed.span()
     if text[at : at + 1] in ("[", "{"):
         return at, _end_of_container(text, at)
     block = _BLOCK.match(text, at)
