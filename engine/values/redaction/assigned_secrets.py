@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from engine.values.redaction.command_lines import OPTIONS, logins, long_options, short_options
+from engine.values.redaction.manifests import manifests
 from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.secret_names import is_secret_name
 from engine.values.redaction.sentences import quoted, told, yours
@@ -183,6 +184,7 @@ def _parts(text: str) -> Iterator[Span]:
 
 
 _FINDERS: Final = (
+    (("Secret",), manifests),
     (_SIGNS, _assigned),
     (("=", ":"), _pairs),
     (("val:", "value", "Value", "VALUE"), _pairs_of_lines),
