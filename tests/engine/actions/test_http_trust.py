@@ -176,6 +176,7 @@ async def test_a_body_does_not_follow_a_redirect_to_another_host(
         ("a.example", "10.0.0.7", ["a.example", "10.0.0.0/8"], True),
         ("10.0.0.7", "10.0.0.7", ["10.0.0.7:80"], True),
         ("a.example", "100.100.100.200", ["*"], False),
+        ("a.example", "192.0.0.192", ["*"], False),
         ("a.example", "::ffff:10.0.0.7", ["*"], False),
         ("a.example", "::ffff:10.0.0.7", ["10.0.0.7"], True),
         ("a.example", "64:ff9b::a9fe:a9fe", ["*"], False),
