@@ -77,6 +77,8 @@ async def publish_definition(context: OperationContext, request: PublishRequest,
     EXAMPLE_WITHOUT_SCHEMA, JSON_*), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN)
+    if not isinstance(request.definition, Mapping):
+        raise Invalid("DEFINITION_INVALID", "The definition is no object.", "Read its JSON first.", {"issues": []})
     authored: dict[str, Json] = clean_json(dict(request.definition)).value
     schema = _with_examples(request)
     workflow_id, ref = str(authored.get("id") or ""), authored.get("payloadSchemaRef")
