@@ -12,17 +12,19 @@ from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.secret_names import is_secret_name
 from engine.values.redaction.sentences import quoted, told, yours
 from engine.values.redaction.setting_lines import directives, given, set_by_call, variables
-from engine.values.redaction.value_ends import QUOTE, Span, value_at
+from engine.values.redaction.value_ends import QUOTE, Span, end_of_block, value_at
 
 _SIGNS: Final = ("=", ":", "：", "＝", "->", "→", "⇒", "∶", "꞉")
 _NAME: Final = re.compile(
-    r"((?:(?:mot|clave|palavra) (?:de )?|cl[eé] (?:d')?)?[^\W\d_][\w.\[\]-]{1,60}"
+    r"((?:(?:mot|clave|palavra) (?:de )?|(?:cl[eé]|jeton) (?:d')?)?[^\W\d_][\w.\[\]-]{1,60}"
     r"(?: (?:keys?|string|id|code|number|phrase)\b)?)(?:\\{0,15}['\"]\]?|[*_`]{1,3})?"
     r"\s{0,8}(?:=>|->|:=|[?+]=|={1,3}|::|[:：＝→⇒∶꞉])\s{0,60}(?:(?:\*{1,2}|</[a-z]{1,6}>)\s{0,8})?",
     re.IGNORECASE,
 )
 _SUBSCRIPT: Final = re.compile(r"(?:\[\d*\])+$")
-_OF_A_LINE: Final = re.compile(r"(?:proxy-)?authorization|(?:set-)?cookie", re.IGNORECASE)
+_MAPPED: Final = re.compile(r"['\"]?[\w./-]{1,60}['\"]?:(?:[ \t]|\r?\n)")
+"""An entry of a mapping in YAML."""
+_OF_A_LINE: Final = re.compile(r"(?:proxy-)?authorization|(?:set-)?cookie|stripe-signature", re.IGNORECASE)
 """Headers whose value is the rest of their line."""
 _REST: Final = re.compile(r"[^\r\n]*")
 _NEAR: Final = 60
@@ -103,7 +105,10 @@ def _assigned(text: str) -> Iterator[Span]:
         if _OF_A_LINE.fullmatch(name):
             start, end = _line(text, found)
         else:
-            start, end = value_at(text, found.end())
+            start, end = _below(text, found) or value_at(text, found.end())
+        if _NUMBERED.fullmatch(name) and name.endswith(("s", "S")) and text[start:end].isdecimal():
+            # How many there are.
+            continue
         if text[start : min(end, start + 40)].strip(" .!?").casefold() not in _SAID:
             yield start, end
             done = end
@@ -115,6 +120,22 @@ def _is_counted(text: str, found: re.Match[str]) -> bool:
     return bool(before) and not is_secret_name(f"{before[-1]} {found[1]}")
 
 
+def _below(text: str, found: re.Match[str]) -> Span | None:
+    """The mapping of YAML that stands below its name; None where none does."""
+    if _MAPPED.match(text, found.end()) is None or "\n" not in text[found.end(1) : found.end()]:
+        return None
+    first, indent = text.rfind("\n", 0, found.end()) + 1, _indent(text, found.start())
+    end = end_of_block(text, first, len(text), indent)
+    return (found.end(), first + len(text[first:end].rstrip())) if end > found.end() else None
+
+
+def _indent(text: str, at: int) -> int:
+    """How far to the right the line begins in which a name stands."""
+    near = max(0, at - _NEAR)
+    own = text[max(near, text.rfind("\n", near, at) + 1) : at]
+    return len(own) - len(own.lstrip(" \t"))
+
+
 def _line(text: str, found: re.Match[str]) -> Span:
     if QUOTE.match(text, found.end()):
         return value_at(text, found.end())
@@ -123,9 +144,7 @@ def _line(text: str, found: re.Match[str]) -> Span:
     around = text[found.start() - 1] if found.start() else ""
     if around in ("'", '"') and (closing := text.find(around, found.end(), end)) >= 0:
         return found.end(), closing
-    near = max(0, found.start() - _NEAR)
-    own = text[max(near, text.rfind("\n", near, found.start()) + 1) : found.start()]
-    indent = len(own) - len(own.lstrip(" \t"))
+    indent = _indent(text, found.start())
     while (line := _FOLDED.match(text, end)) is not None and len(line[1]) > indent:
         end = line.end()
     return found.end(), end
@@ -196,7 +215,7 @@ _FINDERS: Final = (
     (("(",), _tuples),
     (("'", '"'), quoted),
     (("-",), long_options),
-    (("-",), logins),
+    (("-", "/"), logins),
     (OPTIONS, short_options),
     ((" ", "\t"), given),
     ((" ", "\t"), directives),

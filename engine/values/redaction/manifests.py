@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from engine.values.redaction.value_ends import Span
+from engine.values.redaction.value_ends import Span, end_of_block
 
 Json = Any
 
@@ -14,7 +14,6 @@ _DATA: Final = frozenset({"data", "stringData"})
 _KIND: Final = re.compile(r"^[ \t-]*kind:[ \t]*['\"]?Secret['\"]?[ \t]*(?:#.*)?\r?$", re.MULTILINE)
 _APART: Final = re.compile(r"^---", re.MULTILINE)
 _BLOCK: Final = re.compile(r"^([ \t]*(?:-[ \t]+)?)(?:data|stringData):[ \t]*(?:#.*)?\r?\n", re.MULTILINE)
-_LINE: Final = re.compile(r"[^\n]*\n?")
 
 
 def data_of(value: Mapping[str, Json]) -> frozenset[str]:
@@ -33,15 +32,8 @@ def manifests(text: str) -> Iterator[Span]:
 
 def _blocks(text: str, begun: int, end: int) -> Iterator[Span]:
     for block in _BLOCK.finditer(text, begun, end):
-        at = block.end()
-        while at < end and (line := _LINE.match(text, at, end)) is not None and _is_below(line[0], len(block[1])):
-            at = line.end()
-        first, last = block.end(), at
+        first = block.end()
+        last = end_of_block(text, first, end, len(block[1]))
         lines = text[first:last]
         if lines.strip():
             yield last - len(lines.lstrip()), first + len(lines.rstrip())
-
-
-def _is_below(line: str, indent: int) -> bool:
-    """Whether a line stands further to the right, or is empty."""
-    return not line.strip() or len(line) - len(line.lstrip(" \t")) > indent

@@ -90,9 +90,9 @@ _COUNTED: Final = frozenset({"count", "has", "is", "max", "maximum", "min", "min
 """A name that begins so says how many there are, or whether there is one."""
 _ABOUT: Final = frozenset({
     "age", "algorithm", "allowed", "at", "attempts", "check", "count", "counts", "date", "enabled", "endpoint", "expired",
-    "expires", "expiration", "expiry", "format", "kind", "length", "limit", "method", "name", "optional", "policy", "provider",
-    "required", "retries", "size", "status", "strategy", "strength", "total", "ttl", "type", "types", "valid", "verified",
-    "version",
+    "expires", "expiration", "expiry", "file", "format", "kind", "length", "limit", "method", "name", "optional", "path",
+    "policy", "provider", "required", "retries", "size", "status", "strategy", "strength", "supported", "total", "ttl",
+    "type", "types", "valid", "verified", "version",
 })  # fmt: skip
 """A name that ends so says something about a secret."""
 

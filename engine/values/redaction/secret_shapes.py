@@ -50,13 +50,13 @@ _ARGUMENT: Final = re.compile(r"[^&#\s'\"<>][^&#\s\"<>]*")
 _ISSUED: Final = _compiled(issued.ISSUED)
 _WORTH_A_LOOK: Final = _compiled(
     r"(?i)//|pass|pwd|pswd|secret|token|key|auth|cookie|cred|pin|otp|jwt|bearer|basic |dsn|string|session|sessid|sig|"
-    r"sid|iban|card|cvv|cvc|csc|ssn|pan|eyj|code|conn|account|csrf|xsrf|hmac|kennwort|senha|wachtwoord|contrasena|"
+    r"sid|iban|card|cvv|cvc|csc|ssn|pan|eyj|code|conn|account|csrf|xsrf|hmac|kennwort|senha|wachtwoord|contrase|"
     r"parola|mnemonic|phrase|social|answer|saml|assertion|identified|private|2f%2|pw|thin:|negotiate|ntlm|bot[0-9]|"
-    r"mdp|jeton|\bcle|clave|psk|schl|geheim|heslo|jelsz|sifre|passord|adgang|segret|literal|add_user|[ '\"]-[acekpuw]"
+    r"mdp|jeton|\bcle|clave|psk|schl|geheim|heslo|jelsz|sifre|passord|adgang|segret|literal|add_user|sqlplus|[ '\"]-[acekpuw]"
     rf"|{issued.MAY_BE}|{cards.MAY_BE}|{ibans.MAY_BE}"
 )
 """A text without any of these has none of the shapes: most are let through by this look."""
-_LONG_VALUES: Final = {"key": 20, "code": 16}
+_LONG_VALUES: Final = {"auth": 16, "code": 16, "key": 20}
 """Parameters of URLs that are secrets when they have so many characters."""
 _LINK_WORD: Final = re.compile(r"[^\s\"'<>]+")
 _PORT: Final = re.compile(r"\d{1,5}(?:[/?#].*)?", re.DOTALL)

@@ -37,7 +37,8 @@ PLAIN = words("""
     author tokenizer spinner opinion company credit discredit accredited authMethod auth_type accountName пинок ключ
     max_tokens next_page_token pinned shipping cardinality discard expiry unpinned pinterest spinning standard wildcard clipboard
     dashboard postcard cardinal_direction creditCardType cardExpiry token_type otpExpiry signatureAlgorithm passport sessionCount
-    token_endpoint authorizationEndpoint cvc_check pin_check auth auths_count first_pass boarding_pass ski_pass season_pass bypass
+    token_endpoint token_endpoint_auth_methods_supported authorizationEndpoint POSTGRES_PASSWORD_FILE privateKeyPath
+    cvc_check pin_check auth auths_count first_pass boarding_pass ski_pass season_pass bypass
     Schlüsselwort Wohnungsschlüssel clave clave_producto palabra_clave clé mdpi jetons enclave psk_type app_keyboard pass_through
     ibanRequired designation tanning distance publicKeys primary_keys keyboardType cookieConsentVersion konto karte
 """)
