@@ -11,7 +11,7 @@ from engine.values.redaction.manifests import manifests
 from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.secret_names import is_secret_name
 from engine.values.redaction.sentences import quoted, told, yours
-from engine.values.redaction.setting_lines import directives, given, set_by_call, variables
+from engine.values.redaction.setting_lines import DIRECTIVES, GIVING, beside, directives, given, set_by_call, variables
 from engine.values.redaction.value_ends import QUOTE, Span, end_of_block, value_at
 
 _SIGNS: Final = ("=", ":", "：", "＝", "->", "→", "⇒", "∶", "꞉")
@@ -217,8 +217,9 @@ _FINDERS: Final = (
     (("-",), long_options),
     (("-", "/"), logins),
     (OPTIONS, short_options),
-    ((" ", "\t"), given),
-    ((" ", "\t"), directives),
+    (GIVING, given),
+    (("_", "-"), beside),
+    (DIRECTIVES, directives),
     (("(",), set_by_call),
     (("default",), variables),
     (("",), told),

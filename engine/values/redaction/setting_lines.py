@@ -11,15 +11,29 @@ from typing import Final
 from engine.values.redaction.secret_names import is_secret_name
 from engine.values.redaction.value_ends import QUOTE, Span, value_at
 
-_NAMED: Final = re.compile(r"(?<![\w.-])([A-Za-z]\w*(?:-\w+)*)(?:\\{0,15}['\"])?[ \t]{1,8}(?=[^\s=:])", re.ASCII)
-_GIVES: Final = re.compile(
-    r"(?:\b(?:setx|setenv|env|arg|set -\w{1,4}|(?:config|configure)(?: --?\w{1,10})? set|(?:set|add|request)_?header(?: set)?|"
-    r"fastcgi_param)|^config(?: --\w{1,10})?)[ \t]{1,8}['\"]?$",
-    re.IGNORECASE,
+_ENDS: Final = r"(?:\\{0,15}['\"])?[ \t]{1,8}(?=[^\s=:])"
+_SEVERAL: Final = re.compile(rf"(?<![\w.-])([A-Za-z][A-Za-z0-9]*(?:[_-]+[A-Za-z0-9]+)+){_ENDS}")
+"""A name of several parts, and a blank."""
+_GIVEN: Final = re.compile(
+    r"\b(?:setx|setenv|env|arg|set -\w{1,4}|config(?:ure)?(?: --?\w{1,10})? set|(?:set|add|request)_?header(?: set)?|"
+    rf"fastcgi_param)[ \t]{{1,8}}['\"]?([A-Za-z][\w-]{{1,60}}){_ENDS}",
+    re.IGNORECASE | re.ASCII,
 )
-"""What stands before a name that is given a value."""
-_BEFORE: Final = 40
-"""Characters before a name that are looked at."""
+"""A name that is given a value."""
+GIVING: Final = (
+    "setx",
+    "SETX",
+    "setenv",
+    "SetEnv",
+    "env ",
+    "ENV ",
+    "arg ",
+    "ARG ",
+    "set -",
+    " set ",
+    "eader ",
+    "_param ",
+)
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _DIGIT: Final = re.compile(r"\d")
 _SHORTEST: Final = 6
@@ -30,6 +44,7 @@ _DIRECTIVE: Final = re.compile(
     r"--from-literal[= ]['\"]?[\w.-]{1,200}=)\s{0,8}(?=[^\s=:])"
 )
 """Of netrc, Redis, HAProxy, RabbitMQ and Kubernetes."""
+DIRECTIVES: Final = ("login", "requirepass", "masterauth", "insecure-password", "rabbitmqctl", "--from-literal")
 _CALL: Final = re.compile(
     r"(?<![\w-])(?:set|use|with)_?([A-Za-z]\w{1,60})\(\s{0,8}(?:[bu](?=['\"]))?(?=\\{0,15}['\"])", re.IGNORECASE
 )
@@ -38,16 +53,15 @@ _VARIABLE: Final = re.compile(r"\bvariable\s{1,8}\"([^\"\r\n]{1,80})\"\s{0,8}\{[
 
 
 def given(text: str) -> Iterator[Span]:
-    """What a setting with a name of several parts is given, when it is told to be or looks like a secret."""
-    done = 0
-    for found in _NAMED.finditer(text):
-        if found.start() < done or not is_secret_name(found[1]):
-            continue
-        told = _GIVES.search(text[max(0, found.start() - _BEFORE) : found.start()]) is not None
-        if told or "_" in found[1] or "-" in found[1]:
-            start, done = value_at(text, found.end())
-            if told or QUOTE.match(text, found.end()) or _is_mixed(text[start:done]):
-                yield start, done
+    """What a command or a setting gives a name."""
+    return _values(text, (found for found in _GIVEN.finditer(text) if is_secret_name(found[1])))
+
+
+def beside(text: str) -> Iterator[Span]:
+    """What stands behind a name of several parts and is quoted or looks like a secret."""
+    for start, end in _values(text, (found for found in _SEVERAL.finditer(text) if is_secret_name(found[1]))):
+        if QUOTE.match(text, start - 1) or _is_mixed(text[start:end]):
+            yield start, end
 
 
 def directives(text: str) -> Iterator[Span]:
