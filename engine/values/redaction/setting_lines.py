@@ -36,7 +36,8 @@ GIVING: Final = (
 )
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _DIGIT: Final = re.compile(r"\d")
-_SHORTEST: Final = 6
+_SHORTEST: Final = 8
+_LONG: Final = 16
 
 _DIRECTIVE: Final = re.compile(
     r"(?:\blogin\s{1,8}[^\s:=]{1,200}\s{1,8}(?:account\s{1,8}\S{1,200}\s{1,8})?password\s|"
@@ -89,5 +90,8 @@ def _values(text: str, names: Iterable[re.Match[str]]) -> Iterator[Span]:
 
 
 def _is_mixed(value: str) -> bool:
-    """Whether it is no word."""
-    return len(value) >= _SHORTEST and _LETTER.search(value) is not None and _DIGIT.search(value) is not None
+    """Whether it is no word and no name: letters of both cases and digits, or letters and digits in a long row."""
+    if _LETTER.search(value) is None or _DIGIT.search(value) is None:
+        return False
+    both = value != value.lower() and value != value.upper()
+    return len(value) >= (_SHORTEST if both else _LONG)

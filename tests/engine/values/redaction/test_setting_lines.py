@@ -87,6 +87,8 @@ def test_a_secret_in_a_setting_is_hidden(line: str) -> None:
         "set x 5", "ENV MODE production", "ENV PATH /usr/bin", "git config user.name Ada", 'proxy_set_header Host "h";',
         'env["MODE"] = "x"', "define('WP_DEBUG', 'true');", 'source.setName("x")', "use_tokenizer('bpe')", "requirement: x",
         "login ada", "machine h login ada", "the api-key was not given", "a db_password is needed", "see API_KEY in the manual",
+        "step token-refresh run01x failed", "topic user-password-reset v1a2b3c",
+        "column password_hash bytea4x", "the db_password column2",
         "identified by its number", "is identified by user", "<name>color</name><value>red</value>",
         '<string name="title">Hello</string>', "<tr><th>Name</th><td><code>x</code></td></tr>",
         'variable "region" { default = "eu" }',
