@@ -81,7 +81,7 @@ async def publish_definition(context: OperationContext, request: PublishRequest,
     if not isinstance(request.definition, Mapping):
         raise Invalid("DEFINITION_INVALID", "The definition is no object.", "Read its JSON first.", {"issues": []})
     authored: dict[str, Json] = clean_json(dict(request.definition)).value
-    schema = await asyncio.to_thread(_with_examples, request)
+    schema = await asyncio.to_thread(lambda: _with_examples(request))
     workflow_id, ref = str(authored.get("id") or ""), authored.get("payloadSchemaRef")
     async with writing(context.store) as connection:
         if schema is not None and isinstance(ref, str) and ref:
