@@ -16,6 +16,7 @@ from engine.actions.context import StepIdentity
 from engine.actions.declaration import RegisteredAction
 from engine.actions.schema import parse_input
 from engine.errors import ACTION, VALIDATION, StepFailure
+from engine.values.javascript import text
 from engine.values.request_limits import MAX_KEY_BYTES, utf8_bytes
 
 MAX_KEY_CHARACTERS: Final = 512
@@ -23,6 +24,8 @@ KEY_INVALID: Final = "IDEMPOTENCY_KEY_INVALID"
 KEY_FAILED: Final = "IDEMPOTENCY_KEY_FAILED"
 _ENGINES: Final = re.compile(r"run:([0-9a-f-]{36}):[^:]*:[^:]*:[0-9]+(?::[0-9a-f]{16})?")
 """Of an action (``engine_key``), and without the digest of a pure one."""
+_OBJECT: Final = text({})
+"""What any object is as a text."""
 
 
 def idempotency_key(
@@ -32,8 +35,8 @@ def idempotency_key(
 
     A blank key counts as none: an expression over an absent field must not make all runs share one execution. An input that
     the action's model refuses has the engine's key; the action itself then reports what is wrong with it. Raises ``StepFailure``:
-    ``IDEMPOTENCY_KEY_INVALID`` (longer than 512 characters or 1000 bytes, with NUL, or the engine's own of another run),
-    ``IDEMPOTENCY_KEY_FAILED`` (the function raised, or gave no text).
+    ``IDEMPOTENCY_KEY_INVALID`` (longer than 512 characters or 1000 bytes, with NUL, made of an object, or the engine's own of
+    another run), ``IDEMPOTENCY_KEY_FAILED`` (the function raised, or gave no text).
     """
     chosen = explicit if explicit and explicit.strip() else _own_key(registered, step, action_input)
     if chosen is None:
@@ -43,6 +46,13 @@ def idempotency_key(
             VALIDATION,
             f"The idempotency key of {registered.label} must have at most {MAX_KEY_CHARACTERS} characters, {MAX_KEY_BYTES} bytes,"
             " and no NUL.",
+            code=KEY_INVALID,
+        )
+    if _OBJECT in chosen:
+        raise StepFailure(
+            VALIDATION,
+            f"The idempotency key of {registered.label} is made of an object, and any two objects would be one key. Make it of a"
+            " field of the object.",
             code=KEY_INVALID,
         )
     engines = _ENGINES.fullmatch(chosen)

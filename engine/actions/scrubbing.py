@@ -198,6 +198,8 @@ def _forms(secret: str) -> set[str]:
     encoded = secret.encode("utf-8", "surrogatepass")
     once = json.dumps(secret)[1:-1]
     changed = _changed(secret, encoded) if len(secret) >= _SHORTEST_CHANGED else set()
+    if not secret.isascii():
+        changed |= _bytes_of(encoded)
     return changed | {
         secret,
         once,
@@ -211,6 +213,12 @@ def _forms(secret: str) -> set[str]:
         base64.b64encode(encoded).decode().rstrip("="),
         base64.urlsafe_b64encode(encoded).decode().rstrip("="),
     }
+
+
+def _bytes_of(encoded: bytes) -> set[str]:
+    """How bytes above those of ASCII are shown: as Python writes them, in mail, and as a text in another charset."""
+    taken_for = {encoded.decode("latin-1"), encoded.decode("cp1252", "replace")}
+    return {repr(encoded)[2:-1], binascii.b2a_qp(encoded).decode(), *taken_for}
 
 
 def _changed(secret: str, encoded: bytes) -> set[str]:

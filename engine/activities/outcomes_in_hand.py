@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from engine.errors import StepFailure
-from engine.store.database.engine import as_denied, as_unavailable
+from engine.store.database.refusals import may_pass
 from engine.store.trace.new_attempt import NewAttempt
 from engine.store.trace.payloads import Sized
 
@@ -37,14 +37,14 @@ class OutcomesInHand:
 
     @contextmanager
     def until_written(self, attempt: NewAttempt, outcome: Sized | StepFailure) -> Iterator[None]:
-        """Keep the outcome while the block writes it; also afterwards, if Postgres was not reached or the block was given up."""
+        """Keep the outcome while the block writes it; afterwards too, if Postgres may take it later or the block was given up."""
         self._keep(_place(attempt), outcome)
         try:
             yield
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            if (as_unavailable(error) or as_denied(error)) is None:
+            if not may_pass(error):
                 self._drop(_place(attempt))
             raise
         else:

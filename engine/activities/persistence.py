@@ -1,4 +1,4 @@
-"""Retries of the write of an outcome while Postgres is unreachable, so that its action need not run again."""
+"""Retries of the write of an outcome while Postgres does not take it, so that its action need not run again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from temporalio import activity
 
-from engine.store.database.engine import as_denied, as_unavailable
+from engine.store.database.refusals import may_pass
 
 Written = TypeVar("Written")
 
@@ -21,9 +21,9 @@ _LONGEST_DELAY: Final = 2.0
 
 
 async def persistently(write: Callable[[], Awaitable[Written]]) -> Written:
-    """Retry ``write`` while Postgres is unreachable, for as long as the activity may wait; then raise its error.
+    """Retry ``write`` while Postgres may take it later, for as long as the activity may wait; then raise its error.
 
-    Anything but an unreachable Postgres is raised at once.
+    Anything else is raised at once.
     """
     patience = LOCAL_PATIENCE_SECONDS if activity.info().is_local else ORDINARY_PATIENCE_SECONDS
     loop = asyncio.get_running_loop()
@@ -33,7 +33,7 @@ async def persistently(write: Callable[[], Awaitable[Written]]) -> Written:
         try:
             return await write()
         except Exception as error:
-            if (as_unavailable(error) or as_denied(error)) is None or loop.time() + delay > deadline:
+            if not may_pass(error) or loop.time() + delay > deadline:
                 raise
         await asyncio.sleep(delay)
         delay = min(2 * delay, _LONGEST_DELAY)

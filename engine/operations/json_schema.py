@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Json = Any
 
+MAX_SCHEMA_BYTES: Final = 1024 * 1024
+"""Largest schema, as that of a definition: looking at one takes seconds per MiB."""
 MAX_ISSUES: Final = 50
 _SHOWN: Final = 5
 _WORDS_BYTES: Final = 80
@@ -43,12 +45,18 @@ _RE2.log_errors = False
 
 
 def schema_problem(schema: Json) -> str | None:
-    """Why ``schema`` cannot be used, as a sentence; None when it can."""
+    """Why ``schema`` cannot be used, as a sentence; None when it can. Of a large one to be called in a thread.
+
+    Raises as ``clean_json``.
+    """
     from jsonschema import SchemaError  # noqa: PLC0415 # a tenth of a second that programs which check nothing need not pay
     from jsonschema.validators import Draft202012Validator, validator_for  # noqa: PLC0415 # as above
 
     if not isinstance(schema, dict | bool):
         return "A JSON schema is an object, or true or false."
+    size = len(canonical_json(schema).encode())
+    if size > MAX_SCHEMA_BYTES:
+        return f"It has {size} bytes; {MAX_SCHEMA_BYTES} are allowed."
     kind = validator_for(schema, default=Draft202012Validator)
     # A reference may lead to where the dialect expects no schema and has looked at none, as in /components/schemas.
     parts = {"": schema}

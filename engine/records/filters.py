@@ -90,7 +90,10 @@ class RunFilter:
             number = getattr(self, name)
             if number is not None and (type(number) is not int or not 0 <= number < 2**31):
                 raise _invalid(name, "not a number of that kind")
-        _check_texts(self, "workflow", "text", "error_code", "run_id_prefix", "wait_key", "event_id")
+        _check_texts(self, "workflow", "text", "run_id_prefix")
+        _check_texts(self, "error_code", "wait_key", "event_id", optional=True)
+        _known("order", (self.order,), tuple(RunOrder))
+        _set(self, "order", RunOrder(self.order))
         if not re.fullmatch("[0-9a-fA-F-]{0,36}", self.run_id_prefix):
             raise _invalid("run_id_prefix", "a run id has digits 0-9, letters a-f and dashes")
         _set_ids(self, "replay_of", "parent", "root")
@@ -115,7 +118,7 @@ class EventFilter:
     def __post_init__(self) -> None:
         """Raises ``Invalid`` (FILTER_INVALID, ID_INVALID)."""
         _known("status", () if self.status is None else (self.status,), EVENT_STATUSES)
-        _check_texts(self, "name", "key")
+        _check_texts(self, "name", "key", optional=True)
         _check_times(self, "since", "before")
         _set_ids(self, "run_id")
 
@@ -145,6 +148,7 @@ class LogQuery:
     def __post_init__(self) -> None:
         """Raises ``Invalid`` (FILTER_INVALID)."""
         _known("minimum", (self.minimum,), tuple(LogLevel))
+        _check_texts(self, "text")
         _set(self, "minimum", LogLevel(self.minimum))
 
 
@@ -174,17 +178,19 @@ def _check_times(filter_: object, *names: str) -> None:
             raise _invalid(name, "a time needs its zone")
 
 
-def _check_texts(filter_: object, *names: str) -> None:
+def _check_texts(filter_: object, *names: str, optional: bool = False) -> None:
     for name in names:
         text = getattr(filter_, name)
-        if text is not None and not isinstance(text, str):
+        if not isinstance(text, str) and not (optional and text is None):
             raise _invalid(name, "it is no text")
         if re.search("[\0\ud800-\udfff]", text or ""):
             raise _invalid(name, "it has characters no stored text can have")
 
 
 def _known(name: str, values: Iterable[str], words: tuple[str, ...]) -> None:
-    unknown = sorted(set(values) - set(words))
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise _invalid(name, "it is no set of words")
+    unknown = sorted(str(value) for value in values if not isinstance(value, str) or value not in words)
     if unknown:
         raise _invalid(name, f"{unknown[0][:40]!r} is none of {', '.join(words)}")
 

@@ -40,6 +40,8 @@ LONGEST_RETRY_AFTER_SECONDS: Final = 24 * 3600
 """A service that asks for more is asked again after a day."""
 
 _EXCERPT: Final = 500
+_OF_THE_END: Final = 0.1
+"""The share of a call's time in which the body of an error is no longer waited for."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _HEADER_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\xa0-\xff]{0,8192}(?<![\t ])")
 """White space at its ends is no part of a value, and no client sends it."""
@@ -95,10 +97,10 @@ def http_request(network: Network) -> RegisteredAction:
         """Call an HTTP service."""
         try:
             async with (
-                asyncio.timeout(call.timeout_seconds),
+                asyncio.timeout(call.timeout_seconds) as limit,
                 exchanged(network, _request(call, ctx), tuple(call.headers), call.timeout_seconds) as answer,
             ):
-                return await _outcome(call, answer)
+                return await _outcome(call, answer, limit.when())
         except (TimeoutError, httpx.TimeoutException):
             raise StepFailure(
                 TRANSIENT, f"{place_of(call.url)} did not answer within {call.timeout_seconds:g} s.", code=TIMED_OUT
@@ -164,19 +166,22 @@ def _content(call: RequestInput) -> bytes | None:
     return None
 
 
-async def _outcome(call: RequestInput, answer: Answer) -> dict[str, Any]:
+async def _outcome(call: RequestInput, answer: Answer, end: float | None) -> dict[str, Any]:
     response = answer.response
     place, status = place_of(answer.url), response.status_code
     if status >= 400 and not call.accept_error_status:
+        # What the status says is not lost when the body does not come in time.
+        until = end and end - _OF_THE_END * call.timeout_seconds
         details: dict[str, Any] = {"status": status, "retryAfter": response.headers.get("retry-after")}
-        wait = retry_after_ms(response.headers.get("retry-after"), datetime.now(UTC))
-        if wait is not None:
-            details["retryAfterMs"] = wait
+        asked = (retry_after_ms(one, datetime.now(UTC)) for one in response.headers.get_list("retry-after"))
+        waits = [wait for wait in asked if wait is not None]
+        if waits:
+            details["retryAfterMs"] = max(waits)
         raise StepFailure(
             TRANSIENT if status in call.retry_statuses else ACTION,
             f"{call.method} {place} answered {status} {response.reason_phrase}.".replace(" .", "."),
             code=STATUS,
-            details={**details, "body": await read_excerpt(response, _EXCERPT)},
+            details={**details, "body": await read_excerpt(response, _EXCERPT, until)},
         )
     content = content_of(place, response, await read_body(place, response))
     return {"status": status, "headers": dict(response.headers), "url": place, **content}

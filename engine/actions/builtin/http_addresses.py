@@ -20,7 +20,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 """All that IPv6 has of the internet. What is outside may stand for an IPv4 address inside: ``::127.0.0.1``, 64:ff9b:1::/48."""
-_RESERVED: Final = (ipaddress.IPv6Network("3fff::/20"), ipaddress.IPv4Network("192.88.99.0/24"))
+_RESERVED: Final = (
+    ipaddress.IPv6Network("3fff::/20"),
+    ipaddress.IPv4Network("192.0.0.0/24"),
+    ipaddress.IPv4Network("192.88.99.0/24"),
+)
 """Not on the internet either, which older tables do not know."""
 _LOOPBACK_NAME: Final = "localhost"
 _NO_SUCH_NAME: Final = frozenset(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import json
 import math
 import re
 import zlib
+from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 import httpx
@@ -53,19 +55,25 @@ async def read_body(place: str, response: httpx.Response) -> bytes:
     return inflated.end()
 
 
-async def read_excerpt(response: httpx.Response, characters: int) -> str:
-    """The beginning of the body of an answer that is an error anyhow; empty when it cannot be read.
+async def read_excerpt(response: httpx.Response, characters: int, until: float | None) -> str:
+    """The beginning of the body of an answer that is an error anyhow, or what comes of it until ``until``, a time of the event
+    loop; empty when it cannot be read.
 
     It ends where a word does: who looks for a secret in it would not know the beginning of one.
     """
     received = bytearray()
-    if not _encoding(response):
-        async for chunk in response.aiter_raw():
-            received += chunk
-            if len(received) >= 4 * characters:
-                break
+    whole = False
+    with suppress(TimeoutError, httpx.TransportError):
+        async with asyncio.timeout_at(until):
+            if not _encoding(response):
+                async for chunk in response.aiter_raw():
+                    received += chunk
+                    if len(received) >= 4 * characters:
+                        break
+                else:
+                    whole = True
     text = received.decode("utf-8", "replace")
-    return text if len(text) <= characters else _LAST_WORD.sub("", text[:characters])
+    return text if whole and len(text) <= characters else _LAST_WORD.sub("", text[:characters])
 
 
 class _Inflated:

@@ -113,10 +113,12 @@ async def export_bundle(
     """The bundle of these workflows, as they may be shown: a secret written out in one or in its payload's schema is masked,
     references are not.
 
-    Needs the level admin. Raises ``Invalid`` (WORKFLOW_ID_INVALID: of an id that was published earlier), ``NotFound``
-    (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
+    Needs the level admin. Raises ``Invalid`` (BUNDLE_EMPTY; WORKFLOW_ID_INVALID: of an id that was published earlier),
+    ``NotFound`` (WORKFLOW_NOT_FOUND), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN)
+    if not workflow_ids:
+        raise Invalid("BUNDLE_EMPTY", "No workflow was named.", "Name at least one; a bundle cannot be empty.")
     distinct, found = list(dict.fromkeys(workflow_ids)), list[StoredWorkflow]()
     async with open_reader(context.store, context.tenant) as reader:
         for workflow_id in distinct:

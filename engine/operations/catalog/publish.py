@@ -45,8 +45,9 @@ from engine.store.database.transactions import Connection, writing
 from engine.store.tables.base import WHEN_BUSY
 from engine.store.tenant.audit import AuditEntry
 from engine.store.tenant.settings import load_settings
-from engine.values.json_policy import clean_json
+from engine.values.json_policy import clean_json, size_bytes
 from engine.values.redaction.sensitive_places import is_marked
+from engine.values.request_limits import MAX_PAYLOAD_BYTES
 from engine.wording import clause
 
 Json = Any
@@ -77,8 +78,10 @@ async def publish_definition(context: OperationContext, request: PublishRequest,
     EXAMPLE_WITHOUT_SCHEMA, JSON_*), ``Forbidden``, ``Unavailable``.
     """
     await context.require(Level.ADMIN)
+    if not isinstance(request.definition, Mapping):
+        raise Invalid("DEFINITION_INVALID", "The definition is no object.", "Read its JSON first.", {"issues": []})
     authored: dict[str, Json] = clean_json(dict(request.definition)).value
-    schema = _with_examples(request)
+    schema = await asyncio.to_thread(lambda: _with_examples(request))
     workflow_id, ref = str(authored.get("id") or ""), authored.get("payloadSchemaRef")
     async with writing(context.store) as connection:
         if schema is not None and isinstance(ref, str) and ref:
@@ -297,6 +300,14 @@ def _with_examples(request: PublishRequest) -> Json:
     if problem is not None:
         raise Invalid("PAYLOAD_SCHEMA_INVALID", problem, "Correct the payload's JSON schema; nothing was published.")
     for title, payload in request.examples.items():
+        size = size_bytes(payload)
+        if size > MAX_PAYLOAD_BYTES:
+            raise Invalid(
+                "EXAMPLE_INVALID",
+                f"The example {title!r} has {size} bytes; a payload may have {MAX_PAYLOAD_BYTES}.",
+                "Shorten it; nothing was published.",
+                {"bytes": size, "limit": MAX_PAYLOAD_BYTES},
+            )
         issues = issues_of(schema, payload)
         if issues:
             raise Invalid(

@@ -12,6 +12,7 @@ from engine.records import Level
 from engine.store.database.transactions import writing
 from engine.store.tenant.audit import AuditEntry
 from engine.store.tenant.settings import load_settings, save_settings
+from engine.values.request_limits import MAX_NAME_CHARACTERS
 
 _PATH = re.compile(r"[^.\s\0][^\s\0]{0,199}")
 
@@ -36,7 +37,9 @@ async def set_correlation_paths(context: OperationContext, paths: Mapping[str, S
         raise _invalid("The paths are no JSON object.")
     wanted: dict[str, list[str]] = {}
     for name, values in paths.items():
-        if not name.strip() or not isinstance(values, list | tuple):
+        if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_CHARACTERS:
+            raise _invalid(f"{str(name)[:60]!r} is no name of an event.")
+        if not isinstance(values, list | tuple):
             raise _invalid(f"{name[:60]!r} has no list of paths.")
         wrong = next((path for path in values if not isinstance(path, str) or not _PATH.fullmatch(path)), None)
         if wrong is not None or None in values:

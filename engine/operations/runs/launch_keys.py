@@ -30,10 +30,12 @@ def check_keys(actor: Actor, fire_key: str | None, idempotency_key: str | None) 
     """Raises ``Invalid``: KEY_INVALID for a key that no row can hold, KEY_RESERVED for a job's where ``actor`` does no job."""
     limits = (("fire_key", fire_key, MAX_FIRE_KEY_BYTES), ("idempotency_key", idempotency_key, MAX_KEY_BYTES))
     for name, key, most in limits:
-        if key is not None and not (isinstance(key, str) and 0 < utf8_bytes(key) <= most and storable_text(key) == key):
+        if key is not None and not (
+            isinstance(key, str) and key.strip() and utf8_bytes(key) <= most and storable_text(key) == key
+        ):
             raise Invalid(
                 "KEY_INVALID",
-                f"The {name} is no text, empty, longer than {most} bytes, or has characters no text can have.",
+                f"The {name} is no text, blank, longer than {most} bytes, or has characters no text can have.",
                 "Use a short text, such as a UUID.",
             )
     if idempotency_key is not None and actor.known_by != "service" and _OF_JOBS.fullmatch(idempotency_key):

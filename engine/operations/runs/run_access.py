@@ -69,8 +69,8 @@ def refuse_historical(run: Run) -> None:
 
 
 def checked_reason(reason: str) -> str:
-    """``reason`` without surrounding space. Raises ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG)."""
-    text = storable_text(reason).strip()
+    """``reason`` without surrounding space; what is no text is none. Raises ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG)."""
+    text = storable_text(reason).strip() if isinstance(reason, str) else ""
     if len(_seen(text)) < MIN_REASON:
         raise Invalid(
             "REASON_TOO_SHORT", f"The reason needs at least {MIN_REASON} characters.", "Say why; it is audited."

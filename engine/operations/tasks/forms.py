@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 from engine.errors import Invalid
@@ -29,9 +30,6 @@ async def register_form(context: OperationContext, task_type: str, schema: Json,
     await context.require(Level.ADMIN)
     _check_name(task_type)
     clean = clean_json(schema).value
-    problem = schema_problem(clean)
-    if problem is not None:
-        raise Invalid("FORM_SCHEMA_INVALID", problem, f"Correct the form of {task_type}; nothing was stored.")
     size = size_bytes(clean)
     if size > MAX_FORM_BYTES:
         raise Invalid(
@@ -40,6 +38,9 @@ async def register_form(context: OperationContext, task_type: str, schema: Json,
             "Move lists of choices out of it.",
             {"bytes": size, "limit": MAX_FORM_BYTES},
         )
+    problem = await asyncio.to_thread(schema_problem, clean)
+    if problem is not None:
+        raise Invalid("FORM_SCHEMA_INVALID", problem, f"Correct the form of {task_type}; nothing was stored.")
     async with writing(context.store) as connection:
         changed = await tasks.save_form(connection, context.tenant, task_type, clean, name=name)
         if changed:

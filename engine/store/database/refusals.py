@@ -56,6 +56,16 @@ def as_refusal(error: BaseException) -> Invalid | None:
     return None
 
 
+def may_pass(error: BaseException) -> bool:
+    """Whether the statement that met ``error`` may be taken at another time: Postgres is away or in trouble of any kind, a plan
+    or a right is missing, and nothing that the statement holds is refused.
+    """
+    if as_unavailable(error) is not None:
+        return True
+    told = isinstance(error, DBAPIError | psycopg.Error)
+    return told and as_refusal(error) is None and as_violation(error) is None
+
+
 def as_engine_error(error: BaseException, *, question: bool = False) -> EngineError | None:
     """``error`` in our own words, whatever Postgres or its driver means by it; None when it is none of what they say.
 

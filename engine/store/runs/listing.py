@@ -220,11 +220,11 @@ def _collected(page: Select[Any], stretch: Stretch) -> Select[Any]:
 
 
 def check_limit(limit: int, most: int) -> None:
-    """Raises ``Invalid`` (LIMIT_INVALID) unless 1 <= limit <= most."""
-    if not 1 <= limit <= most:
+    """Raises ``Invalid`` (LIMIT_INVALID) unless it is a whole number and 1 <= limit <= most."""
+    if type(limit) is not int or not 1 <= limit <= most:
         raise Invalid(
             "LIMIT_INVALID",
-            f"A page has at most {counted(most, 'row')}, at least one; {limit} were asked for.",
+            f"A page has at most {counted(most, 'row')}, at least one; {str(limit)[:40]} were asked for.",
             "Ask for fewer.",
         )
 

@@ -7,19 +7,24 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from engine.values.redaction.command_lines import OPTIONS, logins, long_options, short_options
+from engine.values.redaction.manifests import manifests
 from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.secret_names import is_secret_name
 from engine.values.redaction.sentences import quoted, told, yours
-from engine.values.redaction.value_ends import QUOTE, Span, value_at
+from engine.values.redaction.setting_lines import DIRECTIVES, GIVING, beside, directives, given, set_by_call, variables
+from engine.values.redaction.value_ends import QUOTE, Span, end_of_block, value_at
 
 _SIGNS: Final = ("=", ":", "：", "＝", "->", "→", "⇒", "∶", "꞉")
 _NAME: Final = re.compile(
-    r"([^\W\d_][\w.\[\]-]{1,60}(?: (?:keys?|string|id|code|number|phrase)\b)?)(?:\\{0,15}['\"]|[*_`]{1,3})?"
-    r"\s{0,8}(?:=>|->|:=|[?+]=|={1,3}|[:：＝→⇒∶꞉])\s{0,60}(?:(?:\*{1,2}|</[a-z]{1,6}>)\s{0,8})?",
+    r"((?:(?:mot|clave|palavra) (?:de )?|(?:cl[eé]|jeton) (?:d')?)?[^\W\d_][\w.\[\]-]{1,60}"
+    r"(?: (?:keys?|string|id|code|number|phrase)\b)?)(?:\\{0,15}['\"]\]?|[*_`]{1,3})?"
+    r"\s{0,8}(?:=>|->|:=|[?+]=|={1,3}|::|[:：＝→⇒∶꞉])\s{0,60}(?:(?:\*{1,2}|</[a-z]{1,6}>)\s{0,8})?",
     re.IGNORECASE,
 )
 _SUBSCRIPT: Final = re.compile(r"(?:\[\d*\])+$")
-_OF_A_LINE: Final = re.compile(r"(?:proxy-)?authorization|(?:set-)?cookie", re.IGNORECASE)
+_MAPPED: Final = re.compile(r"['\"]?[\w./-]{1,60}['\"]?:(?:[ \t]|\r?\n)")
+"""An entry of a mapping in YAML."""
+_OF_A_LINE: Final = re.compile(r"(?:proxy-)?authorization|(?:set-)?cookie|stripe-signature", re.IGNORECASE)
 """Headers whose value is the rest of their line."""
 _REST: Final = re.compile(r"[^\r\n]*")
 _NEAR: Final = 60
@@ -35,13 +40,20 @@ _SAID: Final = frozenset({
 _NUMBERED: Final = re.compile(r"tokens?", re.IGNORECASE)
 
 _ELEMENT: Final = re.compile(
-    r"<(?:[\w-]{1,40}:)?([A-Za-z][\w.-]{1,60})(?:\s[^<>]{0,300})?>\s*(?:<!\[CDATA\[)?([^<\]]+)"
+    r"<(?:[\w-]{1,40}:)?([A-Za-z][\w.-]{1,60})(?:\s[^<>]{0,300})?>\s*(?:<(?:string|value)>\s*)?(?:<!\[CDATA\[)?([^<\]]+)"
 )
 _CELL: Final = re.compile(
-    r">\s{0,8}([^<>:]{1,40}):?\s{0,8}</\w{1,10}>\s{0,60}<(?:td|dd|string)(?:\s[^<>]{0,200})?>\s{0,8}([^<]+)",
+    r">\s{0,8}([^<>:]{1,60}):?\s{0,8}</\w{1,20}>\s{0,60}<(?:td|dd|string|\w{0,12}(?:value|val))(?:\s[^<>]{0,200})?>\s{0,8}"
+    r"(?:<\w{1,10}(?:\s[^<>]{0,200})?>\s{0,8})?([^<]+)",
     re.IGNORECASE,
 )
 """A name in one cell of a table, or one entry of a list, and its value in the next."""
+_NAMED_ELEMENT: Final = re.compile(
+    r"<[\w:.-]{1,40}\s(?:[^<>]{0,200}\s)?(?:name|key)\s?=\s?['\"]([^<>'\"]{1,80})['\"][^<>/]{0,200}>\s{0,60}"
+    r"(?:<\w{1,20}>\s{0,8})?(?:<!\[CDATA\[)?([^<\s][^<\]]*)",
+    re.IGNORECASE,
+)
+"""``<property name="password">...</property>``."""
 _TAG: Final = re.compile(r"<[A-Za-z][^<>]{0,1000}>")
 _ATTRIBUTE: Final = re.compile(r"([A-Za-z][\w:.-]{0,60})\s?=\s?(?:\"([^\"]*)\"|'([^']*)')")
 _NAMING: Final = frozenset({"name", "key", "type", "id", "field", "property"})
@@ -54,7 +66,7 @@ _PAIR_OF_LINES: Final = re.compile(
     r"\b(?:name|key)\s?:\s?['\"]?([\w.-]{1,80})['\"]?[ \t]{0,8}\r?\n[ \t]{0,60}(?:value|val)\s?:\s?", re.IGNORECASE
 )
 """In YAML."""
-_TUPLE: Final = re.compile(r"\(\s?[bu]?(['\"])([^'\"\\<>]{1,80})\1\s?,\s?[bu]?(?=['\"])")
+_TUPLE: Final = re.compile(r"\(\s?[bu]?(['\"])([^'\"\\<>]{1,80})\1\s?,\s{0,8}[bu]?(?=['\"])")
 _PART: Final = re.compile(
     r"name=\"([^\"\r\n]{1,80})\"[^\r\n]{0,200}\r?\n(?:[^\r\n]{1,200}\r?\n){0,5}\r?\n([^\r\n]+)", re.IGNORECASE
 )
@@ -84,7 +96,8 @@ def _assigned(text: str) -> Iterator[Span]:
     for found in _NAME.finditer(text):
         if found.start() < done:
             continue
-        name = _SUBSCRIPT.sub("", found[1]).rpartition(".")[2]
+        begun = "_" if text.startswith("_", found.start() - 1) else ""
+        name = begun + _SUBSCRIPT.sub("", found[1]).rpartition(".")[2]
         if not is_secret_name(name) or (_NUMBERED.fullmatch(name) and _is_counted(text, found)):
             continue
         if text.startswith(("//", PLACEHOLDER), found.end()):
@@ -92,7 +105,10 @@ def _assigned(text: str) -> Iterator[Span]:
         if _OF_A_LINE.fullmatch(name):
             start, end = _line(text, found)
         else:
-            start, end = value_at(text, found.end())
+            start, end = _below(text, found) or value_at(text, found.end())
+        if _NUMBERED.fullmatch(name) and name.endswith(("s", "S")) and text[start:end].isdecimal():
+            # How many there are.
+            continue
         if text[start : min(end, start + 40)].strip(" .!?").casefold() not in _SAID:
             yield start, end
             done = end
@@ -104,6 +120,22 @@ def _is_counted(text: str, found: re.Match[str]) -> bool:
     return bool(before) and not is_secret_name(f"{before[-1]} {found[1]}")
 
 
+def _below(text: str, found: re.Match[str]) -> Span | None:
+    """The mapping of YAML that stands below its name; None where none does."""
+    if _MAPPED.match(text, found.end()) is None or "\n" not in text[found.end(1) : found.end()]:
+        return None
+    first, indent = text.rfind("\n", 0, found.end()) + 1, _indent(text, found.start())
+    end = end_of_block(text, first, len(text), indent)
+    return (found.end(), first + len(text[first:end].rstrip())) if end > found.end() else None
+
+
+def _indent(text: str, at: int) -> int:
+    """How far to the right the line begins in which a name stands."""
+    near = max(0, at - _NEAR)
+    own = text[max(near, text.rfind("\n", near, at) + 1) : at]
+    return len(own) - len(own.lstrip(" \t"))
+
+
 def _line(text: str, found: re.Match[str]) -> Span:
     if QUOTE.match(text, found.end()):
         return value_at(text, found.end())
@@ -112,9 +144,7 @@ def _line(text: str, found: re.Match[str]) -> Span:
     around = text[found.start() - 1] if found.start() else ""
     if around in ("'", '"') and (closing := text.find(around, found.end(), end)) >= 0:
         return found.end(), closing
-    near = max(0, found.start() - _NEAR)
-    own = text[max(near, text.rfind("\n", near, found.start()) + 1) : found.start()]
-    indent = len(own) - len(own.lstrip(" \t"))
+    indent = _indent(text, found.start())
     while (line := _FOLDED.match(text, end)) is not None and len(line[1]) > indent:
         end = line.end()
     return found.end(), end
@@ -128,6 +158,10 @@ def _elements(text: str) -> Iterator[Span]:
 
 def _cells(text: str) -> Iterator[Span]:
     return (found.span(2) for found in _CELL.finditer(text) if is_secret_name(found[1]))
+
+
+def _named_elements(text: str) -> Iterator[Span]:
+    return (found.span(2) for found in _NAMED_ELEMENT.finditer(text) if is_secret_name(found[1]))
 
 
 def _attributes(text: str) -> Iterator[Span]:
@@ -169,18 +203,25 @@ def _parts(text: str) -> Iterator[Span]:
 
 
 _FINDERS: Final = (
+    (("Secret",), manifests),
     (_SIGNS, _assigned),
     (("=", ":"), _pairs),
     (("val:", "value", "Value", "VALUE"), _pairs_of_lines),
     (("<",), _attributes),
     (("<",), _elements),
-    (("<td", "<dd", "<string", "<TD", "<DD"), _cells),
+    (("</",), _cells),
+    (("</",), _named_elements),
     (("\n",), _parts),
     (("(",), _tuples),
     (("'", '"'), quoted),
     (("-",), long_options),
-    (("-",), logins),
+    (("-", "/"), logins),
     (OPTIONS, short_options),
+    (GIVING, given),
+    (("_", "-"), beside),
+    (DIRECTIVES, directives),
+    (("(",), set_by_call),
+    (("default",), variables),
     (("",), told),
     ((" is your ",), yours),
 )

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Final
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, chain
+from typing import Any, Final
 
+from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.secret_names import is_secret_name
 from engine.values.redaction.value_ends import Span, value_at
 
 _OPTION: Final = re.compile(r"(?:^|[\s'\"])--?([A-Za-z][\w-]{1,60})(?:\s+(?=[^\s-])|['\"](?:,\s?|\s)(?=['\"]))")
-_LOGIN: Final = re.compile(r"(?:^|\s)(?:-u|--auth|--user|--proxy-user)[ =]?['\"]?[^\s:'\"]+:([^\s'\"]+)")
+_LOGIN: Final = re.compile(
+    r"(?:^|\s)(?:https? -a|-[uU]|--auth|--cert|--user|--proxy-user)[ =]?['\"]?(?!\d+:\d+(?!\S))[^\s:'\"]+:([^\s'\"]+)"
+)
+"""Two numbers are those of a user and a group."""
+_OF_ORACLE: Final = re.compile(
+    r"\b(?:sqlplus|sqlldr|expdp|impdp)\s{1,8}(?:-\S{1,40}\s{1,8}){0,3}[^\s/@-][^\s/@]{0,60}/([^\s@/]+)"
+)
 
 _CLIENTS: Final = {
     "p": r"mysql(?:admin|check|dump|import|show|slap)?|mariadb(?:-\w{1,20})?|"
-    r"mongo(?:sh|dump|export|files|import|restore|stat|top)?|sshpass|login|cqlsh|7z[ar]?|(?:un)?rar",
+    r"mongo(?:sh|dump|export|files|import|restore|stat|top)?|sshpass|login|cqlsh|7z[ar]?|(?:un)?rar|psexec\d{0,2}",
     "a": r"redis-cli",
+    "c": r"snmp(?:bulk)?(?:get|getnext|set|table|trap|walk)",
+    "E": r"curl",
     "w": r"ldap(?:add|compare|delete|modify|modrdn|passwd|search|whoami)",
     "P": r"sqlcmd|bcp|isql|osql|(?:un)?zip|mosquitto_[a-z]{3,4}",
 }
@@ -40,9 +51,21 @@ def long_options(text: str) -> Iterator[Span]:
             yield value_at(text, found.end())
 
 
+def secret_arguments(arguments: Sequence[Any]) -> frozenset[int]:
+    """Which of the arguments of a command, each an item of a list, are secrets."""
+    if not all(isinstance(one, str) for one in arguments) or not any(one.startswith("-") for one in arguments):
+        return frozenset()
+    line = " ".join(arguments)
+    ends = list(accumulate(len(one) + 1 for one in arguments))
+    spans = chain.from_iterable(find(line) for find in (long_options, logins, short_options))
+    found = {bisect_right(ends, start) for start, _ in spans}
+    return frozenset(index for index in found if index < len(arguments) and arguments[index] != PLACEHOLDER)
+
+
 def logins(text: str) -> Iterator[Span]:
     """Of a name and a password with a colon between them."""
-    return (found.span(1) for found in _LOGIN.finditer(text))
+    for pattern in (_LOGIN, _OF_ORACLE):
+        yield from (found.span(1) for found in pattern.finditer(text))
 
 
 def short_options(text: str) -> Iterator[Span]:

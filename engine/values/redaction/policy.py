@@ -112,7 +112,8 @@ def _key_patterns(value: Json) -> tuple[str, ...]:
         try:
             _compiled(body)
         except re2.error as error:
-            raise ValueError(f"The key pattern {pattern!r} is no regular expression: {clause(str(error))}.") from error
+            said = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
+            raise ValueError(f"The key pattern {pattern!r} is no regular expression: {clause(said)}.") from error
         patterns.append(body)
     return tuple(patterns)
 

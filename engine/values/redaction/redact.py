@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from engine.values.javascript import number_text
 from engine.values.json_pointer import pointer_of, segment
+from engine.values.redaction import manifests
 from engine.values.redaction.card_numbers import is_card_in_pieces, is_card_number
+from engine.values.redaction.command_lines import secret_arguments
 from engine.values.redaction.ibans import MAX_PIECES, is_iban
 from engine.values.redaction.json_in_text import MAX_INNER_CHARACTERS, json_in
 from engine.values.redaction.name_value_pairs import are_headers, compared, is_header_pair, paired, paired_items
@@ -104,7 +106,9 @@ class _Masking:
             return self._mask(where)
         if isinstance(value, dict):
             pointers += self._held_by_schema(value, where)
-            beside = paired(value, self._is_secret_name) | compared(value, self._is_hidden_path)
+            beside = (
+                paired(value, self._is_secret_name) | compared(value, self._is_hidden_path) | manifests.data_of(value)
+            )
             hidden = {key for key in value if self._is_secret_key(key)}
             deeper = _by_first(pointers)
             return ({PLACEHOLDER: self._mask(f"{where}/{PLACEHOLDER}")} if hidden else {}) | {
@@ -119,6 +123,7 @@ class _Masking:
         if self._is_secret_list(value):
             return self._mask(where)
         pairs = {index for index in paired_items(value, self._is_secret_name) if not self._only_refers(value[index][1])}
+        pairs |= secret_arguments(value)
         deeper = _by_first(pointers)
         return [
             self._mask(f"{where}/{index}")

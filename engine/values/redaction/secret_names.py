@@ -13,21 +13,25 @@ MATCHED_CHARACTERS: Final = 200
 
 _WORD: Final = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _ANYWHERE: Final = frozenset({
-    "authorization", "bearer", "contrasena", "cred", "credential", "csrf", "cvc", "cvn", "cvv", "dsn", "hmac", "iban", "jwt",
-    "kennwort", "losenord", "mnemonic", "otp", "parola", "passcode", "passkey", "passphrase", "passwd", "password", "passwort",
-    "pin", "pswd", "puk", "pwd", "salasana", "secret", "senha", "signature", "ssn", "token", "totp", "wachtwoord", "xsrf",
+    "adgangskode", "authorization", "bearer", "contrasena", "cred", "credential", "csrf", "cvc", "cvn", "cvv", "dsn", "heslo",
+    "hmac", "iban", "jelszo", "jwt", "kennwort", "losenord", "mdp", "mnemonic", "otp", "parola", "passcode", "passkey",
+    "passord", "passphrase", "passwd", "password", "passwort", "pin", "psk", "pswd", "puk", "pwd", "salasana", "secret",
+    "secreta", "secrete", "secreto", "segreta", "segreto", "senha", "sifre", "signature", "ssn", "token", "totp", "wachtwoord",
+    "xsrf",
 })  # fmt: skip
 """A name with one of these words, or of their plurals, is secret."""
 _ENDINGS: Final = (
     "secret", "token", "password", "passwd", "passphrase", "passwort", "pwd", "apikey", "accesskey", "secretkey", "privatekey",
     "privkey", "encryptionkey", "signingkey", "sessionid", "sessid", "cardnumber", "connectionstring", "credential", "creditcard",
-    "debitcard", "passworter", "passwoerter", "kennwort", "kennworter", "kennwoerter", "geheimzahl", "zugangscode",
-    "zugangsdaten", "kartennummer", "kreditkarte", "kontonummer", "prufnummer", "pruefnummer",
+    "debitcard", "passworter", "passwoerter", "kennwort", "kennworter", "kennwoerter", "geheimni", "geheimnisse", "geheimzahl",
+    "sicherheitscode", "zugangscode", "zugangsdaten", "kartennummer", "kreditkarte", "kontonummer", "prufnummer", "pruefnummer",
+    *(kind + key for kind in ("api", "geheim", "sitzungs", "zugangs", "zugriffs") for key in ("schlussel", "schluessel")),
 )  # fmt: skip
-"""A word that ends so, or in the plural, is: ``clientsecret``."""
+"""A word that ends so, or in the plural, is: ``clientsecret``. An s at the end of a word is none of it."""
 _KEYS: Final = (
-    "access", "account", "api", "auth", "client", "consumer", "decryption", "deploy", "encryption", "hmac", "license", "master",
-    "priv", "private", "secret", "service", "session", "shared", "signing", "ssh", "subscription", "webhook",
+    "access", "account", "api", "app", "application", "auth", "client", "consumer", "decryption", "deploy", "encryption", "hmac",
+    "license", "master", "preshared", "priv", "private", "secret", "service", "session", "shared", "signing", "ssh",
+    "subscription", "webhook",
 )  # fmt: skip
 _CODES: Final = (
     "access",
@@ -51,20 +55,26 @@ _TOGETHER: Final = (
     ("recovery", "phrase"), ("security", "answer"), ("code", "verifier"), ("saml", "response"), ("saml", "assertion"),
     ("client", "assertion"), ("mot", "de", "passe"), ("key", "material"), ("auth", "header"), ("basic", "auth"),
     ("http", "auth"), ("x", "auth"), ("oauth", "verifier"), ("card", "verification"), ("personal", "identification"),
+    ("clave", "api"), ("clave", "acceso"), ("clave", "de", "acceso"), ("clave", "privada"), ("cle", "api"), ("cle", "acce"),
+    ("cle", "d", "acce"), ("cle", "privee"), ("jeton", "acce"), ("jeton", "d", "acce"), ("jeton", "api"),
+    ("mat", "khau"), ("palavra", "passe"),
 )  # fmt: skip
-"""Words that follow one another, the last of them in the singular or the plural."""
+"""Words that follow one another, the last of them in the singular or the plural; an s at the end of a word is none of it."""
 _BEGINNING: Final = {word: tuple(run for run in _TOGETHER if run[0] == word) for word, *_ in _TOGETHER}
 _JOINED: Final = frozenset(map("".join, _TOGETHER))
 """As one word: ``sshkeys``."""
 _WHOLE: Final = frozenset({
-    "connectsid", "connstr", "cookie", "cookies", "csc", "geheimnis", "geheimnisse", "motdepasse", "pan", "pass", "pincode",
-    "pw", "setcookie", "setcookies", "sid", "sig",
+    "auths", "connectsid", "connstr", "cookie", "cookies", "csc", "jeton", "motdepasse", "pan", "pass", "pincode", "pw",
+    "setcookie", "setcookies", "sid", "sig",
 })  # fmt: skip
 _LAST: Final = frozenset({"card", "cookie", "pw"})
 _PASS_OF: Final = re.compile(
-    r"(?:admin|app|auth|bind|db|email|ftp|login|mail|mysql|pg|root|smtp|ssh|user|wifi)[0-9]*(?:pass|pw)"
+    r"(?:admin|app|auth|become|bind|db|email|ftp|http|key|keystore|ldap|login|mail|mysql|pg|proxy|redis|root|smtp|ssh|store|sudo|"
+    r"truststore|user|vpn|wifi)[0-9]*(?:pass|pw)"
 )
 """``dbPass``, and not ``compass``."""
+_AUTH: Final = "_auth"
+"""As npm writes a login; the word alone is a way to log in."""
 _ELSEWHERE: Final = (
     "пароль", "секрет", "密码", "密碼", "口令", "暗証番号", "パスワード", "비밀번호", "hasło", "סיסמה", "كلمةالمرور",
 )  # fmt: skip
@@ -79,9 +89,10 @@ _COUNTING: Final = frozenset({
 _COUNTED: Final = frozenset({"count", "has", "is", "max", "maximum", "min", "minimum", "num", "number", "total"})
 """A name that begins so says how many there are, or whether there is one."""
 _ABOUT: Final = frozenset({
-    "age", "algorithm", "allowed", "at", "attempts", "count", "counts", "date", "enabled", "expired", "expires", "expiration",
-    "expiry", "format", "kind", "length", "limit", "method", "name", "optional", "policy", "provider", "required", "retries",
-    "size", "status", "strategy", "strength", "total", "ttl", "type", "types", "valid", "verified", "version",
+    "age", "algorithm", "allowed", "at", "attempts", "check", "count", "counts", "date", "enabled", "endpoint", "expired",
+    "expires", "expiration", "expiry", "file", "format", "kind", "length", "limit", "method", "name", "optional", "path",
+    "policy", "provider", "required", "retries", "size", "status", "strategy", "strength", "supported", "total", "ttl",
+    "type", "types", "valid", "verified", "version",
 })  # fmt: skip
 """A name that ends so says something about a secret."""
 
@@ -101,7 +112,9 @@ def is_secret_name(name: str) -> bool:
     if not words or words[-1] in _ABOUT or (len(words) > 1 and words[0] in _COUNTED):
         return False
     joined = "".join(words)
-    if joined in _WHOLE or _is_last(words) or _PASS_OF.fullmatch(joined):
+    if joined in _WHOLE or name == _AUTH or _is_last(words):
+        return True
+    if any(_PASS_OF.fullmatch("".join(words[first:])) for first in (0, -2)):
         return True
     single = tuple(map(_singular, words))
     if any(single[at : at + len(run)] == run for at, word in enumerate(single) for run in _BEGINNING.get(word, ())):

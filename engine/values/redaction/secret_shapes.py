@@ -16,6 +16,7 @@ import re2
 
 from engine.values.redaction import card_numbers as cards
 from engine.values.redaction import ibans
+from engine.values.redaction import issued_tokens as issued
 from engine.values.redaction.assigned_secrets import hide_assigned
 from engine.values.redaction.placeholder import PLACEHOLDER
 from engine.values.redaction.secret_names import is_secret_name
@@ -46,23 +47,16 @@ _WEB_TOKEN: Final = _compiled(r"\beyJ[A-Za-z0-9_-]{6,}\.\.?[A-Za-z0-9_-]{6,}(?:\
 """The second part of an encrypted one may be empty."""
 _PARAMETER: Final = re.compile(r"[?&;#]([A-Za-z0-9_.\[\]%-]{1,80}?)(?:=|%3[Dd])")
 _ARGUMENT: Final = re.compile(r"[^&#\s'\"<>][^&#\s\"<>]*")
-_ISSUED: Final = _compiled(
-    r"\b(?:(?:AKIA|ASIA)[A-Z0-9]{16}|gh[opusr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,}|gl[a-z]{2,6}-[A-Za-z0-9_-]{20,}|"
-    r"xox[a-z]-[A-Za-z0-9-]{10,}|(?:sk|rk|pk|whsec)_(?:live_|test_)?[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{20,}|"
-    r"AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{36}|"
-    r"bot[0-9]{6,12}:[A-Za-z0-9_-]{30,}|pypi-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{64}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}|"
-    r"discord(?:app)?\.com/api/webhooks/[0-9]+/[A-Za-z0-9_-]{20,})"
-)
-"""Keys and tokens of services whose beginning tells what they are."""
+_ISSUED: Final = _compiled(issued.ISSUED)
 _WORTH_A_LOOK: Final = _compiled(
     r"(?i)//|pass|pwd|pswd|secret|token|key|auth|cookie|cred|pin|otp|jwt|bearer|basic |dsn|string|session|sessid|sig|"
-    r"sid|iban|card|cvv|cvc|csc|ssn|pan|eyj|code|conn|account|csrf|xsrf|hmac|kennwort|senha|wachtwoord|contrasena|"
-    r"parola|mnemonic|phrase|social|answer|saml|assertion|identified|private|2f%2|pw|thin:|negotiate|ntlm|bot[0-9]|[ '\"]-[apw]"
-    r"|akia|asia[a-z0-9]{16}|gh[opusr]_|github_pat_|gl[a-z]{2,6}-|xox[a-z]-|[srp]k_|whsec_|sk-|aiza|ya29|sg\.[a-z0-9_-]{16}|npm_|pypi-|hf_|dop_v1_|hooks\.|webhooks"
-    rf"|{cards.MAY_BE}|{ibans.MAY_BE}"
+    r"sid|iban|card|cvv|cvc|csc|ssn|pan|eyj|code|conn|account|csrf|xsrf|hmac|kennwort|senha|wachtwoord|contrase|"
+    r"parola|mnemonic|phrase|social|answer|saml|assertion|identified|private|2f%2|pw|thin:|negotiate|ntlm|bot[0-9]|"
+    r"mdp|jeton|\bcle|clave|psk|schl|geheim|heslo|jelsz|sifre|passord|adgang|segret|literal|add_user|sqlplus|[ '\"]-[acekpuw]"
+    rf"|{issued.MAY_BE}|{cards.MAY_BE}|{ibans.MAY_BE}"
 )
 """A text without any of these has none of the shapes: most are let through by this look."""
-_LONG_VALUES: Final = {"key": 20, "code": 16}
+_LONG_VALUES: Final = {"auth": 16, "code": 16, "key": 20}
 """Parameters of URLs that are secrets when they have so many characters."""
 _LINK_WORD: Final = re.compile(r"[^\s\"'<>]+")
 _PORT: Final = re.compile(r"\d{1,5}(?:[/?#].*)?", re.DOTALL)

@@ -10,21 +10,34 @@ import re2
 
 from engine.values.redaction.value_ends import Span, value_at
 
-_NAMED: Final = r"password|passwd|pwd|passphrase|passcode|pass|pin|token|secret|passwort|kennwort|identified by"
-_QUOTED: Final = re.compile(rf"\b(?:{_NAMED})(?:\s+(?:is|i?like|was))?\s+(?=\\{{0,15}}['\"])", re.IGNORECASE)
+_NAMED: Final = (
+    r"password|passwd|pwd|passphrase|passcode|pass|pin|token|secret|passwort|kennwort|securestring|"
+    r"identified(?: with \w{1,60})? by"
+)
+_QUOTED: Final = re.compile(
+    rf"\b(?:{_NAMED})(?:\s+(?:is|i?like|was|for\s+\S{{1,200}}\s+=))?\s+(?:password\()?(?=\\{{0,15}}['\"])",
+    re.IGNORECASE,
+)
 _SHORT: Final = r"pin|otp|totp|passcode|cvv2?|cvc2?"
 _CODE: Final = r"(?:2fa|access|auth|backup|login|mfa|one[- ]time|recovery|security|sms|verification) (?:code|password)"
 _MARKED: Final = r"secret|signature"
 """Words of other sentences too: only what they are said to be is one."""
 _TOLD: Final = re.compile(
     rf"\b(?:(?P<short>{_SHORT})|(?P<code>{_CODE})|(?P<marked>{_MARKED})|password|passwd|pwd|passphrase|passwort|kennwort|token|jwt|"
-    r"(?:access|api|auth|encryption|private|secret|session|signing) keys?|session id)"
-    r"(?P<told>(?:\s+(?:are|auf|changed|equals|from|is|ist|lautet|reset|set|to|von|was|war|were)){1,3}|\s*[?|]|\s+[-–—])?"
+    r"contrase[nñ]a|mot de passe|senha|wachtwoord|"
+    r"(?:access|api|auth|encryption|private|secret|session|signing) ?keys?|session id|identified by)"
+    r"(?P<told>(?:\s+(?:are|auf|changed|equals|es|est|from|is|ist|lautet|reset|set|to|von|was|war|were|[èé])){1,3}\s?:?|"
+    r"\s*[?|]|\s+[-–—])?"
     r"\s+(?P<value>\S+)",
     re.IGNORECASE,
 )
-_NAMES: Final = re2.compile(r"(?i)pin|otp|pass|pwd|cvv|cvc|code|secret|signature|kennwort|token|jwt|keys?\s|session id")
+_NAMES: Final = re2.compile(
+    r"(?i)pin|otp|pass|pwd|cvv|cvc|code|secret|signature|kennwort|token|jwt|keys?\s|session id|identified by|"
+    r"contrase|senha|wachtwoord"
+)
 """A text without any of these tells none."""
+_TYPE: Final = re.compile(r"[A-Za-z]+\(\d+")
+"""Of a column in SQL, without its last bracket."""
 _YOURS: Final = re.compile(
     r"\b(\d{4,10}|[A-Z0-9]{3,6}-[A-Z0-9]{3,6}) is your (?:[\w-]{1,20} ){0,4}(?:code|otp|passcode|password|pin)\b",
     re.ASCII,
@@ -53,6 +66,8 @@ def _looks_secret(found: re.Match[str], value: str) -> bool:
     if value.isdigit() and (found["short"] or found["code"]):
         return (3 if found["short"] else 4) <= len(value) <= 10
     if found["short"] and not found["short"].casefold().endswith("otp"):
+        return False
+    if _TYPE.fullmatch(value):
         return False
     mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
     return mixed and len(value) >= 6 and bool(found["told"] or not found["marked"])

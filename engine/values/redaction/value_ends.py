@@ -23,12 +23,19 @@ _ITEMS: Final = re.compile(r"-[ \t]+[^\r\n]*(?:\r?\n[ \t]*-[ \t]+[^\r\n]*)*")
 _LABELLED: Final = re.compile(r"[&!][\w!/.-]{0,60}[ \t]+[^\s#][^\r\n]*")
 """A value with an anchor or a tag in YAML."""
 
+_SCHEMED: Final = re.compile(r"\{[\w-]{2,20}\}[^\s,;'\"]+")
+"""As a directory of people keeps a password: ``{SSHA}...``."""
+_LINE: Final = re.compile(r"[^\n]*\n?")
+
 
 def value_at(text: str, at: int) -> Span:
     """Where the value that begins at ``at`` is, without its quotes."""
     quote = QUOTE.match(text, at)
     if quote is not None:
         return quote.end(), _closing(text, quote)
+    schemed = _SCHEMED.match(text, at)
+    if schemed is not None:
+        return schemed.span()
     if text[at : at + 1] in ("[", "{"):
         return at, _end_of_container(text, at)
     block = _BLOCK.match(text, at)
@@ -43,6 +50,16 @@ def value_at(text: str, at: int) -> Span:
         return labelled.span()
     word = _WORD.match(text, at)
     return (at, at) if word is None else word.span()
+
+
+def end_of_block(text: str, at: int, end: int, indent: int) -> int:
+    """Where the lines from ``at`` on end that stand further to the right than ``indent``, or are empty; at most ``end``."""
+    while at < end and (line := _LINE.match(text, at, end)) is not None:
+        said = line[0].strip()
+        if said and len(line[0]) - len(line[0].lstrip(" \t")) <= indent:
+            break
+        at = line.end()
+    return at
 
 
 def _closing(text: str, quote: re.Match[str]) -> int:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import ipaddress
 import socket
 import ssl
 import threading
 import tracemalloc
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from engine.actions.builtin import http_addresses
 from engine.actions.builtin.http import http_request, retry_after_ms
 from engine.actions.builtin.http_addresses import allowed_among
+from engine.actions.builtin.http_body import read_excerpt
 from engine.actions.builtin.http_exchange import Network
 from engine.actions.builtin.http_hosts import AllowedHosts
 from engine.actions.context import ActionContext
@@ -173,6 +176,7 @@ async def test_a_body_does_not_follow_a_redirect_to_another_host(
         ("a.example", "10.0.0.7", ["a.example", "10.0.0.0/8"], True),
         ("10.0.0.7", "10.0.0.7", ["10.0.0.7:80"], True),
         ("a.example", "100.100.100.200", ["*"], False),
+        ("a.example", "192.0.0.192", ["*"], False),
         ("a.example", "::ffff:10.0.0.7", ["*"], False),
         ("a.example", "::ffff:10.0.0.7", ["10.0.0.7"], True),
         ("a.example", "64:ff9b::a9fe:a9fe", ["*"], False),
@@ -277,6 +281,40 @@ def test_a_file_without_certificates_is_refused_at_the_start(tmp_path: Path) -> 
 
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+
+
+RATED = (
+    b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 30\r\nretry-after: 60\r\nretry-after: soon\r\n"
+    b"content-length: 500\r\n\r\nslow down, ab"
+)
+
+
+async def test_a_status_is_told_with_its_wait_though_its_body_is_torn(call: Call) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as torn:
+
+        def answer() -> None:
+            connection = torn.accept()[0]
+            connection.recv(65_536)
+            connection.sendall(RATED)
+            connection.close()
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        with pytest.raises(StepFailure) as failed:
+            await call(f"http://127.0.0.1:{torn.getsockname()[1]}/")
+        answering.join()
+    details = failed.value.details
+    assert (failed.value.category, failed.value.code) == ("TransientError", "HTTP_STATUS")
+    assert (details["status"], details["retryAfterMs"], details["body"]) == (429, 60_000, "slow down, ")
+
+
+async def test_the_body_of_an_error_is_not_waited_for_without_end() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"sorry "
+        await asyncio.Event().wait()
+
+    response = httpx.Response(503, content=endless())
+    assert await read_excerpt(response, 500, asyncio.get_running_loop().time()) in ("", "sorry ")
 
 
 @pytest.mark.parametrize(

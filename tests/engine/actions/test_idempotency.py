@@ -16,6 +16,7 @@ from engine.actions.idempotency import engine_key, idempotency_key
 from engine.errors import StepFailure
 from engine.ids import new_id
 from engine.settings import DEFAULT_TENANT
+from engine.values.javascript import text
 
 CASES = Path(__file__).parents[2] / "conformance" / "cases" / "workflows.json"
 
@@ -70,7 +71,7 @@ def test_an_input_the_action_refuses_has_the_engines_key() -> None:
 
 
 def test_a_key_that_cannot_be_stored_is_refused() -> None:
-    for key in ("k" * 513, "\U0001f600" * 251, "a\0b"):
+    for key in ("k" * 513, "\U0001f600" * 251, "a\0b", text({"order": 1}), f"order:{text([1, {}])}"):
         with pytest.raises(StepFailure) as failed:
             idempotency_key(charge(), STEP, {}, key)
         assert (failed.value.category, failed.value.code) == ("ValidationError", "IDEMPOTENCY_KEY_INVALID")

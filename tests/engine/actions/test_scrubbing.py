@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import html
 import json
 import textwrap
@@ -46,6 +47,9 @@ SPELLINGS = {
     "cut at the end": f"the value was {SECRET[:20]}",
     "cut at the beginning": f"{SECRET[5:]} was the value",
     "in other cases": SECRET.swapcase(),
+    "bytes of Python": f"cannot send {RAW!r}",
+    "in mail": f"a {binascii.b2a_qp(RAW).decode()} b",
+    "taken for Latin-1": f"a {RAW.decode('latin-1')} b",
 }
 
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from psycopg import Error
+from psycopg.errors import lookup
+from sqlalchemy.exc import DBAPIError
+from temporalio.testing import ActivityEnvironment
 
 from engine.activities.outcomes_in_hand import OutcomesInHand
+from engine.activities.persistence import persistently
 from engine.definition.step_ref import StepRef
 from engine.errors import StepFailure
 from engine.settings import DEFAULT_TENANT
@@ -35,6 +40,40 @@ def test_what_was_written_or_refused_is_not_kept() -> None:
     with pytest.raises(ValueError, match="a bug"), in_hand.until_written(attempt(), OUTPUT):
         raise ValueError("a bug")
     assert in_hand.of(attempt()) is None
+
+
+def told(sqlstate: str) -> DBAPIError:
+    """What SQLAlchemy raises for a SQLSTATE."""
+    error = DBAPIError.instance("SELECT", {}, lookup(sqlstate)("no"), Error, hide_parameters=True)
+    assert isinstance(error, DBAPIError)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "kept"),
+    [
+        ("57P01", True), ("25006", True), ("42501", True), ("53300", True), ("0A000", True), ("26000", True), ("57000", True),
+        ("53000", True), ("58P01", True), ("XX001", True), ("42703", True), ("40003", True), ("28P01", True), ("3D000", True),
+        ("22003", False), ("54000", False), ("22P05", False), ("23505", False), ("23514", False),
+    ],
+)  # fmt: skip
+async def test_an_outcome_is_kept_and_tried_again_unless_it_is_what_postgres_refuses(sqlstate: str, kept: bool) -> None:
+    in_hand, tries = OutcomesInHand(), list[str]()
+
+    async def write() -> str:
+        tries.append(sqlstate)
+        if len(tries) == 1:
+            raise told(sqlstate)
+        return "written"
+
+    with pytest.raises(DBAPIError), in_hand.until_written(attempt(), OUTPUT):
+        raise told(sqlstate)
+    assert (in_hand.of(attempt()) is OUTPUT) is kept
+    if kept:
+        assert await ActivityEnvironment().run(persistently, write) == "written"
+    else:
+        with pytest.raises(DBAPIError):
+            await ActivityEnvironment().run(persistently, write)
 
 
 def test_it_is_the_outcome_of_this_attempt_alone() -> None:

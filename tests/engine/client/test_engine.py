@@ -171,6 +171,10 @@ async def test_arguments_of_a_wrong_type_are_refused_by_name(engine: Engine, que
         (engine.runs.get(wrong), "RUN_NOT_FOUND"),
         (engine.runs.cancel(wrong, "no reason at all"), "RUN_NOT_FOUND"),
         (engine.tasks.get(wrong), "TASK_NOT_FOUND"),
+        (engine.tasks.cancel("x", wrong), "REASON_TOO_SHORT"),
+        (engine.runs.list(limit="42"), "LIMIT_INVALID"),  # type: ignore[arg-type]
+        (engine.jobs.list(limit=1.5), "LIMIT_INVALID"),  # type: ignore[arg-type]
+        (engine.workflows.publish('{"id": "x"}'), "DEFINITION_INVALID"),  # type: ignore[arg-type]
     ):
         with pytest.raises(EngineError, match=code):
             await refused

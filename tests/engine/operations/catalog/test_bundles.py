@@ -219,3 +219,5 @@ async def test_a_file_that_is_none_is_refused(context: OperationContext, registr
             await import_bundle(context, value, registry)
     with pytest.raises(NotFound, match="WORKFLOW_NOT_FOUND"):
         await export_bundle(context, ["nobody"])
+    with pytest.raises(Invalid, match="BUNDLE_EMPTY"):
+        await export_bundle(context, [])

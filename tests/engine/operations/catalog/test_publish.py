@@ -192,10 +192,22 @@ async def test_examples_are_kept_with_the_schema_and_must_fit_it(
     assert (row["schema"]["examples"], row["schema"]["x-example-titles"]) == ([PAYLOAD], ["usual"])
 
 
-async def test_a_schema_that_is_none_is_refused(context: OperationContext, registry: ActionRegistry) -> None:
-    wrong = PublishRequest(definition(payloadSchemaRef="payload.Order.v1"), payload_schema={"type": 5})
+@pytest.mark.parametrize("schema", [{"type": 5}, {"description": "x" * 1024 * 1024}])
+async def test_a_schema_that_is_none_or_too_large_is_refused(
+    context: OperationContext, registry: ActionRegistry, schema: Any
+) -> None:
+    wrong = PublishRequest(definition(payloadSchemaRef="payload.Order.v1"), payload_schema=schema)
     with pytest.raises(Invalid, match="PAYLOAD_SCHEMA_INVALID"):
         await publish_definition(context, wrong, registry)
+
+
+async def test_an_example_is_no_larger_than_a_payload_may_be(
+    context: OperationContext, registry: ActionRegistry
+) -> None:
+    base = definition(payloadSchemaRef="payload.Order.v1")
+    large = PublishRequest(base, payload_schema={"type": "object"}, examples={"large": {"a": "x" * 512 * 1024}})
+    with pytest.raises(Invalid, match="EXAMPLE_INVALID: The example 'large' has 524296 bytes"):
+        await publish_definition(context, large, registry)
 
 
 async def test_a_schema_that_nobody_registered_is_an_error(context: OperationContext, registry: ActionRegistry) -> None:

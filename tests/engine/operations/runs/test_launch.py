@@ -159,7 +159,7 @@ class TestRefusals:
         await self.refused(context, LaunchRequest("orders", {}, keep_refused=False), "PAYLOAD_REJECTED")
         assert await query("SELECT 1 FROM workflow_runs") == []
 
-    @pytest.mark.parametrize("key", ["", "x" * 1001, "a\x00b", "\ud800"])
+    @pytest.mark.parametrize("key", ["", " \t", "x" * 1001, "a\x00b", "\ud800"])
     async def test_keys_that_are_no_keys(self, context: OperationContext, store: Store, key: str) -> None:
         await add_version(store)
         await self.refused(context, LaunchRequest("orders", idempotency_key=key), "KEY_INVALID")

@@ -435,6 +435,8 @@ class TestForms:
             ("approval", {"$ref": "https://forms.example/x.json"}, "FORM_SCHEMA_INVALID"),
             ("approval", "object", "FORM_SCHEMA_INVALID"),
             ("approval", {"enum": ["x" * 300_000]}, "FORM_TOO_LARGE"),
+            # Its size is known before anything else of it.
+            ("approval", {"type": "objekt", "title": "x" * 300_000}, "FORM_TOO_LARGE"),
             (" ", {}, "TASK_TYPE_INVALID"),
             ("a\0b", {}, "TASK_TYPE_INVALID"),
         ],

@@ -55,6 +55,33 @@ def test_a_password_of_a_command_is_hidden(line: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "at"),
+    [
+        (["--host", "h", "--password", CANARY, "shop"], 3),
+        (["mysql", "-u", "root", f"-p{CANARY}", "shop"], 3),
+        (["sshpass", "-p", CANARY, "ssh", "h"], 2),
+        (["curl", "-u", f"ada:{CANARY}", "https://h"], 2),
+        (["--verbose", "--api-key", CANARY], 2),
+    ],
+)
+def test_a_password_among_the_arguments_of_a_command_is_hidden(arguments: list[str], at: int) -> None:
+    shown = [*arguments[:at], PLACEHOLDER, *arguments[at + 1 :]]
+    assert redact({"args": arguments}, BUILT_IN) == ({"args": shown}, frozenset({f"/args/{at}"}))
+    assert redact({"args": shown}, BUILT_IN) == ({"args": shown}, frozenset())
+
+
+def test_other_arguments_are_shown() -> None:
+    for arguments in (
+        ["-n", "prod", "--token-file", "f"],
+        ["mkdir", "-p", "a"],
+        ["--password"],
+        ["-", "--"],
+        ["a", 1, "-p"],
+    ):
+        assert redact(arguments, BUILT_IN)[0] == arguments
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "mkdir -p /var/lib/mysql",

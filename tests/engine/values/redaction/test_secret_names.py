@@ -23,6 +23,10 @@ SECRET = words("""
     rootpw bindPW oauthVerifier oauth_code cardVerificationValue PersonalIdentificationNumber Passwörter benutzer_passwörter
     Passwoerter Kennwörter Datenbankpasswort Geheimnis Geheimzahl Kartennummer Kreditkarte Kreditkartennummer Kontonummer
     Zugangsdaten Kartenprüfnummer
+    ansible_ssh_pass ansible_become_pass keystorePass truststore_pass storepass keypass auths _auth psk wifi_psk PresharedKey
+    app_key APPLICATION_KEY client_geheimnis Geheimschlüssel apiSchluessel API-Schlüssel Zugangsschlüssel Sicherheitscode mdp
+    mot_de_passe jeton jeton_d_acces cle_api clé_secrète clé_d_accès code_secret clave_secreta claveApi clave_de_acceso secreto
+    chiave_segreta palavra-passe şifre heslo adgangskode passord jelszó mật_khẩu
 """)
 PLAIN = words("""
     pin_count pinCount stop_pins_total_count password_length passwordPolicy password_required passwordExpiresAt secretName
@@ -33,6 +37,9 @@ PLAIN = words("""
     author tokenizer spinner opinion company credit discredit accredited authMethod auth_type accountName пинок ключ
     max_tokens next_page_token pinned shipping cardinality discard expiry unpinned pinterest spinning standard wildcard clipboard
     dashboard postcard cardinal_direction creditCardType cardExpiry token_type otpExpiry signatureAlgorithm passport sessionCount
+    token_endpoint token_endpoint_auth_methods_supported authorizationEndpoint POSTGRES_PASSWORD_FILE privateKeyPath
+    cvc_check pin_check auth auths_count first_pass boarding_pass ski_pass season_pass bypass
+    Schlüsselwort Wohnungsschlüssel clave clave_producto palabra_clave clé mdpi jetons enclave psk_type app_keyboard pass_through
     ibanRequired designation tanning distance publicKeys primary_keys keyboardType cookieConsentVersion konto karte
 """)
 
