@@ -54,7 +54,7 @@ def keys_page() -> str:
     parts = [
         "# Keys",
         "",
-        "Made from the action table (`runstudio_tui/actions.py`) by `python -m runstudio_tui.docs`.",
+        "Made from the action table (`runstudio_tui/actions/`) by `python -m runstudio_tui.docs`.",
         "`?` shows the same in the studio. Single letters do nothing while a text is being typed.",
     ]
     for scope, heading in _HEADINGS.items():

@@ -23,8 +23,8 @@ ROOTS = (Path(engine.__file__).parent, Path(runstudio_tui.__file__).parent)
 COMMANDS = typer.main.get_command(app)
 DEEDS = "[Rr]eplay|[Cc]ancel|[Rr]edeliver|[Cc]laim|[Rr]elease|[Uu]npause|[Pp]ublish|[Cc]omplete|[Aa]nswer|[Ss]ubmit|[Rr]esume"
 DONE_BY_A_WAY = re.compile(
-    rf"((?:[.;:,] |\bor )|^(?=[A-Z]))({DEEDS}|[Rr]aise|[Ss]ee) "
-    r"(it|them|one|the (run|runs|task|event|limit|workflow|delivery)|a version|`?runstudio|doctor|Events|System)\b"
+    rf"((?:[.;:,] |\bor )|^(?=[A-Z]))({DEEDS}|[Rr]aise|[Ss]ee|[Ii]mport) "
+    r"(it|them|one|the (run|runs|task|event|limit|workflow|delivery)|a version|`?runstudio|doctor|Events|System|with force)\b"
 )
 COMMAND = re.compile(r"\brunstudio ((?:[a-z]+ ?)+)")
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError as ModelError
 
+from engine import advice
 from engine.definition.bundle_format import (
     FORMAT,
     FORMAT_VERSION,
@@ -113,7 +114,7 @@ def plan_import(
         raise Conflict(
             "WORKFLOW_KEY_CONFLICT",
             f"Workflows with these keys exist already: {', '.join(known)}.",
-            "Import with force to replace their versions by the bundle's.",
+            advice.IMPORT_OVER.to("Replace their versions by the bundle's"),
             {"keys": known},
         )
     taken = {*workflow_ids, *existing.values()}

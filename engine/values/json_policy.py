@@ -22,6 +22,8 @@ REPLACEMENT: Final = "\ufffd"
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _NUL_ESCAPE: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 """NUL in JSON text; a backslash that is itself escaped is none of it."""
+_SHOWN_DIGITS: Final = 40
+"""Of a number in a refusal, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ def parse_json(text: str | bytes, *, max_bytes: int) -> CleanJson:
                 {"bytes": len(raw), "limit": max_bytes},
             )
         decoded = raw.decode("utf-8", "surrogatepass" if isinstance(text, str) else "strict")
-        value = json.loads(decoded, parse_constant=_refuse_constant, object_pairs_hook=_without_duplicates)
+        value = json.loads(
+            decoded, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_without_duplicates
+        )
     except UnicodeDecodeError as error:
         raise Invalid("JSON_ENCODING", f"The JSON is not UTF-8 at byte {error.start}.", "Send UTF-8.") from error
     except json.JSONDecodeError as error:
@@ -180,6 +184,14 @@ def _dump(value: Json, *, sort_keys: bool) -> str:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise _not_finite("", name)
+
+
+def _finite(spelling: str) -> float:
+    value = float(spelling)
+    if math.isinf(value):
+        shown = spelling if len(spelling) <= _SHOWN_DIGITS else f"{spelling[:_SHOWN_DIGITS]}…"
+        raise Invalid("JSON_NUMBER_NOT_FINITE", f"{shown} is too large a number.", "Send it as text.", {"pointer": ""})
+    return value
 
 
 def _without_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -12,11 +12,18 @@ import typer
 from runstudio_tui.commands.action_modules import action_modules
 from runstudio_tui.commands.options import Actions, Json
 from runstudio_tui.commands.output import Exit, print_json, print_table, progress, refuse, say
+from runstudio_tui.commands.studio import refuse_for
 
 if TYPE_CHECKING:
     from engine.devstack.stack import DevStack
 
 app = typer.Typer(no_args_is_help=True, help="A local Postgres, Temporal and worker in one data directory.")
+
+
+@app.callback()
+def group(context: typer.Context) -> None:
+    """See the help of the group."""
+    refuse_for(context, opening=("studio",))
 
 
 def dev_stack() -> DevStack:

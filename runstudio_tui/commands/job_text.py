@@ -56,7 +56,8 @@ def tell_submitted(submitted: JobSubmitted, *, as_json: bool) -> Exit:
     else:
         number = f"{matching.value:,}{'+' if matching.capped else ''}"
         say(
-            f"{job.job_id}\n{job.kind.value} of what matches: {number}. `runstudio jobs show {job.job_id}` tells how far it is."
+            job.job_id,
+            f"{job.kind.value} of what matches: {number}. `runstudio jobs show {job.job_id}` tells how far it is.",
         )
     return Exit.DONE if job.state.ended else Exit.ACCEPTED
 

@@ -64,14 +64,18 @@ def print_json(value: Any) -> None:
     print(json_text(value))
 
 
-def say(text: str = "") -> None:
-    """A line for people on standard output; control characters of foreign text are made visible, not obeyed."""
-    print("\n".join(safe(line) for line in text.split("\n")))
+def say(*lines: str) -> None:
+    """Lines for people on standard output, without one an empty one.
+
+    Control characters of foreign text are made visible, not obeyed: none begins a line that looks like one of ours.
+    """
+    for text in lines or ("",):
+        print(safe(text))
 
 
 def say_document(document: Document) -> None:
     """Its JSON, and the places in it that are hidden."""
-    say(json_text(document.value))
+    print_json(document.value)
     if document.masked:
         say(f"hidden: {', '.join(pointer or 'all of it' for pointer in sorted(document.masked))}")
 
@@ -113,7 +117,7 @@ def _encodable(text: str) -> str:
 def say_more(cursor: str | None) -> None:
     """How to ask for the page after this one, when there is one."""
     if cursor:
-        say(f"\nMore: --after {cursor}")
+        say("", f"More: --after {cursor}")
 
 
 def refuse(error: EngineError, *, as_json: bool) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,7 +32,6 @@ def show_input(
 
     async def work() -> None:
         from engine.records import Revealable
-        from runstudio_tui.domain.jsonview import pretty
 
         async with open_engine() as engine:
             if reveal:
@@ -41,12 +39,12 @@ def show_input(
                 return
             base = await engine.runs.replay_base(run_id)
         if text:
-            say(pretty(base.value))
+            print_json(base.value)
             return
         if as_json:
             print_json({"input": base.value, "hidden": base.masked, "digest": base.digest})
             return
-        say(json.dumps(base.value, ensure_ascii=False, indent=2))
+        print_json(base.value)
         if base.masked:
             say(f"hidden: {', '.join(sorted(base.masked))}")
         say(f"digest: {base.digest}")

@@ -32,7 +32,7 @@ from runstudio_tui.commands import (
     worker,
     workflows,
 )
-from runstudio_tui.commands.studio import StudioOptions, open_studio
+from runstudio_tui.commands.studio import StudioOptions, open_studio, refuse_for
 
 app = typer.Typer(
     help="Run Studio: durable workflows on Temporal, and a terminal UI for the people who operate them.",
@@ -74,6 +74,7 @@ def studio(
     )
     if context.obj.console and context.invoked_subcommand is not None:
         raise typer.BadParameter("--console opens the studio, and no command goes with it")
+    refuse_for(context, opening=("run", "serve", "dev"))
     if context.invoked_subcommand is None:
         open_studio(context.obj)
 

@@ -61,7 +61,7 @@ def attempts(
                 return
             for name, found in (("input", body.input), ("output", body.output)):
                 if found is None:
-                    say(f"{name}\nnone")
+                    say(name, "none")
                 else:
                     say(name)
                     say_document(found)

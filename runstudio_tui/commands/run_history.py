@@ -9,11 +9,11 @@ import typer
 
 from runstudio_tui.commands.connection import display_zone, open_engine
 from runstudio_tui.commands.options import After, Json, Limit
-from runstudio_tui.commands.output import print_json, print_table, run_command, say, say_more
+from runstudio_tui.commands.output import print_json, print_table, run_command, say, say_document, say_more
 
 if TYPE_CHECKING:
     from engine.client import Engine
-    from engine.records import Document, RunRow, Snapshot
+    from engine.records import RunRow, Snapshot
     from runstudio_tui.domain.json_diff import Edited
 
 _SHORT: Final = 100
@@ -133,10 +133,11 @@ async def _show_one(engine: Engine, run_id: str, found: tuple[Snapshot, ...], nu
     if snapshot.truncated:
         say(f"This snapshot was too large to be kept ({size_text(snapshot.size_bytes)}); nothing of it is stored.")
         return
-    say(f"\n{_heading(before, changed)}")
+    say("", _heading(before, changed))
     for change in changed or ():
         say(f"  {_line(change)}")
-    _say_body(body)
+    say()
+    say_document(body)
 
 
 def _patch(change: Edited) -> dict[str, Any]:
@@ -169,9 +170,3 @@ def _heading(before: Snapshot | None, changed: tuple[Edited, ...] | None) -> str
     if changed is None:
         return "the one before was too large to be kept, so nothing is compared"
     return "changed since the one before:" if changed else "nothing changed since the one before"
-
-
-def _say_body(body: Document) -> None:
-    say(f"\n{json.dumps(body.value, ensure_ascii=False, indent=2)}")
-    if body.masked:
-        say(f"hidden: {', '.join(sorted(body.masked))}")

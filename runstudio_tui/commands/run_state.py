@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from runstudio_tui.commands.connection import open_engine
 from runstudio_tui.commands.job_text import Filter, require_runs, submit_for_filter
 from runstudio_tui.commands.options import Json
-from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say
+from runstudio_tui.commands.output import Exit, print_json, print_table, run_command, say, say_document
 from runstudio_tui.commands.progress import progress_bar
 from runstudio_tui.commands.replay_input import GivenInput
 from runstudio_tui.commands.targets import raise_the_same
@@ -130,7 +129,7 @@ async def _preview(run_id: str, given: GivenInput, version: int | None, *, as_js
     _say_preview(found)
     for (_, entries), heading in zip(known, _DONE, strict=True):
         if entries:
-            say(f"\n{heading}")
+            say("", heading)
             for entry in entries:
                 say(f"  {entry.text}")
     return Exit.DONE
@@ -195,7 +194,7 @@ def _say_state(found: StepState) -> None:
     if found.after is not None:
         _say_document("after", found.after)
     elif found.missing is not None:
-        say(f"\nafter\nnot known: {found.missing.message}")
+        say("", "after", f"not known: {found.missing.message}")
 
 
 def _say_preview(found: ReplayPreview) -> None:
@@ -213,17 +212,16 @@ def _say_preview(found: ReplayPreview) -> None:
     if not found.differences:
         say("Up to here every step goes the same way." if found.stop else "Every step goes the same way.")
     if found.stop is not None:
-        say(f"\nThe preview ends here: {found.stop.message}")
+        say("", f"The preview ends here: {found.stop.message}")
         if found.stop.recorded is not None:
             _say_document("then", found.stop.recorded)
         if found.stop.now is not None:
             _say_document("now", found.stop.now)
         return
     failure = f": {found.error.category}: {found.error.message}" if found.error else ""
-    say(f"\nIt would end as {found.status}{failure}")
+    say("", f"It would end as {found.status}{failure}")
 
 
 def _say_document(heading: str, document: Document) -> None:
-    say(f"\n{heading}\n{json.dumps(document.value, ensure_ascii=False, indent=2)}")
-    if document.masked:
-        say(f"hidden: {', '.join(sorted(document.masked))}")
+    say("", heading)
+    say_document(document)

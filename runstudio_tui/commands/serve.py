@@ -46,7 +46,7 @@ def serve(
         refuse(Invalid("CONFIG_INVALID", str(error), "Correct the configuration."), as_json=False)
     except EngineError as error:
         refuse(error, as_json=False)
-    command = shlex.join([sys.executable, "-m", "runstudio_tui", *options.words()])
+    command = shlex.join([sys.executable, "-m", "runstudio_tui", "--served", *options.words()])
     server = StudioServer(f"exec {command}", listening.getsockname()[1], secrets.token_urlsafe(TOKEN_BYTES))
     say(server.address)
     progress("Open it in a browser on this machine. Whoever has the address is you. Ctrl+C ends it.")

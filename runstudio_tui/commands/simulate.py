@@ -49,7 +49,7 @@ def simulate(
         if as_json:
             print_json(found.to_json())
         else:
-            say(found.to_tree())
+            say(*found.to_tree().split("\n"))
         return Exit.REFUSED if found.status == "failed" else Exit.DONE
 
     run_command(work, as_json=as_json)

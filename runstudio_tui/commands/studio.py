@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
+
+import typer
 
 from runstudio_tui.commands.output import Exit, progress, refuse
 from runstudio_tui.ports import Backend
@@ -23,14 +26,14 @@ class StudioOptions:
     """In a browser: a child of ``runstudio serve``."""
 
     def words(self) -> list[str]:
-        """The options that say the same about the studio in a browser."""
+        """Those of the options that say how the studio is, as they are written."""
         given = {
             "--demo": self.demo,
             "--ascii": self.ascii_only,
             "--low-bandwidth": self.low_bandwidth,
             "--read-only": self.read_only,
         }
-        return ["--served", *(word for word, is_given in given.items() if is_given)]
+        return [word for word, is_given in given.items() if is_given]
 
     def flags(self) -> dict[str, Any]:
         """Only what was given, by the names of the configuration."""
@@ -44,6 +47,16 @@ class StudioOptions:
         if self.console:
             given["console"] = True
         return given
+
+
+def refuse_for(context: typer.Context, *, opening: Collection[str]) -> None:
+    """Raises ``BadParameter`` where options of the studio stand before a command that is none of ``opening``.
+
+    Nobody gets what they ask for there: with ``--read-only`` something would be changed, with ``--demo`` what is real.
+    """
+    words = context.obj.words()
+    if words and context.invoked_subcommand not in (None, *opening):
+        raise typer.BadParameter(f"{words[0]} is about the studio, and {context.invoked_subcommand} opens none")
 
 
 def run_to_the_end(options: StudioOptions, run_id: str | None = None) -> int:

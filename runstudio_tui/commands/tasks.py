@@ -74,7 +74,6 @@ def show(task_id: TaskArgument, reveal: Reveal = False, reason: RevealReason = N
     """Show one task: its context, the form an answer must fit, and the answer."""
 
     async def work() -> None:
-        import json
 
         from engine.records import Revealable
 
@@ -88,7 +87,7 @@ def show(task_id: TaskArgument, reveal: Reveal = False, reason: RevealReason = N
             return
         say(f"{detail.row.title}  ({detail.row.task_type}, {detail.row.status})")
         if detail.row.description:
-            say(detail.row.description)
+            say(*(f"  {line}" for line in detail.row.description.split("\n")))
         say(f"run {detail.row.run_id}  {detail.row.workflow_id} {detail.row.path}")
         bodies = {
             "context": detail.context and detail.context.value,
@@ -97,9 +96,10 @@ def show(task_id: TaskArgument, reveal: Reveal = False, reason: RevealReason = N
         }
         for name, body in bodies.items():
             if body is not None:
-                say(f"\n{name}\n{json.dumps(body, ensure_ascii=False, indent=2)}")
+                say("", name)
+                print_json(body)
         if detail.undelivered:
-            say(f"\nThe run has not been told yet: {detail.delivery_error or 'it is about to be.'}")
+            say("", f"The run has not been told yet: {detail.delivery_error or 'it is about to be.'}")
 
     run_command(work, as_json=as_json)
 

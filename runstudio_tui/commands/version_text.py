@@ -31,7 +31,8 @@ def workflow_lines(row: Workflow, callers: Sequence[Caller], zone: tzinfo) -> li
     if row.name != row.workflow_id:
         lines.append(f"name       {row.name}")
     if row.description:
-        lines.append(f"about      {row.description}")
+        about, *more = row.description.split("\n")
+        lines += [f"about      {about}", *(f"{'':<11}{line}" for line in more)]
     lines.append(f"state      {state_text(row, zone)}")
     lines.append(f"active     {active_text(row)}")
     lines.append(f"started by {row.trigger_text or 'hand'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -228,7 +227,7 @@ def _show_definition(body: Any, *, steps: bool, as_json: bool) -> None:
     elif as_json:
         print_json({"definition": body})
     else:
-        say(json.dumps(body, ensure_ascii=False, indent=2))
+        print_json(body)
 
 
 def _pause(workflows: list[str], reason: str | None, *, paused: bool, as_json: bool) -> None:

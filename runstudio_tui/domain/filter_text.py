@@ -16,7 +16,7 @@ from typing import Final
 from engine.errors import Invalid
 from engine.records import LISTED_LAUNCH_STATES, TRIGGERS, RunFilter, RunOrder, RunStatus, WaitKind
 from runstudio_tui.domain.filter_times import check_time, time_at
-from runstudio_tui.domain.filter_words import FilterKey, Problem, one_of, repeated, tokens, unknown_key
+from runstudio_tui.domain.filter_words import FilterKey, Problem, misread, one_of, repeated, tokens, unknown_key
 
 STUCK_WORD: Final = "stuck"
 _STATUSES: Final = (*(status.value.lower() for status in RunStatus), STUCK_WORD)
@@ -162,6 +162,10 @@ def parse_filter(text: str) -> FilterLine:
     problems: list[Problem] = []
     seen: set[str] = set()
     for token in tokens(text):
+        problem = misread(token, tuple(_BY_NAME))
+        if problem is not None:
+            problems.append(problem)
+            continue
         if token.key is None:
             begun = id_begun_by(token.value)
             if begun and "id" in seen:
@@ -189,7 +193,7 @@ def parse_filter(text: str) -> FilterLine:
             continue
         seen.add(token.key)
         result = read
-    sought = " ".join(word for word in words if word)
+    sought = " ".join(words)
     try:
         result = replace(result, query=replace(result.query, text=sought))
     except Invalid as error:

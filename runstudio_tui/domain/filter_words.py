@@ -10,6 +10,9 @@ from typing import Final
 
 _TOKEN: Final = re.compile(r'(?P<key>[A-Za-z]+):(?P<value>"[^"]*"?|\S*)|"(?P<quoted>[^"]*)"?|(?P<word>\S+)')
 
+_ELSEWHERE: Final = re.compile(r"(?P<turned>[-!])?(?P<key>[A-Za-z]+)(?P<sign>:|!=|<>|[=<>])")
+"""How other programs write a condition."""
+
 
 @dataclass(frozen=True, slots=True)
 class FilterKey:
@@ -71,6 +74,10 @@ def read_words(text: str, keys: Sequence[FilterKey]) -> FilterWords:
     problems: list[Problem] = []
     known = {entry.key: entry for entry in keys}
     for token in tokens(text):
+        problem = misread(token, tuple(known))
+        if problem is not None:
+            problems.append(problem)
+            continue
         if token.key is None:
             words.append(token.value)
             continue
@@ -87,7 +94,7 @@ def read_words(text: str, keys: Sequence[FilterKey]) -> FilterWords:
             problems.append(repeated(token, token.key))
         else:
             values[token.key] = value
-    return FilterWords(" ".join(text.split()), values, " ".join(word for word in words if word), tuple(problems))
+    return FilterWords(" ".join(text.split()), values, " ".join(words), tuple(problems))
 
 
 def _checked(entry: FilterKey, value: str) -> str:
@@ -98,6 +105,22 @@ def _checked(entry: FilterKey, value: str) -> str:
         entry.check(value)
         return value
     return one_of(value, entry.values) if entry.values else value
+
+
+def misread(token: Token, names: Sequence[str]) -> Problem | None:
+    """What is said of a word that would be searched as text, or be left out, though it was meant otherwise; None for others."""
+    said = token.whole if token.key is None else token.whole[len(token.key) + 1 :]
+    if said.startswith('"') and (said == '"' or not said.endswith('"')):
+        return Problem(token.whole, "its quote is not closed")
+    if token.key is None and not token.value.strip():
+        return Problem(token.whole, "its quotes are empty")
+    other = _ELSEWHERE.match(token.whole) if token.key is None else None
+    if other is None or other["key"].lower() not in names:
+        return None
+    turned = ", and cannot be turned round" if other["turned"] or other["sign"] in ("!=", "<>") else ""
+    return Problem(
+        token.whole, f"a condition is written {other['key'].lower()}:VALUE{turned}; a text to search, in quotes"
+    )
 
 
 def unknown_key(token: Token, names: Sequence[str]) -> Problem:

@@ -172,8 +172,11 @@ class StudioScreen(Screen[None]):
 
     def _note(self, cells: int) -> list[Line]:
         fresh: Freshness | None = next((poller.freshness for poller in self.pollers()), None)
-        # Trouble outranks talk; and nothing of it is cut, for the sake of what stands beside it or otherwise.
-        said = freshness_note(fresh, self.studio.poll_seconds) or self.notice
+        # Trouble outranks talk, which outranks a pause and a refusal; and nothing of it is cut, for the sake of what stands
+        # beside it or otherwise.
+        told = freshness_note(fresh, self.studio.poll_seconds)
+        trouble = fresh is not None and fresh.stale(self.studio.poll_seconds)
+        said = (told or self.notice) if trouble else (self.notice or told)
         right = self.note_right()
         if 1 + line_width(said) > cells > 1:
             tone = said[0].tone

@@ -94,4 +94,6 @@ def live_mark(fresh: Freshness, poll_seconds: float) -> Span:
         return Span("○ not current ", "attention")
     if fresh.paused:
         return Span("‖ paused ", "attention")
+    if fresh.refused:
+        return Span("○ refused ", "attention")
     return Span("○ loading ", "dim") if fresh.unread else Span("● live ", "running")

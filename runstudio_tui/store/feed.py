@@ -23,8 +23,10 @@ _MOST_DOUBLED: Final = 10
 """Failures that lengthen the pause; beyond some thousand of them no number would hold it."""
 NUDGE_GAP: Final = 1.0
 """Seconds between two reads that change notices may cause."""
-_REFUSALS: Final = (NotFound, Invalid, Forbidden, Conflict)
-"""Answers that stay the same however often one asks."""
+_FINAL: Final = (NotFound, Invalid, Conflict)
+"""Refusals that stay the same however often one asks."""
+_REFUSALS: Final = (*_FINAL, Forbidden)
+"""Answers, though not those that were asked for. A level can be given back, so what is forbidden is asked again."""
 FEED_PAUSE: Final = 30.0
 """Seconds before a broken change feed is tried again."""
 
@@ -42,7 +44,7 @@ class Freshness:
     """Seconds until the next read, while reads fail."""
     paused: frozenset[str]
     refused: bool = False
-    """The last answer was a refusal: asking again changes nothing, so nothing is out of order."""
+    """The last answer was a refusal, so nothing is out of order."""
     waiting: bool = False
     """A read is on its way."""
 
@@ -90,6 +92,7 @@ class Poller(Generic[T]):
         self._failures = 0
         self._error = ""
         self._refused = False
+        self._final = False
         self._next_at: float | None = None
 
     def start(self) -> None:
@@ -182,25 +185,26 @@ class Poller(Generic[T]):
         except EngineError as error:
             if token != self._token:
                 return False
-            self._failed(error.sentences)
-            self._refused = isinstance(error, _REFUSALS)
+            self._failed(error)
         except Exception as error:  # noqa: BLE001 - a bug in a reply or a reducer must not end the polling
-            self._failed("internal error, see the log file")
+            self._failed(None)
             self._broken(error)
         else:
-            self._failures, self._error, self._refused = 0, "", False
+            self._failures, self._error, self._refused, self._final = 0, "", False, False
             self._good_at = self._clock.monotonic()
         finally:
             self._reading = None
         return True
 
-    def _failed(self, text: str) -> None:
+    def _failed(self, error: EngineError | None) -> None:
+        """None: by a bug."""
         self._failures += 1
-        self._error = text
+        self._error = error.sentences if error is not None else "internal error, see the log file"
+        self._refused, self._final = isinstance(error, _REFUSALS), isinstance(error, _FINAL)
 
     async def _rest(self) -> None:
-        base = None if self._refused else self._interval()
-        if base is None and self._failures and not self._refused:
+        base = None if self._final else self._interval()
+        if base is None and self._failures and not self._final:
             base = NUDGE_GAP
         pause = None if base is None else min(base * 2 ** min(self._failures, _MOST_DOUBLED), max(MAX_BACKOFF, base))
         self._next_at = None if pause is None else self._clock.monotonic() + pause

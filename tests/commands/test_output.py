@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from runstudio_tui.commands.output import CELLS, print_table
+from runstudio_tui.commands.output import CELLS, print_table, say
 from runstudio_tui.widgets.cells import width
 from tests.commands.conftest import PATIENCE_SECONDS, ROOT, Stack
 from tests.commands.steps import assign
@@ -31,6 +31,12 @@ def test_f32_columns_are_as_wide_as_their_cells(capsys: pytest.CaptureFixture[st
     )
     assert lines[2].endswith("b" * 500)
     assert lines[3] == "e" * (CELLS - 1) + "\u2026  ok      c"
+
+
+def test_a_text_from_outside_begins_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    say("name  a\nstate  paused\r\n", "", "end")
+    say()
+    assert capsys.readouterr().out == "name  a␊state  paused␍␊\n\nend\n\n"
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from runstudio_tui.commands.entry import run
 from tests.commands.conftest import ROOT, Stack
 from tests.commands.steps import assign, wait
 
@@ -227,3 +228,22 @@ def test_a_configuration_that_cannot_be_used_is_named(refusing: Stack) -> None:
     wrong = refusing.with_variables(RUNSTUDIO_TIMEZONE="Nowhere/Land")
     refused = wrong("runs", "list", "--json")
     assert (refused.code, refused.refusal["code"]) == (2, "CONFIG_INVALID")
+
+
+@pytest.mark.parametrize("option", ["--demo", "--ascii", "--low-bandwidth", "--read-only"])
+@pytest.mark.parametrize("words", [("start", "cli.refusing"), ("runs", "list"), ("dev", "status"), ("doctor",)])
+def test_an_option_of_the_studio_goes_before_no_other_command(
+    option: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --read-only something would be changed all the same, and --demo would show what is real."""
+    with pytest.raises(SystemExit) as ended:
+        run((option, *words))
+    assert ended.value.code == 2
+    assert f"{option} is about the studio" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [(), ("run", UNKNOWN)])
+def test_it_goes_before_what_opens_the_studio(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(("--demo", *words))
+    assert capsys.readouterr().err.startswith("The studio needs a terminal.")

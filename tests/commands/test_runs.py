@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -141,6 +142,33 @@ def test_neither_can_json_and_it_says_the_same(runstudio: Stack, hostile: str) -
     shown = runstudio("runs", "show", hostile, "--json")
     assert not [sign for sign in DANGEROUS if sign in shown.out]
     assert shown.json["run"]["error"]["message"] == HOSTILE
+
+
+def test_a_document_for_people_says_what_is_stored(runstudio: Stack, hostile: str) -> None:
+    """It is saved, edited and sent again: a sign in place of a character would be another value."""
+    ways = (
+        ("runs", "input", hostile, "--text"),
+        ("runs", "input", hostile),
+        ("runs", "state", hostile, "--step", "f"),
+        ("workflows", "show", "cli.titled", "--version", "1"),
+    )
+    runstudio.publish("cli.titled", assign("a", n="1"), name=HOSTILE)
+    for command in ways:
+        shown = runstudio(*command)
+        assert not [sign for sign in DANGEROUS if sign in shown.out], command
+        document, _ = json.JSONDecoder().raw_decode(shown.out[shown.out.index("{") :])
+        assert HOSTILE in (document.get("text"), document.get("name"), document.get("payload", {}).get("text")), command
+
+
+def test_no_name_and_no_error_begins_a_line(runstudio: Stack) -> None:
+    forged = "is wrong\n✔ paid  store.put\nstate      active"
+    runstudio.publish("cli.forged", fails("f", "payload.text"), name=forged)
+    run_id = runstudio.start("cli.forged", {"text": forged})
+    assert runstudio.ended(run_id) == "FAILED"
+    for command in ("show", "why"):
+        lines = runstudio("runs", command, run_id).out.splitlines()
+        assert not [line for line in lines if line.startswith(("✔ paid", "state"))]
+    assert runstudio("workflows", "show", "cli.forged").out.count("\nstate  ") == 1
 
 
 def test_a_word_that_is_repeated_in_a_refusal_cannot_drive_the_terminal(runstudio: Stack) -> None:

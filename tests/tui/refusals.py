@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.errors import Unavailable
+from engine.errors import Forbidden, Unavailable
 
 
 def postgres_away() -> Unavailable:
@@ -20,4 +20,13 @@ def temporal_away() -> Unavailable:
         "TEMPORAL_UNAVAILABLE",
         "Temporal could not cancel the run, it does not answer: timed out.",
         "Try again; `runstudio doctor` shows whether it can be reached.",
+    )
+
+
+def level_taken_away() -> Forbidden:
+    """As ``engine.operations.access.members.too_low`` says it of a read."""
+    return Forbidden(
+        "LEVEL_TOO_LOW",
+        "This needs the level read; ada has none in the tenant.",
+        "Ask an admin of the tenant: runstudio members set ada read; or choose another one with --tenant.",
     )

@@ -153,7 +153,9 @@ async def _put(
         await bundles.clear_versions(connection, tenant, planned.workflow_id)
     elif not await bundles.create_workflow(connection, tenant, workflow, actor=actor):
         raise Conflict(
-            "WORKFLOW_ID_CONFLICT", f"There is a workflow {planned.workflow_id} already.", "Import it with force."
+            "WORKFLOW_ID_CONFLICT",
+            f"There is a workflow {planned.workflow_id} already.",
+            advice.IMPORT_OVER.to("Replace its versions by the bundle's"),
         )
     registered = await load_schemas(connection, tenant)
     for version in workflow.versions:

@@ -43,7 +43,7 @@ class DeadLettersScreen(ListScreen[Delivery, Letter]):
 
     def where(self) -> Line:
         """See StudioScreen."""
-        return line(Span("Events", "dim"), Span(" > ", "dim"), Span("Dead letters", "accent"))
+        return line(Span("Events", "dim"), Span(" ▸ ", "dim"), Span("Dead letters", "accent"))
 
     async def fetch_page(self, after: str | None, limit: int) -> Page[Delivery]:
         """See ListScreen."""

@@ -186,6 +186,8 @@ class RunScreen(Following):
             return line(Span(" ○ not current ", "attention"))
         if self.studio_app.paused:
             return line(Span(" ‖ paused ", "attention"))
+        if fresh.refused:
+            return line(Span(" ○ refused ", "attention"))
         if fresh.unread:
             return line(Span(" ○ loading ", "dim"))
         return line(Span(" ● live ", "running")) if self.store.live else line(Span(" ended ", "dim"))

@@ -26,6 +26,8 @@ from runstudio_tui.widgets.line import Line, Span, line
 
 _NOT_GIVEN: Final = "–"
 _MAX_LABEL: Final = 30
+_HINTS: Final = {FieldKind.JSON: "JSON", FieldKind.INTEGER: "whole number", FieldKind.NUMBER: "number"}
+"""What may be typed, of fields that do not show it."""
 
 
 class FormFields(VerticalScroll, can_focus=False):
@@ -63,8 +65,7 @@ class FormFields(VerticalScroll, can_focus=False):
 
     def _editor(self, field: Field, place: int) -> Widget:
         if field.kind is not FieldKind.CHOICE:
-            hint = {FieldKind.JSON: "JSON", FieldKind.INTEGER: "whole number", FieldKind.NUMBER: "number"}
-            return LineInput(id=f"field-{place}", placeholder=hint.get(field.kind, ""))
+            return LineInput(id=f"field-{place}", placeholder=_HINTS.get(field.kind, ""))
         return Choice(id=f"field-{place}")
 
     def on_mount(self) -> None:
@@ -146,7 +147,7 @@ class FormFields(VerticalScroll, can_focus=False):
         """What the schema says of the field that has the focus; empty for none."""
         for place, field in enumerate(self._fields):
             if focused is not None and focused.id == f"field-{place}":
-                return field.description or (field.kind if field.kind is not FieldKind.TEXT else "")
+                return field.description or _HINTS.get(field.kind, "")
         return ""
 
 

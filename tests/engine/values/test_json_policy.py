@@ -83,6 +83,22 @@ def test_what_is_too_large_becomes_a_marker_that_says_so() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[1e400]", "1e400 is too large a number."),
+        ("-1E+999", "-1E+999 is too large a number."),
+        ("9" * 400 + ".5", "9" * 40 + "… is too large a number."),
+        ("Infinity", "Infinity is not a JSON number."),
+    ],
+    ids=lambda item: str(item)[:20],
+)
+def test_a_number_that_is_refused_is_named_as_it_was_written(text: str, said: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        parse_json(text, max_bytes=1000)
+    assert refused.value.message == said
+
+
+@pytest.mark.parametrize(
     ("text", "code"),
     [
         ('{"a": 1, "a": 2}', "JSON_DUPLICATE_KEY"),

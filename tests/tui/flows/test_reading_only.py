@@ -12,7 +12,7 @@ from runstudio_tui.backend.fake import FakeBackend
 from runstudio_tui.widgets.line import plain
 from tests.tui.conftest import WIDE
 from tests.tui.flows.test_run import failed_invoice
-from tests.tui.refusals import postgres_away
+from tests.tui.refusals import level_taken_away, postgres_away
 
 
 @pytest.fixture
@@ -110,3 +110,23 @@ async def test_a_level_that_is_taken_away_is_told_and_its_keys_go(studio: Any, b
         backend.world.session = replace(backend.world.session, level=Level.OPERATE)
         await session.pass_time(11)
         assert session.note.strip().startswith("your level is now operate")
+
+
+@pytest.mark.parametrize(
+    ("read", "keys"),
+    [("runs.list", ""), ("runs.get", "enter"), ("events.list", "2"), ("tasks.list", "3"), ("system.attention", "5")],
+)
+async def test_what_may_not_be_read_any_more_is_not_live_and_comes_back(
+    studio: Any, backend: FakeBackend, read: str, keys: str
+) -> None:
+    async with studio(size=WIDE) as session:
+        if keys:
+            await session.press(keys)
+        backend.fail_next(read, level_taken_away(), times=3)
+        await session.pass_time(12)
+        assert "● live" not in session.text
+        assert "○ refused" in session.text
+        assert "This needs the level read" in session.text
+        await session.pass_time(60)
+        assert "○ refused" not in session.text
+        assert "This needs the level read" not in session.text

@@ -118,6 +118,24 @@ async def test_s6_trouble_outranks_what_was_said(studio: Any, backend: FakeBacke
         assert "q leaves the studio" in session.text, "all that was said is kept"
 
 
+async def test_a_key_is_answered_beside_a_pause_and_a_refusal(studio: Any) -> None:
+    """Neither is trouble: what a key did, or why it did nothing, is seen, and then the other again."""
+    async with studio() as session:
+        await session.press("P")
+        await session.press("y")
+        assert "run id" in session.note
+        await session.pass_time(30)
+        assert "paused" in session.note
+    async with studio(run_id="0198c2aa-0000-7000-8000-000000000000") as session:
+        await session.pass_time(5)
+        refused = session.note
+        assert "There is no run" in refused
+        await session.press("c")
+        assert session.note.startswith(" cancel: ")
+        await session.pass_time(30)
+        assert session.note == refused
+
+
 async def test_s6_what_was_said_ends_by_time(studio: Any) -> None:
     async with studio() as session:
         await session.press("escape")

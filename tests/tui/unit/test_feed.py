@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from engine.errors import Invalid
 from engine.records import Change, ChangeKind
 from runstudio_tui.backend.fake.calls import Calls
 from runstudio_tui.backend.fake.system import FakeSystem
 from runstudio_tui.backend.fake.world import World
 from runstudio_tui.clock import ManualClock
 from runstudio_tui.store.feed import ChangeFeed, Poller
-from tests.tui.refusals import postgres_away
+from tests.tui.refusals import level_taken_away, postgres_away
 
 START = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
@@ -116,6 +117,22 @@ async def test_an_outage_of_a_night_does_not_end_the_polling(source: Source) -> 
     await source.clock.advance(60)
     assert source.applied
     assert source.poller.freshness.failures == 0
+
+
+async def test_what_is_forbidden_is_asked_again_and_what_cannot_be_is_not(source: Source) -> None:
+    """A level is given back while the studio is open; a filter that means nothing never means something."""
+    source.errors = [level_taken_away()]
+    source.poller.start()
+    await source.clock.advance(0)
+    assert source.poller.freshness.refused
+    await source.clock.advance(30)
+    assert source.applied
+    assert not source.poller.freshness.refused
+    source.errors = [Invalid("FILTER_INVALID", "This filter means nothing.")]
+    await source.clock.advance(4)
+    asked = source.asked
+    await source.clock.advance(600)
+    assert source.asked == asked
 
 
 async def test_freshness_says_how_old_and_when_again(source: Source) -> None:

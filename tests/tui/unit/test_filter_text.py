@@ -86,6 +86,20 @@ def test_ranges_are_instants_not_days() -> None:
         ("since:1d since:1h", "since: is given twice"),
         ("id:0198c2 0198c2aa-0000", "id: is given twice"),
         ("0198c2aa-0000 0198c2bb-0000", "id: is given twice"),
+        ("status=failed", "a condition is written status:VALUE;"),
+        ("Status!=failed", "status:VALUE, and cannot be turned round;"),
+        ("status<>failed", "cannot be turned round"),
+        ("-status:failed", "cannot be turned round"),
+        ("!err:TIMEOUT", "cannot be turned round"),
+        ("try>3", "a condition is written try:VALUE;"),
+        ("since>=2h", "a condition is written since:VALUE;"),
+        ('key:"ORD 1', "its quote is not closed"),
+        ('"two words', "its quote is not closed"),
+        ('"', "its quote is not closed"),
+        ('key:"', "its quote is not closed"),
+        ('""', "its quotes are empty"),
+        ('"  "', "its quotes are empty"),
+        ('key:""', "needs a value"),
     ],
 )
 def test_what_is_not_understood_is_said(text: str, said: str) -> None:
@@ -128,6 +142,18 @@ def test_runs_are_found_by_their_launch() -> None:
     assert [row.run_id for row in world.select(parse_filter("launch:pending").query)] == [waiting.row.run_id]
     assert [row.run_id for row in world.select(parse_filter("launch:failed").query)] == [refused.row.run_id]
     assert completions("launch:f", KEYS)[0] == "launch:failed"
+
+
+@pytest.mark.parametrize("text", ["a=b", "-x:y", "order-status", '"status=failed"', "a>b", "(status=failed)", 'x"y'])
+def test_other_texts_with_such_signs_are_searched(text: str) -> None:
+    parsed = parse_filter(text)
+    assert parsed.problems == ()
+    assert parsed.query.text == text.strip('"')
+
+
+def test_other_lists_say_it_too() -> None:
+    [problem] = read_words("name=order.paid", (FilterKey("name", ""),)).problems
+    assert problem.message == "a condition is written name:VALUE; a text to search, in quotes"
 
 
 def test_the_command_line_page_names_every_key() -> None:

@@ -37,7 +37,7 @@ def test_no_control_survives(text: str) -> None:
     assert not any(
         char in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u2028\u2029" for char in made
     )
-    assert len(made) == len(text)
+    assert len(made) == len(text) - text.count("\ufe0e") - text.count("\ufe0f")
 
 
 def test_ordinary_text_is_untouched() -> None:
@@ -54,6 +54,24 @@ def test_marks_that_are_piled_up_are_shown_beside_each_other() -> None:
     assert safe_block(f"one\n{pile}") == f"one\n{made}"
     for kept in ("e\u0301\u0323", "Việt", "שָׁ֥לֹו", "ที่", "\u1f00\u0345\u0301"):
         assert safe(kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "cells"),
+    [
+        ("\u26a0\ufe0f low", "\u26a0 low", 5),
+        ("\U0001f3f3\ufe0f", "\U0001f3f3", 1),
+        ("1\ufe0f\u20e3", "1\u20e3", 1),
+        ("\U0001f44d\ufe0e", "\U0001f44d", 2),
+        ("\U0001f44d\U0001f3fd", "\U0001f44d\ufffd", 3),
+        ("\U0001f1e9\U0001f1ea", "\U0001f1e9\U0001f1ea", 2),
+    ],
+)
+def test_every_terminal_counts_the_same_cells(text: str, shown: str, cells: int) -> None:
+    """One cell more or less than it was taken for shifts the rest of a line: borders, columns, what stands beside it."""
+    assert safe(text) == shown
+    assert safe_block(f"a\n{text}") == f"a\n{shown}"
+    assert width(shown) == sum(map(width, shown)) == cells
 
 
 def test_escape_is_visible() -> None:
