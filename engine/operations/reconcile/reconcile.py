@@ -12,12 +12,11 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from engine.contract import WORKFLOW_TYPE, workflow_id_for
-from engine.errors import CANCELLATION, Unavailable
+from engine.errors import CANCELLATION
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.execution_end import UNKNOWN, ExecutionEnd, end_of_execution
-from engine.operations.reconcile.side_by_side import each
+from engine.operations.reconcile.side_by_side import each, is_of_all
 from engine.operations.runs.starting import PendingRun, hand_to_temporal
-from engine.store.database.engine import LOCKED
 from engine.store.database.transactions import writing
 from engine.store.runs import agreeing, reconciling, runs
 from engine.store.runs.closing import why_it_never_begins
@@ -181,15 +180,9 @@ def _alone(work: Callable[[Item], Awaitable[Result]], otherwise: Result) -> Call
     async def one(item: Item) -> Result:
         try:
             return await work(item)
-        except RPCError:
-            raise
-        except Unavailable as error:
-            if error.code != LOCKED:
+        except Exception as error:
+            if is_of_all(error):
                 raise
-            # Postgres answers; somebody holds the row of this run.
-            _LOG.warning("a run cannot be reconciled now", error=error.message)
-            return otherwise
-        except Exception:  # noqa: BLE001 - see above
             run = item[0] if isinstance(item, tuple) else item
             _LOG.exception("a run cannot be reconciled", run_id=getattr(run, "run_id", None))
             return otherwise

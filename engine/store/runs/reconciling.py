@@ -143,7 +143,7 @@ async def close_run(
 
 async def close_leftovers(connection: Connection, limit: int) -> Leftovers:
     """Close open waits, tasks and attempts of runs that have ended, and tasks and attempts whose step has: at most ``limit`` of
-    each.
+    each. What somebody holds is left to the next pass.
     """
     statements = (_CLOSE_WAITS, _CLOSE_TASKS, _CLOSE_ATTEMPTS)
     return Leftovers(*[(await connection.execute(statement, {"limit": limit})).rowcount for statement in statements])
@@ -201,15 +201,15 @@ _OPEN_ATTEMPTS: Final = f"""
 """  # noqa: S608 - our own fragments, no input
 _CLOSE_WAITS: Final = text(f"""
     UPDATE workflow_run_waits SET status = 'CANCELED', resolved_at = now()
-    WHERE wait_id IN ({_OPEN_WAITS} LIMIT :limit) AND status = 'WAITING'
+    WHERE wait_id IN ({_OPEN_WAITS} LIMIT :limit FOR UPDATE OF w SKIP LOCKED) AND status = 'WAITING'
 """)  # noqa: S608 - our own fragments, no input
 _CLOSE_TASKS: Final = text(f"""
     UPDATE workflow_human_tasks SET status = 'canceled', updated_at = now()
-    WHERE task_id IN ({_OPEN_TASKS} LIMIT :limit) AND status IN ('pending', 'claimed')
+    WHERE task_id IN ({_OPEN_TASKS} LIMIT :limit FOR UPDATE OF x SKIP LOCKED) AND status IN ('pending', 'claimed')
 """)  # noqa: S608 - our own fragments, no input
 _CLOSE_ATTEMPTS: Final = text(f"""
     UPDATE workflow_action_invocations SET status = 'ABANDONED', completed_at = now()
-    WHERE invocation_id IN ({_OPEN_ATTEMPTS} LIMIT :limit) AND status = 'STARTED'
+    WHERE invocation_id IN ({_OPEN_ATTEMPTS} LIMIT :limit FOR UPDATE OF x SKIP LOCKED) AND status = 'STARTED'
 """)  # noqa: S608 - our own fragments, no input
 # A parent puts on record that it waits together with the row of the child, and that it waits no more when the child has ended.
 _ABANDONED: Final = text("""
