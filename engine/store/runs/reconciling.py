@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import case, func, select, text, tuple_, update
@@ -72,16 +73,17 @@ async def pending_launches(connection: Connection, limit: int) -> list[Run]:
     return [Run(*row) for row in await connection.execute(question)]
 
 
-async def claim_launches(connection: Connection, limit: int, *, lease_seconds: float) -> list[Run]:
+async def claim_launches(connection: Connection, limit: int, *, lease_seconds: float) -> list[list[Run]]:
     """As ``pending_launches``, those that were never tried, for the caller alone: they are due again after ``lease_seconds``.
 
-    A run that was due from its beginning was launched in somebody's transaction, and dated when that began. It starts now.
+    In lines: those of one workflow that were queued, in their order; of the others each is alone. A run that was due from its
+    beginning was launched in somebody's transaction, and dated when that began. It starts now.
     """
     due = (
         select(runs.c.run_id)
         .where(is_pending(), is_active(), runs.c.engine == ENGINE)
         .where(runs.c.next_launch_at <= func.now(), runs.c.launch_attempts == 0)
-        .order_by(runs.c.next_launch_at, runs.c.run_id)
+        .order_by(runs.c.next_launch_at, runs.c.queue_place, runs.c.run_id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -94,7 +96,12 @@ async def claim_launches(connection: Connection, limit: int, *, lease_seconds: f
             updated_at=func.now(),
         )
     )
-    return [Run(*row) for row in await connection.execute(claim.returning(*RUN_COLUMNS))]
+    lines: dict[tuple[str, ...], list[tuple[int, Run]]] = {}
+    for *columns, place in await connection.execute(claim.returning(*RUN_COLUMNS, runs.c.queue_place)):
+        run = Run(*columns)
+        line = (run.run_id,) if place is None else (run.tenant, run.workflow_id)
+        lines.setdefault(line, []).append((place or 0, run))
+    return [[run for _, run in sorted(line, key=itemgetter(0))] for line in lines.values()]
 
 
 async def open_runs(connection: Connection, after: Position | None, limit: int, *, idle_seconds: float) -> list[Run]:
