@@ -12,6 +12,7 @@ from engine.errors import Conflict, Unavailable
 from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.operations.runs.launch import launch_published_run
+from engine.operations.runs.launch_keys import check_keys
 from engine.operations.runs.run_access import checked_reason
 from engine.operations.schedules.schedule_fires import CLOCK_SCHEMA, launch_of
 from engine.operations.schedules.temporal_schedules import next_times
@@ -39,6 +40,7 @@ async def fire_now(
     """
     await context.require(Level.ADMIN)
     why = checked_reason(reason)
+    check_keys(context.actor, None, idempotency_key)
     schedule_id = (await schedule_detail(context.store, context.tenant, named)).row.schedule_id
     async with writing(context.store) as connection:
         row = await schedules.load_schedule(connection, schedule_id)
@@ -53,7 +55,7 @@ async def fire_now(
     # What the latest version wants counts, also where Temporal has not been told of it yet.
     row = replace(row, workflow_version=published.version)
     now = datetime.now(UTC)
-    key = f"workflow-schedule-fire:{schedule_id}:by-hand:{idempotency_key or new_id()}"
+    key = f"workflow-schedule-fire:{schedule_id}:by-hand:{new_id() if idempotency_key is None else idempotency_key}"
     launch = launch_of(row, key, now, now, wants_clock=published.payload_schema_ref == CLOCK_SCHEMA)
     launched = await launch_published_run(
         context,
