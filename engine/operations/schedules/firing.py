@@ -23,6 +23,7 @@ from engine.store.schedules import schedules
 from engine.store.schedules.reading import schedule_detail
 from engine.store.schedules.schedules import Fire
 from engine.temporal.connection import is_not_found, unavailable
+from engine.wording import clause
 
 MOST_TIMES: Final = 10
 """Occurrences to come that Temporal tells."""
@@ -35,8 +36,8 @@ async def fire_now(
 
     ``named``: id of the schedule, or of its workflow. Repeating it with the same key starts nothing twice. A run that Temporal
     could not be told of yet is ``pending``. Raises, with nothing started: ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG),
-    ``NotFound`` (SCHEDULE_NOT_FOUND), ``Conflict`` (NOT_SCHEDULED), ``Forbidden``, ``Unavailable``, and as
-    ``launch_published_run``.
+    ``NotFound`` (SCHEDULE_NOT_FOUND), ``Conflict`` (NOT_SCHEDULED), ``Forbidden``, ``Unavailable`` (with ``details.runId`` when
+    the run was started all the same), and as ``launch_published_run``.
     """
     await context.require(Level.ADMIN)
     why = checked_reason(reason)
@@ -68,9 +69,17 @@ async def fire_now(
         ),
     )
     told = f"Fired by {context.actor.name}: {why}"
-    async with writing(context.store) as connection:
-        fire = Fire(schedule_id, row.tenant, key, now, "started", told, launched.run_id)
-        await schedules.record_fire(connection, fire, once=False)
+    fire = Fire(schedule_id, row.tenant, key, now, "started", told, launched.run_id)
+    try:
+        async with writing(context.store) as connection:
+            await schedules.record_fire(connection, fire, once=False)
+    except Unavailable as error:
+        raise Unavailable(
+            error.code,
+            f"Run {launched.run_id} was started, but that cannot be recorded on its schedule: {clause(error.message)}.",
+            "The run goes on all the same. Do not fire again, unless with the same key.",
+            {**error.details, "runId": launched.run_id},
+        ) from error
     return launched
 
 
