@@ -68,7 +68,7 @@ def test_a_burst_of_cursor_moves_draws_each_line_once_or_so(terminal: Any) -> No
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=["80x24", "120x36"])
-@pytest.mark.parametrize(("world", "theme"), [("mixed", "terminal"), ("mixed", "dark"), ("mixed-operate", "dark")])
+@pytest.mark.parametrize(("world", "theme"), [("mixed", "terminal"), ("mixed-operate", "dark")])
 def test_a_cursor_move_with_all_it_causes(terminal: Any, world: str, theme: str, size: tuple[int, int]) -> None:
     """In every list, past rows of every kind next to each other, and over both edges of the page."""
     with terminal(world, size, theme) as session:
