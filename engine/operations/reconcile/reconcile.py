@@ -16,7 +16,7 @@ from engine.errors import CANCELLATION
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.execution_end import UNKNOWN, ExecutionEnd, end_of_execution
 from engine.operations.reconcile.side_by_side import each, is_of_all
-from engine.operations.runs.starting import PendingRun, hand_to_temporal
+from engine.operations.runs.starting import PendingRun, StartOutcome, hand_to_temporal, put_off
 from engine.store.database.transactions import writing
 from engine.store.runs import agreeing, reconciling, runs
 from engine.store.runs.closing import why_it_never_begins
@@ -65,16 +65,18 @@ async def relaunch_pending(context: OperationContext) -> Relaunched:
     if not due:
         return Relaunched()
 
-    async def attempt(run: Run) -> str:
+    async def attempt(run: Run) -> StartOutcome | None:
         return await _relaunch(context, run)
 
-    relaunch = _alone(attempt, "broken")
+    relaunch = _alone(attempt, None)
     first = await relaunch(due[0])
-    if first == "pending":
+    if first is not None and first.state == "pending":
         # Temporal is away; the others would only wait for the same answer.
+        await put_off(context, due, first.reason)
         return Relaunched(pending=len(due))
-    states = [first, *await each(due[1:], relaunch)]
-    waiting = states.count("pending") + states.count("broken")
+    outcomes = [first, *await each(due[1:], relaunch)]
+    states = [None if outcome is None else outcome.state for outcome in outcomes]
+    waiting = states.count("pending") + states.count(None)
     return Relaunched(states.count("started"), states.count("failed"), waiting)
 
 
@@ -162,14 +164,14 @@ async def settle(context: OperationContext, run: Run, end: ExecutionEnd) -> bool
     return True
 
 
-async def _relaunch(context: OperationContext, run: Run) -> str:
+async def _relaunch(context: OperationContext, run: Run) -> StartOutcome:
     context = replace(context, tenant=run.tenant)
     outcome = await hand_to_temporal(context, PendingRun.of(run))
     if outcome.state == "started":
         async with writing(context.store) as connection:
             facts = {"launchAttempts": run.launch_attempts + 1}
             await context.log(connection, run.run_id, NewLogLine("INFO", "Launch completed by the reconciler", facts))
-    return outcome.state
+    return outcome
 
 
 def _alone(work: Callable[[Item], Awaitable[Result]], otherwise: Result) -> Callable[[Item], Awaitable[Result]]:

@@ -11,7 +11,7 @@ import structlog
 
 from engine.errors import Unavailable
 from engine.operations.context import OperationContext
-from engine.operations.runs.starting import RETRY_SECONDS, PendingRun, hand_to_temporal
+from engine.operations.runs.starting import RETRY_SECONDS, PendingRun, hand_to_temporal, put_off
 from engine.store.database.transactions import writing
 from engine.store.runs.reconciling import claim_launches
 from engine.store.runs.runs import Run
@@ -40,9 +40,9 @@ async def hand_over_due(context: OperationContext) -> int:
 
 
 async def _start_line(context: OperationContext, line: Sequence[Run]) -> int:
-    """Start one after the other, while Temporal answers; how many."""
+    """Start one after the other, while Temporal answers; how many. The rest is the reconciler's, in the same order."""
     started = 0
-    for run in line:
+    for place, run in enumerate(line):
         own = replace(context, tenant=run.tenant)
         try:
             outcome = await hand_to_temporal(own, PendingRun.of(run))
@@ -52,6 +52,8 @@ async def _start_line(context: OperationContext, line: Sequence[Run]) -> int:
             _LOG.exception("run cannot be started", run_id=run.run_id)
             continue
         if outcome.state == "pending":
+            if line[place + 1 :]:
+                await put_off(context, line[place:], outcome.reason)
             break
         started += 1
     return started

@@ -62,12 +62,12 @@ class Gaps:
 
 
 async def pending_launches(connection: Connection, limit: int) -> list[Run]:
-    """Active runs whose launch is due to be tried again, the longest overdue first."""
+    """Active runs whose launch is due to be tried again, the longest overdue first; those that were queued in their order."""
     question = (
         select(*RUN_COLUMNS)
         .where(is_pending(), is_active(), runs.c.engine == ENGINE)
         .where(runs.c.next_launch_at <= func.now())
-        .order_by(runs.c.next_launch_at, runs.c.run_id)
+        .order_by(runs.c.next_launch_at, runs.c.queue_place, runs.c.run_id)
         .limit(limit)
     )
     return [Run(*row) for row in await connection.execute(question)]

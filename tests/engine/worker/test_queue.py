@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from engine.operations.diagnosis.diagnose import diagnose_run
 from engine.operations.events.deliveries import make_due_deliveries
 from engine.operations.events.events import EventRequest, submit_event
 from engine.operations.events.routing import route_received
+from engine.operations.reconcile import reconcile
+from engine.operations.reconcile.reconcile import relaunch_pending
 from engine.operations.runs import hand_over, queue
 from engine.operations.runs.cancel import cancel_run
 from engine.operations.runs.hand_over import hand_over_due
@@ -22,6 +25,7 @@ from engine.operations.runs.queue import release_queued
 from engine.operations.runs.starting import PendingRun, StartOutcome, hand_to_temporal
 from engine.store.catalog.reading import workflow_of
 from tests.engine.operations.conftest import add_version
+from tests.engine.operations.crashing import unreachable
 from tests.engine.worker.test_event_stream import bench, context, settle, store
 from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.steps import call_workflow, set_state, wait_event
@@ -268,3 +272,32 @@ async def test_what_a_pause_held_starts_in_the_order_of_arrival(
         pass
     assert began == list(range(1, 21))
     assert ended == [number for number in began if number != 7]
+
+
+async def test_what_was_queued_keeps_its_order_while_temporal_is_away(
+    bench: Bench, context: OperationContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_version(bench.store, "wf.order", trigger=PLACED, steps=[set_state("s")])
+    await pause_workflow(context, "wf.order", paused=True)
+    await place(bench, context, *range(6))
+    await bench.execute("UPDATE workflow_runs SET queue_place = 6 - (input_json ->> 'n')::int")
+    numbers = {
+        str(row["run_id"]): row["n"] for row in await bench.rows("SELECT run_id, queue_place AS n FROM workflow_runs")
+    }
+    await pause_workflow(context, "wf.order", paused=False)
+    away = replace(context, temporal=unreachable())
+    assert await take_turns(away) == 6
+    assert await hand_over_due(context) == 0
+    began: list[int] = []
+
+    async def start(own: OperationContext, run: PendingRun) -> StartOutcome:
+        began.append(numbers[run.run_id])
+        return await hand_to_temporal(own, run)
+
+    monkeypatch.setattr(reconcile, "hand_to_temporal", start)
+    due = "UPDATE workflow_runs SET next_launch_at = next_launch_at - interval '1 minute'"
+    await bench.execute(due)
+    assert (await relaunch_pending(away)).pending == 6
+    await bench.execute(due)
+    assert (await relaunch_pending(context)).started == 6
+    assert began == [1, 1, 2, 3, 4, 5, 6]
