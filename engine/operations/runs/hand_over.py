@@ -48,8 +48,9 @@ async def _start_line(context: OperationContext, line: Sequence[Run]) -> int:
             outcome = await hand_to_temporal(own, PendingRun.of(run))
         except Unavailable:
             raise
-        except Exception:  # noqa: BLE001 - whatever is wrong with one run stops no other, nor those that are queued
+        except Exception as bug:  # noqa: BLE001 - whatever is wrong with one run stops no other, nor those that are queued
             _LOG.exception("run cannot be started", run_id=run.run_id)
+            await put_off(context, [run], f"{type(bug).__name__}; the worker's log has the rest.")
             continue
         if outcome.state == "pending":
             if line[place + 1 :]:

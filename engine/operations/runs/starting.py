@@ -149,7 +149,7 @@ async def _postponed(context: OperationContext, run: PendingRun, error: EngineEr
 
 
 async def put_off(context: OperationContext, line: Sequence[Run], reason: str) -> None:
-    """Temporal did not answer for the first of them, and would not for the others: all are tried again later, in their order."""
+    """The first of them could not be started, nor could the others: all are the reconciler's, later and in their order."""
     async with writing(context.store) as connection:
         await launches.put_off_launches(connection, [run.run_id for run in line], reason, retry_seconds=RETRY_SECONDS)
 

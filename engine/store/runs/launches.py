@@ -40,7 +40,7 @@ async def mark_launch_postponed(connection: Connection, run_id: str, reason: str
 async def put_off_launches(
     connection: Connection, run_ids: Sequence[str], reason: str, *, retry_seconds: float
 ) -> None:
-    """Record that Temporal could not be asked of any of them. They are due together, so they keep their order."""
+    """Record that none of them could be started. They are due together, so they keep their order."""
     await connection.execute(
         update(runs)
         .where(runs.c.run_id.in_(run_ids), is_pending(), is_active())

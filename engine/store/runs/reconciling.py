@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import case, func, select, text, tuple_, update
+from sqlalchemy import case, exists, func, literal_column, select, text, tuple_, update
 
 from engine.contract import ENGINE
 from engine.store.database.transactions import Connection
@@ -77,12 +77,23 @@ async def claim_launches(connection: Connection, limit: int, *, lease_seconds: f
     """As ``pending_launches``, those that were never tried, for the caller alone: they are due again after ``lease_seconds``.
 
     In lines: those of one workflow that were queued, in their order; of the others each is alone. A run that was due from its
-    beginning was launched in somebody's transaction, and dated when that began. It starts now.
+    beginning was launched in somebody's transaction, and dated when that began. It starts now. One that was queued waits while
+    somebody has claimed those before it.
     """
+    before = runs.alias("before")
+    claimed_before = exists().where(
+        before.c.launch_state == literal_column("'pending'"),
+        before.c.tenant == runs.c.tenant,
+        before.c.workflow_id == runs.c.workflow_id,
+        before.c.queue_place < runs.c.queue_place,
+        before.c.launch_attempts == 0,
+        before.c.next_launch_at > func.now(),
+        before.c.status == literal_column("'RUNNING'"),
+    )
     due = (
         select(runs.c.run_id)
         .where(is_pending(), is_active(), runs.c.engine == ENGINE)
-        .where(runs.c.next_launch_at <= func.now(), runs.c.launch_attempts == 0)
+        .where(runs.c.next_launch_at <= func.now(), runs.c.launch_attempts == 0, ~claimed_before)
         .order_by(runs.c.next_launch_at, runs.c.queue_place, runs.c.run_id)
         .limit(limit)
         .with_for_update(skip_locked=True)

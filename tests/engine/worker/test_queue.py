@@ -24,6 +24,7 @@ from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.runs.queue import release_queued
 from engine.operations.runs.starting import PendingRun, StartOutcome, hand_to_temporal
 from engine.store.catalog.reading import workflow_of
+from engine.store.runs.reconciling import claim_launches
 from tests.engine.operations.conftest import add_version
 from tests.engine.operations.crashing import unreachable
 from tests.engine.worker.test_event_stream import bench, context, settle, store
@@ -301,3 +302,32 @@ async def test_what_was_queued_keeps_its_order_while_temporal_is_away(
     await bench.execute(due)
     assert (await relaunch_pending(context)).started == 6
     assert began == [1, 1, 2, 3, 4, 5, 6]
+
+
+async def test_what_a_dead_worker_was_about_to_start_comes_before_what_is_behind_it(
+    bench: Bench, context: OperationContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_version(bench.store, "wf.order", trigger=PLACED, steps=[set_state("s")])
+    await pause_workflow(context, "wf.order", paused=True)
+    await place(bench, context, *range(6))
+    await bench.execute("UPDATE workflow_runs SET queue_place = 6 - (input_json ->> 'n')::int")
+    numbers = {
+        str(row["run_id"]): row["n"] for row in await bench.rows("SELECT run_id, queue_place AS n FROM workflow_runs")
+    }
+    await pause_workflow(context, "wf.order", paused=False)
+    assert await release_queued(context) == 6
+    async with bench.store.begin() as theirs:
+        [line] = await claim_launches(theirs, 4, lease_seconds=600.0)
+    assert [numbers[run.run_id] for run in line] == [1, 2, 3, 4]
+    assert await hand_over_due(context) == 0
+    began: list[int] = []
+
+    async def start(own: OperationContext, run: PendingRun) -> StartOutcome:
+        began.append(numbers[run.run_id])
+        return await hand_to_temporal(own, run)
+
+    monkeypatch.setattr(hand_over, "hand_to_temporal", start)
+    await bench.execute("UPDATE workflow_runs SET next_launch_at = now() WHERE next_launch_at > now()")
+    while await hand_over_due(context):
+        pass
+    assert began == list(range(1, 7))
