@@ -69,12 +69,19 @@ async def relaunch_pending(context: OperationContext) -> Relaunched:
         return await _relaunch(context, run)
 
     relaunch = _alone(attempt, None)
-    first = await relaunch(due[0])
-    if first is not None and first.state == "pending":
-        # Temporal is away; the others would only wait for the same answer.
-        await put_off(context, due, first.reason)
+    outcomes: list[StartOutcome | None] = []
+    reason = ""
+    for run in due[:2]:
+        outcome = await relaunch(run)
+        outcomes.append(outcome)
+        if outcome is None or outcome.state != "pending":
+            break
+        reason = outcome.reason
+    else:
+        # For one it can be the run. When it is Temporal that is away, the others would only wait for the same answer.
+        await put_off(context, due, reason)
         return Relaunched(pending=len(due))
-    outcomes = [first, *await each(due[1:], relaunch)]
+    outcomes += await each(due[len(outcomes) :], relaunch)
     states = [None if outcome is None else outcome.state for outcome in outcomes]
     waiting = states.count("pending") + states.count(None)
     return Relaunched(states.count("started"), states.count("failed"), waiting)

@@ -71,6 +71,22 @@ async def test_a_launch_that_crashed_before_the_start_is_completed(
     assert await relaunch_pending(context) == Relaunched()
 
 
+async def test_a_run_that_temporal_does_not_answer_for_keeps_no_other_from_being_started(
+    context: OperationContext, store: Store, execute: Execute, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_version(store)
+    away = replace(context, temporal=unreachable())
+    ids = [(await launch_published_run(away, LaunchRequest("orders"))).run_id for _ in range(3)]
+
+    async def start(own: OperationContext, run: PendingRun) -> StartOutcome:
+        return StartOutcome("pending", "No answer.") if run.run_id == ids[0] else await hand_to_temporal(own, run)
+
+    monkeypatch.setattr(reconcile, "hand_to_temporal", start)
+    await age(execute)
+    await execute("UPDATE workflow_runs SET next_launch_at = now() - interval '1 hour' WHERE run_id = :run", run=ids[0])
+    assert await relaunch_pending(context) == Relaunched(started=2, pending=1)
+
+
 async def test_a_run_whose_row_somebody_holds_keeps_no_other_from_being_started(
     context: OperationContext, store: Store, execute: Execute, monkeypatch: pytest.MonkeyPatch
 ) -> None:
