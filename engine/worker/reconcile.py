@@ -85,8 +85,8 @@ class Reconciler:
         except EngineError as error:
             refusals.append(error)
         for duty in (
-            self._relaunch, self._answers, self._recent, self._walk, self._schedules, self._leftovers,
-            self._lost_records, self._compare_positions, self._compare_executions,
+            self._relaunch, self._answers, self._recent, self._walk, self._schedules, self._leftovers, self._unheard,
+            self._abandoned, self._lost_records, self._compare_positions, self._compare_executions,
         ):  # fmt: skip
             if not lease.held:
                 raise EngineError(
@@ -147,7 +147,13 @@ class Reconciler:
             self._tell("wait closed", done.waits)
             self._tell("task closed", done.tasks)
             self._tell("attempt closed", done.attempts)
+
+    async def _unheard(self) -> None:
+        if self._passes % PASSES_PER_LEFTOVERS == 0:
             self._tell("delivery repeated", await send_unheard_again(self._context))
+
+    async def _abandoned(self) -> None:
+        if self._passes % PASSES_PER_LEFTOVERS == 0:
             self._tell("abandoned child canceled", await cancel_abandoned(self._context))
 
     async def _lost_records(self) -> None:

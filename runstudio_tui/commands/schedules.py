@@ -123,7 +123,7 @@ def fire(
                 "Fire that one by itself; none was fired.",
             )
         # One of a schedule that is named by its own id and by its workflow's: it is fired once.
-        once = key or new_id()
+        once = new_id() if key is None else key
         async with open_engine() as engine:
 
             async def one(schedule: str) -> Started:

@@ -264,6 +264,7 @@ def test_a_schedule_is_fired_by_hand(runstudio: Stack) -> None:
         (("cli.fired", "--reason", "x"), 2, "REASON_TOO_SHORT"),
         (("cli.nobody", "--reason", "by hand"), 3, "SCHEDULE_NOT_FOUND"),
         (("cli.fired", "other", "--reason", "by hand", "--idempotency-key", "k"), 2, "ONE_SCHEDULE_ONLY"),
+        (("cli.fired", "--reason", "by hand", "--idempotency-key", ""), 2, "KEY_INVALID"),
     ):
         refused = runstudio("schedules", "fire", *words, "--json")
         assert (refused.code, refused.refusal["code"]) == (code, name)

@@ -19,6 +19,7 @@ from engine.operations.events.waits import deliver_to_wait
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.tasks.tasks import complete_task
 from engine.records import Level
+from engine.store.database.engine import LOCK_TIMEOUT_SECONDS, LOCKED
 from engine.store.database.transactions import writing
 from engine.store.events.deliveries import (
     Delivery,
@@ -26,6 +27,7 @@ from engine.store.events.deliveries import (
     claim_delivery,
     due_deliveries,
     fail_unread,
+    postpone_beside,
     postpone_delivery,
     settle_delivery,
 )
@@ -123,7 +125,12 @@ async def _failed(context: OperationContext, delivery: Delivery, error: EngineEr
             longest = _LONGEST_PAUSE_SECONDS if refused else _LONGEST_OUTAGE_PAUSE_SECONDS
             # Beyond some twenty tries the exponent is beside the point, and in time too large for a number.
             pause = min(_FIRST_PAUSE_SECONDS * 2 ** min(delivery.attempts - 1, 20), longest)
+            held = delivery.kind == "launch" and error.code == LOCKED
+            if held:
+                pause = max(pause, LOCK_TIMEOUT_SECONDS)
             await postpone_delivery(connection, delivery, said, pause, refused=refused)
+            if held:
+                await postpone_beside(connection, delivery, said, pause)
 
 
 def _said(error: EngineError) -> str:

@@ -27,7 +27,7 @@ from engine.operations.runs.replay import replay_run
 from engine.records import ItemState, JobKind, Original
 from engine.store.database.engine import LOCKED
 from engine.store.database.transactions import writing
-from engine.store.events.reading import deliveries_page
+from engine.store.events.reading import deliveries_page, deliveries_until
 from engine.store.jobs import items, jobs
 from engine.store.jobs.items import Outcome
 from engine.store.jobs.jobs import ClaimedJob
@@ -103,17 +103,18 @@ async def take_turn(context: OperationContext, keep_on: Callable[[], bool] = lam
 async def _collect(context: OperationContext, job: ClaimedJob) -> ClaimedJob | None:
     """One page of targets. None when the job was held up, or taken over."""
     if job.kind is JobKind.REDELIVER:
-        deliveries = await deliveries_page(
-            context.store, job.tenant, status=job.filter_json["status"], cursor=job.fill_cursor, limit=FILL_PAGE
-        )
-        found, cursor = [row.delivery_id for row in deliveries.rows], deliveries.next
+        status = job.filter_json["status"]
+        # What was given up after it was frozen is not meant.
+        cursor = job.fill_cursor or deliveries_until(job.tenant, status, job.frozen_at)
+        deliveries = await deliveries_page(context.store, job.tenant, status=status, cursor=cursor, limit=FILL_PAGE)
+        found, after = [row.delivery_id for row in deliveries.rows], deliveries.next
     else:
         wanted = thawed(job.filter_json, job.frozen_at)
         runs = await listing.runs_page(context.store, job.tenant, wanted, cursor=job.fill_cursor, limit=FILL_PAGE)
-        found, cursor = [row.run_id for row in runs.rows], runs.next
+        found, after = [row.run_id for row in runs.rows], runs.next
     async with writing(context.store) as connection:
-        ours = await items.add_targets(connection, job.job_id, job.tenant, context.actor.name, found, cursor)
-    return replace(job, fill_cursor=cursor, filled=cursor is None) if ours else None
+        ours = await items.add_targets(connection, job.job_id, job.tenant, context.actor.name, found, after)
+    return replace(job, fill_cursor=after, filled=after is None) if ours else None
 
 
 async def _settle(

@@ -15,7 +15,6 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from engine.contract import workflow_id_for
-from engine.errors import EngineError
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.asking import Beginning, OpenExecution, beginning_of, last_event, open_executions
 from engine.operations.reconcile.disagreements import (
@@ -26,6 +25,7 @@ from engine.operations.reconcile.disagreements import (
     tell,
 )
 from engine.operations.reconcile.looks import Looks
+from engine.operations.reconcile.side_by_side import is_of_all
 from engine.operations.reconcile.terminating import terminate
 from engine.store.catalog.definitions import load_definition
 from engine.store.database.transactions import Connection, writing
@@ -97,9 +97,9 @@ async def _compare(client: Client, context: OperationContext, looks: Looks, foun
                 ended += await _without_row(client, context, looks, execution)
                 if execution.run_id in looks.foreign:
                     continue
-        except (RPCError, EngineError):
-            raise
-        except Exception:  # noqa: BLE001 - whatever is wrong with one execution stops no other
+        except Exception as error:
+            if is_of_all(error):
+                raise
             _LOG.exception("an execution cannot be compared", run_id=execution.run_id)
         looks.acted(execution.run_id)
     return ended

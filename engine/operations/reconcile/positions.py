@@ -17,14 +17,13 @@ import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from engine.errors import EngineError
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.asking import LastEvent, last_event, whereabouts
 from engine.operations.reconcile.looks import Looks
 from engine.operations.reconcile.lost_values import end_without_its_values
 from engine.operations.reconcile.mending import Rewrite, cancel_again, rewrite_wait, tell_again
 from engine.operations.reconcile.pair import Pair, seen
-from engine.operations.reconcile.side_by_side import each
+from engine.operations.reconcile.side_by_side import each, is_of_all
 from engine.store.database.transactions import writing
 from engine.store.runs import agreeing
 from engine.store.runs.agreeing import RowState
@@ -132,12 +131,12 @@ def _far_apart(row: RowState, last: LastEvent) -> bool:
 
 
 async def _judge_alone(client: Client, context: OperationContext, looks: Looks, pair: Pair, rewrite: Rewrite) -> str:
-    """As ``_judge``; an unforeseen failure with one run is logged, and stops no other."""
+    """As ``_judge``; a run whose row somebody holds, or with an unforeseen failure, is logged, and stops no other."""
     try:
         return await _judge(client, context, looks, pair, rewrite)
-    except (RPCError, EngineError):
-        raise
-    except Exception:  # noqa: BLE001 - see above
+    except Exception as error:
+        if is_of_all(error):
+            raise
         _LOG.exception("a run cannot be compared", run_id=pair.row.run_id)
         looks.did_not_answer(pair.row.run_id)
         return "failed"

@@ -12,12 +12,11 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from engine.contract import WORKFLOW_TYPE, workflow_id_for
-from engine.errors import CANCELLATION, Unavailable
+from engine.errors import CANCELLATION
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.execution_end import UNKNOWN, ExecutionEnd, end_of_execution
-from engine.operations.reconcile.side_by_side import each
-from engine.operations.runs.starting import PendingRun, hand_to_temporal
-from engine.store.database.engine import LOCKED
+from engine.operations.reconcile.side_by_side import each, is_of_all
+from engine.operations.runs.starting import PendingRun, StartOutcome, hand_to_temporal, put_off
 from engine.store.database.transactions import writing
 from engine.store.runs import agreeing, reconciling, runs
 from engine.store.runs.closing import why_it_never_begins
@@ -66,16 +65,25 @@ async def relaunch_pending(context: OperationContext) -> Relaunched:
     if not due:
         return Relaunched()
 
-    async def attempt(run: Run) -> str:
+    async def attempt(run: Run) -> StartOutcome | None:
         return await _relaunch(context, run)
 
-    relaunch = _alone(attempt, "broken")
-    first = await relaunch(due[0])
-    if first == "pending":
-        # Temporal is away; the others would only wait for the same answer.
+    relaunch = _alone(attempt, None)
+    outcomes: list[StartOutcome | None] = []
+    reason = ""
+    for run in due[:2]:
+        outcome = await relaunch(run)
+        outcomes.append(outcome)
+        if outcome is None or outcome.state != "pending":
+            break
+        reason = outcome.reason
+    else:
+        # For one it can be the run. When it is Temporal that is away, the others would only wait for the same answer.
+        await put_off(context, due, reason)
         return Relaunched(pending=len(due))
-    states = [first, *await each(due[1:], relaunch)]
-    waiting = states.count("pending") + states.count("broken")
+    outcomes += await each(due[len(outcomes) :], relaunch)
+    states = [None if outcome is None else outcome.state for outcome in outcomes]
+    waiting = states.count("pending") + states.count(None)
     return Relaunched(states.count("started"), states.count("failed"), waiting)
 
 
@@ -163,14 +171,14 @@ async def settle(context: OperationContext, run: Run, end: ExecutionEnd) -> bool
     return True
 
 
-async def _relaunch(context: OperationContext, run: Run) -> str:
+async def _relaunch(context: OperationContext, run: Run) -> StartOutcome:
     context = replace(context, tenant=run.tenant)
     outcome = await hand_to_temporal(context, PendingRun.of(run))
     if outcome.state == "started":
         async with writing(context.store) as connection:
             facts = {"launchAttempts": run.launch_attempts + 1}
             await context.log(connection, run.run_id, NewLogLine("INFO", "Launch completed by the reconciler", facts))
-    return outcome.state
+    return outcome
 
 
 def _alone(work: Callable[[Item], Awaitable[Result]], otherwise: Result) -> Callable[[Item], Awaitable[Result]]:
@@ -181,15 +189,9 @@ def _alone(work: Callable[[Item], Awaitable[Result]], otherwise: Result) -> Call
     async def one(item: Item) -> Result:
         try:
             return await work(item)
-        except RPCError:
-            raise
-        except Unavailable as error:
-            if error.code != LOCKED:
+        except Exception as error:
+            if is_of_all(error):
                 raise
-            # Postgres answers; somebody holds the row of this run.
-            _LOG.warning("a run cannot be reconciled now", error=error.message)
-            return otherwise
-        except Exception:  # noqa: BLE001 - see above
             run = item[0] if isinstance(item, tuple) else item
             _LOG.exception("a run cannot be reconciled", run_id=getattr(run, "run_id", None))
             return otherwise

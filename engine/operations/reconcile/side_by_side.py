@@ -8,7 +8,8 @@ from typing import Final, TypeVar
 
 from temporalio.service import RPCError
 
-from engine.errors import EngineError
+from engine.errors import EngineError, Unavailable
+from engine.store.database.engine import LOCKED
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -40,3 +41,8 @@ async def each(items: Sequence[Item], work: Callable[[Item], Awaitable[Result]])
     if failures:
         raise failures[0]
     return [results[index] for index in range(len(items))]
+
+
+def is_of_all(error: Exception) -> bool:
+    """Whether the other rows would meet this as well. A row that somebody holds, and what is unforeseen, is of one row alone."""
+    return isinstance(error, RPCError) or (isinstance(error, Unavailable) and error.code != LOCKED)

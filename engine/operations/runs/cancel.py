@@ -75,6 +75,8 @@ async def cancel_runs(
         nonlocal refused
         async with free:
             try:
+                # With many runs it can be taken away meanwhile.
+                await context.require(Level.ADMIN)
                 return await _request(context, run_id, said)
             except EngineError as error:
                 refused += 1

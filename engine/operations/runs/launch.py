@@ -20,6 +20,7 @@ from engine.operations.runs.admission import (
     take_slot,
 )
 from engine.operations.runs.launch_keys import check_keys, other_fire_key
+from engine.operations.runs.run_access import run_not_found
 from engine.operations.runs.starting import RETRY_SECONDS, PendingRun, StartOutcome, hand_to_temporal, launch_error
 from engine.records import Level, SchemaIssue, Started
 from engine.store.database.callers_connection import CallersConnection
@@ -82,8 +83,9 @@ async def launch_published_run(context: OperationContext, request: LaunchRequest
     a trigger that meets a pause or a full limit is ``pending`` too: it is queued, and starts when its turn comes.
     Raises, with nothing started: ``Invalid`` (PAYLOAD_REJECTED with ``details.issues`` and ``details.runId`` of the FAILED run
     that keeps it; PAYLOAD_NOT_OBJECT, PAYLOAD_TOO_LARGE, JSON_*, KEY_INVALID, KEY_RESERVED), ``NotFound`` (WORKFLOW_NOT_FOUND,
-    VERSION_NOT_FOUND), ``Conflict`` (WORKFLOW_PAUSED, CONCURRENCY_LIMIT, NOT_PUBLISHED, IDEMPOTENCY_KEY_REUSED),
-    ``EngineError`` (LAUNCH_REFUSED, with ``details.runId``) when Temporal said no, ``Forbidden``, ``Unavailable``.
+    VERSION_NOT_FOUND; RUN_NOT_FOUND of ``replay_of``), ``Conflict`` (WORKFLOW_PAUSED, CONCURRENCY_LIMIT, NOT_PUBLISHED,
+    IDEMPOTENCY_KEY_REUSED), ``EngineError`` (LAUNCH_REFUSED, with ``details.runId``) when Temporal said no, ``Forbidden``,
+    ``Unavailable``.
     """
     await context.require(Level.OPERATE)
     check_keys(context.actor, request.fire_key, request.idempotency_key)
@@ -155,6 +157,8 @@ async def _accept(
             continue
         if kept is not None:
             return kept, False
+        if request.replay_of is not None and not await runs.keep_run(connection, tenant, request.replay_of):
+            raise run_not_found(request.replay_of)
         admission = await admit(connection, tenant, request.workflow_id, request.version, may_wait=may_wait)
         run = await _new_run(connection, tenant, request, payload, admission)
         run = replace(run, next_launch_seconds=launch_seconds, committed_later=launch_seconds == 0.0)

@@ -5,6 +5,7 @@ Both the launch and the reconciler do it here, so a run is started in the same w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -145,6 +146,12 @@ async def _postponed(context: OperationContext, run: PendingRun, error: EngineEr
     async with writing(context.store) as connection:
         await launches.mark_launch_postponed(connection, run.run_id, error.message, retry_seconds=RETRY_SECONDS)
     return StartOutcome("pending", error.message)
+
+
+async def put_off(context: OperationContext, line: Sequence[Run], reason: str) -> None:
+    """The first of them could not be started, nor could the others: all are the reconciler's, later and in their order."""
+    async with writing(context.store) as connection:
+        await launches.put_off_launches(connection, [run.run_id for run in line], reason, retry_seconds=RETRY_SECONDS)
 
 
 def launch_error(code: str, message: str, details: Any = None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from engine.errors import Conflict, Unavailable
 from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.operations.runs.launch import launch_published_run
+from engine.operations.runs.launch_keys import check_keys
 from engine.operations.runs.run_access import checked_reason
 from engine.operations.schedules.schedule_fires import CLOCK_SCHEMA, launch_of
 from engine.operations.schedules.temporal_schedules import next_times
@@ -22,6 +23,7 @@ from engine.store.schedules import schedules
 from engine.store.schedules.reading import schedule_detail
 from engine.store.schedules.schedules import Fire
 from engine.temporal.connection import is_not_found, unavailable
+from engine.wording import clause
 
 MOST_TIMES: Final = 10
 """Occurrences to come that Temporal tells."""
@@ -34,11 +36,12 @@ async def fire_now(
 
     ``named``: id of the schedule, or of its workflow. Repeating it with the same key starts nothing twice. A run that Temporal
     could not be told of yet is ``pending``. Raises, with nothing started: ``Invalid`` (REASON_TOO_SHORT, REASON_TOO_LONG),
-    ``NotFound`` (SCHEDULE_NOT_FOUND), ``Conflict`` (NOT_SCHEDULED), ``Forbidden``, ``Unavailable``, and as
-    ``launch_published_run``.
+    ``NotFound`` (SCHEDULE_NOT_FOUND), ``Conflict`` (NOT_SCHEDULED), ``Forbidden``, ``Unavailable`` (with ``details.runId`` when
+    the run was started all the same), and as ``launch_published_run``.
     """
     await context.require(Level.ADMIN)
     why = checked_reason(reason)
+    check_keys(context.actor, None, idempotency_key)
     schedule_id = (await schedule_detail(context.store, context.tenant, named)).row.schedule_id
     async with writing(context.store) as connection:
         row = await schedules.load_schedule(connection, schedule_id)
@@ -53,7 +56,7 @@ async def fire_now(
     # What the latest version wants counts, also where Temporal has not been told of it yet.
     row = replace(row, workflow_version=published.version)
     now = datetime.now(UTC)
-    key = f"workflow-schedule-fire:{schedule_id}:by-hand:{idempotency_key or new_id()}"
+    key = f"workflow-schedule-fire:{schedule_id}:by-hand:{new_id() if idempotency_key is None else idempotency_key}"
     launch = launch_of(row, key, now, now, wants_clock=published.payload_schema_ref == CLOCK_SCHEMA)
     launched = await launch_published_run(
         context,
@@ -66,9 +69,17 @@ async def fire_now(
         ),
     )
     told = f"Fired by {context.actor.name}: {why}"
-    async with writing(context.store) as connection:
-        fire = Fire(schedule_id, row.tenant, key, now, "started", told, launched.run_id)
-        await schedules.record_fire(connection, fire, once=False)
+    fire = Fire(schedule_id, row.tenant, key, now, "started", told, launched.run_id)
+    try:
+        async with writing(context.store) as connection:
+            await schedules.record_fire(connection, fire, once=False)
+    except Unavailable as error:
+        raise Unavailable(
+            error.code,
+            f"Run {launched.run_id} was started, but that cannot be recorded on its schedule: {clause(error.message)}.",
+            "The run goes on all the same. Do not fire again, unless with the same key.",
+            {**error.details, "runId": launched.run_id},
+        ) from error
     return launched
 
 

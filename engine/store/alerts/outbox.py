@@ -55,7 +55,8 @@ async def take_due(connection: Connection, limit: int) -> list[DueMessage]:
     """Messages whose time has come, of all alerts in turn: one with many does not keep the others.
 
     Each is due again after a pause, in case nothing is told of it any more; one of whose last attempt nothing was told is given
-    up. One to a kind of target that this release does not know is left to the workers of another.
+    up. One to a kind of target that this release does not know is left to the workers of another, and one whose row somebody
+    holds to the next turn.
     """
     await connection.execute(_GIVE_UP, {"most": MAX_ATTEMPTS})
     kinds = [kind.value for kind in AlertTarget]
@@ -145,7 +146,10 @@ _TAKE: Final = text("""
 _GIVE_UP: Final = text("""
     UPDATE workflow_alert_outbox SET state = 'failed', settled_at = now(),
         last_error = coalesce(last_error, 'The worker that tried it told nothing of it.')
-    WHERE state = 'pending' AND next_attempt_at <= now() AND attempts >= :most
+    WHERE message_id IN (
+        SELECT message_id FROM workflow_alert_outbox
+        WHERE state = 'pending' AND next_attempt_at <= now() AND attempts >= :most FOR UPDATE SKIP LOCKED
+    )
 """)
 _SENT: Final = text("""
     UPDATE workflow_alert_outbox SET state = 'sent', settled_at = now(), last_error = NULL

@@ -191,6 +191,27 @@ async def postpone_delivery(
     )
 
 
+async def postpone_beside(connection: Connection, delivery: Delivery, error: str, seconds: float) -> None:
+    """What is due to the same target, and would meet the same, is tried after ``seconds`` as well: others come before it."""
+    due = (
+        select(deliveries.c.delivery_id)
+        .where(
+            deliveries.c.tenant == delivery.event.tenant,
+            deliveries.c.target_kind == delivery.kind,
+            deliveries.c.target == delivery.target,
+            deliveries.c.status == "pending",
+            deliveries.c.next_attempt_at <= func.now(),
+        )
+        .with_for_update(skip_locked=True)
+    )
+    later = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    await connection.execute(
+        update(deliveries)
+        .where(deliveries.c.delivery_id.in_(due.scalar_subquery()))
+        .values(last_error=error, next_attempt_at=later, updated_at=func.now())
+    )
+
+
 def delivery_of(row: Any) -> Delivery:
     """A row of deliveries with ``EVENT_COLUMNS`` beside it, named ``of_event_...``."""
     return Delivery(

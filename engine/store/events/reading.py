@@ -45,6 +45,7 @@ _STATUS: Final = case(
 )
 _NEWEST: Final = Keyset((events.created_at, events.event_id))
 _LATEST: Final = Keyset((deliveries.updated_at, deliveries.delivery_id))
+_LAST_ID: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 _TEXTS: Final = ("correlation_key", "correlation_keys", "error_message")
 """Of an event; where it has none of them, nothing of it can be a copy."""
 
@@ -131,6 +132,11 @@ async def deliveries_page(
     last = found[limit - 1] if len(found) > limit else None
     after = None if last is None else encode_cursor(query, (last.updated_at, last.delivery_id))
     return Page(views, after, reading.server_now)
+
+
+def deliveries_until(tenant: str, status: str, moment: datetime) -> str:
+    """The cursor of ``deliveries_page`` before which there is what has changed since a moment."""
+    return encode_cursor(fingerprint("deliveries", tenant, status), (moment, _LAST_ID))
 
 
 @lru_cache(maxsize=QUESTIONS)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 
 from engine.ids import new_id
 from engine.store.database.transactions import Connection
-from engine.store.tables import workflow_run_logs
+from engine.store.tables import workflow_run_logs, workflow_runs
 from engine.store.trace.projection import PERIOD_START
 
 
@@ -39,7 +39,9 @@ async def quota_wait(connection: Connection, run_id: str) -> str | None:
 
 
 async def log_asked(connection: Connection, asked: Sequence[PausedRun], source: str) -> None:
-    """Say on each run's log that it was asked to go on."""
+    """Say on each run's log that it was asked to go on; not of one that was deleted since, or whose row somebody holds."""
+    free = select(workflow_runs.c.run_id).where(workflow_runs.c.run_id.in_([run.run_id for run in asked]))
+    there = set((await connection.execute(free.with_for_update(read=True, key_share=True, skip_locked=True))).scalars())
     lines = [
         {
             "log_id": new_id(),
@@ -51,6 +53,7 @@ async def log_asked(connection: Connection, asked: Sequence[PausedRun], source: 
             "source": source,
         }
         for run in asked
+        if run.run_id in there
     ]
     if lines:
         await connection.execute(insert(workflow_run_logs), lines)

@@ -116,20 +116,20 @@ _SEND_AGAIN: Final = (
     WITH unheard AS (
         UPDATE workflow_run_waits SET told_at = NULL WHERE wait_id IN (
             SELECT wait_id FROM workflow_run_waits
-            WHERE status = 'WAITING' AND told_at < now() - :seconds * interval '1s' LIMIT :limit
+            WHERE status = 'WAITING' AND told_at < now() - :seconds * interval '1s' LIMIT :limit FOR UPDATE SKIP LOCKED
         ) RETURNING tenant, wait_id
     ) {_AGAIN} FROM unheard
     WHERE d.tenant = unheard.tenant AND d.target_kind = 'wait' AND d.target = unheard.wait_id::text AND d.status = 'done'
         AND d.reason IS NULL
     """),
-    text(f"""
-    WITH unheard AS (
-        SELECT t.tenant, t.task_id::text AS target FROM workflow_run_waits AS w
+    text(f"""{_AGAIN} WHERE delivery_id IN (
+        SELECT unheard.delivery_id FROM workflow_run_waits AS w
         JOIN workflow_human_tasks AS t ON t.run_id = w.run_id AND t.task_id::text = w.key
-        WHERE w.wait_type = 'human' AND w.status = 'WAITING' AND t.status IN ('completed', 'canceled') LIMIT :limit
-    ) {_AGAIN} FROM unheard
-    WHERE d.tenant = unheard.tenant AND d.target_kind = 'task' AND d.target = unheard.target AND d.event_id IS NULL
-        AND d.status = 'done' AND d.settled_at < now() - :seconds * interval '1s'
+        JOIN workflow_event_deliveries AS unheard ON unheard.tenant = t.tenant AND unheard.target_kind = 'task'
+            AND unheard.target = t.task_id::text AND unheard.event_id IS NULL
+        WHERE w.wait_type = 'human' AND w.status = 'WAITING' AND t.status IN ('completed', 'canceled')
+            AND unheard.status = 'done' AND unheard.settled_at < now() - :seconds * interval '1s'
+        LIMIT :limit FOR UPDATE OF unheard SKIP LOCKED)
     """),
 )
 _NEXT_NUMBER: Final = text("SELECT nextval('workflow_event_arrival_seq')")

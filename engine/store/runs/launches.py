@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -29,6 +30,22 @@ async def mark_launch_postponed(connection: Connection, run_id: str, reason: str
         .where(runs.c.run_id == run_id, is_pending())
         .values(
             launch_attempts=runs.c.launch_attempts + 1,
+            launch_error=reason,
+            next_launch_at=func.now() + timedelta(seconds=retry_seconds),
+            updated_at=func.now(),
+        )
+    )
+
+
+async def put_off_launches(
+    connection: Connection, run_ids: Sequence[str], reason: str, *, retry_seconds: float
+) -> None:
+    """Record that none of them could be started. They are due together, so they keep their order."""
+    await connection.execute(
+        update(runs)
+        .where(runs.c.run_id.in_(run_ids), is_pending(), is_active())
+        .values(
+            launch_attempts=func.greatest(runs.c.launch_attempts, 1),
             launch_error=reason,
             next_launch_at=func.now() + timedelta(seconds=retry_seconds),
             updated_at=func.now(),

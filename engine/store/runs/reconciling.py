@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import case, func, select, text, tuple_, update
+from sqlalchemy import case, exists, func, literal_column, select, text, tuple_, update
 
 from engine.contract import ENGINE
 from engine.store.database.transactions import Connection
@@ -61,27 +62,39 @@ class Gaps:
 
 
 async def pending_launches(connection: Connection, limit: int) -> list[Run]:
-    """Active runs whose launch is due to be tried again, the longest overdue first."""
+    """Active runs whose launch is due to be tried again, the longest overdue first; those that were queued in their order."""
     question = (
         select(*RUN_COLUMNS)
         .where(is_pending(), is_active(), runs.c.engine == ENGINE)
         .where(runs.c.next_launch_at <= func.now())
-        .order_by(runs.c.next_launch_at, runs.c.run_id)
+        .order_by(runs.c.next_launch_at, runs.c.queue_place, runs.c.run_id)
         .limit(limit)
     )
     return [Run(*row) for row in await connection.execute(question)]
 
 
-async def claim_launches(connection: Connection, limit: int, *, lease_seconds: float) -> list[Run]:
+async def claim_launches(connection: Connection, limit: int, *, lease_seconds: float) -> list[list[Run]]:
     """As ``pending_launches``, those that were never tried, for the caller alone: they are due again after ``lease_seconds``.
 
-    A run that was due from its beginning was launched in somebody's transaction, and dated when that began. It starts now.
+    In lines: those of one workflow that were queued, in their order; of the others each is alone. A run that was due from its
+    beginning was launched in somebody's transaction, and dated when that began. It starts now. One that was queued waits while
+    somebody has claimed those before it.
     """
+    before = runs.alias("before")
+    claimed_before = exists().where(
+        before.c.launch_state == literal_column("'pending'"),
+        before.c.tenant == runs.c.tenant,
+        before.c.workflow_id == runs.c.workflow_id,
+        before.c.queue_place < runs.c.queue_place,
+        before.c.launch_attempts == 0,
+        before.c.next_launch_at > func.now(),
+        before.c.status == literal_column("'RUNNING'"),
+    )
     due = (
         select(runs.c.run_id)
         .where(is_pending(), is_active(), runs.c.engine == ENGINE)
-        .where(runs.c.next_launch_at <= func.now(), runs.c.launch_attempts == 0)
-        .order_by(runs.c.next_launch_at, runs.c.run_id)
+        .where(runs.c.next_launch_at <= func.now(), runs.c.launch_attempts == 0, ~claimed_before)
+        .order_by(runs.c.next_launch_at, runs.c.queue_place, runs.c.run_id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -94,7 +107,12 @@ async def claim_launches(connection: Connection, limit: int, *, lease_seconds: f
             updated_at=func.now(),
         )
     )
-    return [Run(*row) for row in await connection.execute(claim.returning(*RUN_COLUMNS))]
+    lines: dict[tuple[str, ...], list[tuple[int, Run]]] = {}
+    for *columns, place in await connection.execute(claim.returning(*RUN_COLUMNS, runs.c.queue_place)):
+        run = Run(*columns)
+        line = (run.run_id,) if place is None else (run.tenant, run.workflow_id)
+        lines.setdefault(line, []).append((place or 0, run))
+    return [[run for _, run in sorted(line, key=itemgetter(0))] for line in lines.values()]
 
 
 async def open_runs(connection: Connection, after: Position | None, limit: int, *, idle_seconds: float) -> list[Run]:
@@ -143,7 +161,7 @@ async def close_run(
 
 async def close_leftovers(connection: Connection, limit: int) -> Leftovers:
     """Close open waits, tasks and attempts of runs that have ended, and tasks and attempts whose step has: at most ``limit`` of
-    each.
+    each. What somebody holds is left to the next pass.
     """
     statements = (_CLOSE_WAITS, _CLOSE_TASKS, _CLOSE_ATTEMPTS)
     return Leftovers(*[(await connection.execute(statement, {"limit": limit})).rowcount for statement in statements])
@@ -201,15 +219,15 @@ _OPEN_ATTEMPTS: Final = f"""
 """  # noqa: S608 - our own fragments, no input
 _CLOSE_WAITS: Final = text(f"""
     UPDATE workflow_run_waits SET status = 'CANCELED', resolved_at = now()
-    WHERE wait_id IN ({_OPEN_WAITS} LIMIT :limit) AND status = 'WAITING'
+    WHERE wait_id IN ({_OPEN_WAITS} LIMIT :limit FOR UPDATE OF w SKIP LOCKED) AND status = 'WAITING'
 """)  # noqa: S608 - our own fragments, no input
 _CLOSE_TASKS: Final = text(f"""
     UPDATE workflow_human_tasks SET status = 'canceled', updated_at = now()
-    WHERE task_id IN ({_OPEN_TASKS} LIMIT :limit) AND status IN ('pending', 'claimed')
+    WHERE task_id IN ({_OPEN_TASKS} LIMIT :limit FOR UPDATE OF x SKIP LOCKED) AND status IN ('pending', 'claimed')
 """)  # noqa: S608 - our own fragments, no input
 _CLOSE_ATTEMPTS: Final = text(f"""
     UPDATE workflow_action_invocations SET status = 'ABANDONED', completed_at = now()
-    WHERE invocation_id IN ({_OPEN_ATTEMPTS} LIMIT :limit) AND status = 'STARTED'
+    WHERE invocation_id IN ({_OPEN_ATTEMPTS} LIMIT :limit FOR UPDATE OF x SKIP LOCKED) AND status = 'STARTED'
 """)  # noqa: S608 - our own fragments, no input
 # A parent puts on record that it waits together with the row of the child, and that it waits no more when the child has ended.
 _ABANDONED: Final = text("""

@@ -234,6 +234,12 @@ async def load_run(connection: Connection, tenant: str, run_id: str) -> Run | No
     return None if row is None else Run(*row)
 
 
+async def keep_run(connection: Connection, tenant: str, run_id: str) -> bool:
+    """Keep a run from being deleted until the transaction ends. False: it is not there."""
+    question = select(runs.c.run_id).where(runs.c.run_id == run_id, runs.c.tenant == tenant)
+    return (await connection.execute(question.with_for_update(read=True, key_share=True))).first() is not None
+
+
 async def load_runs(connection: Connection, run_ids: Sequence[str]) -> list[Run]:
     """Those of ``run_ids`` that exist, whatever their tenant."""
     return [Run(*row) for row in await connection.execute(select(*RUN_COLUMNS).where(runs.c.run_id.in_(run_ids)))]

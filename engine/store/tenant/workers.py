@@ -77,9 +77,10 @@ async def record_stop(connection: Connection, identity: str) -> None:
 
 
 async def forget_gone(connection: Connection) -> int:
-    """Remove the rows of workers that are long gone; how many."""
+    """Remove the rows of workers that are long gone; how many. One that somebody holds is left to the next."""
     gone = workers.c.last_seen_at < func.now() - timedelta(seconds=KEPT_SECONDS)
-    return (await connection.execute(delete(workers).where(gone))).rowcount
+    free = select(workers.c.identity).where(gone).with_for_update(skip_locked=True)
+    return (await connection.execute(delete(workers).where(workers.c.identity.in_(free)))).rowcount
 
 
 async def load_workers(connection: Connection) -> list[SeenWorker]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 from temporalio.client import Client, Interceptor, OutboundInterceptor, SignalWorkflowInput
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -171,6 +172,17 @@ async def test_the_scan_says_on_each_run_that_it_asked_and_moves_no_row(
     }
     assert await query("SELECT status, waiting_on FROM workflow_runs") == [{"status": "WAITING", "waiting_on": "quota"}]
     assert await query("SELECT status FROM workflow_run_waits") == [{"status": "WAITING"}]
+
+
+async def test_a_run_whose_row_somebody_holds_keeps_no_other_from_being_noted(
+    scan: QuotaScan, signals: Signals, execute: Execute, query: Query, store: Store
+) -> None:
+    held, free = await pause(execute, ALPHA, 5), await pause(execute, ALPHA, 4)
+    async with store.begin() as theirs:
+        await theirs.execute(text("SELECT 1 FROM workflow_runs WHERE run_id = :run FOR UPDATE"), {"run": held})
+        assert await scan.scan() == Scanned(2, 0)
+    assert signals.sent == [held, free]
+    assert await query("SELECT run_id FROM workflow_run_logs") == [{"run_id": free}]
 
 
 async def test_of_two_scans_at_once_only_one_asks(

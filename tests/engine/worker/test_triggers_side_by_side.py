@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event as hooks
+from sqlalchemy import text
 
+from engine.operations.catalog.publish import limit_concurrency
 from engine.operations.context import OperationContext
 from engine.operations.events import routing
+from engine.operations.events.deliveries import make_due_deliveries
 from engine.operations.events.events import EventRequest, submit_event
 from engine.operations.events.routing import route_received
 from engine.values.timestamps import iso_milliseconds
@@ -131,3 +134,33 @@ async def test_the_time_in_a_mapping_is_that_of_the_event(bench: Bench, context:
     await submit(context, {})
     [row] = await bench.rows("SELECT input_json ->> 'at' AS at, created_at FROM workflow_runs, workflow_runtime_events")
     assert row["at"] == iso_milliseconds(row["created_at"])
+
+
+async def test_a_workflow_that_somebody_holds_keeps_no_other_waiting_for_all_its_events(
+    bench: Bench, context: OperationContext
+) -> None:
+    """A program that launches in a transaction of its own holds it until that ends."""
+    await add_version(bench.store, "wf.held", trigger=PING)
+    await add_version(bench.store, "wf.free", trigger={"type": "event", "eventName": "PONG"})
+    await limit_concurrency(context, "wf.held", 100)
+    for number in range(40):
+        await submit_event(context, EventRequest("PING", {}, f"k{number}"))
+    while await route_received(context):
+        pass
+    async with bench.store.begin() as theirs:
+        lock = "SELECT 1 FROM workflow_definitions WHERE workflow_id = 'wf.held' FOR UPDATE"
+        await theirs.execute(text(lock))
+        await make_due_deliveries(context)
+        put_off = await bench.rows(
+            "SELECT last_error, refusals, count(*) AS number FROM workflow_event_deliveries"
+            " WHERE status = 'pending' AND next_attempt_at >= updated_at + interval '10 seconds' GROUP BY 1, 2"
+        )
+        assert [(row["refusals"], row["number"]) for row in put_off] == [(0, 40)]
+        assert put_off[0]["last_error"].startswith("POSTGRES_LOCKED: ")
+        await submit_event(context, EventRequest("PONG", {}))
+        await route_received(context)
+        while ("launch", "wf.free", "done") not in await deliveries(bench):
+            await make_due_deliveries(context)
+    await bench.execute("UPDATE workflow_event_deliveries SET next_attempt_at = now() WHERE status = 'pending'")
+    await settle(context)
+    assert {status for _, _, status in await deliveries(bench)} == {"done"}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from engine.actions.builtin.http_exchange import Network
 from engine.actions.builtin.http_hosts import AllowedHosts
@@ -24,6 +25,7 @@ from engine.operations.alerts.sending import Sender, Sent, send_due
 from engine.operations.context import OperationContext
 from engine.records import Alert, AlertKind, AlertTarget, MessageState
 from engine.store.alerts import outbox
+from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import Execute, Query, until
 
 WHY = "somebody should know"
@@ -315,3 +317,27 @@ async def test_a_message_that_breaks_leaves_the_others_alone_and_is_given_up(
     assert await send_due(context, sender) == Sent(0, 0)
     [given_up] = await alerts.alert_messages(context, state=MessageState.FAILED)
     assert given_up.last_error == "The worker that tried it told nothing of it."
+
+
+async def test_a_message_whose_row_somebody_holds_keeps_no_other(
+    context: OperationContext, store: Store, execute: Execute, tmp_path: Path
+) -> None:
+    program = tmp_path / "page-us"
+    program.write_text("#!/bin/sh\ncat > /dev/null\n")
+    program.chmod(0o755)
+    for name in ("tried", "last"):
+        await alerts.set_alert(context, Alert(name, AlertKind.FAILED, AlertTarget.COMMAND, "page-us"), WHY)
+        await alerts.try_alert(context, name)
+    [held] = [message for message in await alerts.alert_messages(context) if message.alert == "last"]
+    await execute(
+        "UPDATE workflow_alert_outbox SET attempts = :most WHERE message_id = :message",
+        most=outbox.MAX_ATTEMPTS,
+        message=held.message_id,
+    )
+    sender = Sender(Network(AllowedHosts([])), SECRETS, tmp_path)
+    async with store.begin() as theirs:
+        lock = "SELECT 1 FROM workflow_alert_outbox WHERE message_id = :message FOR UPDATE"
+        await theirs.execute(text(lock), {"message": held.message_id})
+        assert await send_due(context, sender) == Sent(1, 0)
+    assert await send_due(context, sender) == Sent(0, 0)
+    assert [one.alert for one in await alerts.alert_messages(context, state=MessageState.FAILED)] == ["last"]

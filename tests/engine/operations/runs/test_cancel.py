@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -14,6 +15,7 @@ from engine.errors import Conflict, EngineError, Forbidden, Unavailable
 from engine.ids import new_id
 from engine.operations.context import OperationContext
 from engine.operations.reconcile.reconcile import Relaunched, relaunch_pending
+from engine.operations.runs import cancel
 from engine.operations.runs.cancel import cancel_run, cancel_runs
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.runs.starting import PendingRun, hand_to_temporal
@@ -247,6 +249,24 @@ async def test_many_runs_are_settled_each_on_its_own(
     assert codes == ["RUN_ENDED", "RUN_NOT_FOUND", "RUN_NOT_FOUND"]
     # The one that still cleans up is not done.
     assert heard == [(0, 4), (1, 4), (2, 4), (3, 4), (3, 4)]
+
+
+async def test_who_is_no_admin_any_more_cancels_no_further_run(
+    start: Start, as_user: AsUser, execute: Execute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [await start() for _ in range(4)]
+    monkeypatch.setattr(cancel, "_AT_ONCE", 1)
+    request = cancel._request
+
+    async def request_and_remove(*given: Any) -> Any:
+        asked = await request(*given)
+        await execute("DELETE FROM workflow_members")
+        return asked
+
+    monkeypatch.setattr(cancel, "_request", request_and_remove)
+    async with as_user(Level.ADMIN) as admin:
+        outcomes = await cancel_runs(admin, ids, "clean up", settle_seconds=0)
+    assert [outcome.error and outcome.error.code for outcome in outcomes] == [None, *["LEVEL_TOO_LOW"] * 3]
 
 
 async def test_the_answer_comes_as_soon_as_the_run_has_cleaned_up(

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from engine.errors import Conflict, EngineError, Forbidden, Invalid
+from engine.errors import Conflict, EngineError, Forbidden, Invalid, NotFound
 from engine.ids import new_id
 from engine.operations.context import OperationContext
+from engine.operations.runs import replay
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.runs.replay import replay_base, replay_run, replay_runs
 from engine.records import JsonChange, Level, Original, Override, Patch, ReplayInput
@@ -241,6 +242,23 @@ async def test_refusals(context: OperationContext, old_run: Any, run_id: str | N
     target = await old_run() if run_id is None else run_id
     with pytest.raises(EngineError, match=code):
         await replay_run(context, target, reason, Original())
+
+
+async def test_a_run_that_is_deleted_while_it_is_replayed_is_not_there(
+    context: OperationContext, old_run: Any, execute: Execute, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = await old_run()
+
+    async def read_and_deleted(*given: Any) -> Any:
+        found = await read(*given)
+        await execute("DELETE FROM workflow_runs WHERE run_id = :run", run=source)
+        return found
+
+    read = replay.input_of
+    monkeypatch.setattr(replay, "input_of", read_and_deleted)
+    with pytest.raises(NotFound, match="RUN_NOT_FOUND"):
+        await replay_run(context, source, "good reason", Original())
+    assert await query("SELECT 1 FROM workflow_runs") == []
 
 
 async def test_an_operator_may_not_replay(as_user: AsUser, old_run: Any) -> None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from engine.operations.catalog.publish import limit_concurrency, pause_workflow
@@ -15,6 +16,7 @@ from engine.operations.context import OperationContext
 from engine.operations.schedules.firing import coming_times, fire_now
 from engine.operations.schedules.schedules import set_schedule_payload, sync_schedule
 from engine.records import Level
+from engine.store.database.engine import LOCKED
 from engine.store.database.transactions import Store
 from tests.engine.operations.conftest import AsUser, Execute, Query, add_version
 from tests.engine.operations.crashing import unreachable
@@ -79,6 +81,22 @@ class TestFiringByHand:
         assert (again.run_id, again.created) == (first.run_id, False)
         assert await query("SELECT run_id FROM workflow_schedule_fires") == [{"run_id": first.run_id}]
 
+    async def test_a_run_that_was_started_is_named_when_it_cannot_be_recorded(
+        self, context: OperationContext, store: Store, query: Query
+    ) -> None:
+        await add_version(store, trigger=EVERY_MORNING)
+        await sync_schedule(context, "orders")
+        async with store.begin() as theirs:
+            await theirs.execute(text("SELECT 1 FROM workflow_schedules FOR UPDATE"))
+            with pytest.raises(Unavailable) as told:
+                await fire_now(context, "orders", "by hand", idempotency_key="k-1")
+        [run] = await query("SELECT run_id FROM workflow_runs")
+        assert told.value.code == LOCKED
+        assert told.value.message.startswith(f"Run {run['run_id']} was started, ")
+        assert told.value.details["runId"] == run["run_id"]
+        again = await fire_now(context, "orders", "by hand", idempotency_key="k-1")
+        assert (again.run_id, again.created) == (run["run_id"], False)
+
     async def test_a_one_time_schedule_still_comes_at_its_time(
         self, context: OperationContext, store: Store, query: Query
     ) -> None:
@@ -115,9 +133,9 @@ class TestFiringByHand:
                 await fire_now(context, "orders", reason)
         with pytest.raises(Invalid, match="PAYLOAD_REJECTED"):
             await fire_now(context, "orders", "by hand")
-        for key in ("", "\0", "\ud800"):
-            with pytest.raises(Invalid):
-                await fire_now(context, "orders", "by hand", idempotency_key=f"k{key}" if key else "k" * 1001)
+        for key in ("", "k\0", "k\ud800", "k" * 1001):
+            with pytest.raises(Invalid, match="KEY_INVALID"):
+                await fire_now(context, "orders", "by hand", idempotency_key=key)
         await pause_workflow(context, "orders", paused=True)
         with pytest.raises(Conflict, match="WORKFLOW_PAUSED"):
             await fire_now(context, "orders", "by hand")
