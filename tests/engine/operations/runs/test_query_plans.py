@@ -68,23 +68,49 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(inner)
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
-async def test_answered_by_an_index(filled: Store, name: str) -> None:
-    ask, index = QUESTIONS[name]
+async def explained(store: Store, ask: Question, how: str = "FORMAT JSON") -> list[Any]:
+    """The plans of the statements about runs that a question sends."""
     sent: list[tuple[str, Any]] = []
 
     def record(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
         sent.append((statement, parameters))
 
-    event.listen(filled.sync_engine, "before_cursor_execute", record)
-    async with filled.connect() as connection:
+    event.listen(store.sync_engine, "before_cursor_execute", record)
+    async with store.connect() as connection:
         await ask(connection)
+        await connection.rollback()
         asked = [(statement, parameters) for statement, parameters in sent if "workflow_runs" in statement]
-        plans = [
-            (await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)).scalar_one()
+        return [
+            (await connection.exec_driver_sql(f"EXPLAIN ({how}) {statement}", parameters)).scalar_one()
             for statement, parameters in asked
         ]
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+async def test_answered_by_an_index(filled: Store, name: str) -> None:
+    ask, index = QUESTIONS[name]
+    plans = await explained(filled, ask)
     used = [node for [plan] in plans for node in nodes(plan["Plan"]) if node.get("Relation Name") == "workflow_runs"]
     used += [node for [plan] in plans for node in nodes(plan["Plan"]) if "Index Name" in node]
     assert "Seq Scan" not in {node["Node Type"] for node in used}
     assert any(node.get("Index Name", "").startswith(index) for node in used)
+
+
+QUEUED = """
+INSERT INTO workflow_runs (run_id, workflow_id, workflow_version, status, engine, launch_state, next_launch_at, queue_place,
+    input_json)
+SELECT gen_random_uuid(), 'orders', 1, 'RUNNING', 'temporal', 'pending', now() - interval '1 hour', n, '{}'
+FROM generate_series(1, 10000) AS n
+"""
+
+
+async def test_a_long_line_of_queued_runs_is_read_once_to_find_the_next(store: Store) -> None:
+    """Also in the moment after they were let go, of which Postgres' statistics know nothing."""
+    async with store.begin() as connection:
+        await connection.execute(text(QUEUED))
+    [[plan]] = await explained(
+        store, lambda c: reconciling.claim_launches(c, 50, lease_seconds=30.0), "ANALYZE, FORMAT JSON"
+    )
+    scans = [node for node in nodes(plan["Plan"]) if node.get("Relation Name") == "workflow_runs"]
+    read = sum(node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) for node in scans)
+    assert 10_000 <= read <= 2 * 10_000
