@@ -24,6 +24,8 @@ CANCELLATION: Final = "Cancellation"
 """Never catchable by a definition; recognised by exception type, never by text."""
 CORRUPTION: Final = "InterpreterCorruption"
 """A broken plan or state. Fails the run; never catchable."""
+EXECUTION_ID_TAKEN: Final = "EXECUTION_ID_TAKEN"
+"""Code of a run whose id in Temporal belongs to an execution that is not its own, and of such an execution."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from engine.actions.raised import json_of
-from engine.errors import StepFailure
+from engine.errors import EXECUTION_ID_TAKEN, StepFailure
 from engine.store.database.transactions import Store
 from engine.store.runs.loading import LoadedRun
 from engine.store.trace.projection import Progress, has_row, was_written
@@ -82,6 +82,16 @@ def run_closed() -> ApplicationError:
     return ApplicationError(
         "The run's row is closed: it was ended from outside, and its workflow ends now.",
         type=RUN_CLOSED,
+        non_retryable=True,
+    )
+
+
+def not_its_execution(run_id: str, workflow_id: str) -> ApplicationError:
+    """Somebody has started it by hand, under another id, with what belongs to a run: it must end, and touch no row of the run."""
+    return ApplicationError(
+        f"The execution {workflow_id[:200]} is not that of the run {run_id[:100]}: somebody else has started it.",
+        {"code": EXECUTION_ID_TAKEN},
+        type=EXECUTION_ID_TAKEN,
         non_retryable=True,
     )
 

@@ -8,8 +8,9 @@ from typing import Any
 from temporalio import activity
 
 from engine.activities.dependencies import ActivityDependencies
-from engine.activities.errors import require_known_steps, row_lost
+from engine.activities.errors import not_its_execution, require_known_steps, row_lost
 from engine.activities.known_plans import remember, text_of
+from engine.contract import workflow_id_for
 from engine.definition.hash import definition_hash
 from engine.definition.plan import Plan
 from engine.errors import CORRUPTION, EngineError, Invalid
@@ -33,8 +34,13 @@ class LoadRun:
 
     @activity.defn(name=LOAD_RUN)
     async def load_run(self, request: LoadRunInput) -> LoadRunOutput:
-        """What the run needs to begin or to go on; ``refused`` when it can never run, ``closed`` when it is over."""
+        """What the run needs to begin or to go on; ``refused`` when it can never run, ``closed`` when it is over.
+
+        Raises ``not_its_execution``.
+        """
         reach("load_run.before")
+        if activity.info().workflow_id != workflow_id_for(request["run"]):
+            raise not_its_execution(request["run"], activity.info().workflow_id or "")
         try:
             run = await load_run(self._store, request["run"])
         except Invalid as problem:

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import Final
 
 from engine import advice
-from engine.contract import TASK_QUEUE
+from engine.contract import TASK_QUEUE, WORKFLOW_TYPE
+from engine.errors import EXECUTION_ID_TAKEN
 from engine.operations.diagnosis.facts import Facts, shortened, when
 from engine.operations.diagnosis.held import action_elsewhere, call_held, queued
 from engine.operations.diagnosis.waiting import waiting
 from engine.operations.reconcile.disagreements import STORES_DISAGREE
-from engine.operations.reconcile.execution_end import UNKNOWN
+from engine.operations.reconcile.execution_end import UNKNOWN, taken_by
 from engine.records import Finding
 from engine.store.database.engine import PASSING
 from engine.wording import counted, sentence, span
@@ -123,11 +124,16 @@ def _launch_pending(facts: Facts) -> Finding | None:
 
 def _closed_in_temporal(facts: Facts) -> Finding | None:
     execution = facts.execution
-    if (
-        execution is None
-        or facts.run.launch_state in {"pending", "queued"}
-        or execution.status in {"RUNNING", "PAUSED"}
-    ):
+    if execution is None or facts.run.launch_state in {"pending", "queued"}:
+        return None
+    if execution.workflow_type != WORKFLOW_TYPE:
+        return Finding(
+            EXECUTION_ID_TAKEN,
+            taken_by(execution.workflow_type, facts.view.run_id),
+            (f"Namespace {facts.temporal.namespace if facts.temporal else '?'}.",),
+            f"The reconciler of a running worker closes the row as FAILED. {_replay(facts)}",
+        )
+    if execution.status in {"RUNNING", "PAUSED"}:
         return None
     known = execution.status != UNKNOWN
     said = f"has the execution as {execution.status}" if known else "has no execution of this run"

@@ -16,7 +16,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, GetWorkf
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from engine.contract import TASK_QUEUE, workflow_id_for
+from engine.contract import TASK_QUEUE, WORKFLOW_TYPE, workflow_id_for
 from engine.operations.reconcile.execution_end import UNKNOWN
 from engine.temporal.connection import RPC_TIMEOUT, is_not_found
 
@@ -75,6 +75,7 @@ class Execution:
     """How often, at least, no worker did the pending workflow task in time, if it was that and no failure the last time."""
     task_seconds: float = 0.0
     """How long a worker has for one."""
+    workflow_type: str = WORKFLOW_TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ async def execution_of(client: Client, run_id: str) -> Execution:
         task_failure=tries.failure,
         task_timeouts=tries.timeouts,
         task_seconds=raw.execution_config.default_workflow_task_timeout.ToNanoseconds() / 1e9,
+        workflow_type=described.workflow_type,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from temporalio.api.common.v1 import Payload
@@ -13,7 +13,8 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
 from temporalio.service import RPCError
 
-from engine.contract import workflow_id_for
+from engine.contract import WORKFLOW_TYPE, workflow_id_for
+from engine.errors import EXECUTION_ID_TAKEN
 from engine.operations.reconcile.lost_values import end_without_its_values
 from engine.store.database.transactions import Store
 from engine.store.trace.payloads import INLINE_BYTES, ForgedPayload, sized
@@ -39,6 +40,7 @@ _SUSPECT_ATTEMPTS: Final = 2
 """Of a workflow task that was tried so often the values are looked for that it needs."""
 CANCEL_NOT_TAKEN: Final = "The run could not take its cancel in:"
 _MAX_REASON: Final = 500
+_MAX_TYPE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class ExecutionEnd:
     """What to write on the row of a run whose execution is over."""
 
     temporal_status: str
-    """COMPLETED, FAILED, CANCELED, TERMINATED, TIMED_OUT or ``UNKNOWN``."""
+    """COMPLETED, FAILED, CANCELED, TERMINATED, TIMED_OUT, ``UNKNOWN``, or TAKEN: the execution is another's."""
     status: str
     """SUCCEEDED, FAILED or CANCELED."""
     sentence: str
@@ -62,7 +64,7 @@ async def end_of_execution(
 
     ``cancel_requested``: somebody asked for a cancel, so an execution that was terminated or is unknown counts as canceled, and
     one that cannot take the cancel in, because its workflow task fails again and again, is terminated. So is one whose task
-    fails because a value is lost for good.
+    fails because a value is lost for good. An execution of another type is somebody else's, and is left alone.
     Raises ``RPCError`` when Temporal does not answer.
     """
     handle = client.get_workflow_handle(workflow_id_for(run_id))
@@ -74,6 +76,8 @@ async def end_of_execution(
         return _closed_by_nobody(
             UNKNOWN, "Temporal has no execution of this run.", None, cancel_requested=cancel_requested
         )
+    if described.workflow_type != WORKFLOW_TYPE:
+        return _taken(described.workflow_type, run_id, cancel_requested=cancel_requested)
     if described.status not in _ENDED:
         attempt = described.raw_description.pending_workflow_task.attempt
         if cancel_requested and attempt >= _HOPELESS_ATTEMPTS:
@@ -118,6 +122,18 @@ async def end_of_execution(
             return _closed_by_nobody(
                 status, f"Temporal has the execution as {status}.", None, cancel_requested=cancel_requested
             )
+
+
+def _taken(by: str, run_id: str, *, cancel_requested: bool) -> ExecutionEnd:
+    said = taken_by(by, run_id)
+    end = _closed_by_nobody("TAKEN", said, None, cancel_requested=cancel_requested)
+    return replace(end, error={**(end.error or {}), "code": EXECUTION_ID_TAKEN})
+
+
+def taken_by(workflow_type: str, run_id: str) -> str:
+    """What is the case when an execution of another type has the id of a run."""
+    named = workflow_type[:_MAX_TYPE]
+    return f"Under the run's id {workflow_id_for(run_id)} Temporal has somebody else's execution, of the type {named}."
 
 
 def _without_its_values(lost: str) -> ExecutionEnd:
