@@ -6,12 +6,36 @@ import re
 from typing import Final
 
 from engine import advice
+from engine.contract import workflow_id_for
 from engine.operations.diagnosis.facts import Facts, shortened, when
 from engine.records import Finding
 from engine.wording import counted, sentence
 from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD, OPEN_CHILD
 
 _MISSING_ACTION: Final = re.compile(rf"{ACTION_NOT_HERE}: (\S+@\d+) ")
+
+
+def held_in_temporal(facts: Facts) -> Finding | None:
+    """Somebody holds its execution, or what it is at, by Temporal's own tools: nothing here lets it go."""
+    execution = facts.execution
+    if execution is None:
+        return None
+    paused = [activity.name for activity in execution.activities if activity.paused]
+    if execution.status == "PAUSED":
+        found, helps = "the execution is paused", "Unpause it there"
+    elif paused:
+        found, helps = f"its activity {paused[0]} is paused", "Unpause the activity there: `temporal activity unpause`"
+    elif execution.pinned:
+        found = "the execution is pinned to one version of a worker deployment, and this engine's workers have none"
+        helps = "Remove the versioning override there: `temporal workflow update-options`"
+    else:
+        return None
+    return Finding(
+        "HELD_IN_TEMPORAL",
+        sentence(f"Somebody holds the run with Temporal's own tools: {found}"),
+        (f"Temporal's id of the run: {workflow_id_for(facts.view.run_id)}.",),
+        f"{helps}. No worker goes on with it before.",
+    )
 
 
 def queued(facts: Facts) -> Finding | None:
@@ -42,7 +66,7 @@ def action_elsewhere(facts: Facts) -> Finding | None:
     """The action of its step is on other workers."""
     for activity in facts.execution.activities if facts.execution else ():
         wanted = _MISSING_ACTION.match(activity.last_failure)
-        if wanted is None:
+        if wanted is None or activity.paused:
             continue
         action = wanted.group(1)
         have = [worker.identity for worker in facts.alive if action in (worker.actions or ())]
@@ -67,7 +91,7 @@ def action_elsewhere(facts: Facts) -> Finding | None:
 def call_held(facts: Facts) -> Finding | None:
     """The workflow it calls is paused."""
     for activity in facts.execution.activities if facts.execution else ():
-        if activity.name == OPEN_CHILD and activity.last_failure.startswith(CALL_HELD):
+        if activity.name == OPEN_CHILD and not activity.paused and activity.last_failure.startswith(CALL_HELD):
             return Finding(
                 "CALL_HELD",
                 "The run calls a workflow that is paused. The call waits until it is unpaused.",

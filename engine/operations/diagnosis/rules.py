@@ -12,7 +12,7 @@ from engine import advice
 from engine.contract import TASK_QUEUE, WORKFLOW_TYPE
 from engine.errors import EXECUTION_ID_TAKEN
 from engine.operations.diagnosis.facts import Facts, shortened, when
-from engine.operations.diagnosis.held import action_elsewhere, call_held, queued
+from engine.operations.diagnosis.held import action_elsewhere, call_held, held_in_temporal, queued
 from engine.operations.diagnosis.waiting import waiting
 from engine.operations.reconcile.disagreements import STORES_DISAGREE
 from engine.operations.reconcile.execution_end import UNKNOWN, taken_by
@@ -234,7 +234,11 @@ def _backlog(facts: Facts) -> Finding | None:
 
 def _activity_retrying(facts: Facts) -> Finding | None:
     for activity in facts.execution.activities if facts.execution else ():
-        if activity.attempt > 1 and not activity.last_failure.startswith((CALL_HELD, ACTION_NOT_HERE)):
+        if (
+            activity.attempt > 1
+            and not activity.paused
+            and not activity.last_failure.startswith((CALL_HELD, ACTION_NOT_HERE))
+        ):
             evidence = [f"{activity.name}, attempt {activity.attempt}."]
             if activity.last_failure:
                 evidence.append(f"The last failure: {shortened(facts.hide(activity.last_failure))}")
@@ -279,7 +283,9 @@ def _activity_running(facts: Facts) -> Finding | None:
 
 def _task_waiting(facts: Facts) -> Finding | None:
     execution = facts.execution
-    if execution is None or execution.task_attempt != 1 or execution.task_since is None or not facts.pollers():
+    if execution is None or execution.pinned or not facts.pollers():
+        return None
+    if execution.task_attempt != 1 or execution.task_since is None:
         return None
     seconds = (facts.now - execution.task_since).total_seconds()
     if seconds < TASK_SLOW_SECONDS:
@@ -301,6 +307,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _launch_pending,
     _closed_in_temporal,
     _stores_disagree,
+    held_in_temporal,
     _no_poller,
     _task_timing_out,
     _task_failing,

@@ -56,6 +56,8 @@ class PendingActivity:
     last_failure: str
     """Message of the last attempt's failure; empty at the first attempt. Not redacted."""
     last_worker: str
+    paused: bool = False
+    """By somebody, with Temporal's own tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Execution:
     task_seconds: float = 0.0
     """How long a worker has for one."""
     workflow_type: str = WORKFLOW_TYPE
+    pinned: bool = False
+    """Somebody has pinned it to one version of a worker deployment, by Temporal's own tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,7 @@ async def execution_of(client: Client, run_id: str) -> Execution:
         task_timeouts=tries.timeouts,
         task_seconds=raw.execution_config.default_workflow_task_timeout.ToNanoseconds() / 1e9,
         workflow_type=described.workflow_type,
+        pinned=raw.workflow_execution_info.versioning_info.HasField("versioning_override"),
     )
 
 
@@ -187,6 +192,7 @@ def _activity(pending: PendingActivityInfo) -> PendingActivity:
         else None,
         last_failure=pending.last_failure.message if pending.HasField("last_failure") else "",
         last_worker=pending.last_worker_identity,
+        paused=pending.paused,
     )
 
 

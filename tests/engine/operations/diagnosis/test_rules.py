@@ -138,7 +138,9 @@ def test_a_task_that_times_out_is_told_apart_from_one_that_fails() -> None:
 
 
 def test_a_paused_execution_is_not_over() -> None:
-    assert codes(with_execution(Execution("PAUSED"))) == ["MOVING"]
+    [finding] = findings(with_execution(Execution("PAUSED")))
+    assert finding.code == "HELD_IN_TEMPORAL"
+    assert "the execution is paused" in finding.sentence
 
 
 @pytest.mark.parametrize(
