@@ -30,6 +30,14 @@ def longest_gap(cron: str) -> timedelta:
     return max((later - earlier for earlier, later in pairwise(dates)), default=timedelta(days=1))
 
 
+def cron_values(cron: str) -> tuple[frozenset[int], ...] | None:
+    """The minutes, hours, days, months and weekdays (0 is Sunday) of a schedule; None for what is no schedule of ours."""
+    if cron_problem(cron) is not None:
+        return None
+    *values, weekdays = _fields(cron.split())
+    return (*values, frozenset(day % 7 for day in weekdays))
+
+
 def cron_problem(cron: Any) -> str | None:
     """Why ``cron`` is not a schedule we run, one sentence; None when it is.
 

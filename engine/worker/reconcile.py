@@ -23,7 +23,7 @@ from engine.operations.reconcile.reconcile import (
     relaunch_pending,
     send_unheard_again,
 )
-from engine.operations.schedules.schedules import sync_schedules
+from engine.operations.schedules.schedules import find_changed_schedules, sync_schedules
 from engine.operations.tasks.task_answers import tell_due
 from engine.store.database.leases import Lease, leased
 from engine.store.runs.reconciling import Position
@@ -58,6 +58,7 @@ class Reconciler:
         self._positions, self._executions = Looks(), Looks()
         self._compared: Position | None = None
         self._listed: bytes | None = None
+        self._scheduled: str | None = None
         self._after: Position | None = None
         self._passes = 0
 
@@ -139,7 +140,11 @@ class Reconciler:
             if lease is None:
                 await require_done(self._context.store, SCHEDULE_SYNC)
             else:
-                self._tell("schedule brought in line", await sync_schedules(self._context))
+                try:
+                    done = await find_changed_schedules(self._context, self._scheduled)
+                    self._scheduled = done.next
+                finally:
+                    self._tell("schedule brought in line", await sync_schedules(self._context))
 
     async def _leftovers(self) -> None:
         if self._passes % PASSES_PER_LEFTOVERS == 0:

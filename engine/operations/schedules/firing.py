@@ -102,7 +102,9 @@ async def coming_times(context: OperationContext, named: str, count: int) -> tup
     if found is None:
         raise Unavailable(
             "SCHEDULE_PENDING",
-            "Temporal has not been told of this schedule yet.",
+            "Temporal has not been told of this schedule yet."
+            if row.pending
+            else "Temporal does not have this schedule any more: somebody has deleted it there.",
             "A worker tells it; doctor says more.",
         )
     return found[:count]

@@ -18,8 +18,9 @@ from engine.contract import temporal_schedule_id_for
 from engine.errors import Conflict, EngineError, Invalid, NotFound, Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.json_schema import check_value
+from engine.operations.reconcile.side_by_side import each
 from engine.operations.runs.admission import storable_payload
-from engine.operations.schedules.temporal_schedules import drop_schedule, put_schedule
+from engine.operations.schedules.temporal_schedules import drop_schedule, is_as_told, put_schedule
 from engine.records import Level
 from engine.store.catalog.definitions import load_version, load_workflow
 from engine.store.database.engine import LOCKED
@@ -36,6 +37,7 @@ Json = Any
 
 _LOG: Final = structlog.get_logger("runstudio.schedules")
 WORKFLOWS_PER_PASS: Final = 200
+CHANGED: Final = "Temporal had not what it was told: somebody else has changed or deleted it there. It is told again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,15 @@ class ScheduleState:
     """Why it is pending or failed, one sentence."""
     away: bool = False
     """Temporal or Postgres did not answer, so it would not answer for another schedule either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a comparison with Temporal's schedules found."""
+
+    changed: int = 0
+    next: str | None = None
+    """Where the next one goes on; None: from the beginning."""
 
 
 async def sync_schedule(context: OperationContext, workflow_id: str) -> ScheduleState:
@@ -96,6 +107,48 @@ async def sync_schedules(context: OperationContext) -> int:
             advice.PUBLISH.to("Look for the reason in this worker's log, and publish a version with another trigger"),
         )
     return len(found)
+
+
+async def find_changed_schedules(context: OperationContext, after: str | None) -> Compared:
+    """Compare schedules of all tenants, from an id on, with Temporal's.
+
+    One that somebody has deleted, paused or changed there, or that Temporal has lost with a restore, is to be told again: then
+    ``sync_schedules`` does. It is audited. Raises ``Unavailable``.
+    """
+    async with writing(context.store) as connection:
+        page = await schedules.schedules_after(connection, after, WORKFLOWS_PER_PASS)
+    told = [row for row in page if row.live and row.temporal_schedule_id is not None]
+    client = await context.temporal.client()
+
+    async def kept(row: Schedule) -> bool:
+        try:
+            return await is_as_told(client, row)
+        except RPCError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever is wrong with one schedule stops no other
+            _LOG.exception("schedule cannot be compared", tenant=row.tenant, workflow=row.workflow_id)
+            return True
+
+    try:
+        as_told = await each(told, kept)
+    except RPCError as error:
+        raise unavailable(error, "describe a schedule") from error
+    changed = [row for row, same in zip(told, as_told, strict=True) if not same]
+    if changed:
+        await context.temporal.confirm()
+    for row in changed:
+        await _tell_again(replace(context, tenant=row.tenant), row)
+    return Compared(len(changed), page[-1].schedule_id if len(page) == WORKFLOWS_PER_PASS else None)
+
+
+async def _tell_again(context: OperationContext, row: Schedule) -> None:
+    await context.level()
+    async with writing(context.store) as connection:
+        if await schedules.mark_untold(connection, row):
+            _LOG.warning("schedule was changed in Temporal", tenant=row.tenant, workflow=row.workflow_id)
+            details = {"status": row.status, "workflowVersion": row.workflow_version}
+            entry = _entry("workflow_schedule_sync", row.schedule_id, row.workflow_id, details)
+            await context.audit(connection, replace(entry, reason=CHANGED))
 
 
 async def set_schedule_payload(context: OperationContext, workflow_id: str, payload: Json) -> None:

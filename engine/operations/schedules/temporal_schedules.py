@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.workflowservice.v1 import ListScheduleMatchingTimesRequest
@@ -32,7 +32,7 @@ from engine.contract import (
     ScheduleInput,
     temporal_schedule_id_for,
 )
-from engine.definition.cron import longest_gap
+from engine.definition.cron import cron_values, longest_gap
 from engine.store.schedules.schedules import Schedule as Row
 from engine.temporal.connection import is_not_found
 
@@ -72,6 +72,53 @@ async def put_schedule(client: Client, row: Row, *, overdue: bool) -> datetime |
     if overdue or passed_meanwhile:
         await handle.trigger(rpc_timeout=RPC_TIMEOUT)
     return following
+
+
+async def is_as_told(client: Client, row: Row) -> bool:
+    """Whether Temporal still has what it was told of a schedule. Raises ``RPCError``."""
+    try:
+        found = (await _handle(client, row.schedule_id).describe(rpc_timeout=RPC_TIMEOUT)).schedule
+    except RPCError as error:
+        if is_not_found(error):
+            return False
+        raise
+    wanted = _schedule_of(row)
+    return _standing(found) == _standing(wanted) and _has_the_times(found.spec, row)
+
+
+def _standing(schedule: Schedule) -> tuple[Any, ...]:
+    """What it starts, and whether it does."""
+    action, state = schedule.action, schedule.state
+    started = (
+        (action.workflow, action.id, action.task_queue) if isinstance(action, ScheduleActionStartWorkflow) else None
+    )
+    return started, state.paused, state.limited_actions
+
+
+def _has_the_times(spec: ScheduleSpec, row: Row) -> bool:
+    if row.run_at is not None:
+        once = _once(row.run_at)
+        times, zone = _times_of(once.calendars[0]), once.time_zone_name
+    else:
+        values = cron_values(row.cron or "")
+        if values is None:
+            # Of a version from before such schedules were refused: only Temporal knows how it reads them.
+            return True
+        *of_day, weekdays = values
+        times, zone = (frozenset({0}), *of_day, frozenset(), weekdays), row.timezone
+    changed = spec.intervals or spec.skip or spec.start_at or spec.end_at or spec.jitter or spec.time_zone_name != zone
+    return not changed and [_times_of(calendar) for calendar in spec.calendars] == [times]
+
+
+def _times_of(calendar: ScheduleCalendarSpec) -> tuple[frozenset[int], ...]:
+    """Seconds, minutes, hours, days, months, years (none: all) and weekdays."""
+    fields = (calendar.second, calendar.minute, calendar.hour, calendar.day_of_month, calendar.month)
+    return tuple(
+        frozenset(
+            value for part in ranges for value in range(part.start, max(part.start, part.end) + 1, max(part.step, 1))
+        )
+        for ranges in (*fields, calendar.year, calendar.day_of_week)
+    )
 
 
 async def drop_schedule(client: Client, schedule_id: str) -> None:

@@ -173,6 +173,22 @@ async def mark_told(
     await _change(connection, schedule_id, temporal_schedule_id=temporal_schedule_id, next_fire_at=next_fire_at)
 
 
+async def mark_untold(connection: Connection, row: Schedule) -> bool:
+    """Temporal has something else than the row says, and is to be told again. False: the row has changed meanwhile."""
+    written = await connection.execute(
+        update(schedules)
+        .where(
+            schedules.c.schedule_id == row.schedule_id,
+            schedules.c.workflow_version == row.workflow_version,
+            schedules.c.status == row.status,
+            schedules.c.temporal_schedule_id.is_not(None),
+        )
+        .values(temporal_schedule_id=None, updated_at=func.now())
+        .returning(schedules.c.schedule_id)
+    )
+    return written.first() is not None
+
+
 async def mark_refused(connection: Connection, schedule_id: str, error: str) -> None:
     """Temporal does not take this schedule; only another version, or a pause, changes that."""
     await _change(connection, schedule_id, status="failed", enabled=False, last_error=error, next_fire_at=None)
@@ -233,6 +249,18 @@ async def end_one_time(connection: Connection, schedule_id: str, outcome: FireSt
 async def out_of_line(connection: Connection, limit: int) -> list[tuple[str, str]]:
     """(tenant, workflow id) of workflows whose schedule is not what their latest version wants, or not told to Temporal."""
     return [(row.tenant, row.workflow_id) for row in await connection.execute(_OUT_OF_LINE, {"limit": limit})]
+
+
+async def schedules_after(connection: Connection, after: str | None, limit: int) -> list[Schedule]:
+    """Schedules of all tenants in the order of their ids, from one on."""
+    question = (
+        select(*(schedules.c[name] for name in Schedule.__dataclass_fields__))
+        .order_by(schedules.c.schedule_id)
+        .limit(limit)
+    )
+    if after is not None:
+        question = question.where(schedules.c.schedule_id > after)
+    return [Schedule(*row) for row in await connection.execute(question)]
 
 
 async def _change(connection: Connection, schedule_id: str, **values: Any) -> None:
