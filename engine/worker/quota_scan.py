@@ -46,7 +46,7 @@ class QuotaScan:
                 await require_done(store, QUOTA_SCAN)
                 return Scanned()
             done = await resume_paused_runs(self._context, lambda: lease.held and keep_on())
-        if done.asked or done.gone:
+        if done.asked or done.gone or done.refused:
             _ASKED.inc(done.asked)
-            _LOG.info("paused runs asked to go on", asked=done.asked, gone=done.gone)
+            _LOG.info("paused runs asked to go on", asked=done.asked, gone=done.gone, refused=done.refused)
         return done

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -28,9 +29,11 @@ from engine.store.quota.quota_scan import PausedRun
 from engine.store.runs.run_log import NewLogLine
 from engine.store.runs.runs import Run
 from engine.store.tenant.audit import AuditEntry
-from engine.temporal.connection import RPC_TIMEOUT, is_not_found, unavailable
+from engine.temporal.connection import RPC_TIMEOUT, is_final, is_not_found, unavailable
 from engine.values.timestamps import iso_milliseconds
+from engine.wording import sentence
 
+_LOG: Final = structlog.get_logger("runstudio.quota")
 MAX_LIMIT: Final = 2**31 - 1
 RUNS_PER_SCAN: Final = 20_000
 """Most runs one scan asks to go on; the rest comes with the next one."""
@@ -43,6 +46,8 @@ class Scanned:
     asked: int = 0
     gone: int = 0
     """Paused rows of which Temporal has no open execution; the reconciler closes them."""
+    refused: int = 0
+    """Runs that Temporal will not have signalled: one that was sent as many signals as an execution takes."""
 
 
 async def quota_summary(context: OperationContext) -> QuotaUsage:
@@ -79,8 +84,8 @@ async def resume_from_quota(context: OperationContext, run_id: str) -> QuotaUsag
     """Ask a run that waits for quota units to go on. Needs the level admin.
 
     The signal is always sent, also to a run that was asked before. The quota it was sent with. Raises, with nothing sent:
-    ``NotFound`` (RUN_NOT_FOUND), ``Conflict`` (NOT_QUOTA_PAUSED, RUN_ENDED, RUN_READ_ONLY, QUOTA_EXHAUSTED with the numbers in
-    ``details``), ``Unavailable``, ``Forbidden``.
+    ``NotFound`` (RUN_NOT_FOUND), ``Conflict`` (NOT_QUOTA_PAUSED, RUN_ENDED, RUN_READ_ONLY, SIGNAL_REFUSED, QUOTA_EXHAUSTED with
+    the numbers in ``details``), ``Unavailable``, ``Forbidden``.
     """
     await context.require(Level.ADMIN)
     async with writing(context.store) as connection:
@@ -126,23 +131,30 @@ async def resume_paused_runs(context: OperationContext, keep_on: Callable[[], bo
     async with writing(context.store) as connection:
         due = await quota_scan.resumable_runs(connection, RUNS_PER_SCAN)
     asked: list[PausedRun] = []
-    gone = 0
+    gone = refused = 0
     try:
         for run in due:
             if not keep_on():
                 break
-            if await _ask(await context.temporal.client(), run, context.actor.name):
-                asked.append(run)
-            else:
-                gone += 1
+            try:
+                if await _ask(await context.temporal.client(), run, context.actor.name):
+                    asked.append(run)
+                else:
+                    gone += 1
+            except Conflict as refusal:
+                refused += 1
+                _LOG.warning("run cannot be asked to go on", run_id=run.run_id, reason=refusal.message)
     finally:
         async with writing(context.store) as connection:
             await quota_scan.log_asked(connection, asked, context.actor.source)
-    return Scanned(len(asked), gone)
+    return Scanned(len(asked), gone, refused)
 
 
 async def _ask(client: Client, run: PausedRun, by: str) -> bool:
-    """Signal a run. False: Temporal has no open execution of it. Raises ``Unavailable``."""
+    """Signal a run. False: Temporal has no open execution of it.
+
+    Raises ``Conflict`` (SIGNAL_REFUSED) when Temporal refuses this very signal, ``Unavailable``.
+    """
     now = iso_milliseconds(datetime.now(UTC))
     signal = {"waitId": run.wait_id, "reason": "quota_available", "resumedBy": by, "resumedAt": now}
     try:
@@ -151,6 +163,12 @@ async def _ask(client: Client, run: PausedRun, by: str) -> bool:
     except RPCError as error:
         if is_not_found(error):
             return False
+        if is_final(error):
+            raise Conflict(
+                "SIGNAL_REFUSED",
+                sentence(f"Temporal will not have the run signalled: {error.message}"),
+                advice.CANCEL.to("Cancel it, and replay it", run=run.run_id),
+            ) from error
         raise unavailable(error, "signal the run") from error
     return True
 

@@ -24,8 +24,9 @@ from engine.store.runs import runs
 from engine.store.runs.run_log import NewLogLine
 from engine.store.tasks import tasks
 from engine.store.tasks.tasks import ANSWER_PATIENCE_SECONDS, Answer
-from engine.temporal.connection import RPC_TIMEOUT, is_not_found, unavailable
+from engine.temporal.connection import RPC_TIMEOUT, is_final, is_not_found, unavailable
 from engine.temporal.data_converter import speaking_to_runs
+from engine.wording import sentence
 
 ANSWERS_PER_PASS: Final = 500
 
@@ -92,6 +93,10 @@ async def _tell(context: OperationContext, answer: Answer) -> Told:
     except RPCError as error:
         if is_not_found(error):
             return await _without_execution(context, answer)
+        if is_final(error):
+            # Of this one alone: the other answers are told.
+            refused = EngineError("TEMPORAL_REFUSED", sentence(f"Temporal refused the answer: {error.message}"))
+            return await _postponed(context, answer, refused)
         return await _postponed(context, answer, unavailable(error, "signal the run"))
     except EngineError as error:
         return await _postponed(context, answer, error)

@@ -209,6 +209,18 @@ async def test_a_run_that_is_gone_keeps_nobody_else(
     assert logged == {runs[0], runs[2]}
 
 
+@pytest.mark.parametrize("status", [RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.OUT_OF_RANGE])
+async def test_a_run_that_temporal_will_not_have_signalled_keeps_nobody_else(
+    scan: QuotaScan, signals: Signals, execute: Execute, query: Query, status: RPCStatusCode
+) -> None:
+    """One that was sent as many signals as an execution takes."""
+    runs = [await pause(execute, ALPHA, 9 - n) for n in range(3)]
+    signals.answers[1] = status
+    assert await scan.scan() == Scanned(asked=2, refused=1)
+    logged = {line["run_id"] for line in await query("SELECT run_id FROM workflow_run_logs")}
+    assert logged == {runs[1], runs[2]}
+
+
 async def test_a_temporal_that_goes_away_ends_the_scan_and_loses_nothing(
     scan: QuotaScan, signals: Signals, execute: Execute, query: Query
 ) -> None:

@@ -10,18 +10,21 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from engine.contract import SIGNAL_HUMAN_TASK, workflow_id_for
 from engine.errors import Conflict, Forbidden, Invalid, NotFound
 from engine.ids import new_id
 from engine.operations.actor import Actor
 from engine.operations.context import OperationContext
+from engine.operations.tasks import task_answers
 from engine.operations.tasks.forms import form_of, register_form
 from engine.operations.tasks.task_answers import ToldAll, tell_due
 from engine.operations.tasks.tasks import cancel_task, claim_task, complete_task, unclaim_task
 from engine.records import Level
 from engine.store.database.transactions import Store
 from engine.store.tasks.reading import task_detail
+from engine.store.tasks.tasks import Answer
 from tests.engine.operations.conftest import AsUser, Execute, Query
 from tests.engine.operations.crashing import unreachable
 from tests.engine.operations.tasks.asked import FORM, Asked, start, working
@@ -223,6 +226,34 @@ class TestWhenTemporalIsAway:
         delivery = await asked.delivery()
         assert (delivery["status"], delivery["attempts"], delivery["last_error"]) == ("done", 3, None)
         assert await tell_due(context) == ToldAll()
+
+    async def test_an_answer_that_temporal_refuses_keeps_no_other(
+        self,
+        context: OperationContext,
+        store: Store,
+        temporal: Client,
+        query: Query,
+        execute: Execute,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Of a run that was sent as many signals as an execution takes."""
+        away = OperationContext(store, unreachable(), context.actor)
+        async with working(store, temporal):
+            full, other = [await start(context, query) for _ in range(2)]
+            for asked in (full, other):
+                await complete_task(away, asked.task_id, {"approved": True})
+            await execute("UPDATE workflow_event_deliveries SET next_attempt_at = now()")
+            signal = task_answers._signal
+
+            async def refused(client: Client, own: OperationContext, answer: Answer) -> None:
+                if answer.task_id == full.task_id:
+                    raise RPCError("exceeded limit for signal events", RPCStatusCode.INVALID_ARGUMENT, b"")
+                await signal(client, own, answer)
+
+            monkeypatch.setattr(task_answers, "_signal", refused)
+            assert await tell_due(context) == ToldAll(delivered=1, pending=1)
+            assert (await other.ended())["status"] == "SUCCEEDED"
+        assert (await full.delivery())["last_error"].startswith("TEMPORAL_REFUSED: Temporal refused the answer:")
 
     async def test_repeating_the_answer_tries_at_once(
         self, context: OperationContext, asked: Asked, store: Store
