@@ -15,7 +15,7 @@ from engine.store.database.transactions import Store
 from engine.store.runs.loading import LoadedRun
 from engine.store.trace.projection import Progress, has_row, was_written
 from engine.values.json_policy import storable_text
-from engine.workflow.plans import unknown_types_of
+from engine.workflow.plans import unread_of
 from engine.workflow.wire import ACTION_NOT_HERE, STEPS_NOT_HERE
 
 MAX_ERROR_BYTES: Final = 32 * 1024
@@ -117,16 +117,15 @@ def not_here(action_id: str, version: int, worker: str) -> ApplicationError:
 
 
 def require_known_steps(run: LoadedRun, definition: str) -> None:
-    """Raises ApplicationError, as ``not_here``, when a later release has published the run's version, with steps of its own.
+    """Raises ApplicationError, as ``not_here``, when a later release has published the run's version, with steps, settings of
+    steps or expressions of its own.
 
     ``definition``: its JSON text. A version from before this engine published may have steps that nobody knows; these fail when
     they are reached.
     """
-    unknown = () if run.action_traits is None else unknown_types_of(definition)
-    if unknown:
-        said = (
-            f"version {run.workflow_version} of {run.workflow_id} has steps of another release: {', '.join(unknown)}."
-        )
+    unread = None if run.action_traits is None else unread_of(definition)
+    if unread is not None:
+        said = f"version {run.workflow_version} of {run.workflow_id} has steps of another release: {unread}."
         raise _elsewhere(STEPS_NOT_HERE, said)
 
 

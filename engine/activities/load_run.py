@@ -6,6 +6,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from engine.activities.dependencies import ActivityDependencies
 from engine.activities.errors import not_its_execution, require_known_steps, row_lost
@@ -22,7 +23,7 @@ from engine.store.runs.closing import earlier_end
 from engine.store.runs.loading import LoadedRun, load_run
 from engine.store.tenant.place import is_of_another_database
 from engine.workflow.plans import plan_of
-from engine.workflow.wire import LOAD_RUN, LoadRunInput, LoadRunOutput
+from engine.workflow.wire import LOAD_RUN, STEPS_NOT_HERE, LoadRunInput, LoadRunOutput
 
 
 class LoadRun:
@@ -49,7 +50,7 @@ class LoadRun:
             await self._leave_to_another_database(request)
         if run is not None and run.status not in ("RUNNING", "WAITING"):
             return await self._closed(request["run"])
-        answer = self._refusal_or_definition(run)
+        answer = self._refusal_or_definition(run, waits=not request.get("to_cancel", False))
         if run is not None and "definition" in answer and not request["resumed"]:
             answer["payload"] = run.input
             answer["meta"] = run.meta
@@ -71,14 +72,20 @@ class LoadRun:
             raise RuntimeError(f"The run {run_id} was closed a moment ago and is open now.")
         return {"closed": {"status": end.status, "error": end.error, "scopes": end.scopes}}
 
-    def _refusal_or_definition(self, run: LoadedRun | None) -> LoadRunOutput:
+    def _refusal_or_definition(self, run: LoadedRun | None, *, waits: bool) -> LoadRunOutput:
+        """``waits``: for a worker that can read the definition, where this one cannot."""
         if run is None:
             return _refused("RUN_NOT_FOUND", "The run's row does not exist in this database.")
         version = f"Version {run.workflow_version} of workflow {run.workflow_id}"
         if run.definition is None:
             return _refused("DEFINITION_NOT_FOUND", f"{version} does not exist.")
         text = text_of(run.definition)
-        require_known_steps(run, text)
+        try:
+            require_known_steps(run, text)
+        except ApplicationError as elsewhere:
+            if waits:
+                raise
+            return _refused(STEPS_NOT_HERE, elsewhere.message)
         try:
             found = definition_hash(run.definition)
             if run.definition_hash not in (None, found):

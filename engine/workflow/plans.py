@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from engine.definition.compile import compile_definition
+from engine.definition.other_release import first_unread
 from engine.definition.parse import parse_definition
 from engine.definition.plan import Plan
 from engine.definition.sites import sites, unknown_types
@@ -24,9 +25,14 @@ def plan_of(definition: str) -> Plan:
     return compile_definition(parse_definition(json.loads(definition), lenient=True))
 
 
-def unknown_types_of(definition: str) -> tuple[str, ...]:
-    """The types of steps of a definition, given as JSON text, that this build does not know."""
-    return unknown_types(_types_of(definition))
+def unread_of(definition: str) -> str | None:
+    """What of a published definition, given as JSON text, this build cannot read: another release has published it; or None."""
+    return ", ".join(unknown_types(_types_of(definition))) or _first_unread_of(definition)
+
+
+@lru_cache(maxsize=PLANS_KEPT)
+def _first_unread_of(definition: str) -> str | None:
+    return first_unread(json.loads(definition))
 
 
 @lru_cache(maxsize=PLANS_KEPT)

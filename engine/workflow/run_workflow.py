@@ -39,7 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from engine.workflow.earlier import EarlierHost, EarlierPerformer, EarlierPosition, temporal_ms
     from engine.workflow.inbox import Inbox
     from engine.workflow.perform import Performer
-    from engine.workflow.plans import plan_of, unknown_types_of
+    from engine.workflow.plans import plan_of, unread_of
     from engine.workflow.position import Position
 
 RUN_CLOSED: Final = "RunClosed"
@@ -163,13 +163,17 @@ class RunWorkflow:
             if not position.ended:
                 position.stop_if_canceled()
 
-    async def _load(self) -> Performer | Finish:
-        """Prepare the machine. A Finish when the run can never run."""
+    async def _load(self, *, to_cancel: bool = False) -> Performer | Finish:
+        """Prepare the machine. A Finish when the run can never run.
+
+        ``to_cancel``: one that only another release can read is not waited for.
+        """
         checkpoint = self._input["checkpoint"]
         request: wire.LoadRunInput = {
             "run": self._input["run_id"],
             "resumed": checkpoint is not None,
             "place": self._input.get("place"),
+            "to_cancel": to_cancel,
         }
         loaded: wire.LoadRunOutput = await project(wire.LOAD_RUN, request)
         if "closed" in loaded:
@@ -185,10 +189,12 @@ class RunWorkflow:
             semantics_version=self._input["semantics_version"],
             root_run_id=loaded["root"],
         )
-        unknown = unknown_types_of(loaded["definition"]) if loaded.get("published") else ()
-        if unknown:
+        unread = unread_of(loaded["definition"]) if loaded.get("published") else None
+        if unread is not None:
             # Another build can: this workflow task is not ours to do.
-            raise RuntimeError(f"This build does not know the steps {', '.join(unknown)} of {facts.workflow_id}.")
+            raise RuntimeError(
+                f"This build cannot read what another release has published of {facts.workflow_id}: {unread}."
+            )
         plan = plan_of(loaded["definition"])
         traits = {name: ActionTraits(**value) for name, value in loaded["traits"].items()}
         earlier = self._earlier
@@ -208,7 +214,7 @@ class RunWorkflow:
     async def _cancel(self) -> Finish:
         """End the run as canceled, with everything its rows have of it; or as what they have has led to already."""
         if self._running is None and not self._earlier:
-            loaded = await self._load()
+            loaded = await self._load(to_cancel=True)
             self._running = loaded if isinstance(loaded, Performer) else None
         if self._running is None or self._earlier:
             finish = self._canceled()

@@ -49,6 +49,8 @@ class LoadRunInput(TypedDict):
     resumed: bool
     place: NotRequired[str | None]
     """Mark of the database that has its row."""
+    to_cancel: NotRequired[bool]
+    """Only to end it: a definition that this release cannot read is refused, and not left to a worker that can."""
 
 
 @final

@@ -10,7 +10,7 @@ from engine.contract import workflow_id_for
 from engine.operations.diagnosis.facts import Facts, shortened, when
 from engine.records import Finding
 from engine.wording import counted, sentence
-from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD, OPEN_CHILD
+from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD, OPEN_CHILD, STEPS_NOT_HERE
 
 _MISSING_ACTION: Final = re.compile(rf"{ACTION_NOT_HERE}: (\S+@\d+) ")
 
@@ -85,6 +85,19 @@ def action_elsewhere(facts: Facts) -> Finding | None:
             tuple(evidence),
             "It goes on by itself as soon as a worker is asked that has it. Give every worker the same modules.",
         )
+    return None
+
+
+def release_elsewhere(facts: Facts) -> Finding | None:
+    """Its version was published by a release that the worker which was asked is not of."""
+    for activity in facts.execution.activities if facts.execution else ():
+        if activity.last_failure.startswith(STEPS_NOT_HERE) and not activity.paused:
+            return Finding(
+                "RELEASE_ELSEWHERE",
+                "The run needs a worker of the release that has published its version; the one that was asked last is not.",
+                (shortened(facts.hide(activity.last_failure.removeprefix(STEPS_NOT_HERE).lstrip(": "))),),
+                "It goes on by itself as soon as a worker of that release is asked. Deploy that release to every worker.",
+            )
     return None
 
 

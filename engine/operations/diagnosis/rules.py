@@ -12,14 +12,14 @@ from engine import advice
 from engine.contract import TASK_QUEUE, WORKFLOW_TYPE
 from engine.errors import EXECUTION_ID_TAKEN
 from engine.operations.diagnosis.facts import Facts, shortened, when
-from engine.operations.diagnosis.held import action_elsewhere, call_held, held_in_temporal, queued
+from engine.operations.diagnosis.held import action_elsewhere, call_held, held_in_temporal, queued, release_elsewhere
 from engine.operations.diagnosis.waiting import waiting
 from engine.operations.reconcile.disagreements import STORES_DISAGREE
 from engine.operations.reconcile.execution_end import UNKNOWN, taken_by
 from engine.records import Finding
 from engine.store.database.engine import PASSING
 from engine.wording import counted, sentence, span
-from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD
+from engine.workflow.wire import ACTION_NOT_HERE, CALL_HELD, STEPS_NOT_HERE
 
 BACKLOG_SECONDS: Final = 10.0
 TASK_SLOW_SECONDS: Final = 10.0
@@ -237,7 +237,7 @@ def _activity_retrying(facts: Facts) -> Finding | None:
         if (
             activity.attempt > 1
             and not activity.paused
-            and not activity.last_failure.startswith((CALL_HELD, ACTION_NOT_HERE))
+            and not activity.last_failure.startswith((CALL_HELD, ACTION_NOT_HERE, STEPS_NOT_HERE))
         ):
             evidence = [f"{activity.name}, attempt {activity.attempt}."]
             if activity.last_failure:
@@ -314,6 +314,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _backlog,
     call_held,
     action_elsewhere,
+    release_elsewhere,
     _activity_retrying,
     _task_waiting,
     _activity_running,

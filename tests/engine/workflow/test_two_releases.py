@@ -23,7 +23,7 @@ from engine.workflow.wire import STEPS_NOT_HERE
 from tests.engine.operations.conftest import definition
 from tests.engine.workflow.actions import actions_of, registry_of
 from tests.engine.workflow.harness import Bench, Run
-from tests.engine.workflow.steps import call, quick, wait_event
+from tests.engine.workflow.steps import assign, call, quick, wait_event, when
 
 RUNS = 6
 
@@ -160,6 +160,39 @@ async def test_a_run_with_a_step_of_a_later_release_is_left_to_its_workers(
     async with build_worker(bench.client, bench.dependencies, sandboxed=False, identity="later"):
         # Here the later release is this one too, so it reaches the step, and has nothing to do it with.
         assert (await run.ended())["error_json"]["code"] == "UNKNOWN_NODE_TYPE"
+
+
+OF_A_LATER_RELEASE: dict[str, dict[str, Any]] = {
+    "a function": assign("s", x="laterFunction(payload.n)"),
+    "an operator of expressions": assign("s", x="payload.n ?? 3"),
+    "an operator of filters": wait_event("s", filters=[{"path": "n", "op": "later", "value": 1}]),
+    "a setting": wait_event("s", laterSetting=1),
+    "a kind of wait": {"id": "s", "type": "time.wait", "config": {"mode": "later"}},
+    "a policy": {**quick("s"), "onError": {"policy": "later"}},
+    "a setting of a retry": {**quick("s"), "retry": {"maxAttempts": 2, "backoffMs": 1, "later": True}},
+    "a setting of a block": {**when("s", "true", []), "later": 1},
+}
+
+
+@pytest.mark.parametrize("name", OF_A_LATER_RELEASE)
+async def test_a_run_of_a_version_that_only_a_later_release_can_read_is_left_to_its_workers(
+    idle_bench: Bench, name: str
+) -> None:
+    """Not begun, and not failed in its middle."""
+    bench = idle_bench
+    await bench.publish([quick("q"), OF_A_LATER_RELEASE[name]])
+    await bench.execute("UPDATE workflow_definition_versions SET action_traits = '{}'")
+    run = await bench.start()
+
+    async def said() -> bool:
+        findings = (await diagnose_run(context_of(bench), run.id)).findings
+        return "RELEASE_ELSEWHERE" in {finding.code for finding in findings}
+
+    async with bench.worker():
+        await bench.until(said)
+        assert ((await run.row())["status"], bench.counts.ran["q"]) == ("RUNNING", 0)
+        await run.handle.cancel()
+        assert (await run.ended())["status"] == "CANCELED"
 
 
 async def test_a_task_of_a_run_with_a_step_of_a_later_release_is_left_to_its_workers(
