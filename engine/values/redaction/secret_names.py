@@ -86,13 +86,17 @@ _COUNTING: Final = frozenset({
     "start", "stop", "sync", "thinking", "unk", "usage", "used",
 })  # fmt: skip
 """Beside one of these a token is a place in a list, or what a language model counts."""
-_COUNTED: Final = frozenset({"count", "has", "is", "max", "maximum", "min", "minimum", "num", "number", "total"})
-"""A name that begins so says how many there are, or whether there is one."""
+_COUNTED: Final = frozenset({
+    "automount", "count", "has", "hide", "is", "max", "maximum", "min", "minimum", "num", "number", "require", "requires", "show",
+    "total",
+})  # fmt: skip
+"""A name that begins so says how many there are, or whether there is or should be one."""
 _ABOUT: Final = frozenset({
-    "age", "algorithm", "allowed", "at", "attempts", "check", "count", "counts", "date", "enabled", "endpoint", "expired",
-    "expires", "expiration", "expiry", "file", "format", "kind", "length", "limit", "method", "name", "optional", "path",
-    "policy", "provider", "required", "retries", "size", "status", "strategy", "strength", "supported", "total", "ttl",
-    "type", "types", "valid", "verified", "version",
+    "age", "algorithm", "allowed", "at", "attempts", "changed", "check", "color", "count", "counts", "date", "days", "duration",
+    "enabled", "endpoint", "expired", "expires", "expiration", "expiry", "failed", "failures", "file", "format", "hours", "interval",
+    "kind", "length", "lifetime", "limit", "method", "minutes", "missing", "ms", "name", "optional", "path", "policy", "provider",
+    "required", "retries", "rotated", "rotation", "seconds", "size", "status", "strategy", "strength", "supported",
+    "timeout", "total", "ttl", "type", "types", "valid", "verified", "version",
 })  # fmt: skip
 """A name that ends so says something about a secret."""
 

@@ -40,6 +40,8 @@ PLAIN = words("""
     token_endpoint token_endpoint_auth_methods_supported authorizationEndpoint POSTGRES_PASSWORD_FILE privateKeyPath
     cvc_check pin_check auth auths_count first_pass boarding_pass ski_pass season_pass bypass
     Schlüsselwort Wohnungsschlüssel clave clave_producto palabra_clave clé mdpi jetons enclave psk_type app_keyboard pass_through
+    token_lifetime session_key_rotation auth_token_refresh_seconds secrets_rotated passwordChanged tokenTimeout pinColor
+    show_password hidePassword requireSignature automountServiceAccountToken login_password_failures
     ibanRequired designation tanning distance publicKeys primary_keys keyboardType cookieConsentVersion konto karte
 """)
 
