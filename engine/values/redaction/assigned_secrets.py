@@ -9,6 +9,7 @@ from typing import Final
 from engine.values.redaction.command_lines import OPTIONS, logins, long_options, short_options
 from engine.values.redaction.manifests import manifests
 from engine.values.redaction.placeholder import PLACEHOLDER
+from engine.values.redaction.plain_values import is_plain, is_said
 from engine.values.redaction.secret_names import is_secret_name
 from engine.values.redaction.sentences import quoted, told, yours
 from engine.values.redaction.setting_lines import DIRECTIVES, GIVING, beside, directives, given, set_by_call, variables
@@ -31,12 +32,18 @@ _NEAR: Final = 60
 """Characters before a name in which its line is looked for."""
 _FOLDED: Final = re.compile(r"\r?\n([ \t]+)[^\r\n]+")
 """A line that goes on with the one before: it stands further to the right."""
-_SAID: Final = frozenset({
-    "a", "accepted", "and", "denied", "empty", "expired", "failed", "false", "for", "granted", "has", "invalid", "is", "it",
-    "missing", "must", "no", "none", "not", "null", "of", "ok", "or", "rejected", "required", "should", "the", "too", "true",
-    "unknown", "valid", "was", "wrong", "yes",
-})  # fmt: skip
-"""After ``password:`` these are words of a sentence."""
+_NO_VALUE: Final = (
+    "//", PLACEHOLDER, "(known after apply)", "(sensitive value)", "<input", "<select", "<button",
+)  # fmt: skip
+"""Of a URL, of a text that is masked already, of Terraform, and a field of a page, whose value is an attribute of its own."""
+_COUNTS: Final = re.compile(r"\d{1,6}[ \t,;|]{1,4}(?:fail|skip)\w{0,5}\s?[:=]\s?\d", re.IGNORECASE)
+"""Of tests: ``pass: 12, fail: 3``."""
+_OF_TESTS: Final = re.compile(r"PASS: Test\w+ \(")
+"""Of Go's."""
+_READ: Final = re.compile(
+    r"(?:cls|config|os|process|self|settings|this)(?:\.[A-Za-z_]{1,40}){1,5}(?:[(\[]['\"]?[A-Za-z_., ]{0,60}['\"]?[)\]]{0,3})?"
+)
+"""A line of a program that reads it from somewhere, in a traceback for one."""
 _NUMBERED: Final = re.compile(r"tokens?", re.IGNORECASE)
 
 _ELEMENT: Final = re.compile(
@@ -49,7 +56,7 @@ _CELL: Final = re.compile(
 )
 """A name in one cell of a table, or one entry of a list, and its value in the next."""
 _NAMED_ELEMENT: Final = re.compile(
-    r"<[\w:.-]{1,40}\s(?:[^<>]{0,200}\s)?(?:name|key)\s?=\s?['\"]([^<>'\"]{1,80})['\"][^<>/]{0,200}>\s{0,60}"
+    r"<(?!input\s)[\w:.-]{1,40}\s(?:[^<>]{0,200}\s)?(?:name|key)\s?=\s?['\"]([^<>'\"]{1,80})['\"][^<>/]{0,200}>\s{0,60}"
     r"(?:<\w{1,20}>\s{0,8})?(?:<!\[CDATA\[)?([^<\s][^<\]]*)",
     re.IGNORECASE,
 )
@@ -100,7 +107,7 @@ def _assigned(text: str) -> Iterator[Span]:
         name = begun + _SUBSCRIPT.sub("", found[1]).rpartition(".")[2]
         if not is_secret_name(name) or (_NUMBERED.fullmatch(name) and _is_counted(text, found)):
             continue
-        if text.startswith(("//", PLACEHOLDER), found.end()):
+        if text.startswith(_NO_VALUE, found.end()):
             continue
         if _OF_A_LINE.fullmatch(name):
             start, end = _line(text, found)
@@ -109,9 +116,18 @@ def _assigned(text: str) -> Iterator[Span]:
         if _NUMBERED.fullmatch(name) and name.endswith(("s", "S")) and text[start:end].isdecimal():
             # How many there are.
             continue
-        if text[start : min(end, start + 40)].strip(" .!?").casefold() not in _SAID:
+        if not (is_said(text[start:end]) or _is_elsewhere(text, name, found, start, end)):
             yield start, end
             done = end
+
+
+def _is_elsewhere(text: str, name: str, found: re.Match[str], start: int, end: int) -> bool:
+    """Whether what stands here is no secret, but where one is read, the working directory of a shell, or a result of tests."""
+    if name.casefold() == "pass":
+        return _COUNTS.match(text, start) is not None or _OF_TESTS.match(text, found.start()) is not None
+    if name in ("PWD", "OLDPWD"):
+        return is_plain(f"{text[start:end]}/")
+    return _READ.fullmatch(text, start, end) is not None
 
 
 def _is_counted(text: str, found: re.Match[str]) -> bool:

@@ -14,9 +14,14 @@ from engine.values.redaction.value_ends import Span, value_at
 
 _OPTION: Final = re.compile(r"(?:^|[\s'\"])--?([A-Za-z][\w-]{1,60})(?:\s+(?=[^\s-])|['\"](?:,\s?|\s)(?=['\"]))")
 _LOGIN: Final = re.compile(
-    r"(?:^|\s)(?:https? -a|-[uU]|--auth|--cert|--user|--proxy-user)[ =]?['\"]?(?!\d+:\d+(?!\S))[^\s:'\"]+:([^\s'\"]+)"
+    r"(?:^|\s)(?:https? -a|-[uU]|--auth|--cert|--user|--proxy-user)[ =]?['\"]?"
+    r"(?!\d+:\d+(?!\S)|[A-Za-z]:[/\\])[^\s:'\"]+:([^\s'\"]+)"
 )
-"""Two numbers are those of a user and a group."""
+"""Two numbers are those of a user and a group; a letter before a slash is a drive."""
+_OF_A_GROUP: Final = re.compile(r"\b(?:docker|nerdctl|podman|rsync)\b")
+_OTHER_COMMAND: Final = re.compile(r"\b(?:curl|https?|login|wget)\b|[\n;|&]")
+_BEFORE: Final = 300
+"""Characters before a login in which its command is looked for."""
 _OF_ORACLE: Final = re.compile(
     r"\b(?:sqlplus|sqlldr|expdp|impdp)\s{1,8}(?:-\S{1,40}\s{1,8}){0,3}[^\s/@-][^\s/@]{0,60}/([^\s@/]+)"
 )
@@ -64,8 +69,14 @@ def secret_arguments(arguments: Sequence[Any]) -> frozenset[int]:
 
 def logins(text: str) -> Iterator[Span]:
     """Of a name and a password with a colon between them."""
-    for pattern in (_LOGIN, _OF_ORACLE):
-        yield from (found.span(1) for found in pattern.finditer(text))
+    yield from (found.span(1) for found in _LOGIN.finditer(text) if not _is_of_a_group(text, found.start()))
+    yield from (found.span(1) for found in _OF_ORACLE.finditer(text))
+
+
+def _is_of_a_group(text: str, at: int) -> bool:
+    """Whether a command takes a user and a group: ``docker run -u node:node``."""
+    command = _OF_A_GROUP.search(text, max(0, at - _BEFORE), at + 1)
+    return command is not None and _OTHER_COMMAND.search(text, command.end(), at) is None
 
 
 def short_options(text: str) -> Iterator[Span]:

@@ -8,6 +8,7 @@ from typing import Final
 
 import re2
 
+from engine.values.redaction.plain_values import is_plain
 from engine.values.redaction.value_ends import Span, value_at
 
 _NAMED: Final = (
@@ -38,6 +39,14 @@ _NAMES: Final = re2.compile(
 """A text without any of these tells none."""
 _TYPE: Final = re.compile(r"[A-Za-z]+\(\d+")
 """Of a column in SQL, without its last bracket."""
+_PARSERS: Final = ("expected", "illegal", "invalid")
+_NEAR: Final = 12
+"""Characters before a name in which they stand."""
+_SIGNS: Final = 3
+"""So many has a token that is an operator."""
+_STATED: Final = re.compile(
+    r"\\{0,15}['\"] (?:already exists|configured|created|deleted|in namespace|is forbidden|not found|unchanged)\b"
+)
 _YOURS: Final = re.compile(
     r"\b(\d{4,10}|[A-Z0-9]{3,6}-[A-Z0-9]{3,6}) is your (?:[\w-]{1,20} ){0,4}(?:code|otp|passcode|password|pin)\b",
     re.ASCII,
@@ -47,7 +56,9 @@ _YOURS: Final = re.compile(
 def quoted(text: str) -> Iterator[Span]:
     """What stands in quotes behind a name."""
     for found in _QUOTED.finditer(text):
-        yield value_at(text, found.end())
+        start, end = value_at(text, found.end())
+        if not (_is_of_a_program(text, found.start(), text[start:end]) or _is_of_kubernetes(text, found, end)):
+            yield start, end
 
 
 def told(text: str) -> Iterator[Span]:
@@ -62,12 +73,23 @@ def yours(text: str) -> Iterator[Span]:
     return (found.span(1) for found in _YOURS.finditer(text))
 
 
+def _is_of_a_program(text: str, at: int, value: str) -> bool:
+    """Whether a parser met this token, or wants another: ``Unexpected token '}'``."""
+    before = text[max(0, at - _NEAR) : at].rstrip().casefold()
+    return before.endswith(_PARSERS) and (len(value) <= _SIGNS or (before.endswith("unexpected") and value.isalpha()))
+
+
+def _is_of_kubernetes(text: str, found: re.Match[str], end: int) -> bool:
+    """Whether it is the name of a Secret: ``secret "db" not found``."""
+    return found[0].rstrip().casefold() == "secret" and _STATED.match(text, end) is not None
+
+
 def _looks_secret(found: re.Match[str], value: str) -> bool:
     if value.isdigit() and (found["short"] or found["code"]):
         return (3 if found["short"] else 4) <= len(value) <= 10
     if found["short"] and not found["short"].casefold().endswith("otp"):
         return False
-    if _TYPE.fullmatch(value):
+    if _TYPE.fullmatch(value) or is_plain(value):
         return False
     mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
     return mixed and len(value) >= 6 and bool(found["told"] or not found["marked"])

@@ -222,6 +222,12 @@ def test_a_secret_beside_a_text_is_no_name_of_it() -> None:
         "{ab}",
         "kind: Secret\ndata:\n  a: b\n",
         "$2b$12$",
+        "docker run -u a:b ",
+        "create cm --from-literal=a=b ",
+        "unexpected token 'a' ",
+        "pin=self.a.b(",
+        "db-pin 1.2.3.4 ",
+        "pass: 1 fail",
     ],
 )
 def test_the_work_grows_with_the_text_alone(unit: str) -> None:
