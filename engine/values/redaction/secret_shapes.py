@@ -24,6 +24,8 @@ from engine.values.redaction.spellings import as_read
 
 _OPTIONS: Final = re2.Options()
 _OPTIONS.log_errors = False
+# With less, RE2 takes its slow way as soon as a text has many digits.
+_OPTIONS.max_mem = 32 * 1024 * 1024
 
 
 def _compiled(pattern: str) -> re2.Regexp:
