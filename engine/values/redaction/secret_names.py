@@ -93,12 +93,21 @@ _COUNTED: Final = frozenset({
 """A name that begins so says how many there are, or whether there is or should be one."""
 _ABOUT: Final = frozenset({
     "age", "algorithm", "allowed", "at", "attempts", "changed", "check", "color", "count", "counts", "date", "days", "duration",
-    "enabled", "endpoint", "expired", "expires", "expiration", "expiry", "failed", "failures", "file", "format", "hours", "interval",
-    "kind", "length", "lifetime", "limit", "method", "minutes", "missing", "ms", "name", "optional", "path", "policy", "provider",
-    "required", "retries", "rotated", "rotation", "seconds", "size", "status", "strategy", "strength", "supported",
+    "enabled", "endpoint", "expired", "expires", "expiration", "expiry", "failed", "failures", "file", "format", "hours",
+    "interval", "kind", "length", "lifetime", "limit", "method", "minutes", "missing", "ms", "name", "optional", "path", "policy",
+    "provider", "required", "retries", "rotated", "rotation", "seconds", "size", "status", "strategy", "strength", "supported",
     "timeout", "total", "ttl", "type", "types", "valid", "verified", "version",
 })  # fmt: skip
 """A name that ends so says something about a secret."""
+
+
+MAY_BE: Final = (
+    "adgang|answer|assertion|auth|bearer|card|cle|clave|code|connect|connstr|contrasena|cookie|cred|csc|csrf|cv[cnv]|dsn|geheim|"
+    "heslo|hmac|iban|identification|jelszo|jeton|jwt|karte|kennw|key|khau|losenord|mdp|mnemonic|num|otp|pan|parola|pass|pin|phrase|"
+    "psk|pswd|puk|pw|response|salasana|schluessel|schlussel|secret|security|segret|senha|sess|sid|sifre|sig|ssn|string|token|"
+    "verification|verifier|wachtwoord|xsrf|zugang|conn[_-]str"
+)
+"""Of RE2, in any case; found in any name of a secret of ASCII alone."""
 
 
 @lru_cache(maxsize=8192)

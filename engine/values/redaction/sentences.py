@@ -8,6 +8,7 @@ from typing import Final
 
 import re2
 
+from engine.values.redaction.first_look import may_be_in
 from engine.values.redaction.plain_values import is_plain
 from engine.values.redaction.value_ends import Span, value_at
 
@@ -33,8 +34,8 @@ _TOLD: Final = re.compile(
     re.IGNORECASE,
 )
 _NAMES: Final = re2.compile(
-    r"(?i)pin|otp|pass|pwd|cvv|cvc|code|secret|signature|kennwort|token|jwt|keys?\s|session id|identified by|"
-    r"contrase|senha|wachtwoord"
+    r"(?i)\bpin\b|otp|pass(?:code|e\b|phrase|w)|pwd|cvv|cvc|code|secret|signature|kennwort|token|jwt|"
+    r"(?:access|api|auth|encryption|private|session|signing) ?keys?\b|session id|identified by|contrase|senha|wachtwoord"
 )
 """A text without any of these tells none."""
 _TYPE: Final = re.compile(r"[A-Za-z]+\(\d+")
@@ -63,7 +64,7 @@ def quoted(text: str) -> Iterator[Span]:
 
 def told(text: str) -> Iterator[Span]:
     """What is said to be a secret, or stands behind its name, and looks like one."""
-    for found in _TOLD.finditer(text) if _NAMES.search(text) else ():
+    for found in _TOLD.finditer(text) if may_be_in(text, _NAMES) else ():
         if _looks_secret(found, found["value"].strip(".,;!?()")):
             yield found.span("value")
 

@@ -8,13 +8,18 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+import re2
+
+from engine.values.redaction.first_look import may_be_in
 from engine.values.redaction.plain_values import is_id, is_plain, is_said
-from engine.values.redaction.secret_names import is_secret_name
+from engine.values.redaction.secret_names import MAY_BE, is_secret_name
 from engine.values.redaction.value_ends import QUOTE, Span, value_at
 
 _ENDS: Final = r"(?:\\{0,15}['\"])?[ \t]{1,8}(?=[^\s=:])"
 _SEVERAL: Final = re.compile(rf"(?<![\w.-])([A-Za-z][A-Za-z0-9]*(?:[_-]+[A-Za-z0-9]+)+){_ENDS}")
 """A name of several parts, and a blank."""
+_NAMES: Final = re2.compile(rf"(?i)(?:{MAY_BE})[a-z0-9_-]*(?:\\{{0,15}}['\"])?[ \t]+[^\s=:]")
+"""A text without it has no name of a secret with a value behind a blank."""
 _GIVEN: Final = re.compile(
     r"\b(?:setx|setenv|env|arg|set -\w{1,4}|config(?:ure)?(?: --?\w{1,10})? set|(?:set|add|request)_?header(?: set)?|"
     rf"fastcgi_param)[ \t]{{1,8}}['\"]?([A-Za-z][\w-]{{1,60}}){_ENDS}",
@@ -55,17 +60,23 @@ _LABELS: Final = re.compile(r"\"[^\"\r\n]{0,80}\"\s{0,8}\{|[ \t]\{[^{}]*\}")
 _CALL: Final = re.compile(
     r"(?<![\w-])(?:set|use|with)_?([A-Za-z]\w{1,60})\(\s{0,8}(?:[bu](?=['\"]))?(?=\\{0,15}['\"])", re.IGNORECASE
 )
+_CALLED: Final = re2.compile(r"(?i)(?:set|use|with)_?[a-z][^(]{1,60}\([^!-~]{0,8}[bu]?[\\'\"]")
+"""A text without it has no such call."""
 _VARIABLE: Final = re.compile(r"\bvariable\s{1,8}\"([^\"\r\n]{1,80})\"\s{0,8}\{[^{}]{0,400}?\bdefault\s{0,8}=\s{0,8}")
 """Of Terraform."""
 
 
 def given(text: str) -> Iterator[Span]:
     """What a command or a setting gives a name."""
+    if not may_be_in(text, _NAMES):
+        return iter(())
     return _values(text, (found for found in _GIVEN.finditer(text) if is_secret_name(found[1])))
 
 
 def beside(text: str) -> Iterator[Span]:
     """What stands behind a name of several parts and is quoted or looks like a secret."""
+    if not may_be_in(text, _NAMES):
+        return
     for start, end in _values(text, (found for found in _SEVERAL.finditer(text) if is_secret_name(found[1]))):
         value = text[start:end]
         if is_said(value) or _LABELS.match(text, start - 1):
@@ -88,6 +99,8 @@ def _is_for_settings(text: str, at: int) -> bool:
 
 def set_by_call(text: str) -> Iterator[Span]:
     """``setPassword("...")``."""
+    if not may_be_in(text, _CALLED):
+        return iter(())
     return _values(text, (found for found in _CALL.finditer(text) if is_secret_name(found[1])))
 
 

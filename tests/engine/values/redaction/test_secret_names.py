@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import re2
 
-from engine.values.redaction.secret_names import is_secret_name
+from engine.values.redaction.secret_names import MAY_BE, is_secret_name
 
 
 def words(text: str) -> list[str]:
@@ -49,6 +50,11 @@ PLAIN = words("""
 @pytest.mark.parametrize("name", SECRET)
 def test_names_of_secrets_in_any_spelling(name: str) -> None:
     assert is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", [name for name in SECRET if name.isascii()])
+def test_a_look_at_a_text_finds_every_name(name: str) -> None:
+    assert re2.search(f"(?i){MAY_BE}", name) is not None
 
 
 @pytest.mark.parametrize("name", PLAIN)

@@ -90,6 +90,13 @@ def test_a_secret_in_a_text_is_hidden(case: str) -> None:
     assert redact({"note": text}, BUILT_IN)[0] == {"note": PLACEHOLDER}
 
 
+@pytest.mark.parametrize("text", [TEXTS[case] for case in TEXTS if " sentence" in case or "statement of SQL" in case])
+def test_a_secret_that_is_told_in_a_long_text_is_hidden(text: str) -> None:
+    """Long texts are looked at in another way first."""
+    long = "The parcel is on its way.\n" * 20
+    assert redact_text(f"{text}\n{long}", BUILT_IN) == f"{redact_text(text, BUILT_IN)}\n{long}"
+
+
 @pytest.mark.parametrize(
     "token",
     [
