@@ -304,6 +304,27 @@ async def test_what_was_queued_keeps_its_order_while_temporal_is_away(
     assert began == [1, 2, *range(1, 7)]
 
 
+async def test_two_workers_that_claim_at_the_same_moment_start_nothing_before_its_turn(
+    bench: Bench, context: OperationContext
+) -> None:
+    await add_version(bench.store, "wf.order", trigger=PLACED, steps=[set_state("s")])
+    await pause_workflow(context, "wf.order", paused=True)
+    await place(bench, context, *range(6))
+    await pause_workflow(context, "wf.order", paused=False)
+    assert await release_queued(context) == 6
+    async with bench.store.begin() as one:
+        [line] = await claim_launches(one, 4, lease_seconds=600.0)
+        assert len(line) == 4
+        async with bench.store.begin() as other:
+            assert await claim_launches(other, 4, lease_seconds=600.0) == []
+    await bench.execute(
+        "UPDATE workflow_runs SET next_launch_at = now(), launch_state = 'started' WHERE next_launch_at > now()"
+    )
+    async with bench.store.begin() as other:
+        [rest] = await claim_launches(other, 4, lease_seconds=600.0)
+    assert len(rest) == 2
+
+
 async def test_what_a_dead_worker_was_about_to_start_comes_before_what_is_behind_it(
     bench: Bench, context: OperationContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

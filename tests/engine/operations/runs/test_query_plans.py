@@ -108,10 +108,12 @@ async def test_a_long_line_of_queued_runs_is_read_once_to_find_the_next(store: S
     """Also in the moment after they were let go, of which Postgres' statistics know nothing."""
     async with store.begin() as connection:
         await connection.execute(text(QUEUED))
-    [[plan]] = await explained(
+    plans = await explained(
         store, lambda c: reconciling.claim_launches(c, 50, lease_seconds=30.0), "ANALYZE, FORMAT JSON"
     )
-    assert 10_000 <= rows_read(plan, "workflow_runs") <= 2 * 10_000
+    for [plan] in plans:
+        assert 10_000 <= rows_read(plan, "workflow_runs") <= 2 * 10_000
+    assert plans
 
 
 def rows_read(plan: dict[str, Any], table: str) -> float:
