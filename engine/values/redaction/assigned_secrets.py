@@ -51,7 +51,7 @@ _READ: Final = re.compile(
     r"(?:cls|config|os|process|self|settings|this)(?:\.[A-Za-z_]{1,40}){1,5}(?:[(\[]['\"]?[A-Za-z_., ]{0,60}['\"]?[)\]]{0,3})?"
 )
 """A line of a program that reads it from somewhere, in a traceback for one."""
-_NUMBERED: Final = re.compile(r"tokens?", re.IGNORECASE)
+_NUMBERED: Final = re.compile(r"tokens?|secrets|cookies", re.IGNORECASE)
 
 _ELEMENT: Final = re.compile(
     r"<(?:[\w-]{1,40}:)?([A-Za-z][\w.-]{1,60})(?:\s[^<>]{0,300})?>\s*(?:<(?:string|value)>\s*)?(?:<!\[CDATA\[)?([^<\]]+)"

@@ -6,12 +6,12 @@ import re
 from typing import Final
 
 SAID: Final = frozenset({
-    "a", "abgelaufen", "accepted", "and", "changed", "denied", "directive", "disabled", "empty", "enabled", "erforderlich", "es",
-    "est", "expired", "expirée", "expiré", "failed", "falsch", "false", "fehlt", "for", "from", "granted", "has", "incorrect",
-    "incorrecta", "incorrecto", "incorrecte", "invalid", "is", "ist", "it", "loaded", "manquant", "mismatch", "missing", "must",
-    "no", "none", "not", "null", "obligatoire", "obligatoria", "obligatorio", "of", "off", "ok", "on", "option", "or", "rejected",
-    "required", "rotated", "sent", "should", "the", "too", "true", "ungültig", "unknown", "unset", "valid", "vergessen",
-    "verified", "was", "wrong", "yes",
+    "a", "abgelaufen", "accepted", "and", "changed", "denied", "directive", "disabled", "empty", "enabled", "erforderlich",
+    "es", "est", "expired", "expirée", "expiré", "failed", "falsch", "false", "fehlt", "for", "from", "gesperrt", "granted",
+    "has", "incorrect", "incorrecta", "incorrecto", "incorrecte", "invalid", "is", "ist", "it", "loaded", "locked", "manquant",
+    "mismatch", "missing", "must", "no", "none", "not", "null", "obligatoire", "obligatoria", "obligatorio", "of", "off", "ok",
+    "on", "option", "or", "rejected", "required", "rotated", "sent", "should", "the", "too", "true", "ungültig", "unknown",
+    "unset", "valid", "vergessen", "verified", "was", "wrong", "yes",
 })  # fmt: skip
 """After ``password:`` these are words of a sentence."""
 _SIGNS: Final = " .!?:"

@@ -86,6 +86,8 @@ _COUNTING: Final = frozenset({
     "start", "stop", "sync", "thinking", "unk", "usage", "used",
 })  # fmt: skip
 """Beside one of these a token is a place in a list, or what a language model counts."""
+_CHARGES: Final = "chargebearer"
+"""Who pays for a transfer between banks."""
 _COUNTED: Final = frozenset({
     "automount", "count", "has", "hide", "is", "max", "maximum", "min", "minimum", "num", "number", "require", "requires", "show",
     "total",
@@ -95,12 +97,10 @@ _ABOUT: Final = frozenset({
     "age", "algorithm", "allowed", "at", "attempts", "changed", "check", "color", "count", "counts", "date", "days", "duration",
     "enabled", "endpoint", "expired", "expires", "expiration", "expiry", "failed", "failures", "file", "format", "hours",
     "interval", "kind", "length", "lifetime", "limit", "method", "minutes", "missing", "ms", "name", "optional", "path", "policy",
-    "provider", "required", "retries", "rotated", "rotation", "seconds", "size", "status", "strategy", "strength", "supported",
-    "timeout", "total", "ttl", "type", "types", "valid", "verified", "version",
+    "provider", "required", "retries", "rotated", "rotation", "seconds", "service", "size", "status", "stdin", "strategy",
+    "strength", "supported", "timeout", "total", "ttl", "type", "types", "valid", "verified", "version",
 })  # fmt: skip
 """A name that ends so says something about a secret."""
-
-
 MAY_BE: Final = (
     "adgang|answer|assertion|auth|bearer|card|cle|clave|code|connect|connstr|contrasena|cookie|cred|csc|csrf|cv[cnv]|dsn|geheim|"
     "heslo|hmac|iban|identification|jelszo|jeton|jwt|karte|kennw|key|khau|losenord|mdp|mnemonic|num|otp|pan|parola|pass|pin|phrase|"
@@ -125,6 +125,8 @@ def is_secret_name(name: str) -> bool:
     if not words or words[-1] in _ABOUT or (len(words) > 1 and words[0] in _COUNTED):
         return False
     joined = "".join(words)
+    if joined.endswith(_CHARGES):
+        return False
     if joined in _WHOLE or name == _AUTH or _is_last(words):
         return True
     if any(_PASS_OF.fullmatch("".join(words[first:])) for first in (0, -2)):

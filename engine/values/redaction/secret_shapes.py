@@ -135,8 +135,8 @@ def _hide_numbers(text: str) -> str:
 
 def _credentials(found: re2.Match) -> str:
     scheme, value = found.groups()
-    # Two words of English are none.
-    said = value.isalpha() and value.islower()
+    # Two words of English are none, nor is the next name: ``token_type=bearer expires_in=3600``.
+    said = value.islower() and value.rstrip("=").replace("_", "").isalpha()
     if scheme.lower() in ("negotiate", "token"):
         said = len(value) < 16 or not any(map(str.isdigit, value))
     return str(found.group(0)) if said else f"{scheme} {PLACEHOLDER}"

@@ -48,6 +48,8 @@ _SIGNS: Final = 3
 _STATED: Final = re.compile(
     r"\\{0,15}['\"] (?:already exists|configured|created|deleted|in namespace|is forbidden|not found|unchanged)\b"
 )
+_STATUS: Final = 3
+"""Digits of a status of HTTP, which a log has behind a path: ``/card/pin 204``."""
 _YOURS: Final = re.compile(
     r"\b(\d{4,10}|[A-Z0-9]{3,6}-[A-Z0-9]{3,6}) is your (?:[\w-]{1,20} ){0,4}(?:code|otp|passcode|password|pin)\b",
     re.ASCII,
@@ -87,6 +89,8 @@ def _is_of_kubernetes(text: str, found: re.Match[str], end: int) -> bool:
 
 def _looks_secret(found: re.Match[str], value: str) -> bool:
     if value.isdigit() and (found["short"] or found["code"]):
+        if len(value) == _STATUS and found.string.startswith("/", found.start() - 1):
+            return False
         return (3 if found["short"] else 4) <= len(value) <= 10
     if found["short"] and not found["short"].casefold().endswith("otp"):
         return False

@@ -13,7 +13,10 @@ from engine.values.redaction.redact import redact, redact_text
 CANARY = "zK9qLm27xWvT"
 
 SHOWN = [
-    "Signature: verified", "otp: sent", "credentials: loaded", "credentials: from environment", "signing key: rotated",
+    "token_type=bearer expires_in=3600", "PUT /cards/4711/pin 204", "PIN: gesperrt", "secrets: 3 found", "Cookies: 3 of 4 sizes",
+    "docker login --password-stdin registry", "token-service: running",
+    "Signature: verified", "otp: sent", "credentials: loaded", "credentials: from environment",
+    "signing key: rotated",
     "basic-auth: off: see manual", "Passwort: falsch", "IBAN: fehlt", "Mot de passe : incorrect", "contraseña: obligatoria",
     "the pwd is /srv/app1", "private key /etc/ssl/key1.pem loaded", "private key from file1.pem loaded",
     "php-jwt v6.10.0", "spring-security-jwt 1.1.1.RELEASE", "ok  \tshop/token\t0.004s",
@@ -49,6 +52,7 @@ def test_what_is_plainly_no_secret_is_shown(text: str) -> None:
         {"metrics": [{"name": "auth_token_refresh_seconds", "value": 0.4}, {"name": "secrets_rotated", "value": 3}]},
         {"token_lifetime": 3600, "session_key_rotation": "weekly", "pinColor": "red", "show_password": False},
         {"apiVersion": "v1", "kind": "Pod", "spec": {"automountServiceAccountToken": False}},
+        {"transfer": {"chargeBearer": "SHAR", "remittance": "Miete"}, "token-service": {"replicas": 2}},
         {"args": ["--cert", "C:/certs/a.pem"]},
         {"args": ["docker", "run", "-u", "node:node", "app"]},
     ],
@@ -60,6 +64,7 @@ def test_what_is_plainly_no_secret_is_shown_in_a_document(value: Any) -> None:
 @pytest.mark.parametrize(
     "line",
     [
+        "token_type=bearer ~", "my secrets: ~",
         "password: wrong-~", "credentials: from:~", "the pwd is /~", "private key /Etc/~+/~", "db-password v~",
         "db_password 2026-~", "api_key 01a248a4-8588-4157-9045-666c1fa153d9~", "api_key https://h/~", "requirepass ~",
         "CONFIG SET requirepass ~", "kubectl create configmap a; kubectl create secret generic x --from-literal=any=~",

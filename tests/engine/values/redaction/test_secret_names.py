@@ -42,6 +42,7 @@ PLAIN = words("""
     cvc_check pin_check auth auths_count first_pass boarding_pass ski_pass season_pass bypass
     Schlüsselwort Wohnungsschlüssel clave clave_producto palabra_clave clé mdpi jetons enclave psk_type app_keyboard pass_through
     token_lifetime session_key_rotation auth_token_refresh_seconds secrets_rotated passwordChanged tokenTimeout pinColor
+    chargeBearer token-service password-stdin
     show_password hidePassword requireSignature automountServiceAccountToken login_password_failures
     ibanRequired designation tanning distance publicKeys primary_keys keyboardType cookieConsentVersion konto karte
 """)
