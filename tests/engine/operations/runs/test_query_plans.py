@@ -1,4 +1,4 @@
-"""What a launch and the reconciler ask is answered by an index, however many runs there are."""
+"""What a launch, the reconciler and alerts ask is answered by an index, or by one look at each row, however many there are."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy import event, text
 
 from engine.ids import new_id
 from engine.settings import DEFAULT_TENANT
+from engine.store.alerts import outbox
 from engine.store.database.transactions import Connection, Store
 from engine.store.runs import agreeing, reconciling, runs
 from engine.store.runs.diagnosing import load_row_facts
@@ -157,4 +158,34 @@ async def test_many_answers_are_read_once_to_find_those_no_run_has_taken(store: 
     for [plan] in plans:
         for table in ("workflow_run_waits", "workflow_human_tasks", "workflow_event_deliveries"):
             assert rows_read(plan, table) <= 2 * 10_000
+    assert plans
+
+
+MESSAGES = (
+    """
+    INSERT INTO workflow_alerts (alert_id, tenant, name, kind, conditions_json, target_kind, target, set_by)
+    SELECT gen_random_uuid(), :tenant, 'rule-' || n, 'failed', '{}', 'webhook', 'https://h.example/', 'ada'
+    FROM generate_series(1, 10) AS n
+    """,
+    """
+    INSERT INTO workflow_alert_outbox (message_id, tenant, alert_id, group_key, hour, body_json)
+    SELECT gen_random_uuid(), tenant, alert_id, 'run-' || n, now(), '{}'
+    FROM workflow_alerts CROSS JOIN generate_series(1, 500) AS n
+    """,
+)
+
+
+@pytest.mark.parametrize("counted", [False, True], ids=["before ANALYZE", "after ANALYZE"])
+async def test_many_messages_are_read_once_to_find_whose_turn_it_is(store: Store, counted: bool) -> None:
+    async with store.begin() as connection:
+        for statement in MESSAGES:
+            await connection.execute(text(statement), {"tenant": DEFAULT_TENANT} if ":tenant" in statement else {})
+        if counted:
+            await connection.execute(text("ANALYZE"))
+    plans = await explained(
+        store, lambda c: outbox.take_due(c, 10), "ANALYZE, FORMAT JSON", "UPDATE workflow_alert_outbox"
+    )
+    for [plan] in plans:
+        read = [node["Actual Loops"] * node["Actual Rows"] for node in nodes(plan["Plan"])]
+        assert max(read) <= 2 * 5_000
     assert plans
