@@ -185,6 +185,9 @@ class Replaying:
                 return _outcome_of_attempt(found, child=True), self._after_attempt(effect, found)
             case fx.Sleep():
                 return fx.Elapsed(), self._wait(effect.step, "retry", effect.attempt).ended_at or effect.due_at
+            case fx.AwaitTime() | fx.AwaitEvent() | fx.AwaitTask() if self._was_canceled(effect.step):
+                # What it waited for may have come; the run was canceled before it took it.
+                raise self._stopped(effect.step, "")
             case fx.AwaitTime():
                 self._wait(effect.step, "time")
                 return fx.Elapsed(), self._ended_at(effect.step)
@@ -218,7 +221,7 @@ class Replaying:
     def _attempt(self, step: StepRef, attempt: int, given: Any) -> RecordedAttempt:
         key = key_of(step)
         known = self.run.steps.get(key)
-        if not self._strict and known is not None and known.status == "CANCELED" and attempt >= known.attempt:
+        if known is not None and self._was_canceled(step) and attempt >= known.attempt:
             # The try may have ended well; the run was canceled before it took the outcome.
             raise self._stopped(step, "")
         found = self.run.tries.get((*key, attempt))
@@ -235,6 +238,11 @@ class Replaying:
                 Stop("INPUT_CHANGED", f"Step {step.step_id} would get an input it never had.", step, found.input, given)
             )
         return found
+
+    def _was_canceled(self, step: StepRef) -> bool:
+        """Whether the run was canceled at a step, for a pass that goes where the run went."""
+        known = self.run.steps.get(key_of(step))
+        return not self._strict and known is not None and known.status == "CANCELED"
 
     def _wait(self, step: StepRef, wait_type: str, attempt: int = 1) -> RecordedWait:
         found = self.run.waits.get((*key_of(step), wait_type, attempt))

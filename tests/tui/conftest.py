@@ -175,7 +175,7 @@ def studio(clock: ManualClock, config: StudioConfig, backend: FakeBackend) -> Op
         used = on or backend
         app = StudioApp(used, replace(config, **settings), clock, filter_text=filter_text, run_id=run_id)
         written: list[str] = []
-        app._clipboard_out._write = written.append
+        app.clipboard_out._write = written.append
         async with app.run_test(size=size, notifications=True) as pilot:
             session = Session(app, pilot, clock, used, written)
             if settle:

@@ -128,9 +128,11 @@ _PUT: Final = text("""
     ON CONFLICT DO NOTHING RETURNING message_id
 """)
 _TAKE: Final = text("""
-    WITH turns AS (
+    WITH numbered AS (
         SELECT message_id, row_number() OVER (PARTITION BY alert_id ORDER BY next_attempt_at, message_id) AS turn
         FROM workflow_alert_outbox WHERE state = 'pending' AND next_attempt_at <= now()
+    ), turns AS MATERIALIZED (
+        SELECT message_id, turn FROM numbered WHERE turn <= :limit
     )
     UPDATE workflow_alert_outbox AS m SET attempts = m.attempts + 1,
         next_attempt_at = now() + least(:first * power(2, least(m.attempts, 20)), :longest) * interval '1 second'

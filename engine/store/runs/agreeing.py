@@ -122,14 +122,18 @@ _SEND_AGAIN: Final = (
     WHERE d.tenant = unheard.tenant AND d.target_kind = 'wait' AND d.target = unheard.wait_id::text AND d.status = 'done'
         AND d.reason IS NULL
     """),
-    text(f"""{_AGAIN} WHERE delivery_id IN (
-        SELECT unheard.delivery_id FROM workflow_run_waits AS w
+    # Whatever Postgres knows of the tables, it reads each once: IS TRUE keeps it from joining ended to all others row by row.
+    text(f"""
+    WITH ended AS MATERIALIZED (
+        SELECT t.tenant, w.key FROM workflow_run_waits AS w
         JOIN workflow_human_tasks AS t ON t.run_id = w.run_id AND t.task_id::text = w.key
-        JOIN workflow_event_deliveries AS unheard ON unheard.tenant = t.tenant AND unheard.target_kind = 'task'
-            AND unheard.target = t.task_id::text AND unheard.event_id IS NULL
         WHERE w.wait_type = 'human' AND w.status = 'WAITING' AND t.status IN ('completed', 'canceled')
-            AND unheard.status = 'done' AND unheard.settled_at < now() - :seconds * interval '1s'
-        LIMIT :limit FOR UPDATE OF unheard SKIP LOCKED)
+    ) {_AGAIN} WHERE delivery_id IN (
+        SELECT delivery_id FROM workflow_event_deliveries
+        WHERE EXISTS (SELECT FROM ended) AND ((tenant, target) IN (SELECT tenant, key FROM ended)) IS TRUE
+            AND target_kind = 'task' AND event_id IS NULL AND status = 'done'
+            AND settled_at < now() - :seconds * interval '1s'
+        LIMIT :limit FOR UPDATE SKIP LOCKED)
     """),
 )
 _NEXT_NUMBER: Final = text("SELECT nextval('workflow_event_arrival_seq')")

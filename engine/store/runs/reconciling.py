@@ -78,7 +78,7 @@ async def claim_launches(connection: Connection, limit: int, *, lease_seconds: f
 
     In lines: those of one workflow that were queued, in their order; of the others each is alone. A run that was due from its
     beginning was launched in somebody's transaction, and dated when that began. It starts now. One that was queued waits while
-    somebody has claimed those before it.
+    somebody has claimed those before it, or is about to.
     """
     ahead = runs.alias("ahead")
     # Once for the statement: each due run asking for itself takes seconds when thousands are.
@@ -112,12 +112,37 @@ async def claim_launches(connection: Connection, limit: int, *, lease_seconds: f
             updated_at=func.now(),
         )
     )
-    lines: dict[tuple[str, ...], list[tuple[int, Run]]] = {}
+    lines: dict[tuple[str, str, str], list[tuple[int, Run]]] = {}
     for *columns, place in await connection.execute(claim.returning(*RUN_COLUMNS, runs.c.queue_place)):
         run = Run(*columns)
-        line = (run.run_id,) if place is None else (run.tenant, run.workflow_id)
-        lines.setdefault(line, []).append((place or 0, run))
+        alone = run.run_id if place is None else ""
+        lines.setdefault((run.tenant, run.workflow_id, alone), []).append((place or 0, run))
+    first = {
+        (tenant, workflow_id): min(place for place, _ in line)
+        for (tenant, workflow_id, alone), line in lines.items()
+        if not alone
+    }
+    for tenant, workflow_id in await _behind_others(connection, first):
+        given_back = [run.run_id for _, run in lines.pop((tenant, workflow_id, ""))]
+        await connection.execute(update(runs).where(runs.c.run_id.in_(given_back)).values(next_launch_at=func.now()))
     return [[run for _, run in sorted(line, key=itemgetter(0))] for line in lines.values()]
+
+
+async def _behind_others(connection: Connection, first: dict[tuple[str, str], int]) -> list[tuple[str, str]]:
+    """Of workflows, each with the place of the first run that was claimed of it, those of which an earlier one is pending: it was
+    skipped, as another worker was about to claim it at the same moment.
+    """
+    if not first:
+        return []
+    question = (
+        select(runs.c.tenant, runs.c.workflow_id, func.min(runs.c.queue_place))
+        .where(is_pending(), is_active(), runs.c.engine == ENGINE)
+        .where(runs.c.launch_attempts == 0, runs.c.queue_place.is_not(None))
+        .where(tuple_(runs.c.tenant, runs.c.workflow_id).in_(list(first)))
+        .group_by(runs.c.tenant, runs.c.workflow_id)
+    )
+    earliest = {(tenant, workflow_id): place for tenant, workflow_id, place in await connection.execute(question)}
+    return [line for line, place in first.items() if earliest.get(line, place) < place]
 
 
 async def open_runs(connection: Connection, after: Position | None, limit: int, *, idle_seconds: float) -> list[Run]:

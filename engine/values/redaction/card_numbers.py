@@ -38,15 +38,16 @@ def is_card_number(digits: str) -> bool:
     return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
 
 
-def card_numbers(text: str) -> Iterator[tuple[int, int]]:
+def card_numbers(text: str) -> list[tuple[int, int]]:
     """Where cards' numbers begin and end, from left to right. Digits may be grouped, and be those of any script; those of a UUID
     are none.
     """
     spelled = text if text.isascii() else "".join(map(_digit, text))
-    spelled = _UUID.sub(lambda found: "x" * len(found[0]), spelled)
-    for run in _RUN.finditer(spelled):
-        if run.end() - run.start() >= _SHORTEST:
-            yield from _within(spelled, list(_DIGITS.finditer(spelled, run.start(), run.end())))
+    found = list(_in_runs(spelled))
+    if not found or "-" not in spelled:
+        return found
+    # Most texts have no such number, so a UUID is looked for only beside one.
+    return list(_in_runs(_UUID.sub(lambda uuid: "x" * len(uuid[0]), spelled)))
 
 
 def is_card_in_pieces(pieces: Sequence[Any]) -> bool:
@@ -62,6 +63,12 @@ def is_card_in_pieces(pieces: Sequence[Any]) -> bool:
 
 def _digit(sign: str) -> str:
     return sign if (value := unicodedata.decimal(sign, None)) is None else str(value)
+
+
+def _in_runs(text: str) -> Iterator[tuple[int, int]]:
+    for run in _RUN.finditer(text):
+        if run.end() - run.start() >= _SHORTEST:
+            yield from _within(text, list(_DIGITS.finditer(text, run.start(), run.end())))
 
 
 def _within(text: str, groups: list[re.Match[str]]) -> Iterator[tuple[int, int]]:

@@ -73,7 +73,10 @@ _HASHES: Final = (
 
 ISSUED: Final = rf"\b(?:{'|'.join(begin + rest for begin, rest in (_BEGINNINGS | _WITHIN).items())})|{_HASHES}"
 """Of RE2."""
+_SHORT: Final = {"SK": f"SK{_HEX}", "dapi": f"dapi{_HEX}", "key-": f"key-{_HEX}", "secret_": "secret_[A-Za-z0-9]{12}"}
+"""Of these beginnings more is looked at, as other words have them too."""
 MAY_BE: Final = (
-    rf"(?-i:{'|'.join(_BEGINNINGS)}|\.atlasv1\.|[0-9]Q~|{_HEX}-us[0-9]|\$(?:[12567y]|gy|argon2|scrypt|pbkdf2))"
+    rf"(?-i:{'|'.join(_SHORT.get(begin, begin) for begin in _BEGINNINGS)}|"
+    rf"\.atlasv1\.|[0-9]Q~|{_HEX}-us[0-9]|\$(?:[12567y]|gy|argon2|scrypt|pbkdf2))"
 )
 """Of RE2; found in any text that has one."""

@@ -86,15 +86,28 @@ _COUNTING: Final = frozenset({
     "start", "stop", "sync", "thinking", "unk", "usage", "used",
 })  # fmt: skip
 """Beside one of these a token is a place in a list, or what a language model counts."""
-_COUNTED: Final = frozenset({"count", "has", "is", "max", "maximum", "min", "minimum", "num", "number", "total"})
-"""A name that begins so says how many there are, or whether there is one."""
+_CHARGES: Final = "chargebearer"
+"""Who pays for a transfer between banks."""
+_COUNTED: Final = frozenset({
+    "automount", "count", "has", "hide", "is", "max", "maximum", "min", "minimum", "num", "number", "require", "requires", "show",
+    "total",
+})  # fmt: skip
+"""A name that begins so says how many there are, or whether there is or should be one."""
 _ABOUT: Final = frozenset({
-    "age", "algorithm", "allowed", "at", "attempts", "check", "count", "counts", "date", "enabled", "endpoint", "expired",
-    "expires", "expiration", "expiry", "file", "format", "kind", "length", "limit", "method", "name", "optional", "path",
-    "policy", "provider", "required", "retries", "size", "status", "strategy", "strength", "supported", "total", "ttl",
-    "type", "types", "valid", "verified", "version",
+    "age", "algorithm", "allowed", "at", "attempts", "changed", "check", "color", "count", "counts", "date", "days", "duration",
+    "enabled", "endpoint", "expired", "expires", "expiration", "expiry", "failed", "failures", "file", "format", "hours",
+    "interval", "kind", "length", "lifetime", "limit", "method", "minutes", "missing", "ms", "name", "optional", "path", "policy",
+    "provider", "required", "retries", "rotated", "rotation", "seconds", "service", "size", "status", "stdin", "strategy",
+    "strength", "supported", "timeout", "total", "ttl", "type", "types", "valid", "verified", "version",
 })  # fmt: skip
 """A name that ends so says something about a secret."""
+MAY_BE: Final = (
+    "adgang|answer|assertion|auth|bearer|card|cle|clave|code|connect|connstr|contrasena|cookie|cred|csc|csrf|cv[cnv]|dsn|geheim|"
+    "heslo|hmac|iban|identification|jelszo|jeton|jwt|karte|kennw|key|khau|losenord|mdp|mnemonic|num|otp|pan|parola|pass|pin|phrase|"
+    "psk|pswd|puk|pw|response|salasana|schluessel|schlussel|secret|security|segret|senha|sess|sid|sifre|sig|ssn|string|token|"
+    "verification|verifier|wachtwoord|xsrf|zugang|conn[_-]str"
+)
+"""Of RE2, in any case; found in any name of a secret of ASCII alone."""
 
 
 @lru_cache(maxsize=8192)
@@ -112,6 +125,8 @@ def is_secret_name(name: str) -> bool:
     if not words or words[-1] in _ABOUT or (len(words) > 1 and words[0] in _COUNTED):
         return False
     joined = "".join(words)
+    if joined.endswith(_CHARGES):
+        return False
     if joined in _WHOLE or name == _AUTH or _is_last(words):
         return True
     if any(_PASS_OF.fullmatch("".join(words[first:])) for first in (0, -2)):

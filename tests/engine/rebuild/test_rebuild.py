@@ -213,3 +213,36 @@ async def test_a_canceled_run_is_known_up_to_its_cancellation(steps: list[dict[s
     run = await played([looped], {"op": "advance", "ms": 3000}, {"op": "cancel"})
     ending = rebuild_end(run.recorded())
     assert (ending.status, ending.stop, ending.scopes) == ("CANCELED", None, run.machine.scopes)
+
+
+WAITS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "event": (
+        {"id": "w", "type": "event.wait", "config": {"eventName": "E", "correlationKey": expr("'k'")}},
+        {"op": "signalEvent", "name": "E", "correlationKey": "k", "payload": {"n": 1}},
+    ),
+    "human": (
+        {"id": "w", "type": "human.task", "config": {"taskType": "t", "title": expr("'T'")}},
+        {"op": "completeTask", "payload": {"ok": True}},
+    ),
+    "time": (
+        {"id": "w", "type": "time.wait", "config": {"mode": "duration", "durationMs": 1000}},
+        {"op": "advance", "ms": 2000},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WAITS)
+async def test_what_came_as_the_run_was_canceled_is_not_taken_for_what_it_took(kind: str) -> None:
+    step, what_comes = WAITS[kind]
+    run = (await played([assign("a", n="1"), step, assign("b", n="2")], what_comes)).recorded()
+    key = ("root.steps[1]", "", 1)
+    canceled = replace(
+        run,
+        status="CANCELED",
+        steps={
+            ("root.steps[0]", "", 1): run.steps["root.steps[0]", "", 1],
+            key: replace(run.steps[key], status="CANCELED"),
+        },
+    )
+    ending = rebuild_end(canceled)
+    assert (ending.status, ending.stop, ending.scopes["vars"]) == ("CANCELED", None, {"n": 1})

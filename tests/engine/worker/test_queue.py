@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,18 +14,13 @@ from engine.operations.diagnosis.diagnose import diagnose_run
 from engine.operations.events.deliveries import make_due_deliveries
 from engine.operations.events.events import EventRequest, submit_event
 from engine.operations.events.routing import route_received
-from engine.operations.reconcile import reconcile
-from engine.operations.reconcile.reconcile import relaunch_pending
-from engine.operations.runs import hand_over, queue
+from engine.operations.runs import queue
 from engine.operations.runs.cancel import cancel_run
 from engine.operations.runs.hand_over import hand_over_due
 from engine.operations.runs.launch import LaunchRequest, launch_published_run
 from engine.operations.runs.queue import release_queued
-from engine.operations.runs.starting import PendingRun, StartOutcome, hand_to_temporal
 from engine.store.catalog.reading import workflow_of
-from engine.store.runs.reconciling import claim_launches
 from tests.engine.operations.conftest import add_version
-from tests.engine.operations.crashing import unreachable
 from tests.engine.worker.test_event_stream import bench, context, settle, store
 from tests.engine.workflow.harness import Bench, Run
 from tests.engine.workflow.steps import call_workflow, set_state, wait_event
@@ -240,94 +234,3 @@ async def test_a_queue_whose_rows_somebody_holds_stops_no_other(bench: Bench, co
     assert await take_turns(context) == 1
     rows = await bench.rows("SELECT workflow_id, status FROM workflow_runs WHERE input_json ->> 'n' = '1'")
     assert sorted((row["workflow_id"], row["status"]) for row in rows) == [("wf.a", "CANCELED"), ("wf.b", "CANCELED")]
-
-
-async def test_what_a_pause_held_starts_in_the_order_of_arrival(
-    bench: Bench, context: OperationContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However the deliveries of one batch overtook each other, and whatever one of the runs meets."""
-    await add_version(bench.store, "wf.order", trigger=PLACED, steps=[wait_event("w", "GO")])
-    await pause_workflow(context, "wf.order", paused=True)
-    await place(bench, context, *range(20))
-    # Ids sort by the moment at which a delivery came to its run: here against the order of arrival.
-    await bench.execute("UPDATE workflow_runs SET queue_place = 20 - (input_json ->> 'n')::int")
-    numbers = {
-        str(row["run_id"]): row["n"] for row in await bench.rows("SELECT run_id, queue_place AS n FROM workflow_runs")
-    }
-    await pause_workflow(context, "wf.order", paused=False)
-    began: list[int] = []
-    ended: list[int] = []
-
-    async def start(own: OperationContext, run: PendingRun) -> StartOutcome:
-        number = numbers[run.run_id]
-        began.append(number)
-        if number == 7:
-            raise ZeroDivisionError
-        outcome = await hand_to_temporal(own, run)
-        ended.append(number)
-        return outcome
-
-    monkeypatch.setattr(hand_over, "hand_to_temporal", start)
-    assert await release_queued(context) == 20
-    while await hand_over_due(context):
-        pass
-    assert began == list(range(1, 21))
-    assert ended == [number for number in began if number != 7]
-
-
-async def test_what_was_queued_keeps_its_order_while_temporal_is_away(
-    bench: Bench, context: OperationContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await add_version(bench.store, "wf.order", trigger=PLACED, steps=[set_state("s")])
-    await pause_workflow(context, "wf.order", paused=True)
-    await place(bench, context, *range(6))
-    await bench.execute("UPDATE workflow_runs SET queue_place = 6 - (input_json ->> 'n')::int")
-    numbers = {
-        str(row["run_id"]): row["n"] for row in await bench.rows("SELECT run_id, queue_place AS n FROM workflow_runs")
-    }
-    await pause_workflow(context, "wf.order", paused=False)
-    away = replace(context, temporal=unreachable())
-    assert await take_turns(away) == 6
-    assert await hand_over_due(context) == 0
-    began: list[int] = []
-
-    async def start(own: OperationContext, run: PendingRun) -> StartOutcome:
-        began.append(numbers[run.run_id])
-        return await hand_to_temporal(own, run)
-
-    monkeypatch.setattr(reconcile, "hand_to_temporal", start)
-    due = "UPDATE workflow_runs SET next_launch_at = next_launch_at - interval '1 minute'"
-    await bench.execute(due)
-    assert (await relaunch_pending(away)).pending == 6
-    await bench.execute(due)
-    assert (await relaunch_pending(context)).started == 6
-    assert began == [1, 2, *range(1, 7)]
-
-
-async def test_what_a_dead_worker_was_about_to_start_comes_before_what_is_behind_it(
-    bench: Bench, context: OperationContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await add_version(bench.store, "wf.order", trigger=PLACED, steps=[set_state("s")])
-    await pause_workflow(context, "wf.order", paused=True)
-    await place(bench, context, *range(6))
-    await bench.execute("UPDATE workflow_runs SET queue_place = 6 - (input_json ->> 'n')::int")
-    numbers = {
-        str(row["run_id"]): row["n"] for row in await bench.rows("SELECT run_id, queue_place AS n FROM workflow_runs")
-    }
-    await pause_workflow(context, "wf.order", paused=False)
-    assert await release_queued(context) == 6
-    async with bench.store.begin() as theirs:
-        [line] = await claim_launches(theirs, 4, lease_seconds=600.0)
-    assert [numbers[run.run_id] for run in line] == [1, 2, 3, 4]
-    assert await hand_over_due(context) == 0
-    began: list[int] = []
-
-    async def start(own: OperationContext, run: PendingRun) -> StartOutcome:
-        began.append(numbers[run.run_id])
-        return await hand_to_temporal(own, run)
-
-    monkeypatch.setattr(hand_over, "hand_to_temporal", start)
-    await bench.execute("UPDATE workflow_runs SET next_launch_at = now() WHERE next_launch_at > now()")
-    while await hand_over_due(context):
-        pass
-    assert began == list(range(1, 7))

@@ -165,7 +165,7 @@ async def test_a_broken_flow_is_told(studio: Any, monkeypatch: pytest.MonkeyPatc
 
     async with studio() as session:
         with monkeypatch.context() as patched:
-            patched.setattr("runstudio_tui.app.PaletteDialog", broken)
+            patched.setattr("runstudio_tui.flows.PaletteDialog", broken)
             await session.press("ctrl+p")
         assert "internal error, see the log file" in session.note
         assert "a bug" in caplog.text

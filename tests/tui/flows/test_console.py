@@ -19,7 +19,7 @@ def _no_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     def reached(*_: object) -> None:
         raise AssertionError("something outside the studio was reached")
 
-    monkeypatch.setattr("runstudio_tui.app.edit_text", reached)
+    monkeypatch.setattr("runstudio_tui.flows.edit_text", reached)
     monkeypatch.setattr(os, "kill", reached)
 
 

@@ -54,7 +54,7 @@ async def test_every_marked_run_is_replayed_as_it_was(studio: Any, refunds: Fake
 async def test_what_is_copied_has_whole_ids(studio: Any, refunds: FakeBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     copied: list[str] = []
     async with studio(on=refunds) as session:
-        monkeypatch.setattr(session.app._clipboard_out, "copy", lambda text, what: copied.append(text) or _Copied())
+        monkeypatch.setattr(session.app.clipboard_out, "copy", lambda text, what: copied.append(text) or _Copied())
         await session.press("space", "space", "r")
         await session.type(REASON)
         await session.press("ctrl+s")

@@ -1,4 +1,4 @@
-"""What a launch and the reconciler ask is answered by an index, however many runs there are."""
+"""What a launch, the reconciler and alerts ask is answered by an index, or by one look at each row, however many there are."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from sqlalchemy import event, text
 
 from engine.ids import new_id
 from engine.settings import DEFAULT_TENANT
+from engine.store.alerts import outbox
 from engine.store.database.transactions import Connection, Store
-from engine.store.runs import reconciling, runs
+from engine.store.runs import agreeing, reconciling, runs
 from engine.store.runs.diagnosing import load_row_facts
 
 FILL = """
@@ -68,8 +69,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(inner)
 
 
-async def explained(store: Store, ask: Question, how: str = "FORMAT JSON") -> list[Any]:
-    """The plans of the statements about runs that a question sends."""
+async def explained(store: Store, ask: Question, how: str = "FORMAT JSON", about: str = "workflow_runs") -> list[Any]:
+    """The plans of the statements about runs, or of another table, that a question sends."""
     sent: list[tuple[str, Any]] = []
 
     def record(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
@@ -79,7 +80,7 @@ async def explained(store: Store, ask: Question, how: str = "FORMAT JSON") -> li
     async with store.connect() as connection:
         await ask(connection)
         await connection.rollback()
-        asked = [(statement, parameters) for statement, parameters in sent if "workflow_runs" in statement]
+        asked = [(statement, parameters) for statement, parameters in sent if about in statement]
         return [
             (await connection.exec_driver_sql(f"EXPLAIN ({how}) {statement}", parameters)).scalar_one()
             for statement, parameters in asked
@@ -108,9 +109,83 @@ async def test_a_long_line_of_queued_runs_is_read_once_to_find_the_next(store: S
     """Also in the moment after they were let go, of which Postgres' statistics know nothing."""
     async with store.begin() as connection:
         await connection.execute(text(QUEUED))
-    [[plan]] = await explained(
+    plans = await explained(
         store, lambda c: reconciling.claim_launches(c, 50, lease_seconds=30.0), "ANALYZE, FORMAT JSON"
     )
-    scans = [node for node in nodes(plan["Plan"]) if node.get("Relation Name") == "workflow_runs"]
-    read = sum(node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) for node in scans)
-    assert 10_000 <= read <= 2 * 10_000
+    for [plan] in plans:
+        assert 10_000 <= rows_read(plan, "workflow_runs") <= 2 * 10_000
+    assert plans
+
+
+def rows_read(plan: dict[str, Any], table: str) -> float:
+    """How many rows of a table a statement has looked at, the same ones again too."""
+    scans = [node for node in nodes(plan["Plan"]) if node.get("Relation Name") == table]
+    return sum(node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) for node in scans)
+
+
+ANSWERED = (
+    """
+    INSERT INTO workflow_runs (run_id, workflow_id, workflow_version, status, engine, launch_state, input_json)
+    SELECT gen_random_uuid(), 'orders', 1, 'WAITING', 'temporal', 'started', '{}' FROM generate_series(1, 10000)
+    """,
+    """
+    INSERT INTO workflow_run_waits (wait_id, run_id, tenant, step_path, iteration, visit, wait_type, key, status)
+    SELECT gen_random_uuid(), run_id, tenant, 'a', '', 1, 'human', gen_random_uuid()::text, 'WAITING' FROM workflow_runs
+    """,
+    """
+    INSERT INTO workflow_human_tasks (task_id, run_id, tenant, task_type, title, status, step_path, visit)
+    SELECT key::uuid, run_id, tenant, 'x', 'x', 'completed', 'a', 1 FROM workflow_run_waits
+    """,
+    """
+    INSERT INTO workflow_event_deliveries
+        (delivery_id, tenant, target_kind, target, event_name, status, arrival, settled_at)
+    SELECT gen_random_uuid(), tenant, 'task', gen_random_uuid()::text, '', 'done', 1, now() - interval '1 hour'
+    FROM workflow_human_tasks
+    """,
+)
+
+
+@pytest.mark.parametrize("counted", [False, True], ids=["before ANALYZE", "after ANALYZE"])
+async def test_many_answers_are_read_once_to_find_those_no_run_has_taken(store: Store, counted: bool) -> None:
+    async with store.begin() as connection:
+        for statement in ANSWERED:
+            await connection.execute(text(statement))
+        if counted:
+            await connection.execute(text("ANALYZE"))
+    plans = await explained(
+        store, lambda c: agreeing.send_unheard_again(c, 100), "ANALYZE, FORMAT JSON", "workflow_human_tasks"
+    )
+    for [plan] in plans:
+        for table in ("workflow_run_waits", "workflow_human_tasks", "workflow_event_deliveries"):
+            assert rows_read(plan, table) <= 2 * 10_000
+    assert plans
+
+
+MESSAGES = (
+    """
+    INSERT INTO workflow_alerts (alert_id, tenant, name, kind, conditions_json, target_kind, target, set_by)
+    SELECT gen_random_uuid(), :tenant, 'rule-' || n, 'failed', '{}', 'webhook', 'https://h.example/', 'ada'
+    FROM generate_series(1, 10) AS n
+    """,
+    """
+    INSERT INTO workflow_alert_outbox (message_id, tenant, alert_id, group_key, hour, body_json)
+    SELECT gen_random_uuid(), tenant, alert_id, 'run-' || n, now(), '{}'
+    FROM workflow_alerts CROSS JOIN generate_series(1, 500) AS n
+    """,
+)
+
+
+@pytest.mark.parametrize("counted", [False, True], ids=["before ANALYZE", "after ANALYZE"])
+async def test_many_messages_are_read_once_to_find_whose_turn_it_is(store: Store, counted: bool) -> None:
+    async with store.begin() as connection:
+        for statement in MESSAGES:
+            await connection.execute(text(statement), {"tenant": DEFAULT_TENANT} if ":tenant" in statement else {})
+        if counted:
+            await connection.execute(text("ANALYZE"))
+    plans = await explained(
+        store, lambda c: outbox.take_due(c, 10), "ANALYZE, FORMAT JSON", "UPDATE workflow_alert_outbox"
+    )
+    for [plan] in plans:
+        read = [node["Actual Loops"] * node["Actual Rows"] for node in nodes(plan["Plan"])]
+        assert max(read) <= 2 * 5_000
+    assert plans

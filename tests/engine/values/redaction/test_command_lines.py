@@ -9,6 +9,7 @@ from engine.values.redaction.policy import BUILT_IN
 from engine.values.redaction.redact import redact, redact_text
 
 CANARY = "zK9qLm27xWvT"
+LONG = "The parcel is on its way.\n" * 20
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,8 @@ def test_a_password_of_a_command_is_hidden(line: str) -> None:
     assert PLACEHOLDER in shown
     assert redact_text(shown, BUILT_IN) == shown
     assert redact({"note": text}, BUILT_IN)[0] == {"note": PLACEHOLDER}
+    # Long texts are looked at in another way first.
+    assert redact_text(f"{text}\n{LONG}", BUILT_IN) == f"{shown}\n{LONG}"
 
 
 @pytest.mark.parametrize(

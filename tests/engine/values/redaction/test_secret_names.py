@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import re2
 
-from engine.values.redaction.secret_names import is_secret_name
+from engine.values.redaction.secret_names import MAY_BE, is_secret_name
 
 
 def words(text: str) -> list[str]:
@@ -40,6 +41,9 @@ PLAIN = words("""
     token_endpoint token_endpoint_auth_methods_supported authorizationEndpoint POSTGRES_PASSWORD_FILE privateKeyPath
     cvc_check pin_check auth auths_count first_pass boarding_pass ski_pass season_pass bypass
     Schlüsselwort Wohnungsschlüssel clave clave_producto palabra_clave clé mdpi jetons enclave psk_type app_keyboard pass_through
+    token_lifetime session_key_rotation auth_token_refresh_seconds secrets_rotated passwordChanged tokenTimeout pinColor
+    chargeBearer token-service password-stdin
+    show_password hidePassword requireSignature automountServiceAccountToken login_password_failures
     ibanRequired designation tanning distance publicKeys primary_keys keyboardType cookieConsentVersion konto karte
 """)
 
@@ -47,6 +51,11 @@ PLAIN = words("""
 @pytest.mark.parametrize("name", SECRET)
 def test_names_of_secrets_in_any_spelling(name: str) -> None:
     assert is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", [name for name in SECRET if name.isascii()])
+def test_a_look_at_a_text_finds_every_name(name: str) -> None:
+    assert re2.search(f"(?i){MAY_BE}", name) is not None
 
 
 @pytest.mark.parametrize("name", PLAIN)

@@ -90,6 +90,13 @@ def test_a_secret_in_a_text_is_hidden(case: str) -> None:
     assert redact({"note": text}, BUILT_IN)[0] == {"note": PLACEHOLDER}
 
 
+@pytest.mark.parametrize("text", [TEXTS[case] for case in TEXTS if " sentence" in case or "statement of SQL" in case])
+def test_a_secret_that_is_told_in_a_long_text_is_hidden(text: str) -> None:
+    """Long texts are looked at in another way first."""
+    long = "The parcel is on its way.\n" * 20
+    assert redact_text(f"{text}\n{long}", BUILT_IN) == f"{redact_text(text, BUILT_IN)}\n{long}"
+
+
 @pytest.mark.parametrize(
     "token",
     [
@@ -222,6 +229,12 @@ def test_a_secret_beside_a_text_is_no_name_of_it() -> None:
         "{ab}",
         "kind: Secret\ndata:\n  a: b\n",
         "$2b$12$",
+        "docker run -u a:b ",
+        "create cm --from-literal=a=b ",
+        "unexpected token 'a' ",
+        "pin=self.a.b(",
+        "db-pin 1.2.3.4 ",
+        "pass: 1 fail",
     ],
 )
 def test_the_work_grows_with_the_text_alone(unit: str) -> None:
