@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine import advice
-from engine.operations.diagnosis.facts import Facts, when
+from engine.operations.diagnosis.facts import Facts, shortened, when
 from engine.records import Finding
 from engine.store.runs.diagnosing import EVENTS_CAP
 from engine.wording import counted, span
@@ -23,6 +23,13 @@ def waiting(facts: Facts) -> Finding | None:
         )
     since = f"Waiting for {span((facts.now - wait.since).total_seconds())}." if wait.since else "Just begun."
     until = f"Until {when(wait.until, facts.now)}." if wait.until else "Without a deadline."
+    if facts.rows.undelivered is not None:
+        return Finding(
+            "NOT_DELIVERED",
+            f"What came for its wait ({wait.kind}) could not be delivered to it so far.",
+            (since, until, f"The last try: {shortened(facts.hide(facts.rows.undelivered))}"),
+            f"It is tried again by itself. {advice.PARTS.to('See how the parts are')}",
+        )
     match wait.kind:
         case "event":
             seen = facts.rows.events_seen

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, select, text
 
 from engine.store.database.transactions import Connection
 from engine.store.runs.queue import Standing, standing_of
@@ -46,6 +46,8 @@ class RowFacts:
     """Of a queued run."""
     dead_deliveries: int = 0
     """Events for this run that could not be delivered, up to ``EVENTS_CAP``; counted while it waits for an event."""
+    undelivered: str | None = None
+    """Why an event or an answer for this run, which is tried again, could not be delivered so far. Not redacted."""
     wait_open: bool = True
     """Whether what the run's row says it waits for is still waited for."""
 
@@ -60,6 +62,7 @@ async def load_row_facts(connection: Connection, tenant: str, run_id: str) -> Ro
         workers=tuple(await load_workers(connection)),
         events_seen=await _events_seen(connection, run) if run.waiting_on == "event" else 0,
         dead_deliveries=await _dead_deliveries(connection, run) if run.waiting_on == "event" else 0,
+        undelivered=await _undelivered(connection, run) if run.waiting_on in ("event", "human") else None,
         wait_open=await _wait_open(connection, run) if run.waiting_on is not None else False,
         quota=await _quota(connection, tenant) if run.waiting_on == "quota" else None,
         standing=await standing_of(connection, run.run_id) if run.launch_state == "queued" else None,
@@ -94,6 +97,20 @@ async def _dead_deliveries(connection: Connection, run: Run) -> int:
         .subquery()
     )
     return int((await connection.execute(select(func.count()).select_from(dead))).scalar_one())
+
+
+async def _undelivered(connection: Connection, run: Run) -> str | None:
+    found: str | None = (await connection.execute(_UNDELIVERED, {"run": run.run_id})).scalar_one_or_none()
+    return found
+
+
+_UNDELIVERED: Final = text("""
+    WITH of_run AS MATERIALIZED (
+        SELECT status, last_error FROM workflow_event_deliveries WHERE run_id = CAST(:run AS uuid)
+    )
+    SELECT last_error FROM of_run WHERE status = 'pending' AND last_error IS NOT NULL LIMIT 1
+""")
+"""The deliveries of the run first: those that are pending can be very many."""
 
 
 async def _wait_open(connection: Connection, run: Run) -> bool:
