@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from random import Random
 from types import SimpleNamespace
@@ -25,7 +25,7 @@ from engine import fault_points
 from engine.activities import attempt
 from engine.activities.catalog import all_activities
 from engine.activities.dependencies import ActivityDependencies
-from engine.contract import RunInput
+from engine.contract import RunInput, workflow_id_for
 from engine.workflow.run_workflow import RunWorkflow
 
 HOUR_MS = 3_600_000
@@ -169,7 +169,9 @@ class PlayedTemporal:
     async def _execute(self, name: str, argument: Any) -> Any:
         self.commands += 1
         given = json.loads(json.dumps(argument, allow_nan=False))
-        return json.loads(json.dumps(await ActivityEnvironment().run(self._activities[name], given), allow_nan=False))
+        environment = ActivityEnvironment()
+        environment.info = replace(environment.info, workflow_id=workflow_id_for(self._run["run_id"]))
+        return json.loads(json.dumps(await environment.run(self._activities[name], given), allow_nan=False))
 
     def _commit(self) -> None:
         """The task is done, unless it was before the worker died in the activity after it: its local activities are in the
