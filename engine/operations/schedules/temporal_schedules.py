@@ -95,19 +95,16 @@ def _standing(schedule: Schedule) -> tuple[Any, ...]:
     return started, state.paused, state.limited_actions
 
 
-def _has_the_times(spec: ScheduleSpec, row: Row) -> bool:
-    if row.run_at is not None:
-        once = _once(row.run_at)
-        times, zone = _times_of(once.calendars[0]), once.time_zone_name
-    else:
-        values = cron_values(row.cron or "")
-        if values is None:
-            # Of a version from before such schedules were refused: only Temporal knows how it reads them.
-            return True
-        *of_day, weekdays = values
-        times, zone = (frozenset({0}), *of_day, frozenset(), weekdays), row.timezone
-    changed = spec.intervals or spec.skip or spec.start_at or spec.end_at or spec.jitter or spec.time_zone_name != zone
-    return not changed and [_times_of(calendar) for calendar in spec.calendars] == [times]
+def _has_the_times(found: ScheduleSpec, row: Row) -> bool:
+    wanted = _spec_of(row)
+    if wanted.cron_expressions:
+        # Only Temporal knows how it reads them.
+        return True
+    if found.intervals or found.skip or found.start_at or found.end_at or found.jitter:
+        return False
+    return found.time_zone_name == wanted.time_zone_name and [*map(_times_of, found.calendars)] == [
+        *map(_times_of, wanted.calendars)
+    ]
 
 
 def _times_of(calendar: ScheduleCalendarSpec) -> tuple[frozenset[int], ...]:
@@ -174,9 +171,7 @@ def _schedule_of(row: Row) -> Schedule:
             task_queue=TASK_QUEUE,
             task_timeout=TASK_TIMEOUT,
         ),
-        spec=_once(row.run_at)
-        if row.run_at is not None
-        else ScheduleSpec(cron_expressions=[row.cron or ""], time_zone_name=row.timezone),
+        spec=_spec_of(row),
         policy=SchedulePolicy(
             # An occurrence that is still deciding must not swallow the next one: each is recorded.
             overlap=ScheduleOverlapPolicy.ALLOW_ALL,
@@ -184,6 +179,20 @@ def _schedule_of(row: Row) -> Schedule:
         ),
         state=ScheduleState(note=f"{row.workflow_id} version {row.workflow_version}", paused=row.status == "paused"),
     )
+
+
+def _spec_of(row: Row) -> ScheduleSpec:
+    if row.run_at is not None:
+        return _once(row.run_at)
+    cron = row.cron or ""
+    values = cron_values(cron)
+    if values is None:
+        # Of a version from before such schedules were refused.
+        return ScheduleSpec(cron_expressions=[cron], time_zone_name=row.timezone)
+    minutes, hours, days, months, weekdays = ([ScheduleRange(value) for value in sorted(field)] for field in values)
+    # Not as it is written: Temporal reads 1-7 as a week without a Sunday.
+    calendar = ScheduleCalendarSpec(minute=minutes, hour=hours, day_of_month=days, month=months, day_of_week=weekdays)
+    return ScheduleSpec(calendars=[calendar], time_zone_name=row.timezone)
 
 
 def _once(run_at: datetime) -> ScheduleSpec:

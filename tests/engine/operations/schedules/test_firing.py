@@ -184,6 +184,19 @@ class TestTimesToCome:
         # Half past two of winter is half past one UTC; the one of summer was an hour before.
         assert {at.astimezone(UTC).hour for at in times if at.weekday() == 6} == ({1} if month == 10 else set())
 
+    @pytest.mark.parametrize(
+        ("written", "days"), [("1-7", 7), ("1-7/1", 7), ("1-7/2", 4), ("5-7", 3), ("7", 1), ("0,6", 2)]
+    )
+    async def test_sunday_is_the_seventh_day_too(
+        self, context: OperationContext, store: Store, written: str, days: int
+    ) -> None:
+        """Temporal itself reads 1-7 as a week without a Sunday."""
+        trigger = {"type": "recurring", "cron": f"0 9 * * {written}", "timezone": "UTC"}
+        await add_version(store, trigger=trigger)
+        await sync_schedule(context, "orders")
+        weekdays = {moment.isoweekday() for moment in await coming_times(context, "orders", 7)}
+        assert (len(weekdays), 7 in weekdays) == (days, True)
+
     async def test_of_a_one_time_schedule_there_is_one(self, context: OperationContext, store: Store) -> None:
         run_at = soon(hours=2).replace(microsecond=0)
         await add_version(store, trigger=at(run_at))
