@@ -22,7 +22,7 @@ def held_in_temporal(facts: Facts) -> Finding | None:
         return None
     paused = [activity.name for activity in execution.activities if activity.paused]
     if execution.status == "PAUSED":
-        found, helps = "the execution is paused", "Unpause it there"
+        found, helps = "the execution is paused", "Let it go on there"
     elif paused:
         found, helps = f"its activity {paused[0]} is paused", "Unpause the activity there: `temporal activity unpause`"
     elif execution.pinned:

@@ -54,13 +54,14 @@ async def end(execute: Execute, run_id: str, status: str = "SUCCEEDED") -> None:
 
 async def listening(query: Query) -> int:
     """Wait until somebody listens; the process that does."""
-    await until(lambda: found(query))
-    [row] = await query(LISTENERS)
-    return int(row["pid"])
+    pids: list[int] = []
 
+    async def found() -> bool:
+        pids[:] = [row["pid"] for row in await query(LISTENERS)]
+        return len(pids) == 1
 
-async def found(query: Query) -> bool:
-    return len(await query(LISTENERS)) == 1
+    await until(found)
+    return pids[0]
 
 
 @pytest.mark.usefixtures("never_polls")
