@@ -19,6 +19,7 @@ from temporalio.converter import (
     DefaultFailureConverter,
     EncodingPayloadConverter,
     JSONPlainPayloadConverter,
+    JSONProtoPayloadConverter,
     PayloadConverter,
     SerializationContext,
 )
@@ -85,11 +86,19 @@ class Unreadable(EncodingPayloadConverter):
         raise LostPayload(why) if LOST in payload.metadata else LookupError(why)
 
 
+class SdkAnswers(JSONProtoPayloadConverter):
+    """What the SDK itself answers with, such as the metadata of an execution, which Temporal's UI asks for."""
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
+        """Raises ``KeyError``, as for any encoding that no value of a run has."""
+        raise KeyError(f"Unknown payload encoding {self.encoding}")
+
+
 class OrderedJsonPayloads(CompositePayloadConverter):
-    """None, and JSON."""
+    """None, JSON, and answers of the SDK."""
 
     def __init__(self) -> None:
-        super().__init__(BinaryNullPayloadConverter(), OrderedJson(), Unreadable())
+        super().__init__(BinaryNullPayloadConverter(), SdkAnswers(), OrderedJson(), Unreadable())
 
 
 class RunDataConverter(DataConverter):

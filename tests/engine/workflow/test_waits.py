@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
+from temporalio.common import RawValue
 
 from engine.contract import QUERY_CURRENT_STEP, QUERY_CURRENT_WAIT, QUERY_SUMMARY, SIGNAL_EVENT, SIGNAL_HUMAN_TASK
 from engine.temporal.payload_codec import ENCODING, ENCRYPTED
@@ -204,6 +205,16 @@ async def test_queries_tell_where_the_run_is(bench: Bench) -> None:
     await run.send_event("PING", key="k")
     await run.ended()
     assert await run.handle.query(QUERY_CURRENT_WAIT) is None
+
+
+async def test_what_temporals_ui_asks_of_every_execution_is_answered(bench: Bench) -> None:
+    await bench.publish([wait_event("w")])
+    run = await bench.start()
+    await run.waiting("event")
+    answer: RawValue = await run.handle.query("__temporal_workflow_metadata", result_type=RawValue)
+    assert answer.payload.metadata["encoding"] == b"json/protobuf"
+    named = [query["name"] for query in json.loads(answer.payload.data)["definition"]["queryDefinitions"]]
+    assert {QUERY_CURRENT_STEP, QUERY_CURRENT_WAIT, QUERY_SUMMARY} <= set(named)
 
 
 async def test_signals_that_are_none_are_dropped(bench: Bench) -> None:
