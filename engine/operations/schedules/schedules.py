@@ -18,7 +18,7 @@ from engine.contract import temporal_schedule_id_for
 from engine.errors import Conflict, EngineError, Invalid, NotFound, Unavailable
 from engine.operations.context import OperationContext
 from engine.operations.json_schema import check_value
-from engine.operations.reconcile.side_by_side import each
+from engine.operations.reconcile.side_by_side import each, is_of_all
 from engine.operations.runs.admission import storable_payload
 from engine.operations.schedules.temporal_schedules import drop_schedule, is_as_told, put_schedule
 from engine.records import Level
@@ -123,9 +123,9 @@ async def find_changed_schedules(context: OperationContext, after: str | None) -
     async def kept(row: Schedule) -> bool:
         try:
             return await is_as_told(client, row)
-        except RPCError:
-            raise
-        except Exception:  # noqa: BLE001 - whatever is wrong with one schedule stops no other
+        except Exception as error:
+            if is_of_all(error):
+                raise
             _LOG.exception("schedule cannot be compared", tenant=row.tenant, workflow=row.workflow_id)
             return True
 
